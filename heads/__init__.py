@@ -1,0 +1,1 @@
+"""Heads for scoring the options of a question with a decoder: tensors only, no `mcqa`."""

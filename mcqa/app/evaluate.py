@@ -1,0 +1,150 @@
+"""Score the same questions with one or more models, and compare them fairly."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcqa.checkpoints import read_record
+from mcqa.evaluation.comparison import compare_many
+from mcqa.evaluation.metrics import summarize
+from mcqa.evaluation.predictions import Prediction, write_predictions
+from mcqa.files import write_json
+from mcqa.formulations import NAMES, get_formulation
+from mcqa.question import Question
+from mcqa.report import write_report
+from mcqa.scoring import Scorer, load_scorer
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Name a model and, where wanted, the scorer to use with it."""
+
+    model: str
+    scorer: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, scorer: str | None = None) -> "ModelSpec":
+        """Read `MODEL` or `MODEL:SCORER`; `scorer` is used where the text names none."""
+        model, colon, named = text.rpartition(":")
+        if colon and any(named in get_formulation(name).SCORERS for name in NAMES):
+            return cls(model, named)
+        return cls(text, scorer)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold what one scorer answered, and what that cost.
+
+    Args:
+        name: how tables and folders call it.
+        scorer, template: names.
+        predictions: one per question, in the questions' order.
+        metrics: what `mcqa.evaluation.metrics.summarize` returns.
+        cost: `trainable_parameters`, `training_seconds`, `adapter_bytes`; None if untrained.
+    """
+
+    name: str
+    scorer: str
+    template: str
+    predictions: list[Prediction]
+    metrics: dict
+    cost: dict | None
+
+
+def score_timed(
+    scorer: Scorer,
+    questions: Sequence[Question],
+    batch_size: int,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[list[Prediction], float]:
+    """Score questions and return their predictions and the seconds that took."""
+    started = time.perf_counter()
+    predictions = scorer.score_many(questions, batch_size, on_progress)
+    return predictions, time.perf_counter() - started
+
+
+def evaluate(
+    spec: ModelSpec,
+    name: str,
+    questions: Sequence[Question],
+    folder: Path,
+    *,
+    batch_size: int = 16,
+    on_progress: Callable[[int], None] | None = None,
+    **settings,
+) -> Evaluation:
+    """Score questions with one model and write `predictions.jsonl` and `metrics.json`.
+
+    Args:
+        spec: model and scorer.
+        name: what to call it.
+        questions: what to answer.
+        folder: where to write.
+        batch_size, on_progress: see `Scorer.score_many`.
+        settings: passed on to `mcqa.load_scorer`.
+    """
+    scorer = load_scorer(spec.model, spec.scorer, **settings)
+    predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
+    metrics = summarize(predictions, seconds)
+    write_predictions(folder / "predictions.jsonl", predictions)
+    write_json(folder / "metrics.json", metrics)
+    return Evaluation(name, scorer.name, scorer.template, predictions, metrics, _cost(spec.model))
+
+
+def _cost(model: str) -> dict | None:
+    if not (Path(model) / "run.json").is_file():
+        return None
+    record = read_record(model)
+    return {
+        "trainable_parameters": record["trainable_parameters"],
+        "training_seconds": record["seconds"],
+        "adapter_bytes": record["adapter_bytes"],
+    }
+
+
+def compare_evaluations(
+    evaluations: Sequence[Evaluation], folder: Path, title: str, details: dict[str, str]
+) -> list[dict]:
+    """Compare every pair, and write `comparison.json` and `report.html`.
+
+    `comparison.json` is the comparison of the first two; those of further pairs are its `others`.
+
+    Returns:
+        The comparisons, none for a single evaluation or where a question has no label.
+    """
+    comparisons = []
+    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in evaluations)
+    if len(evaluations) > 1 and labelled:
+        comparisons = compare_many({e.name: e.predictions for e in evaluations})
+        first, *others = comparisons
+        write_json(folder / "comparison.json", first | ({"others": others} if others else {}))
+    runs = [
+        {
+            "name": evaluation.name,
+            "scorer": evaluation.scorer,
+            "template": evaluation.template,
+            "metrics": evaluation.metrics,
+            "cost": evaluation.cost,
+        }
+        for evaluation in evaluations
+    ]
+    write_report(
+        folder / "report.html", title=title, runs=runs, comparisons=comparisons, details=details
+    )
+    return comparisons
+
+
+def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:
+    """Return a short name per model: the last part of its path, with more where that repeats.
+
+    >>> distinct_names([ModelSpec("runs/a/head"), ModelSpec("smollm2-135m", "text")])
+    ['head', 'smollm2-135m text']
+    """
+    names = [" ".join(filter(None, (Path(spec.model).name, spec.scorer))) for spec in specs]
+    if len(set(names)) < len(names):
+        names = [
+            " ".join(filter(None, (spec.model.replace("/", "-").strip("-."), spec.scorer)))
+            for spec in specs
+        ]
+    return [f"{name} ({i})" if name in names[:i] else name for i, name in enumerate(names)]

@@ -1,0 +1,177 @@
+"""Model names, and loading what they name: quantized or not, on a GPU or a CPU.
+
+Everywhere a model is named, four things work: the embedded alias, a local folder, a Hub id, and
+a run folder of ours.
+"""
+
+import contextlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcqa.embedded import ALIAS, ensure_embedded
+from mcqa.errors import ConfigError, ModelError
+from mcqa.quiet import quiet_loading
+
+QUANTIZATIONS = ("nf4", "int8", "none")
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+RUN_FILE = "run.json"
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """Say what a model name means.
+
+    Args:
+        name: as the user gave it.
+        kind: `embedded`, `run`, `folder` or `hub`.
+        path: what `from_pretrained` takes; for a run, its folder.
+    """
+
+    name: str
+    kind: str
+    path: str
+
+
+def resolve_model(name: str) -> ModelReference:
+    """Find out which of the four kinds a model name is.
+
+    Raises:
+        ModelError: it is none of them.
+    """
+    name = str(name)
+    if name == ALIAS:
+        return ModelReference(name, "embedded", str(ensure_embedded()))
+    path = Path(name)
+    if path.is_dir():
+        if (path / RUN_FILE).is_file():
+            return ModelReference(name, "run", name)
+        if (path / "config.json").is_file():
+            return ModelReference(name, "folder", name)
+        raise ModelError(
+            f"{name}: a folder with neither {RUN_FILE} (a finished run) nor config.json (a model)."
+        )
+    if path.exists() or name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
+        raise ModelError(
+            f"model {name!r}: no such folder. A model is {ALIAS!r}, a folder with a model, "
+            "a run folder, or a Hub id like 'unsloth/Llama-3.2-1B'."
+        )
+    return ModelReference(name, "hub", name)
+
+
+def pick_device(device: str = "auto") -> str:
+    """Return the torch device to use: the first CUDA device where there is one."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def pick_dtype(dtype: str, device: str):
+    """Return the torch dtype for a setting; `auto` is bfloat16 unless the GPU lacks it.
+
+    Raises:
+        ConfigError: the setting is not one of `DTYPES`.
+    """
+    import torch
+
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}.")
+    if dtype == "auto":
+        lacks = device.startswith("cuda") and not torch.cuda.is_bf16_supported()
+        dtype = "float16" if lacks else "bfloat16"
+    return getattr(torch, dtype)
+
+
+def load_tokenizer(path: str):
+    """Load a tokenizer, padding on the left for generation, whatever its pad token is."""
+    from transformers import AutoTokenizer
+
+    with _explained(path), quiet_loading():
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_weights(
+    model_class, path: str, *, quantization: str = "none", dtype="auto", device="auto"
+):
+    """Load a model of `model_class`, frozen and in evaluation mode.
+
+    Args:
+        model_class: a class with `from_pretrained`.
+        path: a folder or a Hub id.
+        quantization: `nf4` (4-bit NormalFloat with double quantization), `int8`, or `none`. A
+            checkpoint that comes quantized stays as it is.
+        dtype: one of `DTYPES`; also the compute type of a quantized model.
+        device: `auto`, or a torch device.
+
+    Raises:
+        ConfigError: an unknown quantization or dtype.
+        ModelError: nothing can be loaded from `path`.
+    """
+    if quantization not in QUANTIZATIONS:
+        raise ConfigError(
+            f"quantization {quantization!r}: must be one of {', '.join(QUANTIZATIONS)}."
+        )
+    device = pick_device(device)
+    dtype = pick_dtype(dtype, device)
+    with _explained(path), quiet_loading():
+        model = model_class.from_pretrained(
+            path,
+            dtype=dtype,
+            device_map={"": device},
+            quantization_config=_quantization_config(path, quantization, dtype),
+        )
+    _keep_cpu_kernels_exact(model)
+    return model.requires_grad_(False).eval()
+
+
+def _keep_cpu_kernels_exact(model) -> None:
+    """Keep bitsandbytes from repacking 4-bit weights on CPUs with AVX512-BF16.
+
+    At the first forward in evaluation mode it rounds the block scales to bfloat16, and from then
+    on the layer passes no gradient, so an evaluation in mid-training would end the learning. Left
+    alone, scoring uses the very weights that training saw; it is also several times faster.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _quantization_config(path: str, quantization: str, dtype):
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(path)
+    if quantization == "none" or getattr(config, "quantization_config", None) is not None:
+        return None
+    if quantization == "int8":
+        return transformers.BitsAndBytesConfig(load_in_8bit=True)
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def context_length(model) -> int:
+    """Return how many tokens the model's positions reach."""
+    return getattr(model.config, "max_position_embeddings", None) or 2048
+
+
+@contextlib.contextmanager
+def _explained(path: str):
+    """Turn a failed download or an unreadable folder into one line."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"model {path!r} cannot be loaded: {reason} A model is {ALIAS!r}, a folder with a "
+            "model, a run folder, or a Hub id (which needs a network, once)."
+        ) from error

@@ -1,0 +1,74 @@
+"""The command line: `mcqa COMMAND`. A command's module is imported when the command is used.
+
+Exit codes: 0 fine, 1 failure, 2 bad input or usage. An error is one red line; `--debug` anywhere
+on the line shows the traceback.
+"""
+
+import importlib
+import sys
+
+import click
+
+from mcqa import __version__
+from mcqa.errors import McqaError
+
+COMMANDS = {
+    "demo": "Train both formulations on the bundled questions and compare them.",
+    "train": "Fine-tune a model: generative or multiple-choice.",
+    "score": "Score a data set with one model.",
+    "evaluate": "Score a data set with several models and compare them.",
+    "compare": "Compare predictions files over the same questions.",
+    "doctor": "Show versions, device, 4-bit support, model and caches.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports a command's module on use."""
+
+    def list_commands(self, context):
+        return list(COMMANDS)
+
+    def get_command(self, context, name):
+        return importlib.import_module(f"mcqa.cli.{name}").command if name in COMMANDS else None
+
+    def format_commands(self, context, formatter):
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Add --debug to any command to see the traceback of an error.",
+)
+@click.version_option(__version__, prog_name="mcqa")
+def app():
+    """Answer multiple-choice questions with a decoder LLM, two ways, and compare them fairly."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        result = app.main(args=arguments, prog_name="mcqa", standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except click.exceptions.Abort:
+        _fail("interrupted.", 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except McqaError as error:
+        if debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(f"{type(error).__name__}: {error} (add --debug to see where)", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    click.secho(f"Error: {message}", fg="red", err=True)
+    sys.exit(code)

@@ -1,0 +1,127 @@
+"""What several commands share: options, tables, progress, and the details of a report."""
+
+import contextlib
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mcqa.report import numbers
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(line: str) -> None:
+    """Print a line for the user on standard error, which leaves standard output to results."""
+    err.print(line, markup=False)
+
+
+def options(*decorators):
+    """Combine click options into one decorator, in the order given."""
+
+    def decorate(function):
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+data_options = options(
+    click.option("--data", required=True, help="File, Hub data set, or 'bundled'."),
+    click.option("--split", help="Split of a Hub data set or of 'bundled' (default: test)."),
+    click.option("--limit", type=click.IntRange(1), help="Use only the first N questions."),
+    click.option("--data-format", default="auto", help="auto, medmcqa, arc or generic."),
+    click.option("--label-base", type=click.IntRange(0, 1), help="What labels count from."),
+)
+
+scoring_options = options(
+    click.option("--scorer", help="text, text-mean, letter, generate, or head (tuned runs)."),
+    click.option("--template", help="cloze, lettered or hybrid; default: the run's own."),
+    click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True),
+    click.option("--max-length", type=click.IntRange(1), help="Most tokens of a prompt."),
+    click.option(
+        "--quantization",
+        type=click.Choice(["nf4", "int8", "none"]),
+        help="Of the backbone; default: the run's own, else none.",
+    ),
+    click.option(
+        "--dtype",
+        type=click.Choice(["auto", "bfloat16", "float16", "float32"]),
+        help="Compute type; default: the run's own, else auto.",
+    ),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
+)
+
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+
+
+@contextlib.contextmanager
+def progress(total: int, label: str):
+    """Show a progress bar on standard error and yield the function that advances it."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def print_json(value) -> None:
+    """Print a result for machines on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_evaluations(evaluations, comparisons) -> None:
+    """Print one row per evaluation and every comparison's verdict on standard output."""
+    table = Table("", "scorer", "accuracy (95% interval)", "n", "questions/s")
+    costs = any(evaluation.cost for evaluation in evaluations)
+    for heading in ("trainable", "training", "adapter") if costs else ():
+        table.add_column(heading)
+    for evaluation in evaluations:
+        metrics, cost = evaluation.metrics, evaluation.cost or {}
+        cells = [
+            evaluation.name,
+            evaluation.scorer,
+            numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"]),
+            str(metrics["n"]),
+            numbers.format_rate(metrics["questions_per_second"]),
+        ]
+        if costs:
+            cells += [
+                numbers.format_count(cost.get("trainable_parameters")),
+                numbers.format_seconds(cost.get("training_seconds")),
+                numbers.format_bytes(cost.get("adapter_bytes")),
+            ]
+        table.add_row(*cells)
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(table)
+    for comparison in comparisons:
+        out.print(comparison["verdict"], markup=False)
+
+
+def report_details(**more: str) -> dict[str, str]:
+    """Return what the numbers of a report depend on: the command, versions, hardware."""
+    import torch
+
+    hardware = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    if torch.cuda.is_available():
+        hardware += f", {torch.cuda.get_device_name()}"
+    packages = ("mcqa", "torch", "transformers", "peft", "bitsandbytes")
+    return {
+        **more,
+        "Hardware": hardware,
+        "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
+        "Command": " ".join(["mcqa", *sys.argv[1:]]),
+    }

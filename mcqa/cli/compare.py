@@ -1,0 +1,44 @@
+"""`mcqa compare`: predictions files that are already there."""
+
+from pathlib import Path
+
+import click
+
+from mcqa.cli.common import format_option, print_json, say
+from mcqa.report import numbers
+
+
+@click.command("compare")
+@click.argument("files", nargs=-1, required=True, metavar="A.jsonl B.jsonl [...]")
+@click.option("--output", required=True, help="Folder to write comparison.json to.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@format_option
+def command(files, output, seed, output_format):
+    """Compare predictions over the same questions, paired: B minus A.
+
+    Writes comparison.json: the first two files, and further pairs under `others`.
+    """
+    from mcqa.errors import ComparisonError
+    from mcqa.evaluation.comparison import compare_many
+    from mcqa.evaluation.predictions import read_predictions
+    from mcqa.files import write_json
+
+    if len(set(files)) < 2:
+        raise ComparisonError("give at least two different predictions files to compare.")
+    names = [Path(file).stem for file in files]
+    if len(set(names)) < len(names):
+        names = list(files)
+    runs = dict(zip(names, map(read_predictions, files), strict=True))
+    first, *others = compare_many(runs, seed=seed)
+    path = write_json(
+        Path(output) / "comparison.json", first | ({"others": others} if others else {})
+    )
+    if output_format == "json":
+        print_json([first, *others])
+    else:
+        for comparison in (first, *others):
+            for side in (comparison["a"], comparison["b"]):
+                accuracy = numbers.format_accuracy(side["accuracy"], side["accuracy_ci95"])
+                click.echo(f"{side['name']}: {accuracy}")
+            click.echo(comparison["verdict"])
+    say(f"Comparison: {path}")

@@ -1,0 +1,43 @@
+"""`mcqa demo`: the whole way, on what ships with the package."""
+
+from pathlib import Path
+
+import click
+
+from mcqa.cli.common import print_evaluations, progress, report_details, say
+
+
+@click.command("demo")
+@click.option("--output", default="runs/demo", show_default=True, help="Folder to write.")
+@click.option("--train-questions", type=click.IntRange(1), help="Train on the first N only.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def command(output, train_questions, seed):
+    """Tune a 135M Llama on the bundled questions, generatively and with a multiple-choice head,
+    and compare both with each other and with the untrained model.
+
+    Takes about 6 minutes on 2 CPU cores.
+    """
+    from mcqa.app.demo import run_demo
+
+    folder = Path(output)
+    evaluations, comparisons = run_demo(
+        folder,
+        train_questions=train_questions,
+        seed=seed,
+        announce=say,
+        progress=progress,
+        details=report_details(),
+    )
+    names = {evaluation.name for evaluation in evaluations if evaluation.cost}
+    against_base = max(
+        (evaluation for evaluation in evaluations if not evaluation.cost),
+        key=lambda evaluation: evaluation.metrics["accuracy"],
+    )
+    shown = [
+        comparison
+        for comparison in comparisons
+        if comparison["a"]["name"] in names
+        and comparison["b"]["name"] in {*names, against_base.name}
+    ]
+    print_evaluations(evaluations, shown)
+    say(f"Results: {folder}   Page: {folder / 'report.html'}")

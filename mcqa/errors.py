@@ -1,0 +1,58 @@
+"""Every error a user can meet, in one place.
+
+Each class is also the built-in a caller would expect, so `except ValueError` keeps working.
+A message says what is wrong, where, what is allowed and what to do.
+"""
+
+
+class McqaError(Exception):
+    """The base of all errors of this package.
+
+    `exit_code` is what the command line returns: 2 for bad input or usage, 1 for a failure.
+    """
+
+    exit_code = 1
+
+
+class QuestionError(McqaError, ValueError):
+    """A question that cannot be asked: no stem, too few options, a label out of range."""
+
+    exit_code = 2
+
+
+class DataError(McqaError, ValueError):
+    """A data file that cannot be read as questions."""
+
+    exit_code = 2
+
+
+class ConfigError(McqaError, ValueError):
+    """A setting that is unknown, out of range, or at odds with another one."""
+
+    exit_code = 2
+
+
+class EncodingError(McqaError, ValueError):
+    """A question that does not fit the model's context even with its context and stem cut."""
+
+    exit_code = 2
+
+
+class ModelError(McqaError, ValueError):
+    """A model name, model folder or run folder that cannot be used."""
+
+    exit_code = 2
+
+
+class ComparisonError(McqaError, ValueError):
+    """Two sets of predictions that do not answer the same questions."""
+
+    exit_code = 2
+
+
+class MissingDependencyError(McqaError, ImportError):
+    """A package or file that this step needs and that is not installed."""
+
+
+class RunError(McqaError, RuntimeError):
+    """Work that started and could not be finished."""

@@ -1,0 +1,102 @@
+"""Accuracy, its interval, and the summary of one run.
+
+An unparsed prediction is wrong, an unlabelled one is neither right nor wrong: it is left out of
+the accuracy and counted apart.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.stats import binomtest
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.predictions import Prediction
+
+
+def accuracy(label_N: Sequence[int], choice_N: Sequence[int | None]) -> float:
+    """Return the share of choices that equal their label.
+
+    Args:
+        label_N: 0-based index of the right option of each question, all of them known.
+        choice_N: 0-based index of the predicted option, None (or -1) where there is none.
+
+    Raises:
+        ConfigError: the two differ in length, are empty, or a label is None.
+
+    >>> accuracy([0, 1, 2, 3], [0, 1, 3, None])
+    0.5
+    """
+    if len(label_N) != len(choice_N) or len(label_N) == 0:
+        raise ConfigError(
+            f"accuracy: {len(label_N)} labels and {len(choice_N)} choices; "
+            "give one choice per label, and at least one."
+        )
+    if any(label is None for label in label_N):
+        raise ConfigError("accuracy: a label is None; leave unlabelled questions out first.")
+    return float(np.mean(np.asarray(label_N, dtype=object) == np.asarray(choice_N, dtype=object)))
+
+
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval of a proportion.
+
+    Args:
+        successes: how many of the trials succeeded, 0 to n.
+        n: how many trials there were, at least 1.
+        confidence: the interval's coverage, between 0 and 1.
+
+    Returns:
+        The lower and the upper bound, within 0 and 1.
+
+    Raises:
+        ConfigError: an argument is out of range.
+
+    Source:
+        Wilson (1927), Probable inference, the law of succession, and statistical inference.
+
+    >>> low, high = wilson_interval(15, 148)
+    >>> round(low, 4), round(high, 4)
+    (0.0624, 0.1605)
+    """
+    if n < 1 or not 0 <= successes <= n or not 0 < confidence < 1:
+        raise ConfigError(
+            f"wilson_interval: successes={successes}, n={n}, confidence={confidence}; "
+            "it takes n of at least 1, successes from 0 to n, and a confidence between 0 and 1."
+        )
+    interval = binomtest(successes, n).proportion_ci(confidence_level=confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def summarize(predictions: Iterable[Prediction], seconds: float | None = None) -> dict:
+    """Return what `metrics.json` says about one run.
+
+    Args:
+        predictions: the run's predictions, labelled or not.
+        seconds: how long scoring all of them took, or None where that was not measured.
+
+    Returns:
+        `n` (labelled predictions), `accuracy` and `accuracy_ci95` over those n (None where n
+        is 0), `chance` (the mean of 1 / number of options over those of the n that have scores,
+        None without any), `unparsed` and `unlabelled` (counts over all predictions),
+        `tokens_per_question`, `seconds` and `questions_per_second` (over all predictions, None
+        where they are not known).
+    """
+    predictions = list(predictions)
+    labelled = [prediction for prediction in predictions if prediction.label is not None]
+    n = len(labelled)
+    chances = [1 / len(prediction.scores) for prediction in labelled if prediction.scores]
+    right = sum(prediction.correct for prediction in labelled)
+    return {
+        "n": n,
+        "accuracy": right / n if n else None,
+        "accuracy_ci95": list(wilson_interval(right, n)) if n else None,
+        "chance": float(np.mean(chances)) if chances else None,
+        "unparsed": sum(prediction.choice is None for prediction in predictions),
+        "unlabelled": len(predictions) - n,
+        "tokens_per_question": (
+            sum(prediction.tokens for prediction in predictions) / len(predictions)
+            if predictions
+            else None
+        ),
+        "seconds": seconds,
+        "questions_per_second": len(predictions) / seconds if seconds else None,
+    }

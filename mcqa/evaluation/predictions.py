@@ -1,0 +1,120 @@
+"""A scorer's answer to one question, and the JSON lines file that holds many.
+
+`choice` is None only where free generation could not be read as an option; such a prediction
+also has no scores. It counts as wrong, and is counted apart as unparsed.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mcqa.errors import DataError
+from mcqa.files import write_whole
+from mcqa.question import Question
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Hold the scores of one question's options and the option they choose.
+
+    Args:
+        id: the question's id.
+        label: 0-based index of the right option, or None.
+        choice: 0-based index of the predicted option, or None where nothing was parsed.
+        scores: one real number per option, higher is better; None for free generation.
+        probabilities: scores normalised over the options by softmax; None for free generation.
+        unit: what a score measures, `nats` or `logit`; None where there are no scores.
+        scorer: the scorer's name.
+        tokens: how many tokens the model computed for this question.
+        text: what was generated, for scorers that generate.
+        parsed: how the text was read (`letter`, `text`, ... or `unparsed`), likewise.
+    """
+
+    id: str
+    label: int | None
+    choice: int | None
+    scores: tuple[float, ...] | None
+    probabilities: tuple[float, ...] | None
+    unit: str | None
+    scorer: str
+    tokens: int
+    text: str | None = None
+    parsed: str | None = None
+
+    @classmethod
+    def scored(
+        cls, question: Question, scores: Sequence[float], *, unit: str, scorer: str, tokens: int
+    ) -> "Prediction":
+        """Return the prediction of the highest score; the first of several equal ones.
+
+        Args:
+            question: what was answered.
+            scores: one finite number per option.
+            unit, scorer, tokens: as in the class.
+
+        >>> question = Question(stem="2 + 2 = ?", options=("3", "4"), label=1, id="sum")
+        >>> result = Prediction.scored(question, [0.0, 1.0], unit="logit", scorer="head", tokens=9)
+        >>> result.choice, [round(p, 3) for p in result.probabilities]
+        (1, [0.269, 0.731])
+        """
+        best = max(scores)
+        weights = [math.exp(score - best) for score in scores]
+        return cls(
+            id=question.id,
+            label=question.label,
+            choice=scores.index(best),
+            scores=tuple(scores),
+            probabilities=tuple(weight / sum(weights) for weight in weights),
+            unit=unit,
+            scorer=scorer,
+            tokens=tokens,
+        )
+
+    @property
+    def correct(self) -> bool:
+        """Whether the choice is the label; an unparsed or unlabelled one is not."""
+        return self.choice is not None and self.choice == self.label
+
+    def to_json(self) -> str:
+        """Return one line of `predictions.jsonl`, without the fields only generation fills."""
+        row = asdict(self)
+        if self.text is None:
+            del row["text"], row["parsed"]
+        return json.dumps(row, ensure_ascii=False)
+
+
+def write_predictions(path: str | os.PathLike, predictions: Iterable[Prediction]) -> Path:
+    """Write predictions as JSON lines, all or nothing, and return the path."""
+    return write_whole(path, "".join(prediction.to_json() + "\n" for prediction in predictions))
+
+
+def read_predictions(path: str | os.PathLike) -> list[Prediction]:
+    """Read a `predictions.jsonl` file.
+
+    Raises:
+        DataError: the file is missing, or a line is not a prediction.
+    """
+    path = Path(path)
+    try:
+        # Not splitlines(): a generated text may hold U+2028 or U+0085, which JSON leaves as is.
+        with path.open(encoding="utf-8") as file:
+            lines = list(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as predictions ({error}).") from error
+    return [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _parse(line: str, where: str) -> Prediction:
+    try:
+        row = json.loads(line)
+        for name in ("scores", "probabilities"):
+            row[name] = None if row[name] is None else tuple(row[name])
+        return Prediction(**row)
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{where}: not a line of a predictions file ({error}); "
+            "such a file is written by `mcqa score`."
+        ) from error

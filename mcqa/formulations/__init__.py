@@ -1,0 +1,28 @@
+"""The two formulations, each a module with the same names.
+
+NAME, DEFAULT_SCORER
+HEAD                       name of the module trained in full beside the adapter, or None
+SCORERS                    scorer name -> function(model, tokenizer, batch) -> predictions
+TEMPLATES                  scorer name -> template to use where none is asked for
+load_backbone(path, ...)   the model, as `backbones.load_weights` loads it
+prepare_for_training(model)
+training_example(encoded, tokenizer) -> dict of token lists, `length` among them
+collate(examples, pad_token_id) -> the keyword arguments of the model's forward
+"""
+
+import importlib
+
+from mcqa.errors import ConfigError
+
+NAMES = ("generative", "multiple_choice")
+
+
+def get_formulation(name: str):
+    """Return a formulation's module.
+
+    Raises:
+        ConfigError: there is no such formulation.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"formulation {name!r} does not exist; there are: {', '.join(NAMES)}.")
+    return importlib.import_module(f"mcqa.formulations.{name}")

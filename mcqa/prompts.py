@@ -1,0 +1,100 @@
+"""Named templates: how a question becomes a prefix and one continuation per option.
+
+The trap: " A" and "A" are different tokens, and a prefix that ends in a space changes every
+score. So a prefix ends in a newline or a word, and the continuation carries its own space.
+A run stores its template's name; changing a template's text needs a new name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcqa.errors import ConfigError
+from mcqa.question import Question
+
+
+@dataclass(frozen=True)
+class RenderedQuestion:
+    """Hold the two parts of a prompt: every option's continuation follows the same prefix."""
+
+    prefix: str
+    continuations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Template:
+    """Name a way to write a question down.
+
+    Args:
+        name: how users and run folders refer to it.
+        prefix: from a question to the text that all options share.
+        continuation: from a letter and an option's text to what follows the prefix.
+        lists_options: whether the prefix shows the options with their letters.
+        description: one line for people.
+    """
+
+    name: str
+    prefix: Callable[[Question], str]
+    continuation: Callable[[str, str], str]
+    lists_options: bool
+    description: str
+
+    def render(self, question: Question) -> RenderedQuestion:
+        """Return the question's prefix and continuations."""
+        pairs = zip(question.letters, question.options, strict=True)
+        return RenderedQuestion(
+            self.prefix(question), tuple(self.continuation(*pair) for pair in pairs)
+        )
+
+
+def _listed_prefix(question: Question) -> str:
+    pairs = zip(question.letters, question.options, strict=True)
+    listed = " ".join(f"{letter}. {option}." for letter, option in pairs)
+    context = f"### Context:\n{question.context}\n\n" if question.context else ""
+    return (
+        "Choose the correct option for the following question.\n\n"
+        f"{context}### Question:\n{question.stem}\n\n### Choice:\n{listed}\n\n### Answer:\n"
+    )
+
+
+def _cloze_prefix(question: Question) -> str:
+    context = f"Context: {question.context}\n" if question.context else ""
+    return f"{context}Question: {question.stem}\nAnswer:"
+
+
+TEMPLATES = {
+    template.name: template
+    for template in (
+        Template(
+            "cloze",
+            _cloze_prefix,
+            lambda _, option: f" {option}",
+            lists_options=False,
+            description="the question alone; the continuation is the option's text",
+        ),
+        Template(
+            "lettered",
+            _listed_prefix,
+            lambda letter, option: f"{letter} {option}",
+            lists_options=True,
+            description="options listed with letters; the continuation is letter and text",
+        ),
+        Template(
+            "hybrid",
+            _listed_prefix,
+            lambda _, option: option,
+            lists_options=True,
+            description="options listed with letters; the continuation is the text alone",
+        ),
+    )
+}
+
+
+def get_template(name: str) -> Template:
+    """Return a template by name.
+
+    Raises:
+        ConfigError: there is no such template.
+    """
+    if name not in TEMPLATES:
+        raise ConfigError(f"template {name!r} does not exist; there are: {', '.join(TEMPLATES)}.")
+    return TEMPLATES[name]

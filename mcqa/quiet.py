@@ -1,0 +1,29 @@
+"""Keep libraries from frightening users: notices that mean nothing to them, and progress bars."""
+
+import contextlib
+import logging
+import warnings
+
+# An optional kernel of bitsandbytes that it looks for on import.
+logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(
+    lambda record: "kernels-community" not in record.getMessage()
+)
+# peft asks for it under its old name.
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+
+
+@contextlib.contextmanager
+def quiet_loading():
+    """Silence progress bars and notices of loading and saving."""
+    from transformers.utils import logging as transformers_logging
+
+    verbosity = transformers_logging.get_verbosity()
+    had_bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if had_bar:
+            transformers_logging.enable_progress_bar()

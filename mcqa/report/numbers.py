@@ -1,0 +1,75 @@
+"""Numbers as people read them. A value that is not known (None) becomes a dash."""
+
+from collections.abc import Sequence
+
+UNKNOWN = "–"
+
+
+def format_count(count: int | None) -> str:
+    """Return a count, in thousands, millions or billions where it is long.
+
+    >>> format_count(1500), format_count(999_960), format_count(4_884_480), format_count(None)
+    ('1,500', '1.0 M', '4.9 M', '–')
+    """
+    if count is None:
+        return UNKNOWN
+    return f"{count:,}" if count < 10_000 else _scaled(count, ("k", "M", "B"))
+
+
+def format_bytes(size: int | None) -> str:
+    """Return a size in decimal units.
+
+    >>> format_bytes(512), format_bytes(19_577_344), format_bytes(2_500_000_000)
+    ('512 B', '19.6 MB', '2.5 GB')
+    """
+    if size is None:
+        return UNKNOWN
+    return f"{size} B" if size < 1000 else _scaled(size, ("kB", "MB", "GB"))
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Return a duration in the two largest units that matter.
+
+    >>> format_seconds(0.42), format_seconds(12.34), format_seconds(123), format_seconds(3725)
+    ('0.42 s', '12.3 s', '2 min 3 s', '1 h 2 min')
+    """
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    if round(seconds) < 3600:
+        return "{} min {} s".format(*divmod(round(seconds), 60))
+    return "{} h {} min".format(*divmod(round(seconds / 60), 60))
+
+
+def format_rate(rate: float | None) -> str:
+    """Return a number per second.
+
+    >>> format_rate(0.4217), format_rate(17.04), format_rate(1234.5)
+    ('0.42', '17.0', '1,234.5')
+    """
+    if rate is None:
+        return UNKNOWN
+    return f"{rate:,.1f}" if rate >= 1 else f"{rate:.2g}"
+
+
+def format_accuracy(accuracy: float | None, interval: Sequence[float] | None = None) -> str:
+    """Return an accuracy in percent, with its interval where one is given.
+
+    >>> format_accuracy(0.541, (0.5129, 0.5688)), format_accuracy(0.2)
+    ('54.1% (51.3 to 56.9)', '20.0%')
+    """
+    if accuracy is None:
+        return UNKNOWN
+    if interval is None:
+        return f"{accuracy:.1%}"
+    low, high = interval
+    return f"{accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _scaled(value: float, units: Sequence[str]) -> str:
+    """Return the value in the first unit (each 1,000 of the last) that keeps it below 1,000."""
+    value /= 1000
+    if round(value, 1) < 1000 or len(units) == 1:
+        return f"{value:,.1f} {units[0]}"
+    return _scaled(value, units[1:])

@@ -1,0 +1,38 @@
+"""The model card of a run folder."""
+
+CARD = """\
+---
+base_model: {base_model}
+library_name: peft
+tags: [multiple-choice, mcqa, {formulation}]
+---
+
+# {base_model}, tuned for multiple-choice questions ({formulation})
+
+An adapter trained by [mcqa](https://pypi.org/project/mcqa) {version}.
+
+| | |
+|---|---|
+| formulation | {formulation} |
+| prompt template | {template} |
+| quantization of the base | {quantization} |
+| training questions | {n} from {source} (sha256 {sha256}) |
+| optimizer steps | {steps} |
+| trainable parameters | {trainable_parameters:,} |
+| seed | {seed} |
+
+    scorer = mcqa.load_scorer("this folder")
+    scorer.score(mcqa.Question(stem="...", options=("...", "...")))
+"""
+
+
+def model_card(record: dict) -> str:
+    """Return the README of a run folder from what its `run.json` will hold."""
+    train = record["train"]
+    return CARD.format(
+        **record,
+        version=record["versions"]["mcqa"],
+        n=f"{train['n']:,}",
+        source=train["source"],
+        sha256=train["sha256"][:12],
+    )

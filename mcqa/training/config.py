@@ -1,0 +1,108 @@
+"""The settings of a training run: one flat list, read from YAML and flags, checked all at once.
+
+It lives at the edge: commands build it, the training path unpacks it, nothing below sees it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mcqa.adapters import SEVEN_PROJECTIONS
+from mcqa.embedded import ALIAS
+from mcqa.errors import ConfigError
+from mcqa.prompts import TEMPLATES
+
+Positive = Annotated[int, Field(ge=1)]
+ZeroOrOne = Annotated[int, Field(ge=0, le=1)]
+
+
+class TrainingConfig(BaseModel):
+    """Hold every setting of a run; the descriptions are the command line's help."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(ALIAS, description="model to tune: embedded name, folder or Hub id")
+    data: str = Field("bundled", description="training questions: file, Hub id or 'bundled'")
+    split: str | None = Field(None, description="split of the training data (Hub, bundled)")
+    limit: Positive | None = Field(None, description="use only the first N training questions")
+    validation_data: str | None = Field(None, description="validation questions, default: --data")
+    validation_split: str | None = Field(None, description="their split (Hub, bundled)")
+    validation_limit: Positive | None = Field(None, description="use only the first N of them")
+    data_format: str = Field("auto", description="format of the data: auto, medmcqa, arc, generic")
+    label_base: Annotated[int, Field(ge=0, le=1)] | None = Field(
+        None, description="what the data's labels count from"
+    )
+    output: str = Field("runs/latest", description="run folder to write")
+    template: Literal[*TEMPLATES] = Field("cloze", description="how questions are written down")
+    max_length: Positive = Field(512, description="most tokens of a prompt with one option")
+    quantization: Literal["nf4", "int8", "none"] = Field("nf4", description="of the backbone")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto", description="compute type; auto is bfloat16 where the device has it"
+    )
+    device: str = Field("auto", description="torch device")
+    lora_r: Positive = Field(16, description="LoRA rank")
+    lora_alpha: float = Field(16, gt=0, description="LoRA scale")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the adapter's input")
+    rslora: bool = Field(True, description="scale by alpha / sqrt(r) instead of alpha / r")
+    target_modules: tuple[str, ...] = Field(
+        SEVEN_PROJECTIONS, description="linear layers to adapt, or all-linear"
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate, then linear to 0")
+    warmup_steps: int = Field(10, ge=0, description="steps of linear warm-up")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
+    optimizer: Literal["adamw_8bit", "paged_adamw_8bit", "adamw_torch"] = Field(
+        "adamw_8bit", description="optimizer"
+    )
+    epochs: float = Field(1.0, gt=0, description="passes over the training questions")
+    max_steps: Positive | None = Field(None, description="stop after N optimizer steps")
+    batch_size: Positive = Field(16, description="questions a forward pass")
+    accumulation: Positive = Field(1, description="forward passes an optimizer step")
+    steps_between: Positive = Field(50, description="evaluate, save and log every N steps")
+    gradient_checkpointing: bool = Field(False, description="less memory, one more forward pass")
+    seed: int = Field(0, ge=0, description="seed of the adapter and of the order of questions")
+    resume: bool = Field(False, description="go on from the last checkpoint in the output folder")
+    overwrite: bool = Field(False, description="replace what is in the output folder")
+
+    @model_validator(mode="after")
+    def _one_way_on(self):
+        if self.resume and self.overwrite:
+            raise ValueError("resume and overwrite exclude each other")
+        return self
+
+
+def load_config(path: str | None, flags: dict) -> TrainingConfig:
+    """Read a YAML file and let flags override it.
+
+    Args:
+        path: the file, or None for the defaults.
+        flags: settings given on the command line; None means not given.
+
+    Raises:
+        ConfigError: all faults at once, each with its field.
+    """
+    settings = {} if path is None else _read_yaml(Path(path))
+    settings |= {name: value for name, value in flags.items() if value is not None}
+    try:
+        return TrainingConfig(**settings)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_describe(fault)}" for fault in error.errors())
+        raise ConfigError(f"{path or 'settings'}: {error.error_count()} faults\n{faults}") from None
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({error}).") from error
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+        raise ConfigError(f"{path}: a configuration is a list of `setting: value` lines.")
+    return settings
+
+
+def _describe(fault: dict) -> str:
+    name = ".".join(map(str, fault["loc"])) or "settings"
+    if fault["type"] == "extra_forbidden":
+        return f"{name}: no such setting; there are: {', '.join(TrainingConfig.model_fields)}"
+    return f"{name} = {fault['input']!r}: {fault['msg']}"

@@ -1,0 +1,202 @@
+import json
+
+import pytest
+
+from mcqa.errors import ComparisonError, ConfigError
+from mcqa.evaluation.comparison import compare, compare_many
+from mcqa.evaluation.predictions import Prediction
+
+
+def run(outcomes, label=0):
+    """Return predictions q0, q1, ... that are right where `outcomes` has a 1."""
+    return [
+        Prediction(
+            id=f"q{number}",
+            label=label,
+            choice=label if right == "1" else None if label is None else label + 1,
+            scores=None,
+            probabilities=None,
+            unit=None,
+            scorer="text",
+            tokens=1,
+        )
+        for number, right in enumerate(outcomes)
+    ]
+
+
+def two_runs(both, a_only, b_only, neither):
+    """Return two runs with these counts in their 2x2 table."""
+    a = "1" * both + "1" * a_only + "0" * b_only + "0" * neither
+    b = "1" * both + "0" * a_only + "1" * b_only + "0" * neither
+    return run(a), run(b)
+
+
+def compared(*counts, **settings):
+    a, b = two_runs(*counts)
+    return compare(a, b, name_a="generative", name_b="multiple_choice", **settings)
+
+
+def test_a_comparison_holds_the_hand_computed_numbers():
+    result = compared(4, 1, 9, 6)
+    assert result["n"] == 20
+    assert (result["a"]["name"], result["a"]["accuracy"]) == ("generative", 0.25)
+    assert (result["b"]["name"], result["b"]["accuracy"]) == ("multiple_choice", 0.65)
+    assert result["difference"] == pytest.approx(0.4)
+    # Two-sided: 2 * (C(10, 0) + C(10, 1)) / 2**10.
+    assert result["mcnemar"] == {"a_only": 1, "b_only": 9, "p_value": 22 / 1024}
+    assert (result["seed"], result["resamples"]) == (0, 10_000)
+    low, high = result["difference_ci95"]
+    assert 0 < low < 0.4 < high < 1
+
+
+def test_a_comparison_has_exactly_the_documented_keys_and_is_plain_json():
+    result = compared(4, 1, 9, 6)
+    assert list(result) == [
+        "n",
+        "a",
+        "b",
+        "difference",
+        "difference_ci95",
+        "mcnemar",
+        "seed",
+        "resamples",
+        "verdict",
+    ]
+    assert result["a"].keys() == result["b"].keys() == {"name", "accuracy", "accuracy_ci95"}
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
+    assert compared(40, 20, 37, 3) == compared(40, 20, 37, 3)
+    intervals = {
+        tuple(compared(40, 20, 37, 3, seed=s, resamples=99)["difference_ci95"]) for s in range(5)
+    }
+    assert len(intervals) > 1
+
+
+def test_swapping_the_runs_turns_the_difference_round():
+    a, b = two_runs(4, 1, 9, 6)
+    swapped = compare(b, a, name_a="b", name_b="a")
+    assert swapped["difference"] == pytest.approx(-0.4)
+    assert (swapped["mcnemar"]["a_only"], swapped["mcnemar"]["b_only"]) == (9, 1)
+    assert swapped["mcnemar"]["p_value"] == 22 / 1024
+    assert max(swapped["difference_ci95"]) < 0
+
+
+def test_predictions_are_matched_by_id_not_by_place():
+    a, b = two_runs(4, 1, 9, 6)
+    assert compare(a, b[::-1], name_a="a", name_b="b") == compare(a, b, name_a="a", name_b="b")
+
+
+def test_compare_many_takes_every_pair_in_order():
+    runs = {"x": run("110"), "y": run("011"), "z": run("111")}
+    results = compare_many(runs, seed=3, resamples=50)
+    assert [(r["a"]["name"], r["b"]["name"]) for r in results] == [
+        ("x", "y"),
+        ("x", "z"),
+        ("y", "z"),
+    ]
+    assert [r["difference"] for r in results] == pytest.approx([0, 1 / 3, 1 / 3])
+    assert {(r["seed"], r["resamples"]) for r in results} == {(3, 50)}
+
+
+def test_compare_many_of_one_run_is_empty():
+    assert compare_many({"x": run("110")}) == []
+
+
+def test_verdict_of_a_difference_that_is_shown():
+    result = compared(140, 15, 40, 105)
+    low, high = (100 * end for end in result["difference_ci95"])
+    assert result["verdict"] == (
+        "multiple_choice answers 8.3 points more of the questions right than generative "
+        f"(n = 300, 95% interval {low:.1f} to {high:.1f} points, exact McNemar p = 0.00102)."
+    )
+
+
+def test_verdict_names_the_better_run_first_with_its_interval_turned_round():
+    result = compared(100, 60, 10, 130)
+    low, high = (-100 * end for end in reversed(result["difference_ci95"]))
+    assert 0 < low < high
+    assert result["verdict"] == (
+        "generative answers 16.7 points more of the questions right than multiple_choice "
+        f"(n = 300, 95% interval {low:.1f} to {high:.1f} points, exact McNemar p < 0.001)."
+    )
+
+
+def test_verdict_of_a_difference_that_may_be_luck():
+    verdict = compared(50, 20, 24, 6)["verdict"]
+    assert verdict.startswith(
+        "No difference can be shown: on these questions, multiple_choice answers 4.0 points more "
+        "of the questions right than generative, which may be luck (n = 100, 95% interval -"
+    )
+    assert verdict.endswith("exact McNemar p = 0.652).")
+
+
+def test_verdict_of_equal_accuracies_that_differ_question_by_question():
+    verdict = compared(50, 10, 10, 30)["verdict"]
+    assert verdict.startswith(
+        "No difference can be shown: on these questions, generative and multiple_choice answer "
+        "the same number of questions right"
+    )
+    assert verdict.endswith("exact McNemar p = 1).")
+
+
+def test_runs_that_never_differ_have_p_1_and_are_not_called_equal():
+    result = compared(3, 0, 0, 2)
+    assert result["mcnemar"]["p_value"] == 1.0
+    assert (result["difference"], result["difference_ci95"]) == (0.0, [0.0, 0.0])
+    assert result["verdict"] == (
+        "No difference can be shown: generative and multiple_choice get the same questions right "
+        "(n = 5, exact McNemar p = 1). That does not prove them equal on other questions."
+    )
+
+
+def test_verdict_claims_nothing_where_only_the_interval_leaves_zero_out():
+    result = compared(10, 0, 5, 5)
+    assert result["difference_ci95"][0] > 0
+    assert result["mcnemar"]["p_value"] == 2 / 2**5
+    assert result["verdict"].startswith(
+        "No difference can be shown safely: multiple_choice answers"
+    )
+    assert "the interval leaves zero out but the test's p is not below 0.05" in result["verdict"]
+
+
+def test_verdict_claims_nothing_where_only_the_test_is_below_its_limit():
+    # So few resamples that the interval is a poor one: over all seeds it sometimes holds zero.
+    results = [compared(40, 5, 16, 39, seed=seed, resamples=20) for seed in range(200)]
+    wide = [result for result in results if result["difference_ci95"][0] <= 0]
+    assert wide
+    for result in wide:
+        assert result["mcnemar"]["p_value"] < 0.05
+        assert result["verdict"].startswith("No difference can be shown safely")
+        assert "p is below 0.05 but the interval includes zero" in result["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        ([], run("10"), "A has no predictions"),
+        (run("10"), [], "B has no predictions"),
+        (run("10"), run("101"), r"'q2' is in B \(3 questions\) but not in A \(2 questions\)"),
+        (run("101"), run("10"), r"'q2' is in A \(3 questions\) but not in B \(2 questions\)"),
+        (run("10"), run("101")[1:], "'q0' is in A .* but not in B"),
+        (run("10"), run("10", label=1), "'q0' has label 0 in A and label 1 in B"),
+        (run("10") + run("1"), run("10"), "A: question 'q0' is answered 2 times"),
+        (run("10"), run("10") + run("1"), "B: question 'q0' is answered 2 times"),
+        (run("10", label=None), run("10"), "A: question 'q0' has no label"),
+        (run("10"), run("10", label=None), "B: question 'q0' has no label"),
+    ],
+)
+def test_runs_over_different_questions_are_refused(a, b, message):
+    with pytest.raises(ComparisonError, match=message) as error:
+        compare(a, b, name_a="A", name_b="B")
+    assert any(remedy in str(error.value) for remedy in ("Score", "Give"))
+
+
+def test_no_resample_is_refused():
+    with pytest.raises(ConfigError, match="resamples is 0"):
+        compared(1, 1, 1, 1, resamples=0)
+
+
+def test_verdict_does_not_round_a_small_difference_to_nothing():
+    assert "multiple_choice answers 0.02 points more" in compared(4999, 0, 1, 0)["verdict"]

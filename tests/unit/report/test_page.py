@@ -1,0 +1,240 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from mcqa.evaluation.comparison import compare_many
+from mcqa.evaluation.metrics import summarize
+from mcqa.evaluation.predictions import Prediction
+from mcqa.report import write_report
+
+COST = {"trainable_parameters": 4_884_480, "training_seconds": 123.4, "adapter_bytes": 19_577_344}
+
+
+def predictions(outcomes, label=0, options=5):
+    return [
+        Prediction(
+            id=f"q{number}",
+            label=label,
+            choice=0 if right == "1" else 1 if right == "0" else None,
+            scores=(0.0,) * options if options else None,
+            probabilities=None,
+            unit=None,
+            scorer="text",
+            tokens=10,
+        )
+        for number, right in enumerate(outcomes)
+    ]
+
+
+ANSWERS = {
+    "generative": predictions("1" * 40 + "1" * 10 + "0" * 30 + "0" * 20),
+    "multiple_choice": predictions("1" * 40 + "0" * 10 + "1" * 30 + "0" * 20),
+}
+
+
+def described(answers, cost=COST, scorer="text"):
+    return [
+        {
+            "name": name,
+            "scorer": scorer,
+            "template": "plain",
+            "metrics": summarize(answer, seconds=8),
+            "cost": cost,
+        }
+        for name, answer in answers.items()
+    ]
+
+
+def write(
+    path, answers=ANSWERS, *, title="A title", details=None, comparisons=None, **described_as
+):
+    return write_report(
+        path,
+        title=title,
+        runs=described(answers, **described_as),
+        comparisons=compare_many(answers) if comparisons is None else comparisons,
+        details={"Seed": "0"} if details is None else details,
+    )
+
+
+class Page(HTMLParser):
+    """Collect a page's tags, its attributes, its tables and the text outside the plot."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.attributes, self.tables, self.texts = [], [], [], []
+        self.open = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes.extend(attrs)
+        if tag not in ("meta", "link", "img", "path", "use", "rect"):
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes.extend(attrs)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"unbalanced {tag}"
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.tables[-1][-1][-1] += data
+        if not {"style", "svg"} & set(self.open):
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def test_the_page_is_well_formed_and_holds_title_verdict_and_details(tmp_path):
+    path = write(tmp_path / "out" / "report.html", details={"Seed": "0", "Command": "mcqa compare"})
+    assert path == tmp_path / "out" / "report.html"
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    verdict = compare_many(ANSWERS)[0]["verdict"]
+    assert verdict.startswith("multiple_choice answers 20.0 points more")
+    assert page.text.index("A title") < page.text.index(verdict) < page.text.index("Accuracy (95%")
+    assert page.text.index("Accuracy (95%") < page.text.index("Command mcqa compare")
+    assert page.tags.count("svg") == 1
+
+
+def test_the_table_tells_accuracy_speed_and_cost(tmp_path):
+    answers = {"base": ANSWERS["generative"]}
+    page = Page(write(tmp_path / "report.html", answers).read_text())
+    # Wilson for 50 of 100: 0.5 ± 0.0962; 100 questions in 8 s.
+    assert page.tables[0] == [
+        ["Run", "base"],
+        ["Accuracy (95% interval)", "50.0% (40.4 to 59.6)"],
+        ["Questions per second", "12.5"],
+        ["Trainable parameters", "4.9 M"],
+        ["Training time", "2 min 3 s"],
+        ["Adapter size", "19.6 MB"],
+        ["Scorer", "text"],
+        ["Template", "plain"],
+        ["Questions", "100"],
+    ]
+
+
+def test_a_run_that_trained_nothing_shows_dashes(tmp_path):
+    page = Page(write(tmp_path / "report.html", cost=None).read_text())
+    cells = {row[0]: row[1:] for row in page.tables[0]}
+    for heading in ("Trainable parameters", "Training time", "Adapter size"):
+        assert cells[heading] == ["–", "–"]
+
+
+def test_each_comparison_shows_its_four_counts(tmp_path):
+    page = Page(write(tmp_path / "report.html").read_text())
+    assert page.tables[1] == [
+        ["", "multiple_choice right", "multiple_choice wrong"],
+        ["generative right", "40", "10"],
+        ["generative wrong", "30", "20"],
+    ]
+    assert "10,000 resamples, seed 0" in page.text
+    assert "corrected" not in page.text
+
+
+def test_several_comparisons_are_all_told_with_a_warning(tmp_path):
+    answers = {**ANSWERS, "third": ANSWERS["generative"]}
+    page = Page(write(tmp_path / "report.html", answers).read_text())
+    for comparison in compare_many(answers):
+        assert comparison["verdict"] in page.text
+    assert len(page.tables) == 4
+    assert "The 3 comparisons are not corrected for their number" in page.text
+
+
+def test_unparsed_and_unlabelled_answers_are_shown_only_where_there_are_some(tmp_path):
+    page = Page(write(tmp_path / "report.html").read_text())
+    assert "not parsed" not in page.text
+    answers = {"generate": predictions("1?0", options=0) + predictions("1", label=None)}
+    page = Page(write(tmp_path / "report.html", answers).read_text())
+    assert page.tables[0][-2:] == [["Answers not parsed", "1"], ["Without label", "1"]]
+
+
+def test_a_single_run_is_told_by_its_accuracy(tmp_path):
+    answers = {"base": ANSWERS["generative"]}
+    page = Page(write(tmp_path / "report.html", answers).read_text())
+    assert "base answers 50.0% (40.4 to 59.6) of 100 questions right." in page.text
+    assert len(page.tables) == 1
+
+
+def test_a_run_without_labels_has_a_page_without_plot(tmp_path):
+    answers = {"base": predictions("10", label=None)}
+    page = Page(write(tmp_path / "report.html", answers).read_text())
+    assert "base answered no labelled question, so its accuracy is not known." in page.text
+    assert "svg" not in page.tags
+
+
+HOSTILE = '<script>alert("1")</script>&amp;'
+
+
+@pytest.mark.parametrize("where", ["title", "name", "scorer", "details", "detail label", "verdict"])
+def test_every_text_is_escaped(tmp_path, where):
+    answers = {
+        HOSTILE if where == "name" else "a": ANSWERS["generative"],
+        "b": predictions("1" * 100),
+    }
+    comparisons = compare_many(answers)
+    if where == "verdict":
+        comparisons[0]["verdict"] = HOSTILE
+    page = Page(
+        write(
+            tmp_path / "report.html",
+            answers,
+            title=HOSTILE if where == "title" else "A title",
+            scorer=HOSTILE if where == "scorer" else "text",
+            details={
+                HOSTILE if where == "detail label" else "Model": (
+                    HOSTILE if where == "details" else "smol"
+                )
+            },
+            comparisons=comparisons,
+        ).read_text()
+    )
+    assert "script" not in page.tags
+    assert HOSTILE in page.text
+
+
+def test_the_page_is_self_contained(tmp_path):
+    html = write(tmp_path / "report.html").read_text()
+    page = Page(html)
+    assert not {"script", "link", "img", "iframe", "object", "image"} & set(page.tags)
+    for name, value in page.attributes:
+        assert not name.startswith("on")
+        if name in ("href", "xlink:href", "src"):
+            assert value.startswith("#")
+    assert "http" not in html
+    assert "@import" not in html
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", html))
+
+
+def test_the_page_is_made_for_phones_dark_screens_and_paper(tmp_path):
+    html = write(tmp_path / "report.html").read_text()
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    assert "@media screen and (prefers-color-scheme: dark)" in html
+    assert "@media print" in html
+
+
+def test_the_same_runs_give_the_same_page_and_no_other_file_is_left(tmp_path):
+    first = write(tmp_path / "report.html").read_bytes()
+    assert write(tmp_path / "report.html").read_bytes() == first
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path):
+    path = write(tmp_path / "report.html")
+    before = path.read_bytes()
+    with pytest.raises(KeyError):
+        write_report(path, title="x", runs=[{"name": "broken"}], comparisons=[], details={})
+    assert path.read_bytes() == before
