@@ -12,7 +12,7 @@ from mcqa.evaluation.predictions import Prediction, write_predictions
 from mcqa.files import write_json
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.question import Question
-from mcqa.report import write_report
+from mcqa.report import accuracy_figure, write_report
 from mcqa.scoring import Scorer, load_scorer
 
 
@@ -104,21 +104,26 @@ def _cost(model: str) -> dict | None:
 
 
 def compare_evaluations(
-    evaluations: Sequence[Evaluation], folder: Path, title: str, details: dict[str, str]
+    evaluations: Sequence[Evaluation],
+    folder: Path,
+    *,
+    title: str,
+    details: dict[str, str],
+    compared: Sequence[Evaluation] | None = None,
 ) -> list[dict]:
-    """Compare every pair, and write `comparison.json` and `report.html`.
+    """Compare every pair, and write `comparison.json`, `accuracy.svg` and `report.html`.
 
     `comparison.json` is the comparison of the first two; those of further pairs are its `others`.
+
+    Args:
+        evaluations: what to show.
+        folder: where to write.
+        title, details: see `mcqa.report.write_report`.
+        compared: which of them to compare; by default all.
 
     Returns:
         The comparisons, none for a single evaluation or where a question has no label.
     """
-    comparisons = []
-    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in evaluations)
-    if len(evaluations) > 1 and labelled:
-        comparisons = compare_many({e.name: e.predictions for e in evaluations})
-        first, *others = comparisons
-        write_json(folder / "comparison.json", first | ({"others": others} if others else {}))
     runs = [
         {
             "name": evaluation.name,
@@ -129,10 +134,23 @@ def compare_evaluations(
         }
         for evaluation in evaluations
     ]
+    comparisons = []
+    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in evaluations)
+    if len(evaluations) > 1 and labelled:
+        compared = {e.name: e.predictions for e in compared or evaluations}
+        comparisons = compare_many(compared)
+        write_comparisons(folder, comparisons)
+        accuracy_figure(runs, folder / "accuracy.svg")
     write_report(
         folder / "report.html", title=title, runs=runs, comparisons=comparisons, details=details
     )
     return comparisons
+
+
+def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
+    """Write `comparison.json`: the first comparison, further ones as its `others`."""
+    first, *others = comparisons
+    return write_json(folder / "comparison.json", first | ({"others": others} if others else {}))
 
 
 def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:

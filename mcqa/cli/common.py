@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -73,7 +74,8 @@ format_option = click.option(
 def progress(total: int, label: str):
     """Show a progress bar on standard error and yield the function that advances it."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+    columns += (TimeRemainingColumn(),)
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(label, total=total)
         yield lambda count: bar.advance(task, count)
 
@@ -83,9 +85,15 @@ def print_json(value) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def print_table(table: Table) -> None:
+    """Print a table on standard output, as wide as it needs where that is not a terminal."""
+    width = None if sys.stdout.isatty() else 120
+    Console(highlight=False, width=width).print(table)
+
+
 def print_evaluations(evaluations, comparisons) -> None:
     """Print one row per evaluation and every comparison's verdict on standard output."""
-    table = Table("", "scorer", "accuracy (95% interval)", "n", "questions/s")
+    table = Table("", "scorer", "accuracy (95%)", "n", "questions/s", box=SIMPLE_HEAD)
     costs = any(evaluation.cost for evaluation in evaluations)
     for heading in ("trainable", "training", "adapter") if costs else ():
         table.add_column(heading)
@@ -105,10 +113,9 @@ def print_evaluations(evaluations, comparisons) -> None:
                 numbers.format_bytes(cost.get("adapter_bytes")),
             ]
         table.add_row(*cells)
-    out = Console(highlight=False, soft_wrap=True)
-    out.print(table)
+    print_table(table)
     for comparison in comparisons:
-        out.print(comparison["verdict"], markup=False)
+        click.echo(comparison["verdict"])
 
 
 def report_details(**more: str) -> dict[str, str]:

@@ -18,27 +18,31 @@ def command(files, output, seed, output_format):
 
     Writes comparison.json: the first two files, and further pairs under `others`.
     """
+    from mcqa.app.evaluate import write_comparisons
     from mcqa.errors import ComparisonError
     from mcqa.evaluation.comparison import compare_many
     from mcqa.evaluation.predictions import read_predictions
-    from mcqa.files import write_json
 
     if len(set(files)) < 2:
         raise ComparisonError("give at least two different predictions files to compare.")
-    names = [Path(file).stem for file in files]
-    if len(set(names)) < len(names):
-        names = list(files)
+    names = _names([Path(file) for file in files])
     runs = dict(zip(names, map(read_predictions, files), strict=True))
-    first, *others = compare_many(runs, seed=seed)
-    path = write_json(
-        Path(output) / "comparison.json", first | ({"others": others} if others else {})
-    )
+    comparisons = compare_many(runs, seed=seed)
+    path = write_comparisons(Path(output), comparisons)
     if output_format == "json":
-        print_json([first, *others])
+        print_json(comparisons)
     else:
-        for comparison in (first, *others):
+        for comparison in comparisons:
             for side in (comparison["a"], comparison["b"]):
                 accuracy = numbers.format_accuracy(side["accuracy"], side["accuracy_ci95"])
                 click.echo(f"{side['name']}: {accuracy}")
             click.echo(comparison["verdict"])
     say(f"Comparison: {path}")
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Return the files' names, or their folders' where those tell them apart, or all of it."""
+    candidates = ([p.stem for p in paths], [p.parent.name for p in paths])
+    return next(
+        (names for names in candidates if len(set(names)) == len(names)), list(map(str, paths))
+    )

@@ -5,10 +5,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from mcqa.cli.common import format_option, print_json
+from mcqa.cli.common import format_option, print_json, print_table
 from mcqa.embedded import ALIAS, WHEEL, converted_folder, find_gguf
 
 PACKAGES = ("mcqa", "torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate")
@@ -43,7 +42,7 @@ def command(output_format):
         for name, value in report.items():
             if name != "faults":
                 table.add_row(name, value)
-        Console(highlight=False, soft_wrap=True).print(table)
+        print_table(table)
         for fault in faults:
             click.secho(fault, fg="red", err=True)
     sys.exit(1 if faults else 0)

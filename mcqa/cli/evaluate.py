@@ -79,7 +79,9 @@ def command(
         Models=", ".join(models),
         Data=f"{data}, {len(questions):,} questions, sha256 {data_fingerprint(data, split)[:16]}",
     )
-    comparisons = compare_evaluations(evaluations, folder, f"mcqa on {Path(data).name}", details)
+    comparisons = compare_evaluations(
+        evaluations, folder, title=f"mcqa on {Path(data).name}", details=details
+    )
     if output_format == "json":
         shown = ({**asdict(e), "predictions": len(e.predictions)} for e in evaluations)
         print_json({"models": list(shown), "comparisons": comparisons})

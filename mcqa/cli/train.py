@@ -24,7 +24,7 @@ def _option(name: str, field) -> click.Option:
     """Make a command-line option of a setting; its default None means: not given."""
     flag, text = "--" + name.replace("_", "-"), field.description
     kind = field.annotation
-    if isinstance(kind, types.UnionType):
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
         kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
     if typing.get_origin(kind) is tuple:
         text += f"; repeat it for several  [default: {' '.join(field.default)}]"
