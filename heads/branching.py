@@ -33,7 +33,8 @@ class BranchedBatch:
         input_ids: (R, T) tokens; R is B when branched, the number of options otherwise.
         position_ids: (R, T) positions, restarting at the end of the prefix for every option.
         branch_ids: (R, T) -1 for padding, 0 for the prefix, 1.. for the options of that row.
-        option_spans: (B, O, 2) half-open token ranges into the R * T flattened tokens.
+        option_spans: (B, O, 2) half-open token ranges into the R * T flattened tokens. That of an
+            option without tokens stands right behind the prefix.
         fork: (B, O) flattened index of the prefix's last token, which an option continues from;
             -1 where a question has fewer than O options.
     """
@@ -118,9 +119,10 @@ def _lay_out(rows, questions: list[int], pad_token_id: int) -> BranchedBatch:
         tokens, positions = list(prefix), list(range(len(prefix)))
         branches = [PREFIX] * len(prefix)
         for branch, (index, option) in enumerate(options, 1):
-            start = row * n_tokens + len(tokens)
+            end_of_prefix = row * n_tokens + len(prefix)
+            start = row * n_tokens + len(tokens) if option else end_of_prefix
             option_spans[question, index] = torch.tensor((start, start + len(option)))
-            fork[question, index] = row * n_tokens + len(prefix) - 1
+            fork[question, index] = end_of_prefix - 1
             tokens.extend(option)
             positions.extend(range(len(prefix), len(prefix) + len(option)))
             branches.extend([branch] * len(option))

@@ -40,27 +40,39 @@ def token_logits(model: nn.Module, hidden_ND: Tensor) -> Tensor:
     return logits_NV if cap is None else cap * torch.tanh(logits_NV / cap)
 
 
-def option_log_likelihoods(model: nn.Module, batch: BranchedBatch) -> Tensor:
-    """Return (B, O) log-probabilities of the options given their prefix, in nats.
-
-    The sum over an option's tokens, so 0 for an option without tokens or without existence.
+def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tuple:
+    """Return the log-probability of every option token given all before it, in nats.
 
     Args:
         model: a causal LM of transformers, not wrapped by PEFT (adapters inside it are fine).
         batch: branched or one row per option; the numbers are the same.
+
+    Returns:
+        (N,) float32 log-probabilities, option by option, and their (N,) owners: question * O +
+        option.
     """
     hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
     owner, token, source = option_tokens(batch.option_spans, batch.fork)
     states, state_of = source.unique(return_inverse=True)
     targets = batch.input_ids.flatten()[token]
-    totals = hidden.new_zeros(batch.fork.numel(), dtype=torch.float32)
+    result = hidden.new_zeros(len(owner), dtype=torch.float32)
     for start in range(0, len(states), CHUNK):
-        chunk = slice(start, start + CHUNK)
-        logits = token_logits(model, hidden[states[chunk]])
+        logits = token_logits(model, hidden[states[start : start + CHUNK]])
         normalizer = logits.logsumexp(-1)
-        mine = (state_of >= start) & (state_of < start + CHUNK)
+        mine = ((state_of >= start) & (state_of < start + CHUNK)).nonzero().squeeze(1)
         rows = state_of[mine] - start
-        totals = totals.index_add(0, owner[mine], logits[rows, targets[mine]] - normalizer[rows])
+        result = result.index_put((mine,), logits[rows, targets[mine]] - normalizer[rows])
+    return result, owner
+
+
+def option_log_likelihoods(model: nn.Module, batch: BranchedBatch) -> Tensor:
+    """Return (B, O) log-probabilities of the options given their prefix, in nats.
+
+    The sum over an option's tokens, so 0 for an option without tokens or without existence.
+    Takes what `option_token_log_probabilities` takes.
+    """
+    each, owner = option_token_log_probabilities(model, batch)
+    totals = each.new_zeros(batch.fork.numel()).index_add(0, owner, each)
     return totals.view_as(batch.fork)
 
 

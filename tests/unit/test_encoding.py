@@ -103,7 +103,9 @@ def test_the_end_of_the_context_goes_first_and_is_counted(encoder, tiny_tokenize
 def test_then_the_middle_of_the_stem_goes(encoder, tiny_tokenizer):
     (without,) = encoder().encode([Question(stem=LONG.stem, options=LONG.options)])
     (cut,) = encoder(without.longest - 8).encode([LONG])
-    stem = tiny_tokenizer.decode(cut.prefix[1:]).removeprefix("Question: ").removesuffix("\nAnswer:")
+    stem = (
+        tiny_tokenizer.decode(cut.prefix[1:]).removeprefix("Question: ").removesuffix("\nAnswer:")
+    )
     head, tail = stem.split(GAP)
     assert head
     assert LONG.stem.startswith(head)
@@ -144,7 +146,10 @@ def test_cutting_inside_a_character_comes_to_an_end(encoder):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     stem=st.text(min_size=1, max_size=60).filter(str.strip),
@@ -154,12 +159,11 @@ def test_cutting_inside_a_character_comes_to_an_end(encoder):
 def test_whatever_is_cut_the_question_fits_with_its_options_whole(
     encoder, stem, context, max_length
 ):
-    question = Question(id="any", stem=stem, options=("pear", "wrench"), context=context)
+    question = Question(stem=stem, options=("pear", "wrench"), context=context)
     (whole,) = encoder().encode([question])
     try:
         (encoded,) = encoder(max_length).encode([question])
-    except EncodingError as error:
-        assert "any" in str(error)
+    except EncodingError:
         return
     assert encoded.longest <= max_length
     assert encoded.continuations == whole.continuations

@@ -1,5 +1,3 @@
-import torch
-
 from heads.branching import pack
 from heads.pooling import last_token
 

@@ -1,0 +1,136 @@
+"""One run's answers to labelled questions, as arrays.
+
+Questions differ in how many options they have, and free generation gives no probabilities. So
+the probabilities are one rectangle with NaN where there is nothing: past a question's last
+option, and in the whole row of an answer without scores. Comparisons with NaN are false, which
+is what rankings and maxima want.
+
+The trap: a probability of 1e-400 is 0 in a float, and its logarithm then minus infinity. So the
+logarithms are computed from the scores and are what is kept.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.predictions import Prediction
+
+UNPARSED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Hold N labelled questions' answers, O being the most options that any of them has.
+
+    Args:
+        ids: the N question ids.
+        label_N: 0-based index of the right option.
+        choice_N: 0-based index of the chosen option, -1 where an answer was not parsed.
+        log_probability_NO: natural logarithms of the options' probabilities, NaN where an option
+            does not exist or the answer has no scores.
+    """
+
+    ids: tuple[str, ...]
+    label_N: np.ndarray
+    choice_N: np.ndarray
+    log_probability_NO: np.ndarray
+
+    @classmethod
+    def of(cls, predictions: Iterable[Prediction]) -> "Answers":
+        """Return the labelled ones of a run's predictions, in their order.
+
+        Raises:
+            ConfigError: none is labelled, or a label or choice is not one of the options.
+        """
+        labelled = [prediction for prediction in predictions if prediction.label is not None]
+        if not labelled:
+            raise ConfigError("no prediction has a label; score at least one labelled question.")
+        for prediction in labelled:
+            _check(prediction)
+        return cls(
+            ids=tuple(prediction.id for prediction in labelled),
+            label_N=np.array([prediction.label for prediction in labelled]),
+            choice_N=np.array(
+                [UNPARSED if p.choice is None else p.choice for p in labelled], dtype=int
+            ),
+            log_probability_NO=log_softmax(pad([prediction.scores for prediction in labelled])),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def correct_N(self) -> np.ndarray:
+        """Whether each choice is the label."""
+        return self.choice_N == self.label_N
+
+    @property
+    def scored_N(self) -> np.ndarray:
+        """Whether each answer has scores."""
+        return ~np.isnan(self.log_probability_NO[:, 0])
+
+    @property
+    def confidence_N(self) -> np.ndarray:
+        """The probability of the likeliest option, NaN without scores."""
+        return np.exp(np.fmax.reduce(self.log_probability_NO, axis=1))
+
+    def take(self, index: np.ndarray) -> "Answers":
+        """Return the answers at these places (or where a mask is true), in that order."""
+        places = np.arange(len(self))[index]
+        return Answers(
+            ids=tuple(self.ids[place] for place in places),
+            label_N=self.label_N[places],
+            choice_N=self.choice_N[places],
+            log_probability_NO=self.log_probability_NO[places],
+        )
+
+
+def pad(rows: Sequence[Sequence[float] | None]) -> np.ndarray:
+    """Return rows of different lengths as one rectangle, filled up with NaN.
+
+    Args:
+        rows: N sequences of numbers; None stands for an empty one.
+
+    Returns:
+        (N, O) floats, O being the greatest length and at least 1.
+
+    >>> pad([(0.5, 0.5), None]).tolist()
+    [[0.5, 0.5], [nan, nan]]
+    """
+    lengths_N = np.array([0 if row is None else len(row) for row in rows], dtype=int)
+    padded_NO = np.full((len(rows), max(1, lengths_N.max(initial=0))), np.nan)
+    exists_NO = np.arange(padded_NO.shape[1]) < lengths_N[:, None]
+    padded_NO[exists_NO] = [value for row in rows if row is not None for value in row]
+    return padded_NO
+
+
+def unpad(padded_NO: np.ndarray) -> list[tuple[float, ...] | None]:
+    """Return the rows of `pad`; a row of NaN alone becomes None."""
+    exists_NO = ~np.isnan(padded_NO)
+    return [
+        tuple(row[exists].tolist()) or None
+        for row, exists in zip(padded_NO, exists_NO, strict=True)
+    ]
+
+
+def log_softmax(scores_NO: np.ndarray) -> np.ndarray:
+    """Return the logarithms of the softmax of each row, NaN where the scores are NaN."""
+    best_N1 = np.fmax.reduce(scores_NO, axis=1, keepdims=True)
+    shifted_NO = scores_NO - best_N1
+    total_N1 = np.nansum(np.exp(shifted_NO), axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):  # a row of NaN sums to 0, and stays NaN
+        return shifted_NO - np.log(total_N1)
+
+
+def _check(prediction: Prediction) -> None:
+    options = len(prediction.scores) if prediction.scores else None
+    for name in ("label", "choice"):
+        index = getattr(prediction, name)
+        if index is not None and (index < 0 or (options and index >= options)):
+            allowed = f"0 to {options - 1}" if options else "0 or more"
+            raise ConfigError(
+                f"question {prediction.id!r}: {name} {index} is not one of its options "
+                f"({allowed}). Score it again; labels are 0-based."
+            )

@@ -1,0 +1,174 @@
+"""The bootstrap, once for every metric: draw questions again, or whole groups of them.
+
+A resample is a row of weights: how often each question was drawn. A metric is a function of such
+weights (a `Statistic`), so that its value on the data (all weights 1), its bootstrap and its
+bootstrap over groups are one definition. Metrics that are sums over questions then take a matrix
+product, and no question is copied.
+
+Two traps. Questions that belong together (the same fact, asked in five ways) are no independent
+evidence: draw their groups. And a metric that noise can only raise, like ECE, is higher on
+resamples than on the data, so that its percentile interval lies too high: see `interval`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from mcqa.errors import ConfigError
+
+CELLS = 2_000_000
+"""How many weights to hold at once: 16 MB."""
+
+Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
+"""From weights (R, N) to the R values of each of its metrics, NaN where one is not defined."""
+
+
+def resampled_weights(
+    n: int,
+    *,
+    seed: int,
+    resamples: int,
+    cluster_N: np.ndarray | None = None,
+    cells: int = CELLS,
+) -> Iterator[np.ndarray]:
+    """Yield the weights of bootstrap resamples, some at a time.
+
+    Args:
+        n: how many questions there are, N.
+        seed: seed of the draws.
+        resamples: how many resamples to draw in all, at least 1.
+        cluster_N: the group of each question, numbered from 0; None draws single questions.
+        cells: how many weights to hold at once; it does not change what is drawn.
+
+    Yields:
+        (R, N) floats: how often each question was drawn. R is as large as `cells` allows.
+
+    Raises:
+        ConfigError: `resamples` is less than 1.
+    """
+    if resamples < 1:
+        raise ConfigError(f"resamples is {resamples}; it must be at least 1, 10,000 is usual.")
+    rng = np.random.default_rng(seed)
+    units = n if cluster_N is None else int(cluster_N.max()) + 1
+    rows = min(resamples, max(1, cells // n))
+    for start in range(0, resamples, rows):
+        weight_RN = np.empty((min(rows, resamples - start), n))
+        for weight_N in weight_RN:
+            drawn = np.bincount(rng.integers(units, size=units), minlength=units)
+            weight_N[:] = drawn if cluster_N is None else drawn[cluster_N]
+        yield weight_RN
+
+
+def bootstrap(
+    statistic: Statistic,
+    n: int,
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    cluster_N: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Return each metric's value on every resample.
+
+    Args:
+        statistic: the metrics.
+        n, seed, resamples, cluster_N: as in `resampled_weights`.
+    """
+    parts = [
+        statistic(weight_RN)
+        for weight_RN in resampled_weights(n, seed=seed, resamples=resamples, cluster_N=cluster_N)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def observed(statistic: Statistic, n: int) -> dict[str, float]:
+    """Return each metric's value on the data themselves, NaN where it is not defined."""
+    values = statistic(np.ones((1, n)))
+    return {name: float(value_R[0]) for name, value_R in values.items()}
+
+
+def interval(
+    draws_R: np.ndarray, value: float | None = None, *, at_least: float | None = None
+) -> list[float] | None:
+    """Return the 95% interval that bootstrap draws give.
+
+    Args:
+        draws_R: the metric on every resample. Those where it is not defined (NaN) are left out.
+        value: None for the percentile interval. The metric on the data for the basic one, which
+            is the percentile interval reflected about this value: where resampling raises a
+            metric, so did sampling, and the reflection takes that off again.
+        at_least: a bound that the metric cannot fall below.
+
+    Returns:
+        The lower and the upper bound, or None where no draw is defined.
+
+    Source:
+        Davison and Hinkley (1997), Bootstrap Methods and their Application, sections 5.2 and 5.3.
+
+    >>> draws = np.arange(101.0)
+    >>> interval(draws), interval(draws, 40.0, at_least=0.0)
+    ([2.5, 97.5], [0.0, 77.5])
+    """
+    defined = draws_R[~np.isnan(draws_R)]
+    if not len(defined):
+        return None
+    low, high = np.quantile(defined, (0.025, 0.975))
+    if value is not None:
+        low, high = 2 * value - high, 2 * value - low
+    if at_least is not None:
+        low, high = max(low, at_least), max(high, at_least)
+    return [float(low), float(high)]
+
+
+def means(columns: dict[str, np.ndarray]) -> Statistic:
+    """Return the statistic of metrics that are means over questions.
+
+    Args:
+        columns: per metric its value for each question (N,), NaN for a question that it does not
+            count.
+    """
+    value_NK = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
+    known_NK = ~np.isnan(value_NK)
+    filled_NK = np.where(known_NK, value_NK, 0.0)
+    everywhere = bool(known_NK.all())
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        total_RK = weight_RN @ filled_NK
+        count_RK = weight_RN.sum(1, keepdims=True) if everywhere else weight_RN @ known_NK
+        mean_RK = divide(total_RK, np.broadcast_to(count_RK, total_RK.shape))
+        return dict(zip(columns, mean_RK.T, strict=True))
+
+    return statistic
+
+
+def merge(statistics: Sequence[Statistic]) -> Statistic:
+    """Return one statistic with the metrics of all of these."""
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: x for part in statistics for name, x in part(weight_RN).items()}
+
+    return statistic
+
+
+def difference(a: Statistic, b: Statistic) -> Statistic:
+    """Return the statistic of b minus a, for the metrics that both have."""
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        in_a, in_b = a(weight_RN), b(weight_RN)
+        return {name: in_b[name] - in_a[name] for name in in_a if name in in_b}
+
+    return statistic
+
+
+def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return a quotient, NaN where the divisor is 0."""
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
+
+
+def number_groups(groups: Sequence) -> tuple[list, np.ndarray]:
+    """Return the distinct groups in order of first appearance, and each member's number.
+
+    >>> number_groups(["x", "y", "x"])[0], number_groups(["x", "y", "x"])[1].tolist()
+    (['x', 'y'], [0, 1, 0])
+    """
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return list(numbers), np.array([numbers[group] for group in groups], dtype=int)

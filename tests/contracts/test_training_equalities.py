@@ -1,0 +1,137 @@
+"""Two ways to train that must come to the same numbers, in float32, for both formulations."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from mcqa.checkpoints import read_record
+from mcqa.errors import ConfigError, McqaError
+from mcqa.scoring import load_scorer
+
+FEW = {"max_steps": 3}
+
+
+@pytest.fixture(scope="module")
+def reference(formulation_name, tiny_training):
+    return tiny_training(formulation_name, **FEW)
+
+
+def test_a_seed_repeats_a_run_bit_for_bit(reference, formulation_name, tiny_training):
+    again = tiny_training(formulation_name, **FEW)
+    assert again.losses == reference.losses
+    assert again.record["trained_sha256"] == reference.record["trained_sha256"]
+    other = tiny_training(formulation_name, **FEW, seed=1)
+    assert other.record["trained_sha256"] != reference.record["trained_sha256"]
+
+
+def test_accumulated_batches_equal_one_batch(reference, formulation_name, tiny_training):
+    parts = tiny_training(formulation_name, **FEW, batch_size=9, accumulation=4)
+    assert parts.losses == pytest.approx(reference.losses, rel=1e-3)
+
+
+def test_gradient_checkpointing_changes_no_loss(reference, formulation_name, tiny_training):
+    leaner = tiny_training(formulation_name, **FEW, gradient_checkpointing=True)
+    assert leaner.losses == pytest.approx(reference.losses, rel=1e-5)
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_evaluation_in_between_changes_no_loss(
+    formulation_name, tiny_training, question_file, quantization
+):
+    settings = FEW | {"quantization": quantization}
+    plain = tiny_training(formulation_name, **settings)
+    evaluated = tiny_training(formulation_name, **settings, validation_data=str(question_file))
+    assert evaluated.losses == pytest.approx(plain.losses, rel=1e-6)
+    assert len(evaluated.validation_losses) == 3
+    # The loss before step 2 is the loss after step 1, on the same questions.
+    assert evaluated.validation_losses[:2] == pytest.approx(evaluated.losses[1:], rel=1e-3)
+
+
+def test_the_best_step_is_kept_and_not_the_last(tiny_training, tiny_questions, tmp_path):
+    """Validate on wrong labels: the better the run learns, the worse it gets there."""
+    wrong = [(q, (q.label + 1) % len(q.options)) for q in tiny_questions]
+    path = tmp_path / "wrong.jsonl"
+    rows = [{"question": q.stem, "choices": q.options, "label": label} for q, label in wrong]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    trained = tiny_training("multiple_choice", max_steps=4, validation_data=str(path))
+    losses = trained.validation_losses
+    assert losses[-1] > 1.05 * min(losses)
+    assert trained.record["best_step"] == 1 + losses.index(min(losses))
+    assert trained.record["best_validation_loss"] == min(losses)
+    results = load_scorer(trained.folder, device="cpu").score_many(
+        [type(q)(stem=q.stem, options=q.options, label=label) for q, label in wrong]
+    )
+    nats = [-math.log(result.probabilities[result.label]) for result in results]
+    assert sum(nats) / len(nats) == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(
+    reference, formulation_name, tiny_training, tmp_path, monkeypatch
+):
+    folder = str(tmp_path / "run")
+
+    def power_cut(self, args, state, control, **kwargs):
+        if state.global_step == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mcqa.training.progress.TrainingLog.on_save", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            tiny_training(formulation_name, **FEW, output=folder)
+    with pytest.raises(ConfigError, match="holds an unfinished run"):
+        tiny_training(formulation_name, **FEW, output=folder)
+    resumed = tiny_training(formulation_name, **FEW, output=folder, resume=True)
+    assert resumed.losses == pytest.approx(reference.losses, rel=1e-5)
+    assert resumed.record["trained_sha256"] == reference.record["trained_sha256"]
+
+
+def test_a_finished_run_is_replaced_only_on_request(reference, formulation_name, tiny_training):
+    before = read_record(reference.folder)
+    with pytest.raises(ConfigError, match="holds a finished run"):
+        tiny_training(formulation_name, **FEW, output=reference.folder)
+    assert read_record(reference.folder) == before
+
+
+@pytest.mark.parametrize(
+    "fault", [{"model": "./missing"}, {"data": "missing.jsonl"}, {"max_length": 8}]
+)
+def test_a_faulty_request_to_overwrite_leaves_the_old_run(tiny_training, tmp_path, fault):
+    folder = tmp_path / "run"
+    tiny_training("multiple_choice", max_steps=1, output=str(folder))
+    before = read_record(folder)
+    with pytest.raises(McqaError):
+        tiny_training("multiple_choice", output=str(folder), overwrite=True, **fault)
+    assert read_record(folder) == before
+
+
+def test_overwriting_replaces_the_run(tiny_training, tmp_path):
+    folder = str(tmp_path / "run")
+    first = tiny_training("multiple_choice", max_steps=1, output=folder)
+    second = tiny_training("generative", max_steps=2, output=folder, overwrite=True)
+    assert first.record["formulation"] == "multiple_choice"
+    assert read_record(folder) == second.record
+    assert not any(Path(folder).glob("checkpoints/checkpoint-1"))
+
+
+def test_overwriting_deletes_no_folder_that_is_not_a_run(tiny_training, tmp_path):
+    thesis = tmp_path / "thesis.tex"
+    thesis.write_text("years of work")
+    try:
+        tiny_training("multiple_choice", max_steps=1, output=str(tmp_path), overwrite=True)
+    except ConfigError as error:
+        assert str(tmp_path) in str(error)  # noqa: PT017  refusing is as good as keeping
+    assert thesis.exists()
+
+
+def test_training_refuses_a_question_without_label(tiny_training, tmp_path):
+    path = tmp_path / "unlabelled.jsonl"
+    path.write_text('{"id": "q-3", "question": "Which?", "choices": ["a", "b"], "label": null}\n')
+    with pytest.raises(McqaError, match="q-3"):
+        tiny_training("generative", data=str(path))
+
+
+def test_training_refuses_a_run_as_its_base(reference, formulation_name, tiny_training):
+    with pytest.raises(ConfigError, match="is a run already"):
+        tiny_training(formulation_name, model=reference.folder)

@@ -1,0 +1,187 @@
+"""What a model name means, and what loading promises: frozen, in evaluation mode, or explained."""
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from mcqa import backbones
+from mcqa.backbones import (
+    context_length,
+    load_tokenizer,
+    load_weights,
+    pick_device,
+    pick_dtype,
+    resolve_model,
+)
+from mcqa.errors import ConfigError, ModelError
+
+
+def test_the_embedded_name_means_the_converted_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(backbones, "ensure_embedded", lambda: tmp_path)
+    reference = resolve_model("smollm2-135m")
+    assert (reference.kind, reference.path) == ("embedded", str(tmp_path))
+    assert reference.name == "smollm2-135m"
+
+
+def test_a_folder_with_a_configuration_is_a_model(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    reference = resolve_model(tmp_path)
+    assert (reference.kind, reference.path) == ("folder", str(tmp_path))
+
+
+def test_a_folder_with_a_record_is_a_run_even_with_a_model_in_it(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "run.json").write_text("{}")
+    reference = resolve_model(str(tmp_path))
+    assert (reference.kind, reference.path) == ("run", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["unsloth/Llama-3.2-1B", "gpt2", "a_b/c.d-e"])
+def test_other_names_are_hub_ids(name):
+    reference = resolve_model(name)
+    assert (reference.kind, reference.name, reference.path) == ("hub", name, name)
+
+
+def test_a_local_folder_wins_over_a_hub_id(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "org" / "model").mkdir(parents=True)
+    (tmp_path / "org" / "model" / "config.json").write_text("{}")
+    assert resolve_model("org/model").kind == "folder"
+
+
+def test_an_empty_folder_is_an_error_that_says_what_it_lacks(tmp_path):
+    with pytest.raises(ModelError, match=r"neither run\.json .* nor config\.json"):
+        resolve_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "./missing", "/missing/model", "~/model", "a/b/c", "runs/demo/x", "two words"]
+)
+def test_a_name_that_is_nothing_is_an_error_that_lists_what_a_model_can_be(name):
+    with pytest.raises(ModelError, match="'smollm2-135m', a folder with a model, a run folder"):
+        resolve_model(name)
+
+
+def test_a_file_is_no_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.gguf").write_text("")
+    with pytest.raises(ModelError, match="no such folder"):
+        resolve_model("model.gguf")
+
+
+def test_devices_and_dtypes_are_picked_by_what_there_is(monkeypatch):
+    assert pick_device("cuda:1") == "cuda:1"
+    for available, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        assert pick_device() == device
+    assert pick_dtype("auto", "cpu") is torch.bfloat16
+    assert pick_dtype("float32", "cpu") is torch.float32
+    for supported, dtype in ((True, torch.bfloat16), (False, torch.float16)):
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda *_, supported=supported: supported
+        )
+        assert pick_dtype("auto", "cuda") is dtype
+
+
+def test_unknown_settings_list_the_known_ones(tiny_model_folder):
+    with pytest.raises(ConfigError, match="'fp8': must be one of auto, bfloat16, float16, float32"):
+        pick_dtype("fp8", "cpu")
+    with pytest.raises(ConfigError, match="'int4': must be one of nf4, int8, none"):
+        load_weights(LlamaForCausalLM, str(tiny_model_folder), quantization="int4", device="cpu")
+    with pytest.raises(ConfigError, match="dtype 'half'"):
+        load_weights(LlamaForCausalLM, str(tiny_model_folder), dtype="half", device="cpu")
+
+
+@pytest.mark.parametrize("quantization", backbones.QUANTIZATIONS)
+def test_a_loaded_model_is_frozen_in_evaluation_mode_and_quantized_as_asked(
+    tiny_model_folder, quantization, capfd
+):
+    model = load_weights(
+        LlamaForCausalLM, str(tiny_model_folder), quantization=quantization, device="cpu"
+    )
+    layer = type(model.model.layers[0].self_attn.q_proj).__name__
+    assert layer == {"nf4": "Linear4bit", "int8": "Linear8bitLt", "none": "Linear"}[quantization]
+    assert not model.training
+    assert not any(p.requires_grad for p in model.parameters())
+    assert model.dtype == torch.bfloat16
+    assert model(torch.tensor([[5, 6]])).logits.isfinite().all()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nf4_means_normal_float_with_double_quantization(tiny_model_folder):
+    path = str(tiny_model_folder)
+    model = load_weights(LlamaForCausalLM, path, quantization="nf4", dtype="float32", device="cpu")
+    layer = model.model.layers[0].self_attn.q_proj
+    assert layer.weight.quant_state.quant_type == "nf4"
+    assert layer.weight.quant_state.nested
+    assert layer.compute_dtype == torch.float32
+    assert type(model.lm_head) is torch.nn.Linear
+
+
+def test_a_checkpoint_that_comes_quantized_stays_as_it_is(tiny_model_folder, tmp_path):
+    settings = {"dtype": "bfloat16", "device": "cpu"}
+    first = load_weights(LlamaForCausalLM, str(tiny_model_folder), quantization="nf4", **settings)
+    first.save_pretrained(tmp_path)
+    for quantization in backbones.QUANTIZATIONS:
+        model = load_weights(LlamaForCausalLM, str(tmp_path), quantization=quantization, **settings)
+        assert type(model.model.layers[0].mlp.up_proj).__name__ == "Linear4bit"
+
+
+def test_a_tokenizer_pads_on_the_left_with_its_own_pad_token_or_the_end_token(
+    tiny_model_folder, tiny_tokenizer, tmp_path
+):
+    assert load_tokenizer(str(tiny_model_folder)).padding_side == "left"
+    padless = PreTrainedTokenizerFast(
+        tokenizer_object=tiny_tokenizer.backend_tokenizer, eos_token="</s>", padding_side="right"
+    )
+    padless.save_pretrained(tmp_path)
+    loaded = load_tokenizer(str(tmp_path))
+    assert (loaded.pad_token, loaded.padding_side) == ("</s>", "left")
+
+
+def test_context_length_is_the_models_or_2048(tiny_model):
+    assert context_length(tiny_model) == 256
+    model = torch.nn.Module()
+    model.config = object()
+    assert context_length(model) == 2048
+
+
+def test_a_folder_without_weights_is_explained(tiny_config, tmp_path):
+    tiny_config.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_weights(LlamaForCausalLM, str(tmp_path), device="cpu")
+
+
+def test_a_folder_without_tokenizer_is_explained(tiny_config, tmp_path):
+    tiny_config.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_configuration_that_is_not_json_is_explained(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": ')
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_weights(LlamaForCausalLM, str(tmp_path), device="cpu")
+
+
+def test_weights_that_were_cut_short_are_explained(tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_weights(LlamaForCausalLM, str(tmp_path), device="cpu")
+
+
+def test_a_hub_id_without_a_network_is_explained():
+    with pytest.raises(ModelError, match="needs a network, once"):
+        load_tokenizer("no-such-organization/no-such-model")
+
+
+def test_an_error_without_a_text_is_explained_too(tiny_model_folder):
+    class Broken:
+        @staticmethod
+        def from_pretrained(path, **settings):
+            raise OSError
+
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_weights(Broken, str(tiny_model_folder), device="cpu")

@@ -1,0 +1,102 @@
+"""Settings from a file and from flags: the flag wins, and every fault is told at once."""
+
+import pytest
+from pydantic import ValidationError
+
+from mcqa.errors import ConfigError
+from mcqa.training.config import TrainingConfig, load_config
+
+
+@pytest.fixture
+def yaml_file(tmp_path):
+    def write(text):
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_without_file_and_flags_everything_has_its_default():
+    config = load_config(None, {})
+    assert config == TrainingConfig()
+    assert (config.model, config.data, config.quantization) == ("smollm2-135m", "bundled", "nf4")
+    assert (config.lora_r, config.template) == (16, "cloze")
+
+
+def test_a_flag_overrides_the_file_and_a_flag_not_given_does_not(yaml_file):
+    path = yaml_file("lora_r: 4\nseed: 7\ntarget_modules: [q_proj, v_proj]\nrslora: false\n")
+    config = load_config(path, {"lora_r": 8, "seed": None, "epochs": None})
+    assert (config.lora_r, config.seed, config.rslora) == (8, 7, False)
+    assert config.target_modules == ("q_proj", "v_proj")
+    assert config.epochs == TrainingConfig().epochs
+
+
+def test_a_flag_of_zero_or_false_is_given(yaml_file):
+    path = yaml_file("seed: 7\nresume: true\nwarmup_steps: 5\n")
+    config = load_config(path, {"seed": 0, "resume": False, "warmup_steps": 0})
+    assert (config.seed, config.resume, config.warmup_steps) == (0, False, 0)
+
+
+def test_every_fault_is_told_at_once_with_its_field(yaml_file):
+    path = yaml_file("lora_r: 0\nlearning_rate: fast\nquantization: fp4\nlora_dropout: 1\n")
+    with pytest.raises(ConfigError) as raised:
+        load_config(path, {"batch_size": -1, "template": "letterd"})
+    message = str(raised.value)
+    assert path in message
+    assert "6 faults" in message
+    for fault in ("lora_r = 0", "learning_rate = 'fast'", "quantization = 'fp4'"):
+        assert fault in message
+    for fault in ("lora_dropout = 1", "batch_size = -1", "template = 'letterd'"):
+        assert fault in message
+    for allowed in ("'nf4'", "'int8'", "'none'", "'cloze'", "'lettered'", "'hybrid'"):
+        assert allowed in message
+
+
+def test_one_fault_is_one_fault():
+    with pytest.raises(ConfigError, match="1 fault"):
+        load_config(None, {"lora_r": 0})
+
+
+def test_an_unknown_setting_lists_the_known_ones(yaml_file):
+    with pytest.raises(ConfigError) as raised:
+        load_config(yaml_file("lora_rank: 4\n"), {})
+    message = str(raised.value)
+    assert "lora_rank: no such setting" in message
+    assert all(name in message for name in TrainingConfig.model_fields)
+
+
+def test_resume_and_overwrite_exclude_each_other():
+    with pytest.raises(ConfigError, match="resume and overwrite exclude each other"):
+        load_config(None, {"resume": True, "overwrite": True})
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just a text\n", "7: seven\n", ""])
+def test_a_file_that_is_no_list_of_settings_is_refused(yaml_file, text):
+    with pytest.raises(ConfigError, match="`setting: value` lines"):
+        load_config(yaml_file(text), {})
+
+
+@pytest.mark.parametrize("text", ["a: [1\n", "a: \x00\n", "!!python/object:os.system {}\n"])
+def test_a_file_that_is_no_yaml_is_refused(yaml_file, text):
+    with pytest.raises(ConfigError, match="cannot be read as YAML"):
+        load_config(yaml_file(text), {})
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"missing\.yaml: cannot be read"):
+        load_config(str(tmp_path / "missing.yaml"), {})
+
+
+def test_a_configuration_does_not_change():
+    with pytest.raises(ValidationError, match="frozen"):
+        TrainingConfig().seed = 1
+
+
+def test_every_setting_is_described():
+    assert all(field.description for field in TrainingConfig.model_fields.values())
+
+
+def test_a_configuration_survives_its_own_record():
+    config = load_config(None, {"target_modules": ("q_proj",), "max_steps": 3})
+    assert TrainingConfig(**config.model_dump(mode="json")) == config
