@@ -4,8 +4,8 @@ Only the hidden states that predict an option's token go through the LM head. Of
 question that is one state in three, and the head of a small Llama costs a quarter of its trunk.
 The state at the end of the prefix predicts the first token of every option and is run once.
 
-`add_completion_loss` gives a causal LM the same economy in training. Its loss is the one of
-`LlamaForCausalLM`: the mean over all labelled tokens.
+`add_training_forward` gives a causal LM the same economy in training. Its completion loss is the
+one of `LlamaForCausalLM`: the mean over all labelled tokens.
 """
 
 import functools
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutput
 
 from heads.branching import BranchedBatch, attention_mask, option_tokens
+from heads.losses import cross_entropy
 
 # 512 positions x 128,256 tokens (Llama 3) x 4 bytes = 263 MB of float32 logits at a time.
 CHUNK = 512
@@ -103,24 +104,34 @@ def completion_loss(
     return total / (len(counted) if num_items is None else num_items)
 
 
-class _CompletionLoss:
-    """A causal LM whose forward computes logits only where there is a label."""
+class _TrainingForward:
+    """A causal LM whose forward can return a training loss of this module."""
 
     def forward(self, input_ids=None, *, labels=None, branch_ids=None, **kwargs):
         if branch_ids is None:
             return super().forward(input_ids, labels=labels, **kwargs)
-        num_items = kwargs.get("num_items_in_batch")
-        return CausalLMOutput(loss=completion_loss(self, input_ids, branch_ids, labels, num_items))
+        num_items = kwargs.pop("num_items_in_batch", None)
+        if "option_spans" not in kwargs:
+            loss = completion_loss(self, input_ids, branch_ids, labels, num_items)
+            return CausalLMOutput(loss=loss)
+        batch = BranchedBatch(input_ids, branch_ids=branch_ids, **kwargs)
+        scores_BO = option_log_likelihoods(self, batch)
+        loss = cross_entropy(scores_BO, batch.option_mask, labels, num_items)
+        return CausalLMOutput(loss=loss, logits=scores_BO)
 
 
-def add_completion_loss(model: nn.Module) -> nn.Module:
-    """Let `model(input_ids, branch_ids=..., labels=...)` return the loss of `completion_loss`.
+def add_training_forward(model: nn.Module) -> nn.Module:
+    """Let a causal LM return the losses that training needs.
+
+    `model(input_ids, branch_ids=..., labels=...)` returns `completion_loss`; with a whole branched
+    batch and (B,) labels it returns the cross-entropy of a softmax over the options'
+    log-likelihoods, and these as (B, O) `logits`.
 
     The class of this one instance is extended under its own name, so what the model saves, and
     everything it does without `branch_ids` (generation, say), stays as it was. Going through
     `forward` is what lets DDP and PEFT wrap the model.
     """
     base = type(model)
-    forward = functools.wraps(base.forward)(_CompletionLoss.forward)
-    model.__class__ = type(base.__name__, (_CompletionLoss, base), {"forward": forward})
+    forward = functools.wraps(base.forward)(_TrainingForward.forward)
+    model.__class__ = type(base.__name__, (_TrainingForward, base), {"forward": forward})
     return model

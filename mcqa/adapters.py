@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from mcqa.errors import ConfigError
+
 SEVEN_PROJECTIONS = (
     "q_proj",
     "k_proj",
@@ -36,6 +38,9 @@ def add_lora(
 
     Returns:
         A `peft.PeftModel` in training mode.
+
+    Raises:
+        ConfigError: the model has no layer of these names.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -48,7 +53,10 @@ def add_lora(
         target_modules="all-linear" if targets == ["all-linear"] else targets,
         modules_to_save=[head] if head else None,
     )
-    return get_peft_model(model, config).train()
+    try:
+        return get_peft_model(model, config).train()
+    except ValueError as error:
+        raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
 
 
 def trainable_parameters(model) -> int:

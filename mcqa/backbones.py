@@ -61,12 +61,21 @@ def resolve_model(name: str) -> ModelReference:
 
 
 def pick_device(device: str = "auto") -> str:
-    """Return the torch device to use: the first CUDA device where there is one."""
+    """Return the torch device to use: `auto` is the first CUDA device where there is one.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
     import torch
 
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {device!r} cannot be used here: {reason}") from error
+    return device
 
 
 def pick_dtype(dtype: str, device: str):

@@ -1,18 +1,19 @@
 """From questions to token ids: prefix and continuations apart, options never cut.
 
 Prefix and continuations are tokenized separately, so the spans are known and not searched for.
-Where a question is too long its context gives way first, then the middle of its stem, and what
-was cut is counted. Options that do not fit by themselves are an error.
+Where a question is too long its worked examples give way first, then its context, then the middle
+of its stem, and what was cut is counted. Options that do not fit by themselves are an error.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mcqa.errors import EncodingError
-from mcqa.prompts import Template
+from mcqa.errors import ConfigError, EncodingError
+from mcqa.prompts import RenderedQuestion, Shots, Template
 from mcqa.question import Question
 
 GAP = " ... "
+BETWEEN_SHOTS = "\n\n"
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,16 @@ class EncodedQuestion:
         question: what was encoded.
         prefix: token ids that all options share, never empty.
         continuations: token ids of each option.
-        truncated: how many tokens of context and stem were cut to make it fit.
+        characters: length of each continuation's text, without white space around it.
+        neutral_prefix: token ids that stand before a continuation without a question.
+        truncated: how many tokens of examples, context and stem were cut to make it fit.
     """
 
     question: Question
     prefix: tuple[int, ...]
     continuations: tuple[tuple[int, ...], ...]
+    characters: tuple[int, ...] = ()
+    neutral_prefix: tuple[int, ...] = ()
     truncated: int = 0
 
     @property
@@ -42,6 +47,36 @@ class EncodedQuestion:
         return len(self.prefix) + max(map(len, self.continuations))
 
 
+@dataclass(frozen=True)
+class _Prompt:
+    """What a question's prefix is made of, and how much of it is shown.
+
+    Args:
+        question: the whole question.
+        shots: the worked examples before it.
+        context_kept, stem_kept: how many characters of its context and stem are shown.
+    """
+
+    question: Question
+    shots: tuple[Question, ...]
+    context_kept: int
+    stem_kept: int
+
+    @classmethod
+    def whole(cls, question: Question, shots: Sequence[Question]) -> "_Prompt":
+        return cls(question, tuple(shots), len(question.context or ""), len(question.stem))
+
+    @property
+    def shown(self) -> Question:
+        """The question with the end of its context and the middle of its stem left out."""
+        question, kept = self.question, self.stem_kept
+        stem = question.stem
+        if kept < len(stem):
+            stem = stem[: (kept + 1) // 2] + GAP + stem[len(stem) - kept // 2 :]
+        context = (question.context or "")[: self.context_kept] or None
+        return replace(question, stem=stem, context=context)
+
+
 class Encoder:
     """Encode questions with one tokenizer and one template.
 
@@ -50,12 +85,36 @@ class Encoder:
             where it has one.
         template: how a question is written down.
         max_length: the most tokens of prefix + one option.
+        shots: where to draw worked examples from, which become part of the prefix.
+        chat: whether to write the prompt as turns of the tokenizer's chat template.
+        system: a system message for the chat.
+
+    Raises:
+        ConfigError: a chat is asked for and the tokenizer has no chat template, or a system
+            message without a chat.
     """
 
-    def __init__(self, tokenizer, template: Template, max_length: int):
+    def __init__(
+        self,
+        tokenizer,
+        template: Template,
+        max_length: int,
+        *,
+        shots: Shots | None = None,
+        chat: bool = False,
+        system: str | None = None,
+    ):
+        if chat and not tokenizer.chat_template:
+            raise ConfigError("chat: this model's tokenizer has no chat template; leave chat out.")
+        if system and not chat:
+            raise ConfigError("system: a system message needs a chat; add --chat.")
         self.tokenizer = tokenizer
         self.template = template
         self.max_length = max_length
+        self.shots = shots
+        self.chat = chat
+        self.system = system
+        self._neutral_prefix = tuple(tokenizer(template.neutral_prefix)["input_ids"])
 
     def encode(self, questions: Sequence[Question]) -> list[EncodedQuestion]:
         """Encode questions, in order.
@@ -63,46 +122,85 @@ class Encoder:
         Raises:
             EncodingError: a question's options do not fit into `max_length`.
         """
-        return [self._fit(encoded) for encoded in self._tokenize(questions)]
+        prompts = [
+            _Prompt.whole(question, self.shots.draw(question) if self.shots else ())
+            for question in questions
+        ]
+        encoded = self._tokenize(prompts)
+        return [self._fit(prompt, e) for prompt, e in zip(prompts, encoded, strict=True)]
 
-    def _tokenize(self, questions: Sequence[Question]) -> Iterator[EncodedQuestion]:
-        if not questions:
+    def _tokenize(self, prompts: Sequence[_Prompt]) -> Iterator[EncodedQuestion]:
+        if not prompts:
             return
-        rendered = [self.template.render(question) for question in questions]
-        prefixes = self.tokenizer([r.prefix for r in rendered])["input_ids"]
+        rendered = [self._render(prompt) for prompt in prompts]
+        prefixes = self.tokenizer([r.prefix for r in rendered], add_special_tokens=not self.chat)[
+            "input_ids"
+        ]
         texts = [text for r in rendered for text in r.continuations]
         flat = iter(self.tokenizer(texts, add_special_tokens=False)["input_ids"])
-        for question, prefix in zip(questions, prefixes, strict=True):
-            continuations = tuple(tuple(next(flat)) for _ in question.options)
-            yield EncodedQuestion(question, tuple(prefix), continuations)
+        for prompt, prefix, r in zip(prompts, prefixes, rendered, strict=True):
+            continuations = tuple(tuple(next(flat)) for _ in r.continuations)
+            if not all(continuations):
+                raise EncodingError(
+                    f"question {prompt.question.id!r}: the tokenizer gives no token for option "
+                    f"{prompt.question.letters[continuations.index(())]}; it has no visible text."
+                )
+            yield EncodedQuestion(
+                question=prompt.question,
+                prefix=tuple(prefix),
+                continuations=continuations,
+                characters=tuple(len(text.strip()) for text in r.continuations),
+                neutral_prefix=self._neutral_prefix,
+            )
 
-    def _fit(self, encoded: EncodedQuestion) -> EncodedQuestion:
-        original = encoded.question
-        full, shortened = encoded, original
+    def _render(self, prompt: _Prompt) -> RenderedQuestion:
+        rendered = self.template.render(prompt.shown)
+        worked = []
+        for example in prompt.shots:
+            shown = self.template.render(example)
+            worked.append((shown.prefix, shown.continuations[example.label]))
+        if not self.chat:
+            before = "".join(asked + answer + BETWEEN_SHOTS for asked, answer in worked)
+            return RenderedQuestion(before + rendered.prefix, rendered.continuations)
+        turns = [{"role": "system", "content": self.system}] if self.system else []
+        for asked, answer in worked:
+            turns.append({"role": "user", "content": asked.rstrip()})
+            turns.append({"role": "assistant", "content": answer.strip()})
+        turns.append({"role": "user", "content": rendered.prefix.rstrip()})
+        prefix = self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
+        return RenderedQuestion(prefix, tuple(text.strip() for text in rendered.continuations))
+
+    def _fit(self, prompt: _Prompt, encoded: EncodedQuestion) -> EncodedQuestion:
+        full, shortened = encoded, prompt
         while (excess := encoded.longest - self.max_length) > 0:
             shortened = self._shorten(shortened, excess)
             if shortened is None:
                 raise EncodingError(
-                    f"question {original.id!r}: its options and the template alone take more than "
-                    f"max_length = {self.max_length} tokens; options are never cut. "
+                    f"question {prompt.question.id!r}: its options and the template alone take "
+                    f"more than max_length = {self.max_length} tokens; options are never cut. "
                     "Raise --max-length or leave the question out."
                 )
             (encoded,) = self._tokenize([shortened])
-        cut = len(full.prefix) - len(encoded.prefix)
-        return replace(encoded, question=original, truncated=cut)
+        return replace(encoded, truncated=len(full.prefix) - len(encoded.prefix))
 
-    def _shorten(self, question: Question, excess: int) -> Question | None:
-        """Drop about `excess` tokens, at least one: the end of the context, then mid-stem."""
-        if question.context:
-            kept = self._ids(question.context)[:-excess]
-            return replace(question, context=self.tokenizer.decode(kept) or None)
-        ids = self._ids(question.stem)
-        kept = len(ids) - excess - len(self._ids(GAP))
-        if kept < 2:
-            return None
-        head, tail = ids[: (kept + 1) // 2], ids[-(kept // 2) :]
-        stem = self.tokenizer.decode(head) + GAP + self.tokenizer.decode(tail)
-        return replace(question, stem=stem) if len(stem) < len(question.stem) else None
+    def _shorten(self, prompt: _Prompt, excess: int) -> _Prompt | None:
+        """Leave out one example, else about `excess` tokens of the context, else of the stem.
 
-    def _ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        Whole characters are left out, at least one, so that shortening comes to an end.
+        """
+        if prompt.shots:
+            return replace(prompt, shots=prompt.shots[1:])
+        if prompt.context_kept:
+            cut = self._characters(prompt.question.context, excess)
+            return replace(prompt, context_kept=max(0, prompt.context_kept - cut))
+        if prompt.stem_kept > 1:
+            cut = self._characters(prompt.question.stem, excess)
+            return replace(prompt, stem_kept=max(1, prompt.stem_kept - cut))
+        return None
+
+    def _characters(self, text: str, tokens: int) -> int:
+        """Return about how many characters of a text make so many tokens, at least one."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return max(1, tokens * len(text) // max(1, len(ids)))

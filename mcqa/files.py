@@ -1,8 +1,10 @@
-"""Write a file all or nothing."""
+"""Write a file all or nothing, and find out beforehand whether that will work."""
 
 import json
 import os
 from pathlib import Path
+
+from mcqa.errors import ConfigError
 
 
 def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
@@ -18,6 +20,37 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    return path
+
+
+def require_folder(path: str | os.PathLike) -> Path:
+    """Return a folder that can be written to, making it where it is missing.
+
+    Raises:
+        ConfigError: there is a file of this name, or it must not be written.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"output {path}: not a folder, and none can be made ({error})."
+        ) from error
+    if not os.access(path, os.W_OK):
+        raise ConfigError(f"output {path}: the folder must not be written to.")
+    return path
+
+
+def require_file(path: str | os.PathLike) -> Path:
+    """Return a file's path after making sure that it can be written.
+
+    Raises:
+        ConfigError: it is a folder, or its folder cannot be written to.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"output {path}: a folder; name a file to write.")
+    require_folder(path.parent)
     return path
 
 

@@ -1,54 +1,134 @@
-"""Read an option out of a generated answer, strictly: what is not clear counts as unparsed.
+"""Read an option out of a generated answer, and say when it cannot be read.
 
-The trap: a pattern that looks for a letter anywhere credits "Antwort" as A. Here the letter must
-be the first thing said and stand alone, or the text must be an option's, in full.
+Two ways. `strict` takes what a well-trained model writes: a letter, a letter with its text, or an
+option's text, and nothing else. `lenient` also takes what a talkative model writes: "The answer is
+B.", or a text that names exactly one option. What stays unclear is `unparsed`, what names several
+options is `ambiguous`; neither is guessed at.
+
+The trap: a pattern that looks for a letter anywhere credits "Antwort" as A, and "I think A is
+wrong, so B" as A. So a letter counts only at the start of the answer, or behind words that announce
+it, and standing alone.
 """
 
 import re
 import unicodedata
+from typing import NamedTuple
 
+from mcqa.errors import ConfigError
 from mcqa.question import LETTERS, Question
 
-LETTER = re.compile(r"\(?([A-Z])(?:[.):,]|\s|$)\s*(.*)")
+PARSERS = ("strict", "lenient")
+FALLBACKS = ("none", "text")
+UNPARSED, AMBIGUOUS = "unparsed", "ambiguous"
+
+FIRST_LETTER = re.compile(r"[(\[]?([A-Z])(?:[.):,\]]+|\s|$)\s*(.*)")
+ANNOUNCED = re.compile(
+    r"\b(?:answer|option|choice)\b(?:\s+is)?\s*:?\s*[(\[*\"']*([A-Z])(?![\w'])", re.IGNORECASE
+)
 
 
-def parse_answer(text: str, question: Question) -> tuple[int | None, str]:
-    """Return the option that an answer names and how it was read.
+class Reading(NamedTuple):
+    """What an answer says: the option's index or None, and how that was read."""
 
-    Reads the first line that is not blank: "B", "B.", "(B)", "B warm water", or "warm water".
-    A letter with a text that belongs to another option contradicts itself and is not guessed at.
+    choice: int | None
+    how: str
+
+
+def parse_answer(text: str, question: Question, parser: str = "strict") -> Reading:
+    """Read the option that the first line of an answer names.
+
+    Args:
+        text: what was generated; leading blank lines are passed over.
+        question: whose options are looked for.
+        parser: `strict` or `lenient`.
 
     Returns:
-        (index, "letter" | "letter and text" | "text"), or (None, "unparsed").
+        The index and `letter`, `letter and text`, `text`, or, with the lenient parser,
+        `announced letter` or `text inside`; or None and `unparsed` or `ambiguous`.
+
+    Raises:
+        ConfigError: there is no such parser.
 
     >>> question = Question(stem="Bath?", options=("cold water", "warm water"))
     >>> parse_answer("B warm water", question)
-    (1, 'letter and text')
-    >>> parse_answer("Antwort: B", question)
-    (None, 'unparsed')
+    Reading(choice=1, how='letter and text')
+    >>> parse_answer("The answer is B.", question).how
+    'unparsed'
+    >>> parse_answer("The answer is B.", question, parser="lenient")
+    Reading(choice=1, how='announced letter')
     """
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    by_text = _option_named(line, question)
-    if by_text is not None:
-        return by_text, "text"
-    match = LETTER.match(line)
-    if match is None or match[1] not in question.letters:
-        return None, "unparsed"
-    index, rest = LETTERS.index(match[1]), match[2]
-    if not rest:
-        return index, "letter"
-    if _normalize(rest) == _normalize(question.options[index]):
-        return index, "letter and text"
-    return None, "unparsed"
+    if parser not in PARSERS:
+        raise ConfigError(f"parser {parser!r} does not exist; there are: {', '.join(PARSERS)}.")
+    lines = (line.strip() for line in unicodedata.normalize("NFKC", text).splitlines())
+    line = next(filter(None, lines), "")
+    reading = _strict(line, question)
+    if parser == "strict" or reading.how != UNPARSED:
+        return reading
+    return _lenient(line, question)
 
 
-def _option_named(line: str, question: Question) -> int | None:
-    """Return the one option whose whole text this is."""
+def _strict(line: str, question: Question) -> Reading:
+    readings = _whole_text(line, question), _leading_letter(line, question)
+    clear = [reading for reading in readings if reading.choice is not None]
+    if len({reading.choice for reading in clear}) == 1:
+        return clear[0]
+    unclear = clear or any(reading.how == AMBIGUOUS for reading in readings)
+    return Reading(None, AMBIGUOUS if unclear else UNPARSED)
+
+
+def _whole_text(line: str, question: Question) -> Reading:
     said = _normalize(line)
-    named = [i for i, option in enumerate(question.options) if _normalize(option) == said]
-    return named[0] if len(named) == 1 else None
+    named = [i for i, option in enumerate(question.options) if said and _normalize(option) == said]
+    if not named:
+        return Reading(None, UNPARSED)
+    return Reading(named[0], "text") if len(named) == 1 else Reading(None, AMBIGUOUS)
+
+
+def _leading_letter(line: str, question: Question) -> Reading:
+    match = FIRST_LETTER.match(line)
+    if match is None or match[1] not in question.letters:
+        return Reading(None, UNPARSED)
+    index, rest = LETTERS.index(match[1]), _normalize(match[2])
+    if not rest:
+        return Reading(index, "letter")
+    options = [_normalize(option) for option in question.options]
+    if rest == options[index]:
+        return Reading(index, "letter and text")
+    return Reading(None, AMBIGUOUS if rest in options else UNPARSED)
+
+
+def _lenient(line: str, question: Question) -> Reading:
+    announced = {match.upper() for match in ANNOUNCED.findall(line)}
+    if announced:
+        if len(announced) > 1 or not announced <= set(question.letters):
+            return Reading(None, AMBIGUOUS)
+        return Reading(LETTERS.index(announced.pop()), "announced letter")
+    return _text_inside(_normalize(line), question)
+
+
+def _text_inside(said: str, question: Question) -> Reading:
+    """Find the one option whose words stand in the answer.
+
+    An option inside a longer one that is said too ("York" in "New York") does not count as said.
+    """
+    options = [_normalize(option) for option in question.options]
+    spans = {
+        index: [m.span() for m in re.finditer(rf"(?<!\w){re.escape(option)}(?!\w)", said)]
+        for index, option in enumerate(options)
+    }
+    longer = [span for found in spans.values() for span in found]
+    free = {
+        index
+        for index, found in spans.items()
+        for start, end in found
+        if not any(s <= start and end <= e and e - s > end - start for s, e in longer)
+    }
+    if not free:
+        return Reading(None, UNPARSED)
+    return Reading(free.pop(), "text inside") if len(free) == 1 else Reading(None, AMBIGUOUS)
 
 
 def _normalize(text: str) -> str:
+    """Fold case, Unicode forms and white space, and drop quotes and a full stop around it."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(folded.split()).rstrip(".").strip()
+    return " ".join(folded.split()).strip("\"'“”‘’ ").rstrip(".").strip()

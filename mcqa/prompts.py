@@ -5,7 +5,9 @@ score. So a prefix ends in a newline or a word, and the continuation carries its
 A run stores its template's name; changing a template's text needs a new name.
 """
 
-from collections.abc import Callable
+import hashlib
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mcqa.errors import ConfigError
@@ -29,6 +31,7 @@ class Template:
         prefix: from a question to the text that all options share.
         continuation: from a letter and an option's text to what follows the prefix.
         lists_options: whether the prefix shows the options with their letters.
+        neutral_prefix: what stands before a continuation where there is no question, for `pmi`.
         description: one line for people.
     """
 
@@ -36,6 +39,7 @@ class Template:
     prefix: Callable[[Question], str]
     continuation: Callable[[str, str], str]
     lists_options: bool
+    neutral_prefix: str
     description: str
 
     def render(self, question: Question) -> RenderedQuestion:
@@ -61,6 +65,45 @@ def _cloze_prefix(question: Question) -> str:
     return f"{context}Question: {question.stem}\nAnswer:"
 
 
+@dataclass(frozen=True)
+class Shots:
+    """Draw worked examples for in-context learning.
+
+    Args:
+        pool: labelled questions to draw from.
+        k: how many examples a question gets.
+        seed: with the question's id it decides the draw.
+
+    Raises:
+        ConfigError: `k` is not positive, or the pool has fewer than k + 1 labelled questions.
+    """
+
+    pool: Sequence[Question]
+    k: int
+    seed: int = 0
+
+    def __post_init__(self):
+        labelled = sum(question.label is not None for question in self.pool)
+        if self.k < 1 or labelled <= self.k:
+            raise ConfigError(
+                f"shots: {self.k} examples from {labelled} labelled questions; there must be at "
+                "least one example and more questions than examples."
+            )
+
+    def draw(self, question: Question) -> list[Question]:
+        """Return k examples, never the question itself nor one with its id or its stem."""
+        digest = hashlib.sha256(f"{self.seed} {question.id}".encode()).digest()
+        order = random.Random(digest).sample(range(len(self.pool)), k=len(self.pool))
+        others = (
+            self.pool[index]
+            for index in order
+            if self.pool[index].label is not None
+            and self.pool[index].id != question.id
+            and self.pool[index].stem != question.stem
+        )
+        return [example for _, example in zip(range(self.k), others, strict=False)]
+
+
 TEMPLATES = {
     template.name: template
     for template in (
@@ -69,6 +112,7 @@ TEMPLATES = {
             _cloze_prefix,
             lambda _, option: f" {option}",
             lists_options=False,
+            neutral_prefix="Answer:",
             description="the question alone; the continuation is the option's text",
         ),
         Template(
@@ -76,6 +120,7 @@ TEMPLATES = {
             _listed_prefix,
             lambda letter, option: f"{letter} {option}",
             lists_options=True,
+            neutral_prefix="### Answer:\n",
             description="options listed with letters; the continuation is letter and text",
         ),
         Template(
@@ -83,6 +128,7 @@ TEMPLATES = {
             _listed_prefix,
             lambda _, option: option,
             lists_options=True,
+            neutral_prefix="### Answer:\n",
             description="options listed with letters; the continuation is the text alone",
         ),
     )

@@ -5,6 +5,7 @@ result = scorer.score(mcqa.Question(stem="...", options=("...", "...")))
 result.scores, result.probabilities, result.choice, result.unit
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import ConfigError, ModelError
 from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations import NAMES, get_formulation
-from mcqa.prompts import get_template
+from mcqa.parsing import FALLBACKS, PARSERS
+from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
 
 MAX_LENGTH = 2048
@@ -40,15 +42,16 @@ class Scorer:
         encoder: writes questions down as token ids.
         name: the scorer's name, one of the formulation's.
         formulation: the module of the formulation.
+        settings: the scorer's own, passed on to its function.
     """
 
-    def __init__(self, model, tokenizer, encoder: Encoder, name: str, formulation):
+    def __init__(self, model, tokenizer, encoder: Encoder, name: str, formulation, **settings):
         self.model = model
         self.tokenizer = tokenizer
         self.encoder = encoder
         self.name = name
         self.formulation = formulation.NAME
-        self._score = formulation.SCORERS[name]
+        self._score = functools.partial(formulation.SCORERS[name], **settings)
 
     @property
     def template(self) -> str:
@@ -111,19 +114,31 @@ def load_scorer(
     dtype: str | None = None,
     device: str = "auto",
     max_length: int | None = None,
+    shots: Shots | None = None,
+    chat: bool = False,
+    system: str | None = None,
+    parser: str = "strict",
+    fallback: str = "none",
 ) -> Scorer:
     """Load whatever a model name means, ready to score.
 
     Args:
         model: `smollm2-135m`, a local folder, a Hub id, or a run folder.
-        scorer: `text`, `text-mean`, `letter` or `generate` (generative), `head` (multiple
-            choice); by default `head` or `text-mean`, as the model allows.
+        scorer: `text`, `text-mean`, `text-char`, `pmi`, `letter`, `constrained` or `generate`
+            (generative), `head` (multiple choice); by default `head` or `text-mean`, as the
+            model allows.
         template: by default the run's own, else the scorer's usual one.
         quantization: `nf4`, `int8` or `none`; by default the run's own, else `none`.
         dtype: `auto`, `bfloat16`, `float16` or `float32`; by default the run's own, else `auto`.
         device: `auto` or a torch device.
         max_length: the most tokens of a prompt with one option; by default the run's own, else
             what the model can take, up to 2,048.
+        shots: worked examples to put before each question.
+        chat: write the prompt as turns of the model's chat template.
+        system: a system message for the chat.
+        parser: how `generate` reads an answer, `strict` or `lenient`.
+        fallback: `text` lets `generate` answer what it cannot read with the `text` scorer's
+            choice; `none` leaves it without one.
 
     Raises:
         ModelError: the name means no model, or a run folder is incomplete or damaged.
@@ -134,6 +149,7 @@ def load_scorer(
     formulation = get_formulation(record.get("formulation") or _formulation_of(reference))
     name = scorer or formulation.DEFAULT_SCORER
     _check_scorer(name, formulation, model)
+    reading = _reading_settings(name, parser, fallback)
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
     if name == "letter" and not chosen.lists_options:
         raise ConfigError(
@@ -151,7 +167,8 @@ def load_scorer(
     length = max_length or record.get("max_length") or min(context_length(backbone), MAX_LENGTH)
     if record:
         backbone = attach_adapter(backbone, reference.path, record).get_base_model()
-    return Scorer(backbone, tokenizer, Encoder(tokenizer, chosen, length), name, formulation)
+    encoder = Encoder(tokenizer, chosen, length, shots=shots, chat=chat, system=system)
+    return Scorer(backbone, tokenizer, encoder, name, formulation, **reading)
 
 
 def _check_scorer(name: str, formulation, model: str) -> None:
@@ -164,6 +181,18 @@ def _check_scorer(name: str, formulation, model: str) -> None:
             f"use {allowed}."
         )
     raise ConfigError(f"scorer {name!r} does not exist; for {model!r} there are: {allowed}.")
+
+
+def _reading_settings(scorer: str, parser: str, fallback: str) -> dict[str, str]:
+    """Check how `generate` is to read its answers; the other scorers have nothing to read."""
+    for name, value, allowed in (("parser", parser, PARSERS), ("fallback", fallback, FALLBACKS)):
+        if value not in allowed:
+            raise ConfigError(f"{name} {value!r} does not exist; there are: {', '.join(allowed)}.")
+    if scorer == "generate":
+        return {"parser": parser, "fallback": fallback}
+    if (parser, fallback) != ("strict", "none"):
+        raise ConfigError(f"parser and fallback are settings of 'generate', not of {scorer!r}.")
+    return {}
 
 
 def _formulation_of(reference: ModelReference) -> str:

@@ -67,8 +67,10 @@ def tiny_tokenizer():
 @pytest.fixture(scope="session")
 def tiny_config(tiny_tokenizer):
     """A Llama of two layers; 4-bit blocks need sizes that 64 divides."""
+    import torch
     from transformers import LlamaConfig
 
+    torch.set_num_threads(1)  # more of them only wait for each other on matrices of this size
     return LlamaConfig(
         vocab_size=len(tiny_tokenizer),
         hidden_size=64,

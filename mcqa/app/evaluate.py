@@ -82,8 +82,10 @@ def evaluate(
         questions: what to answer.
         folder: where to write.
         batch_size, on_progress: see `Scorer.score_many`.
-        settings: passed on to `mcqa.load_scorer`.
+        settings: passed on to `mcqa.load_scorer`; how to read answers only to `generate`.
     """
+    if spec.scorer != "generate":
+        settings = {k: v for k, v in settings.items() if k not in ("parser", "fallback")}
     scorer = load_scorer(spec.model, spec.scorer, **settings)
     predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
     metrics = summarize(predictions, seconds)
@@ -134,6 +136,8 @@ def compare_evaluations(
         }
         for evaluation in evaluations
     ]
+    for name in ("comparison.json", "accuracy.svg"):
+        (folder / name).unlink(missing_ok=True)
     comparisons = []
     labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in evaluations)
     if len(evaluations) > 1 and labelled:
@@ -159,10 +163,17 @@ def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:
     >>> distinct_names([ModelSpec("runs/a/head"), ModelSpec("smollm2-135m", "text")])
     ['head', 'smollm2-135m text']
     """
-    names = [" ".join(filter(None, (Path(spec.model).name, spec.scorer))) for spec in specs]
-    if len(set(names)) < len(names):
-        names = [
-            " ".join(filter(None, (spec.model.replace("/", "-").strip("-."), spec.scorer)))
-            for spec in specs
-        ]
-    return [f"{name} ({i})" if name in names[:i] else name for i, name in enumerate(names)]
+    paths = [Path(spec.model) for spec in specs]
+    paths = [path if path.name else path.absolute() for path in paths]
+    scorers = [f" {spec.scorer}" if spec.scorer else "" for spec in specs]
+    names = [path.name + scorer for path, scorer in zip(paths, scorers, strict=True)]
+    if len(set(map(folder_name, names))) < len(names):
+        whole = ["-".join(path.parts).strip("-/.") for path in paths]
+        names = [name + scorer for name, scorer in zip(whole, scorers, strict=True)]
+    taken = [folder_name(name) for name in names]
+    return [f"{n} {i + 1}" if taken[i] in taken[:i] else n for i, n in enumerate(names)]
+
+
+def folder_name(name: str) -> str:
+    """Return the folder that a model of this name is written to."""
+    return name.replace(" ", "-").replace("/", "-")

@@ -43,7 +43,11 @@ data_options = options(
 )
 
 scoring_options = options(
-    click.option("--scorer", help="text, text-mean, letter, generate, or head (tuned runs)."),
+    click.option(
+        "--scorer",
+        help="text, text-mean, text-char, pmi, letter, constrained, generate; "
+        "head for multiple-choice runs. Default: text-mean or head.",
+    ),
     click.option("--template", help="cloze, lettered or hybrid; default: the run's own."),
     click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True),
     click.option("--max-length", type=click.IntRange(1), help="Most tokens of a prompt."),
@@ -58,7 +62,40 @@ scoring_options = options(
         help="Compute type; default: the run's own, else auto.",
     ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
+    click.option("--shots", type=click.IntRange(1), help="Worked examples before a question."),
+    click.option("--shots-data", help="File or data set to draw them from."),
+    click.option("--shots-split", help="Its split (Hub, bundled)."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of their draw."),
+    click.option("--chat", is_flag=True, help="Use the model's chat template."),
+    click.option("--system", help="System message of the chat."),
+    click.option(
+        "--parser",
+        type=click.Choice(["strict", "lenient"]),
+        default="strict",
+        show_default=True,
+        help="How generate reads an answer.",
+    ),
+    click.option(
+        "--fallback",
+        type=click.Choice(["none", "text"]),
+        default="none",
+        show_default=True,
+        help="What generate does with an answer it cannot read.",
+    ),
 )
+
+
+def draw_shots(shots, shots_data, shots_split, seed):
+    """Return where worked examples come from, or None without any."""
+    if (shots is None) != (shots_data is None):
+        raise click.UsageError("--shots and --shots-data go together.")
+    if shots is None:
+        return None
+    from mcqa.data import load_questions
+    from mcqa.prompts import Shots
+
+    return Shots(tuple(load_questions(shots_data, split=shots_split)), shots, seed)
+
 
 format_option = click.option(
     "--format",

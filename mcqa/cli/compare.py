@@ -22,13 +22,14 @@ def command(files, output, seed, output_format):
     from mcqa.errors import ComparisonError
     from mcqa.evaluation.comparison import compare_many
     from mcqa.evaluation.predictions import read_predictions
+    from mcqa.files import require_folder
 
     if len(set(files)) < 2:
         raise ComparisonError("give at least two different predictions files to compare.")
     names = _names([Path(file) for file in files])
     runs = dict(zip(names, map(read_predictions, files), strict=True))
     comparisons = compare_many(runs, seed=seed)
-    path = write_comparisons(Path(output), comparisons)
+    path = write_comparisons(require_folder(output), comparisons)
     if output_format == "json":
         print_json(comparisons)
     else:

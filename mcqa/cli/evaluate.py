@@ -7,6 +7,7 @@ import click
 
 from mcqa.cli.common import (
     data_options,
+    draw_shots,
     format_option,
     options,
     print_evaluations,
@@ -39,6 +40,10 @@ def command(
     output,
     output_format,
     batch_size,
+    shots,
+    shots_data,
+    shots_split,
+    seed,
     scorer,
     **settings,
 ):
@@ -51,16 +56,24 @@ def command(
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
     """
-    from mcqa.app.evaluate import ModelSpec, compare_evaluations, distinct_names, evaluate
+    from mcqa.app.evaluate import (
+        ModelSpec,
+        compare_evaluations,
+        distinct_names,
+        evaluate,
+        folder_name,
+    )
     from mcqa.data import data_fingerprint, load_questions
+    from mcqa.files import require_folder
 
+    folder = require_folder(output)
     questions = load_questions(
         data, split=split, limit=limit, format=data_format, label_base=label_base
     )
+    examples = draw_shots(shots, shots_data, shots_split, seed)
     specs = [ModelSpec.parse(text, scorer) for text in models]
     names = distinct_names(specs)
     say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
-    folder = Path(output)
     evaluations = []
     for spec, name in zip(specs, names, strict=True):
         with progress(len(questions), name) as on_progress:
@@ -69,9 +82,10 @@ def command(
                     spec,
                     name,
                     questions,
-                    folder if len(specs) == 1 else folder / name.replace(" ", "-"),
+                    folder if len(specs) == 1 else folder / folder_name(name),
                     batch_size=batch_size,
                     on_progress=on_progress,
+                    shots=examples,
                     **settings,
                 )
             )

@@ -4,6 +4,7 @@ import click
 
 from mcqa.cli.common import (
     data_options,
+    draw_shots,
     format_option,
     options,
     print_json,
@@ -29,6 +30,10 @@ def command(
     output,
     output_format,
     batch_size,
+    shots,
+    shots_data,
+    shots_split,
+    seed,
     **settings,
 ):
     """Score the questions of DATA with MODEL and write one line per question.
@@ -41,12 +46,15 @@ def command(
     from mcqa.data import load_questions
     from mcqa.evaluation.metrics import summarize
     from mcqa.evaluation.predictions import write_predictions
+    from mcqa.files import require_file
     from mcqa.scoring import load_scorer
 
+    require_file(output)
     questions = load_questions(
         data, split=split, limit=limit, format=data_format, label_base=label_base
     )
-    scorer = load_scorer(model, **settings)
+    examples = draw_shots(shots, shots_data, shots_split, seed)
+    scorer = load_scorer(model, shots=examples, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
     with progress(len(questions), model) as on_progress:
         predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)

@@ -9,6 +9,7 @@ The trap: a probability of 1e-400 is 0 in a float, and its logarithm then minus 
 logarithms are computed from the scores and are what is kept.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,23 +27,24 @@ class Answers:
 
     Args:
         ids: the N question ids.
-        label_N: 0-based index of the right option.
-        choice_N: 0-based index of the chosen option, -1 where an answer was not parsed.
-        log_probability_NO: natural logarithms of the options' probabilities, NaN where an option
+        labels: 0-based index of the right option.
+        choices: 0-based index of the chosen option, -1 where an answer was not parsed.
+        log_probabilities: natural logarithms of the options' probabilities, NaN where an option
             does not exist or the answer has no scores.
     """
 
     ids: tuple[str, ...]
-    label_N: np.ndarray
-    choice_N: np.ndarray
-    log_probability_NO: np.ndarray
+    labels: np.ndarray
+    choices: np.ndarray
+    log_probabilities: np.ndarray
 
     @classmethod
     def of(cls, predictions: Iterable[Prediction]) -> "Answers":
         """Return the labelled ones of a run's predictions, in their order.
 
         Raises:
-            ConfigError: none is labelled, or a label or choice is not one of the options.
+            ConfigError: none is labelled, a label or choice is not one of the options, or a score
+                is not finite.
         """
         labelled = [prediction for prediction in predictions if prediction.label is not None]
         if not labelled:
@@ -51,39 +53,58 @@ class Answers:
             _check(prediction)
         return cls(
             ids=tuple(prediction.id for prediction in labelled),
-            label_N=np.array([prediction.label for prediction in labelled]),
-            choice_N=np.array(
+            labels=np.array([prediction.label for prediction in labelled]),
+            choices=np.array(
                 [UNPARSED if p.choice is None else p.choice for p in labelled], dtype=int
             ),
-            log_probability_NO=log_softmax(pad([prediction.scores for prediction in labelled])),
+            log_probabilities=log_softmax(pad([prediction.scores for prediction in labelled])),
+        )
+
+    @classmethod
+    def from_scores(
+        cls, ids: Sequence[str], label_N: Sequence[int], scores_NO: np.ndarray
+    ) -> "Answers":
+        """Return answers that choose the highest score, the first of several equal ones.
+
+        Args:
+            ids: the N question ids.
+            label_N: 0-based index of the right option.
+            scores_NO: (N, O) scores or log-probabilities, NaN where an option does not exist
+                (`pad` makes such a rectangle of rows).
+        """
+        return cls(
+            ids=tuple(ids),
+            labels=np.asarray(label_N, dtype=int),
+            choices=first_best(scores_NO),
+            log_probabilities=log_softmax(scores_NO),
         )
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
-    def correct_N(self) -> np.ndarray:
+    def correct(self) -> np.ndarray:
         """Whether each choice is the label."""
-        return self.choice_N == self.label_N
+        return self.choices == self.labels
 
     @property
-    def scored_N(self) -> np.ndarray:
+    def scored(self) -> np.ndarray:
         """Whether each answer has scores."""
-        return ~np.isnan(self.log_probability_NO[:, 0])
+        return ~np.isnan(self.log_probabilities[:, 0])
 
     @property
-    def confidence_N(self) -> np.ndarray:
+    def confidence(self) -> np.ndarray:
         """The probability of the likeliest option, NaN without scores."""
-        return np.exp(np.fmax.reduce(self.log_probability_NO, axis=1))
+        return np.exp(np.fmax.reduce(self.log_probabilities, axis=1))
 
     def take(self, index: np.ndarray) -> "Answers":
         """Return the answers at these places (or where a mask is true), in that order."""
         places = np.arange(len(self))[index]
         return Answers(
             ids=tuple(self.ids[place] for place in places),
-            label_N=self.label_N[places],
-            choice_N=self.choice_N[places],
-            log_probability_NO=self.log_probability_NO[places],
+            labels=self.labels[places],
+            choices=self.choices[places],
+            log_probabilities=self.log_probabilities[places],
         )
 
 
@@ -124,8 +145,19 @@ def log_softmax(scores_NO: np.ndarray) -> np.ndarray:
         return shifted_NO - np.log(total_N1)
 
 
+def first_best(scores_NO: np.ndarray) -> np.ndarray:
+    """Return the place of each row's highest score, the first of equal ones; -1 without any."""
+    best_N = np.argmax(np.nan_to_num(scores_NO, nan=-np.inf), axis=1)
+    return np.where(np.isnan(scores_NO).all(1), UNPARSED, best_N)
+
+
 def _check(prediction: Prediction) -> None:
     options = len(prediction.scores) if prediction.scores else None
+    if options and not all(map(math.isfinite, prediction.scores)):
+        raise ConfigError(
+            f"question {prediction.id!r}: its scores {prediction.scores} are not all finite "
+            "numbers. Score it again, in float32 if it was in a smaller type."
+        )
     for name in ("label", "choice"):
         index = getattr(prediction, name)
         if index is not None and (index < 0 or (options and index >= options)):

@@ -127,15 +127,13 @@ def means(columns: dict[str, np.ndarray]) -> Statistic:
             count.
     """
     value_NK = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
-    known_NK = ~np.isnan(value_NK)
-    filled_NK = np.where(known_NK, value_NK, 0.0)
-    everywhere = bool(known_NK.all())
+    # most metrics count the same questions: these are counted once
+    known_NJ, count_of_K = np.unique(~np.isnan(value_NK), axis=1, return_inverse=True)
+    column_NKJ = np.hstack([np.nan_to_num(value_NK), known_NJ])
 
     def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
-        total_RK = weight_RN @ filled_NK
-        count_RK = weight_RN.sum(1, keepdims=True) if everywhere else weight_RN @ known_NK
-        mean_RK = divide(total_RK, np.broadcast_to(count_RK, total_RK.shape))
-        return dict(zip(columns, mean_RK.T, strict=True))
+        total_RK, count_RJ = np.split(weight_RN @ column_NKJ, [len(columns)], axis=1)
+        return dict(zip(columns, divide(total_RK, count_RJ[:, count_of_K]).T, strict=True))
 
     return statistic
 

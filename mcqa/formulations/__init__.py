@@ -1,13 +1,13 @@
 """The two formulations, each a module with the same names.
 
-NAME, DEFAULT_SCORER
+NAME
 HEAD                       name of the module trained in full beside the adapter, or None
+OBJECTIVES                 what it can be trained on, by name; the first is the default
 SCORERS                    scorer name -> function(model, tokenizer, batch) -> predictions
+DEFAULT_SCORER
 TEMPLATES                  scorer name -> template to use where none is asked for
 load_backbone(path, ...)   the model, as `backbones.load_weights` loads it
 prepare_for_training(model)
-training_example(encoded, tokenizer) -> dict of token lists, `length` among them
-collate(examples, pad_token_id) -> the keyword arguments of the model's forward
 """
 
 import importlib

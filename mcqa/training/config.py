@@ -36,6 +36,11 @@ class TrainingConfig(BaseModel):
     )
     output: str = Field("runs/latest", description="run folder to write")
     template: Literal[*TEMPLATES] = Field("cloze", description="how questions are written down")
+    objective: Literal["completion", "options"] | None = Field(
+        None,
+        description="what to learn: completion (next token) or options (which one is right); "
+        "default: completion for generative, options for multiple-choice",
+    )
     max_length: Positive = Field(512, description="most tokens of a prompt with one option")
     quantization: Literal["nf4", "int8", "none"] = Field("nf4", description="of the backbone")
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
@@ -60,6 +65,9 @@ class TrainingConfig(BaseModel):
     batch_size: Positive = Field(16, description="questions a forward pass")
     accumulation: Positive = Field(1, description="forward passes an optimizer step")
     steps_between: Positive = Field(50, description="evaluate, save and log every N steps")
+    best_metric: Literal["loss", "accuracy"] = Field(
+        "loss", description="which validation result decides what model is kept"
+    )
     gradient_checkpointing: bool = Field(False, description="less memory, one more forward pass")
     seed: int = Field(0, ge=0, description="seed of the adapter and of the order of questions")
     resume: bool = Field(False, description="go on from the last checkpoint in the output folder")
@@ -68,12 +76,21 @@ class TrainingConfig(BaseModel):
     @model_validator(mode="after")
     def _one_way_on(self):
         if self.resume and self.overwrite:
-            raise ValueError("resume and overwrite exclude each other")
+            raise ValueError("resume and overwrite exclude each other; pass one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _validation_exists(self):
+        if self.validation_data is None and self.validation_split is None:
+            if self.validation_limit is not None:
+                raise ValueError("validation_limit needs validation_data or validation_split")
+            if self.best_metric != "loss":
+                raise ValueError("best_metric needs validation_data or validation_split")
         return self
 
 
 def load_config(path: str | None, flags: dict) -> TrainingConfig:
-    """Read a YAML file and let flags override it.
+    """Read a YAML file and let flags override it; a flag for data replaces its split too.
 
     Args:
         path: the file, or None for the defaults.
@@ -83,12 +100,16 @@ def load_config(path: str | None, flags: dict) -> TrainingConfig:
         ConfigError: all faults at once, each with its field.
     """
     settings = {} if path is None else _read_yaml(Path(path))
-    settings |= {name: value for name, value in flags.items() if value is not None}
+    flags = {name: value for name, value in flags.items() if value is not None}
+    for source, split in (("data", "split"), ("validation_data", "validation_split")):
+        if source in flags:
+            settings.pop(split, None)
+    settings |= flags
     try:
         return TrainingConfig(**settings)
     except ValidationError as error:
         faults = "\n".join(f"  {_describe(fault)}" for fault in error.errors())
-        raise ConfigError(f"{path or 'settings'}: {error.error_count()} faults\n{faults}") from None
+        raise ConfigError(f"{path or 'settings'} cannot be used:\n{faults}") from None
 
 
 def _read_yaml(path: Path) -> dict:
@@ -102,7 +123,9 @@ def _read_yaml(path: Path) -> dict:
 
 
 def _describe(fault: dict) -> str:
-    name = ".".join(map(str, fault["loc"])) or "settings"
+    if not fault["loc"]:
+        return fault["msg"].removeprefix("Value error, ")
+    name = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
         return f"{name}: no such setting; there are: {', '.join(TrainingConfig.model_fields)}"
     return f"{name} = {fault['input']!r}: {fault['msg']}"

@@ -7,40 +7,52 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
+from mcqa.files import write_whole
+
 LOG_FILE = "training_log.jsonl"
+SHOWN = {"loss": "loss", "eval_loss": "validation loss", "eval_accuracy": "accuracy"}
 
 
 class TrainingLog(TrainerCallback):
     """Append what the Trainer logs to a file and announce it.
 
+    A resumed run goes on with the file from the step of its checkpoint.
+
     Args:
-        path: JSON lines file.
-        announce: called with one line a log entry.
-        fresh: start the file anew instead of going on with it.
+        path: JSON lines file, one entry a line with its `step` and the run's `seconds` so far.
+        announce: called with one line an entry.
     """
 
-    def __init__(self, path: Path, announce: Callable[[str], None], fresh: bool):
+    def __init__(self, path: Path, announce: Callable[[str], None]):
         self.path = path
         self.announce = announce
-        if fresh:
-            path.unlink(missing_ok=True)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has trained, interruptions left out."""
+        return self._before + time.monotonic() - self._started
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.started, self.first_step = time.monotonic(), state.global_step
+        kept = []
+        if self.path.exists():
+            entries = map(json.loads, self.path.read_text(encoding="utf-8").splitlines())
+            kept = [entry for entry in entries if entry["step"] <= state.global_step]
+        write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
+        self._first_step = state.global_step
+        self._before = kept[-1]["seconds"] if kept else 0.0
+        self._started = time.monotonic()
 
     def on_log(self, args, state, control, logs=None, **kwargs):
+        entry = {"step": state.global_step, "seconds": self.seconds, **logs}
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
-        shown = [f"{name} {logs[key]:.3f}" for key, name in _SHOWN.items() if key in logs]
+            file.write(json.dumps(entry) + "\n")
+        shown = [f"{name} {logs[key]:.3f}" for key, name in SHOWN.items() if key in logs]
         if not shown:
             return
-        elapsed = time.monotonic() - self.started
-        done = state.global_step - self.first_step
+        elapsed = time.monotonic() - self._started
+        done = state.global_step - self._first_step
         left = elapsed / max(done, 1) * (state.max_steps - state.global_step)
         self.announce(
             f"  step {state.global_step}/{state.max_steps}  {'  '.join(shown)}  "
-            f"{elapsed:.0f} s, {left:.0f} s left"
+            f"{self.seconds:.0f} s, {left:.0f} s left"
         )
-
-
-_SHOWN = {"loss": "loss", "eval_loss": "validation loss"}

@@ -6,41 +6,33 @@ is right only where the backbone computes in bf16 too.
 """
 
 import platform
-import shutil
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from datasets import Dataset
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainingArguments, set_seed
 
 import mcqa
 from mcqa.adapters import add_lora, trainable_parameters
 from mcqa.backbones import context_length, load_tokenizer, pick_device, pick_dtype, resolve_model
-from mcqa.checkpoints import RUN_FILE, save_run
-from mcqa.data import data_fingerprint, load_questions
-from mcqa.encoding import Encoder
-from mcqa.errors import ConfigError, DataError
+from mcqa.checkpoints import save_run
+from mcqa.encoding import EncodedQuestion, Encoder
+from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
+from mcqa.formulations.objectives import Objective
 from mcqa.prompts import get_template
-from mcqa.question import Question
+from mcqa.quiet import quiet_loading
+from mcqa.scoring import Scorer
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
+from mcqa.training.folder import CHECKPOINTS, check_run_folder, clear_run, has_checkpoint
 from mcqa.training.progress import LOG_FILE, TrainingLog
+from mcqa.training.questions import load_training, load_validation
+from mcqa.training.trainer import AccuracyTrainer
 
 VERSIONED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets")
-
-
-@dataclass(frozen=True)
-class DataRecord:
-    """Say which questions were used, so that a run can be checked against its data."""
-
-    source: str
-    split: str | None
-    n: int
-    sha256: str
 
 
 def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict:
@@ -55,26 +47,95 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         What `run.json` holds.
 
     Raises:
-        McqaError: a setting, the data or the model cannot be used; nothing has been trained then.
+        McqaError: a setting, the data or the model cannot be used; nothing has been trained or
+            removed then.
     """
     formulation = get_formulation(formulation_name)
-    folder = _prepare_folder(config)
+    objective = _objective(formulation, config.objective)
+    folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
     reference = resolve_model(config.model)
     if reference.kind == "run":
         raise ConfigError(f"model {config.model!r} is a run already; name its base model.")
-    split = config.split or ("train" if config.data == "bundled" else None)
-    train_questions, train_record = _load(config.data, split, config.limit, config)
-    validation_questions, validation_record = _load_validation(config)
+    device = pick_device(config.device)
+    train_questions, train_record = load_training(config)
+    validation_questions, validation_record = load_validation(config)
 
     set_seed(config.seed)
-    device = pick_device(config.device)
     tokenizer = load_tokenizer(reference.path)
-    backbone = formulation.load_backbone(
-        reference.path, quantization=config.quantization, dtype=config.dtype, device=device
-    )
-    max_length = min(config.max_length, context_length(backbone))
+    model = _trainable_model(formulation, reference.path, config, device)
+    max_length = min(config.max_length, context_length(model))
     encoder = Encoder(tokenizer, get_template(config.template), max_length)
-    model = add_lora(
+    scorer = None
+    if config.best_metric == "accuracy":
+        bare, name = model.get_base_model(), formulation.DEFAULT_SCORER
+        scorer = Scorer(bare, tokenizer, encoder, name, formulation)
+    datasets = {
+        "train_dataset": _examples(encoder.encode(train_questions), tokenizer, objective),
+        "eval_dataset": _examples(encoder.encode(validation_questions), tokenizer, objective),
+    }
+    if config.overwrite:
+        clear_run(folder)
+    announce(
+        f"Training {formulation.NAME} ({objective.name}) on {len(train_questions):,} questions "
+        f"({config.template}, {config.quantization}, {device}); "
+        f"{trainable_parameters(model):,} trainable parameters; run folder {folder}"
+    )
+    log = TrainingLog(folder / LOG_FILE, announce)
+    trainer = AccuracyTrainer(
+        scorer=scorer,
+        questions=validation_questions,
+        model=model,
+        args=_arguments(config, folder, device, evaluates=bool(validation_questions)),
+        data_collator=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
+        callbacks=[log],
+        **datasets,
+    )
+    trainer.remove_callback(PrinterCallback)
+    with quiet_loading():
+        trainer.train(resume_from_checkpoint=config.resume and has_checkpoint(folder))
+    record = {
+        "formulation": formulation.NAME,
+        "objective": objective.name,
+        "template": config.template,
+        "base_model": config.model,
+        "quantization": config.quantization,
+        "dtype": str(pick_dtype(config.dtype, device)).removeprefix("torch."),
+        "max_length": max_length,
+        "train": asdict(train_record),
+        "validation": asdict(validation_record) if validation_record else None,
+        "seconds": log.seconds,
+        "trainable_parameters": trainable_parameters(model),
+        "seed": config.seed,
+        "device": device,
+        **_outcome(trainer.state, config),
+        "recipe": config.model_dump(mode="json"),
+        "versions": {
+            "mcqa": mcqa.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in VERSIONED},
+        },
+    }
+    record = save_run(folder, model, tokenizer, record, model_card(record))
+    announce(f"Trained in {log.seconds:.0f} s: {folder}")
+    return record
+
+
+def _objective(formulation, name: str | None) -> Objective:
+    objectives = formulation.OBJECTIVES
+    if name is None:
+        return next(iter(objectives.values()))
+    if name not in objectives:
+        raise ConfigError(
+            f"objective {name!r} does not go with {formulation.NAME}: use {', '.join(objectives)}."
+        )
+    return objectives[name]
+
+
+def _trainable_model(formulation, path: str, config: TrainingConfig, device: str):
+    backbone = formulation.load_backbone(
+        path, quantization=config.quantization, dtype=config.dtype, device=device
+    )
+    return add_lora(
         formulation.prepare_for_training(backbone),
         r=config.lora_r,
         alpha=config.lora_alpha,
@@ -83,104 +144,27 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         target_modules=config.target_modules,
         head=formulation.HEAD,
     )
-    datasets = [
-        _examples(questions, encoder, formulation)
-        for questions in (train_questions, validation_questions)
-    ]
-    announce(
-        f"Training {formulation.NAME} on {len(train_questions):,} questions "
-        f"({config.template}, {config.quantization}, {device}); "
-        f"{trainable_parameters(model):,} trainable parameters; run folder {folder}"
-    )
-    log = TrainingLog(folder / LOG_FILE, announce, fresh=not config.resume)
-    trainer = Trainer(
-        model=model,
-        args=_arguments(config, folder, device, evaluates=bool(validation_questions)),
-        train_dataset=datasets[0],
-        eval_dataset=datasets[1],
-        data_collator=lambda examples: formulation.collate(examples, tokenizer.pad_token_id),
-        callbacks=[log],
-    )
-    trainer.remove_callback(PrinterCallback)
-    started = time.monotonic()
-    outcome = trainer.train(resume_from_checkpoint=_checkpoint(config, folder))
-    seconds = time.monotonic() - started
-    record = {
-        "formulation": formulation.NAME,
-        "template": config.template,
-        "base_model": config.model,
-        "quantization": config.quantization,
-        "dtype": str(pick_dtype(config.dtype, device)).removeprefix("torch."),
-        "max_length": max_length,
-        "recipe": config.model_dump(mode="json"),
-        "train": asdict(train_record),
-        "validation": asdict(validation_record) if validation_record else None,
-        "seed": config.seed,
-        "steps": trainer.state.global_step,
-        "train_loss": outcome.training_loss,
-        "best_step": trainer.state.best_global_step,
-        "best_validation_loss": trainer.state.best_metric,
-        "seconds": seconds,
-        "trainable_parameters": trainable_parameters(model),
-        "device": device,
-        "versions": {
-            "mcqa": mcqa.__version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in VERSIONED},
-        },
-    }
-    record = save_run(folder, model, tokenizer, record, model_card(record))
-    announce(f"Trained in {seconds:.0f} s: {folder}")
-    return record
 
 
-def _prepare_folder(config: TrainingConfig) -> Path:
-    folder = Path(config.output)
-    has_checkpoint = any(folder.glob("checkpoints/checkpoint-*"))
-    if (folder / RUN_FILE).exists() and not config.overwrite:
-        raise ConfigError(
-            f"{folder} holds a finished run. Choose another --output, or pass --overwrite."
-        )
-    if has_checkpoint and not (config.resume or config.overwrite):
-        raise ConfigError(
-            f"{folder} holds an unfinished run. Pass --resume to go on with it, "
-            "or --overwrite to start anew."
-        )
-    if config.overwrite and folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _checkpoint(config: TrainingConfig, folder: Path) -> bool:
-    return config.resume and any(folder.glob("checkpoints/checkpoint-*"))
-
-
-def _load(
-    source: str, split: str | None, limit: int | None, config: TrainingConfig
-) -> tuple[list[Question], DataRecord]:
-    questions = load_questions(
-        source, split=split, limit=limit, format=config.data_format, label_base=config.label_base
-    )
-    unlabelled = next((q.id for q in questions if q.label is None), None)
-    if unlabelled is not None:
-        raise DataError(f"{source}: question {unlabelled!r} has no label; training needs one.")
-    return questions, DataRecord(source, split, len(questions), data_fingerprint(source, split))
-
-
-def _load_validation(config: TrainingConfig) -> tuple[list[Question], DataRecord | None]:
-    if config.validation_data is None and config.validation_split is None:
-        return [], None
-    source = config.validation_data or config.data
-    return _load(source, config.validation_split, config.validation_limit, config)
-
-
-def _examples(questions, encoder: Encoder, formulation) -> Dataset | None:
-    if not questions:
+def _examples(encoded: list[EncodedQuestion], tokenizer, objective: Objective) -> Dataset | None:
+    if not encoded:
         return None
-    return Dataset.from_list(
-        [formulation.training_example(e, encoder.tokenizer) for e in encoder.encode(questions)]
-    )
+    return Dataset.from_list([objective.example(one, tokenizer) for one in encoded])
+
+
+def _outcome(state, config: TrainingConfig) -> dict:
+    """Say how training went; the loss is the mean over all logged steps, resumed or not."""
+    losses = [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
+    total = covered = 0
+    for step, loss in losses:
+        total, covered = total + loss * (step - covered), step
+    return {
+        "steps": state.global_step,
+        "train_loss": total / covered if covered else None,
+        "best_step": state.best_global_step,
+        "best_metric": config.best_metric,
+        "best_validation_value": state.best_metric,
+    }
 
 
 def _arguments(
@@ -188,7 +172,7 @@ def _arguments(
 ) -> TrainingArguments:
     dtype = pick_dtype(config.dtype, device)
     return TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
+        output_dir=str(folder / CHECKPOINTS),
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,
         gradient_accumulation_steps=config.accumulation,
@@ -206,7 +190,8 @@ def _arguments(
         save_total_limit=1,
         logging_steps=config.steps_between,
         load_best_model_at_end=evaluates,
-        metric_for_best_model="eval_loss" if evaluates else None,
+        metric_for_best_model=f"eval_{config.best_metric}" if evaluates else None,
+        greater_is_better=config.best_metric == "accuracy",
         prediction_loss_only=True,
         activation_checkpointing=config.gradient_checkpointing,
         bf16=dtype is torch.bfloat16,

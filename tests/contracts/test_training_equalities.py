@@ -18,6 +18,11 @@ def reference(formulation_name, tiny_training):
     return tiny_training(formulation_name, **FEW)
 
 
+@pytest.fixture(scope="module")
+def head_only(tiny_training):
+    return tiny_training("multiple_choice", **FEW)
+
+
 def test_a_seed_repeats_a_run_bit_for_bit(reference, formulation_name, tiny_training):
     again = tiny_training(formulation_name, **FEW)
     assert again.losses == reference.losses
@@ -59,7 +64,7 @@ def test_the_best_step_is_kept_and_not_the_last(tiny_training, tiny_questions, t
     losses = trained.validation_losses
     assert losses[-1] > 1.05 * min(losses)
     assert trained.record["best_step"] == 1 + losses.index(min(losses))
-    assert trained.record["best_validation_loss"] == min(losses)
+    assert trained.record["best_validation_value"] == min(losses)
     results = load_scorer(trained.folder, device="cpu").score_many(
         [type(q)(stem=q.stem, options=q.options, label=label) for q, label in wrong]
     )
@@ -85,6 +90,32 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     resumed = tiny_training(formulation_name, **FEW, output=folder, resume=True)
     assert resumed.losses == pytest.approx(reference.losses, rel=1e-5)
     assert resumed.record["trained_sha256"] == reference.record["trained_sha256"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"learning_rate": 5e-3},
+        {"warmup_steps": 2},
+        {"weight_decay": 0.5},
+        {"optimizer": "adamw_8bit"},
+        {"max_steps": 2},
+        {"limit": 30},
+        {"batch_size": 9},
+        {"lora_alpha": 8},
+        {"lora_dropout": 0.3},
+        {"rslora": False},
+        {"target_modules": ("q_proj",)},
+        {"template": "hybrid"},
+        {"max_length": 30},
+        {"quantization": "nf4"},
+        {"dtype": "bfloat16"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_no_setting_is_ignored(head_only, tiny_training, changed):
+    other = tiny_training("multiple_choice", **FEW | changed)
+    assert other.record["trained_sha256"] != head_only.record["trained_sha256"]
 
 
 def test_a_finished_run_is_replaced_only_on_request(reference, formulation_name, tiny_training):

@@ -2,12 +2,14 @@
 
 import pytest
 
+from mcqa.errors import ConfigError
 from mcqa.parsing import parse_answer
 from mcqa.question import Question
 
 WATER = Question(stem="Bath?", options=("cold water", "warm water", "water", "Ice."))
 TEN = Question(stem="?", options=tuple(f"number {n}" for n in range(10)))
 UNPARSED = (None, "unparsed")
+AMBIGUOUS = (None, "ambiguous")
 
 
 @pytest.mark.parametrize(
@@ -53,9 +55,6 @@ def test_an_answer_is_read(text, expected):
         "a warm water",
         "E",
         "Z.",
-        "B cold water",
-        "B water",
-        "C warm water",
         "B warm water and more",
         "very warm water",
         "warm",
@@ -67,6 +66,12 @@ def test_an_answer_is_read(text, expected):
 )
 def test_what_is_not_clear_is_not_guessed_at(text):
     assert parse_answer(text, WATER) == UNPARSED
+
+
+@pytest.mark.parametrize("text", ["B cold water", "B water", "C warm water"])
+def test_a_letter_with_the_text_of_another_option_is_ambiguous(text):
+    assert parse_answer(text, WATER) == AMBIGUOUS
+    assert parse_answer(text, WATER, "lenient") == AMBIGUOUS
 
 
 def test_i_is_a_letter_only_where_it_stands_alone():
@@ -95,7 +100,7 @@ def test_one_composed_character_equals_its_parts():
 
 def test_a_text_of_two_options_names_neither():
     question = Question(stem="?", options=("both", "Both.", "none"))
-    assert parse_answer("both", question) == UNPARSED
+    assert parse_answer("both", question) == AMBIGUOUS
     assert parse_answer("B both", question) == (1, "letter and text")
 
 
@@ -108,8 +113,8 @@ def test_letters_as_options_are_read_where_letter_and_text_agree():
 
 def test_a_letter_that_is_the_text_of_another_option_contradicts_itself():
     question = Question(stem="Which blood group?", options=("B", "A", "AB"))
-    assert parse_answer("B", question) == UNPARSED
-    assert parse_answer("A.", question) == UNPARSED
+    assert parse_answer("B", question) == AMBIGUOUS
+    assert parse_answer("A.", question) == AMBIGUOUS
     assert parse_answer("A B", question) == (0, "letter and text")
 
 
@@ -118,3 +123,46 @@ def test_saying_nothing_is_not_an_option_made_of_dots():
     assert parse_answer("", question) == UNPARSED
     assert parse_answer("\n", question) == UNPARSED
     assert parse_answer("A .", question)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("B", (1, "letter")),
+        ("The answer is B.", (1, "announced letter")),
+        ("Answer: (C)", (2, "announced letter")),
+        ("The correct option is **A**, of course", (0, "announced letter")),
+        ("the right choice is d", (3, "announced letter")),
+        ("It must be warm water, I believe.", (1, "text inside")),
+        ("You want ice", (3, "text inside")),
+        ("The answer is A. No, the answer is B.", AMBIGUOUS),
+        ("The answer is E.", AMBIGUOUS),
+        ("cold water or warm water", AMBIGUOUS),
+        ("Antwort", UNPARSED),
+        ("I think A is wrong, so B", UNPARSED),
+        ("The answer is Berlin", UNPARSED),
+        ("watery", UNPARSED),
+        ("", UNPARSED),
+    ],
+)
+def test_a_talkative_answer_is_read_leniently(text, expected):
+    assert parse_answer(text, WATER, "lenient") == expected
+
+
+def test_an_option_inside_a_longer_one_that_is_said_does_not_count():
+    question = Question(stem="Where?", options=("York", "New York", "New York City"))
+    assert parse_answer("In New York City, surely", question, "lenient").choice == 2
+    assert parse_answer("In New York, surely", question, "lenient").choice == 1
+    assert parse_answer("York, not New York", question, "lenient") == AMBIGUOUS
+
+
+def test_all_of_the_above_is_an_option_like_any_other():
+    question = Question(stem="?", options=("red", "blue", "All of the above", "None of the above"))
+    assert parse_answer("All of the above.", question) == (2, "text")
+    assert parse_answer("It is none of the above", question, "lenient") == (3, "text inside")
+    assert parse_answer("red and blue, so all of the above", question, "lenient") == AMBIGUOUS
+
+
+def test_an_unknown_parser_is_refused():
+    with pytest.raises(ConfigError, match="strict, lenient"):
+        parse_answer("A", WATER, "generous")

@@ -1,9 +1,10 @@
 import json
+import math
 
 import pytest
 
 from mcqa.errors import ComparisonError, ConfigError
-from mcqa.evaluation.comparison import compare, compare_many
+from mcqa.evaluation.comparison import compare, compare_many, joint_test
 from mcqa.evaluation.predictions import Prediction
 
 
@@ -200,3 +201,90 @@ def test_no_resample_is_refused():
 
 def test_verdict_does_not_round_a_small_difference_to_nothing():
     assert "multiple_choice answers 0.02 points more" in compared(4999, 0, 1, 0)["verdict"]
+
+
+def test_more_than_one_pair_is_corrected_for_by_holm():
+    # p-values by hand: 2 / 2**6 for x and y, 2 / 2**8 for x and z, 1 / 2 for y and z
+    runs = {"x": run("0" * 8 + "1"), "y": run("1" * 6 + "001"), "z": run("1" * 9)}
+    results = compare_many(runs)
+    assert [r["mcnemar"]["p_value"] for r in results] == [2 / 2**6, 2 / 2**8, 1 / 2]
+    assert [r["holm"] for r in results] == [
+        {"comparisons": 3, "p_value": p} for p in (2 * 2 / 2**6, 3 * 2 / 2**8, 1 / 2)
+    ]
+    first, second, third = (r["verdict"] for r in results)
+    assert first.startswith("No difference can be shown safely: y answers 66.7 points more")
+    assert "exact McNemar p = 0.0625 after Holm's correction for 3 comparisons" in first
+    assert second.startswith("z answers 88.9 points more of the questions right than x (n = 9,")
+    assert "p = 0.0234 after Holm's correction for 3 comparisons" in second
+    assert third.startswith("No difference can be shown")
+
+
+def test_a_single_pair_is_not_corrected():
+    (result,) = compare_many({"x": run("110"), "y": run("011")})
+    assert "holm" not in result
+    assert result == compare(run("110"), run("011"), name_a="x", name_b="y")
+
+
+def test_groups_take_the_place_of_questions():
+    # 40 questions that only B gets right, but they are 4 facts: no evidence for B in general
+    a, b = run("1" * 40 + "0" * 40), run("1" * 80)
+    facts = {f"q{number}": number // 10 for number in range(80)}
+    alone = compare(a, b, name_a="A", name_b="B")
+    grouped = compare(a, b, name_a="A", name_b="B", clusters=facts)
+    assert alone["verdict"].startswith("B answers 50.0 points more")
+    assert grouped["verdict"].startswith("No difference can be shown safely: B answers 50.0 points")
+    assert "(n = 80 in 8 groups, 95% interval " in grouped["verdict"]
+    assert "permutation of groups p = 0.1" in grouped["verdict"]
+    assert grouped["clusters"]["n"] == 8
+    # of the 2**4 tosses of the four groups, two are as far from zero
+    assert grouped["clusters"]["p_value"] == pytest.approx(2 / 2**4, abs=0.01)
+    assert list(grouped) == [*list(alone)[:-1], "clusters", "verdict"]
+    assert grouped["mcnemar"] == alone["mcnemar"]
+    for side in ("a", "b"):
+        assert grouped[side]["accuracy"] == alone[side]["accuracy"]
+    low, high = grouped["a"]["accuracy_ci95"]
+    assert high - low > 2 * (alone["a"]["accuracy_ci95"][1] - alone["a"]["accuracy_ci95"][0])
+    assert json.loads(json.dumps(grouped, allow_nan=False)) == grouped
+
+
+def test_groups_of_one_question_each_give_about_the_same_as_none():
+    a, b = two_runs(140, 15, 40, 105)
+    alone = compare(a, b, name_a="A", name_b="B")
+    singles = compare(a, b, name_a="A", name_b="B", clusters=dict.fromkeys(p.id for p in a))
+    assert singles["clusters"]["n"] == 300
+    assert singles["difference_ci95"] == pytest.approx(alone["difference_ci95"], abs=0.005)
+    assert singles["clusters"]["p_value"] == pytest.approx(alone["mcnemar"]["p_value"], abs=0.001)
+
+
+def test_the_correction_goes_by_the_groups_test_where_there_are_groups():
+    runs = {"x": run("0" * 12), "y": run("1" * 12), "z": run("110000000000")}
+    facts = {f"q{number}": number // 2 for number in range(12)}
+    results = compare_many(runs, clusters=facts)
+    smallest = min(results, key=lambda result: result["clusters"]["p_value"])
+    assert smallest["holm"]["p_value"] == pytest.approx(3 * smallest["clusters"]["p_value"])
+
+
+def test_a_question_without_a_group_is_named():
+    with pytest.raises(ConfigError, match="question 'q1' has no group"):
+        compare(run("10"), run("01"), name_a="A", name_b="B", clusters={"q0": 1})
+
+
+def test_several_runs_are_tested_together_whatever_their_order():
+    runs = {"x": run("110100"), "y": run("111100")[::-1], "z": run("000100")}
+    result = joint_test(runs)
+    # right per run 3, 4, 1; per question 2, 2, 1, 3, 0, 0:
+    # 3 * 2 * ((1/3)² + (4/3)² + (5/3)²) / (2*1 + 2*1 + 1*2)
+    assert result == {
+        "n": 6,
+        "runs": ["x", "y", "z"],
+        "q": pytest.approx(42 / 9),
+        "degrees_of_freedom": 2,
+        "p_value": pytest.approx(math.exp(-42 / 18)),
+    }
+
+
+def test_joint_test_refuses_one_run_and_runs_over_other_questions():
+    with pytest.raises(ConfigError, match="at least 2"):
+        joint_test({"x": run("10")})
+    with pytest.raises(ComparisonError, match="'q2' is in y"):
+        joint_test({"x": run("10"), "y": run("101")})

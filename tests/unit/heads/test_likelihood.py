@@ -9,7 +9,7 @@ from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForC
 
 from heads.branching import pack, pack_rows
 from heads.likelihood import (
-    add_completion_loss,
+    add_training_forward,
     completion_loss,
     next_token_log_probabilities,
     option_log_likelihoods,
@@ -161,7 +161,7 @@ def test_completion_loss_and_gradients_are_those_of_the_causal_lm(
 
 def test_a_model_with_completion_loss_returns_it_from_its_forward(tiny_model, training_batch):
     input_ids, branch_ids, labels = training_batch
-    model = add_completion_loss(copy.deepcopy(tiny_model))
+    model = add_training_forward(copy.deepcopy(tiny_model))
     for extra in (None, 40):
         output = model(input_ids, branch_ids=branch_ids, labels=labels, num_items_in_batch=extra)
         expected = completion_loss(tiny_model, input_ids, branch_ids, labels, extra)
@@ -171,7 +171,7 @@ def test_a_model_with_completion_loss_returns_it_from_its_forward(tiny_model, tr
 @torch.no_grad()
 def test_completion_loss_leaves_everything_else_as_it_was(tiny_model, training_batch, tmp_path):
     input_ids, _, labels = training_batch
-    model = add_completion_loss(copy.deepcopy(tiny_model))
+    model = add_training_forward(copy.deepcopy(tiny_model))
     before, after = (m(input_ids, labels=labels) for m in (tiny_model, model))
     assert torch.equal(before.loss, after.loss)
     assert torch.equal(before.logits, after.logits)

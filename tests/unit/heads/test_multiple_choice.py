@@ -125,7 +125,11 @@ def test_the_trunk_is_that_of_the_causal_lm(tiny_model_folder):
     assert all(torch.equal(trunk[name], source[name]) for name in source)
 
 
-def test_a_saved_head_comes_back(model, tmp_path):
+@pytest.mark.parametrize("quantization", QUANTIZED)
+def test_a_saved_head_comes_back_exactly_under_any_trunk(model, tmp_path, quantization):
     model.save_pretrained(tmp_path)
-    again = LlamaForMultipleChoice.from_pretrained(tmp_path)
+    again = LlamaForMultipleChoice.from_pretrained(
+        tmp_path, dtype=torch.bfloat16, quantization_config=QUANTIZED[quantization]
+    )
+    assert type(again.option_head) is torch.nn.Linear
     assert torch.equal(again.option_head.weight, model.option_head.weight)

@@ -1,0 +1,83 @@
+"""Does a run favour a position, whatever stands there?
+
+A run that favours A gets more of the questions right whose answer is A. So the recalls of the
+gold positions lie apart, and their standard deviation (RStd) measures the bias; the distribution
+of the choices alone does not, where the gold positions are not spread evenly.
+
+The trap: with few questions per position the recalls lie apart by luck too, and noise only ever
+raises RStd. Its interval is therefore the basic bootstrap one, bounded at 0.
+"""
+
+import numpy as np
+
+from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.metrics import wilson_interval
+from mcqa.evaluation.quality import confusion
+from mcqa.evaluation.resampling import Statistic, bootstrap, divide, interval, observed
+
+
+def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> dict:
+    """Return the recall of every gold position, their spread, and how often each is chosen.
+
+    Args:
+        answers: the run's labelled answers.
+        seed: seed of the bootstrap.
+        resamples: how many bootstrap resamples to draw.
+
+    Returns:
+        `n`; `positions`, for each `position` (from 0) `gold` and `chosen`, how many questions
+        have their answer there and how many times it was chosen, `chosen_share` of all n with
+        `chosen_ci95`, `recall` with `recall_ci95` (Wilson's; None where it is never gold);
+        `rstd`, the standard deviation of these recalls (`value`, `n`, `ci95`); `unparsed`;
+        `seed`; `resamples`.
+
+    Source:
+        Zheng et al. (2024), Large language models are not robust multiple choice selectors,
+        arXiv 2309.03882.
+    """
+    n = len(answers)
+    table = confusion(answers.labels, answers.choices)
+    count_PP = np.array(table["counts"])
+    gold_P = count_PP.sum(1) + table["unparsed"]
+    statistic = recall_spread(answers.labels, answers.choices)
+    rstd = observed(statistic, n)["rstd"]
+    draws = bootstrap(statistic, n, seed=seed, resamples=resamples)["rstd"]
+    return {
+        "n": n,
+        "positions": [
+            _position(position, int(gold_P[position]), count_PP[:, position], n)
+            for position in table["positions"]
+        ],
+        "rstd": {"value": rstd, "n": n, "ci95": interval(draws, rstd, at_least=0.0)},
+        "unparsed": sum(table["unparsed"]),
+        "seed": seed,
+        "resamples": resamples,
+    }
+
+
+def recall_spread(label_N: np.ndarray, choice_N: np.ndarray) -> Statistic:
+    """Return the statistic `rstd`: the standard deviation of the gold positions' recalls.
+
+    The recalls are all there are, not a sample of them: the sum is divided by their number.
+    """
+    gold_NP = label_N[:, None] == np.unique(label_N)
+    column_NP = np.hstack([gold_NP & (label_N == choice_N)[:, None], gold_NP]).astype(float)
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        hits_RP, gold_RP = np.hsplit(weight_RN @ column_NP, 2)
+        return {"rstd": np.nanstd(divide(hits_RP, gold_RP), axis=1)}
+
+    return statistic
+
+
+def _position(position: int, gold: int, chosen_P: np.ndarray, n: int) -> dict:
+    chosen, hits = int(chosen_P.sum()), int(chosen_P[position])
+    return {
+        "position": position,
+        "gold": gold,
+        "chosen": chosen,
+        "chosen_share": chosen / n,
+        "chosen_ci95": list(wilson_interval(chosen, n)),
+        "recall": hits / gold if gold else None,
+        "recall_ci95": list(wilson_interval(hits, gold)) if gold else None,
+    }

@@ -1,0 +1,99 @@
+"""Temperature scaling: make probabilities as sure as they are right, on held-out questions.
+
+Scores divided by one temperature keep their order, so accuracy stays what it was; confidence
+falls (temperature above 1) or rises. The temperature is fitted on validation questions, never on
+those it is reported for.
+
+The trap: log-likelihoods summed over tokens differ by tens of nats between options, so that
+a temperature of 10 or more is no error.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import brentq
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.answers import Answers, log_softmax
+from mcqa.evaluation.measures import describe_run
+
+LOWEST, HIGHEST = 0.01, 1000.0
+
+
+def fit_temperature(answers: Answers) -> dict:
+    """Return the temperature that makes validation answers likeliest.
+
+    The negative log-likelihood is convex in the inverse temperature, so its one minimum is where
+    its slope, the mean of the expected score minus the right option's score, crosses zero.
+
+    Args:
+        answers: answers to validation questions; those without scores are left out.
+
+    Returns:
+        `temperature`, from 0.01 to 1000; `n`, the answers it rests on; `at_bound`, whether the
+        best one would lie beyond (all right answers are the likeliest option: the lower bound;
+        scores worse than none: the upper one).
+
+    Raises:
+        ConfigError: no answer has scores.
+
+    Source:
+        Guo et al. (2017), On calibration of modern neural networks, arXiv 1706.04599.
+    """
+    known = answers.take(answers.scored)
+    if not len(known):
+        raise ConfigError(
+            "no answer has scores, and a temperature is fitted on scores. "
+            "Use a scorer that gives them: any but `generate`."
+        )
+    scores_NO = known.log_probabilities
+    gold_N = scores_NO[np.arange(len(known)), known.labels]
+
+    def slope(log_inverse: float) -> float:
+        probability_NO = np.exp(log_softmax(scores_NO * np.exp(log_inverse)))
+        return float((np.nansum(probability_NO * scores_NO, axis=1) - gold_N).mean())
+
+    low, high = -np.log(HIGHEST), -np.log(LOWEST)
+    if slope(low) >= 0:
+        temperature, at_bound = HIGHEST, True
+    elif slope(high) <= 0:
+        temperature, at_bound = LOWEST, True
+    else:
+        temperature, at_bound = float(np.exp(-brentq(slope, low, high))), False
+    return {"temperature": temperature, "n": len(known), "at_bound": at_bound}
+
+
+def apply_temperature(answers: Answers, temperature: float) -> Answers:
+    """Return the same answers with the probabilities of scores divided by a temperature.
+
+    Raises:
+        ConfigError: the temperature is not above 0.
+    """
+    if not temperature > 0:
+        raise ConfigError(f"temperature is {temperature}; it must be above 0.")
+    # the softmax of log-probabilities over T is that of the scores over T
+    return replace(answers, log_probabilities=log_softmax(answers.log_probabilities / temperature))
+
+
+def describe_calibration(
+    answers: Answers, temperature: float, *, seed: int = 0, resamples: int = 1000
+) -> dict:
+    """Return what a temperature does to a run.
+
+    Args:
+        answers: answers to other questions than those the temperature was fitted on.
+        temperature: see `fit_temperature`.
+        seed, resamples: see `describe_run`.
+
+    Returns:
+        `temperature`; `n`, the answers with scores; `before` and `after`, each with `nll`,
+        `brier`, `ece` and `ece_equal_mass` as in the `metrics` of `describe_run`, and its
+        `reliability`.
+    """
+    runs = {"before": answers, "after": apply_temperature(answers, temperature)}
+    result = {"temperature": temperature, "n": int(answers.scored.sum())}
+    for name, run in runs.items():
+        description = describe_run(run, seed=seed, resamples=resamples)
+        metrics = {m: description["metrics"][m] for m in ("nll", "brier", "ece", "ece_equal_mass")}
+        result[name] = {**metrics, "reliability": description["reliability"]}
+    return result

@@ -1,0 +1,252 @@
+"""Does a run know when it is right? Calibration, ranking by confidence, answering only some.
+
+Confidence is the probability of the likeliest option. Equal confidences cannot be told apart, so
+nothing here depends on the order of questions that are equally confident: they share a bin, they
+are kept or declined together, and the area under the risk-coverage curve takes the mean over
+their orders.
+
+The trap: the expected calibration error takes absolute values, so that noise alone makes it
+positive. A perfectly calibrated run has about 0.03 with 1,200 questions and 15 bins, 0.06 with
+300. Compare it between runs over the same questions, and read it beside the Brier score.
+"""
+
+import numpy as np
+
+from mcqa.evaluation.metrics import wilson_interval
+from mcqa.evaluation.resampling import Statistic, divide
+
+BINS = 15
+COVERAGES = (50, 80, 90)
+CACHED = 200_000
+"""How many weights to sort at once: what a processor's cache holds, with what is made of them."""
+
+
+def equal_width_bins(confidence_N: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
+    """Cut 0 to 1 into bins of one width, each with its upper edge.
+
+    Returns:
+        (bins + 1,) edges, and (N,) the bin of each confidence, from 0.
+
+    Source:
+        Guo et al. (2017), On calibration of modern neural networks, arXiv 1706.04599.
+
+    >>> equal_width_bins(np.array([0.5, 0.51, 1.0]), bins=2)[1].tolist()
+    [0, 1, 1]
+    """
+    return _cut(np.linspace(0, 1, bins + 1), confidence_N)
+
+
+def equal_mass_bins(confidence_N: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the range of the confidences into bins of about as many questions each.
+
+    Equal confidences share a bin, so that there can be fewer bins, of different sizes, and the
+    last may be empty.
+
+    Returns:
+        The edges, one more than there are bins, and (N,) the bin of each confidence, from 0.
+
+    Source:
+        Nixon et al. (2019), Measuring calibration in deep learning, arXiv 1904.01685.
+
+    >>> equal_mass_bins(np.array([0.3, 0.4, 0.5, 0.9]), bins=2)[1].tolist()
+    [0, 0, 1, 1]
+    """
+    shares = np.linspace(0, 1, bins + 1)[1:-1]
+    # an edge that lies between two confidences parts as many as one on the lower of them
+    inner = np.unique(np.quantile(confidence_N, shares, method="lower"))
+    return _cut(np.array([confidence_N.min(), *inner, confidence_N.max()]), confidence_N)
+
+
+def reliability(
+    confidence_N: np.ndarray, correct_N: np.ndarray, edges: np.ndarray, bin_N: np.ndarray
+) -> list[dict]:
+    """Return the points of a reliability plot, one per bin that is not empty.
+
+    Args:
+        confidence_N: the confidence of each answer, without NaN.
+        correct_N: whether it is right.
+        edges, bin_N: what `equal_width_bins` or `equal_mass_bins` returns.
+
+    Returns:
+        Per bin `low` and `high`, its edges; `n`; `confidence`, their mean; `accuracy` and its
+        Wilson interval `ci95`.
+    """
+    points = []
+    for number in np.unique(bin_N):
+        inside_N = bin_N == number
+        n, right = int(inside_N.sum()), int(correct_N[inside_N].sum())
+        points.append(
+            {
+                "low": float(edges[number]),
+                "high": float(edges[number + 1]),
+                "n": n,
+                "confidence": float(confidence_N[inside_N].mean()),
+                "accuracy": right / n,
+                "ci95": list(wilson_interval(right, n)),
+            }
+        )
+    return points
+
+
+def calibration_error(
+    name: str, confidence_N: np.ndarray, correct_N: np.ndarray, bin_N: np.ndarray
+) -> Statistic:
+    """Return the statistic of an expected calibration error.
+
+    It is the mean over bins of the gap between accuracy and mean confidence, each bin counting as
+    much as it has questions. The bins stay those of the data in every resample.
+
+    Args:
+        name: what to call it.
+        confidence_N: the confidence of each answer, NaN for those that do not count.
+        correct_N: whether it is right.
+        bin_N: the bin of each answer; anything for those that do not count.
+    """
+    scored_N = ~np.isnan(confidence_N)
+    gap_N = np.where(scored_N, correct_N - confidence_N, 0.0)
+    gap_NM = gap_N[:, None] * (bin_N[:, None] == np.unique(bin_N[scored_N]))
+    column_NM = np.column_stack([gap_NM, scored_N])
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        total_RM = weight_RN @ column_NM
+        return {name: divide(np.abs(total_RM[:, :-1]).sum(1), total_RM[:, -1])}
+
+    return statistic
+
+
+def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
+    """Return the statistic of what ranking the answers by confidence is worth.
+
+    Args:
+        confidence_N: the confidence of each answer, NaN for those that do not count.
+        correct_N: whether it is right.
+
+    Returns:
+        `auroc`: how likely a right answer is more confident than a wrong one, a tie counting
+        half (not defined where all or none are right); `aurc`: the area under the risk-coverage
+        curve, the mean over k of the error among the k most confident, lower is better;
+        `accuracy_at_50`, `_80`, `_90`: the accuracy of the most confident answers, as few as make
+        that percentage of all. The weights must be whole numbers.
+
+    Source:
+        Geifman and El-Yaniv (2017), Selective classification for deep neural networks,
+        arXiv 1705.08500.
+    """
+    place_N, last_T = _ties(confidence_N)
+    sorted_correct_N = correct_N[place_N].astype(float)
+    rows = max(1, CACHED // max(1, len(place_N)))
+
+    def some_rows(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        weight_RN = weight_RN[:, place_N]
+        kept_RT = np.cumsum(weight_RN, axis=1)[:, last_T]
+        weight_RN *= sorted_correct_N
+        right_RT = np.cumsum(weight_RN, axis=1)[:, last_T]
+        return {
+            "auroc": _auroc(kept_RT, right_RT),
+            "aurc": _aurc(kept_RT, right_RT),
+            **_accuracies_at_coverage(kept_RT, right_RT),
+        }
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        parts = [some_rows(weight_RN[i : i + rows]) for i in range(0, len(weight_RN), rows)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    return statistic
+
+
+def risk_coverage(confidence_N: np.ndarray, correct_N: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the curve of what is wrong among the answers above each confidence.
+
+    Args:
+        confidence_N: the confidence of each answer, NaN for those that do not count.
+        correct_N: whether it is right.
+
+    Returns:
+        (T,) arrays, from the most confident on: `threshold`, a confidence; `n`, how many answers
+        are at least that confident; `right`, how many of these are right; `coverage`, the share
+        they make of all; `risk`, the share of them that is wrong.
+    """
+    place_N, last_T = _ties(confidence_N)
+    n_T, right_T = last_T + 1, np.cumsum(correct_N[place_N].astype(int))[last_T]
+    return {
+        "threshold": confidence_N[place_N[last_T]],
+        "n": n_T,
+        "right": right_T,
+        "coverage": n_T / len(place_N),
+        "risk": 1 - right_T / n_T,
+    }
+
+
+def accuracy_at_coverage(curve: dict[str, np.ndarray], percent: int) -> dict:
+    """Return the accuracy where only the most confident share of questions is answered.
+
+    Args:
+        curve: what `risk_coverage` returns.
+        percent: the least coverage; ties at the threshold are kept together.
+
+    Returns:
+        `value`; `n`, how many are answered; `ci95`, Wilson's interval, which takes the threshold
+        as given; `coverage`, the share they are; `threshold`, the least confidence among them.
+    """
+    place = int(np.argmax(curve["coverage"] >= percent / 100 - 1e-9))
+    n, right = int(curve["n"][place]), int(curve["right"][place])
+    return {
+        "value": right / n,
+        "n": n,
+        "ci95": list(wilson_interval(right, n)),
+        "coverage": float(curve["coverage"][place]),
+        "threshold": float(curve["threshold"][place]),
+    }
+
+
+def _cut(edges: np.ndarray, confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges and the number of the bin (low, high] that holds each confidence."""
+    return edges, np.searchsorted(edges[1:-1], confidence_N, side="left")
+
+
+def _ties(confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which answers have a confidence, the most confident first, and where among them each
+    run of equal confidences ends: T places."""
+    place_N = np.flatnonzero(~np.isnan(confidence_N))
+    place_N = place_N[np.argsort(-confidence_N[place_N], kind="stable")]
+    sorted_N = confidence_N[place_N]
+    return place_N, np.flatnonzero(np.append(sorted_N[1:] != sorted_N[:-1], True))
+
+
+def _auroc(kept_RT: np.ndarray, right_RT: np.ndarray) -> np.ndarray:
+    """Return the AUROC from how many answers are at least as confident as each threshold, and how
+    many of them are right."""
+    new_right_RT, wrong_RT = np.diff(right_RT, prepend=0), kept_RT - right_RT
+    # a right answer beats the wrong ones behind its tie, and half of those within
+    wrong_before_RT = wrong_RT - np.diff(wrong_RT, prepend=0)
+    lost_R = (new_right_RT * (wrong_RT + wrong_before_RT)).sum(1) / 2
+    pairs_R = right_RT[:, -1] * wrong_RT[:, -1]
+    return divide(pairs_R - lost_R, pairs_R)
+
+
+def _aurc(kept_RT: np.ndarray, right_RT: np.ndarray) -> np.ndarray:
+    """Return the mean over k = 1..n of the expected error among the k most confident.
+
+    Within a tie of m answers, of which e are wrong, behind s answers, of which E are wrong, the
+    k-th risk is (E + (k - s) e / m) / k. Summed over the tie, with harmonic numbers H, that is
+    e + (E - s e / m) (H[s + m] - H[s]).
+    """
+    wrong_RT = kept_RT - right_RT
+    m_RT, e_RT = np.diff(kept_RT, prepend=0), np.diff(wrong_RT, prepend=0)
+    harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, kept_RT.max() + 1)))
+    spread_RT = np.diff(harmonic[kept_RT.astype(np.intp)], prepend=0)
+    rate_RT = e_RT / np.maximum(m_RT, 1)  # of a tie that was not drawn, both are 0
+    level_RT = wrong_RT - e_RT - (kept_RT - m_RT) * rate_RT
+    return divide(wrong_RT[:, -1] + (level_RT * spread_RT).sum(1), kept_RT[:, -1])
+
+
+def _accuracies_at_coverage(kept_RT: np.ndarray, right_RT: np.ndarray) -> dict[str, np.ndarray]:
+    accuracies = {}
+    for percent in COVERAGES:
+        least_R = percent / 100 * kept_RT[:, -1] * (1 - 1e-9)
+        place_R = [np.searchsorted(row, least) for row, least in zip(kept_RT, least_R, strict=True)]
+        row_R = np.arange(len(kept_RT))
+        accuracies[f"accuracy_at_{percent}"] = divide(
+            right_RT[row_R, place_R], kept_RT[row_R, place_R]
+        )
+    return accuracies

@@ -1,0 +1,94 @@
+"""The same metrics for parts of the questions: per subject, per number of options.
+
+The trap: among many small groups one will look good or bad by luck. Every number keeps its own n
+and interval, and an interval of a group says nothing about how it differs from the others.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+
+import numpy as np
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.measures import describe_run
+from mcqa.evaluation.resampling import number_groups
+from mcqa.question import Question
+
+
+def by_subject(questions: Iterable[Question]) -> dict[str, str | None]:
+    """Return each question's subject by its id."""
+    return {question.id: question.subject for question in questions}
+
+
+def by_option_count(questions: Iterable[Question]) -> dict[str, int]:
+    """Return each question's number of options by its id."""
+    return {question.id: len(question.options) for question in questions}
+
+
+def describe_groups(
+    answers: Answers,
+    group_of: Mapping[str, Hashable],
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> dict[Hashable, dict]:
+    """Return what `describe_run` says about each group of questions.
+
+    Args:
+        answers: the run's labelled answers.
+        group_of: question ids and their groups; a question whose group is None is left out.
+        seed: seed of the bootstrap, the same for every group.
+        resamples: how many bootstrap resamples to draw for each.
+
+    Returns:
+        A description per group, the groups in ascending order.
+
+    Raises:
+        ConfigError: a question has no entry in `group_of`.
+    """
+    groups, number_N = number_groups(groups_of(answers.ids, group_of))
+    order = sorted((group for group in groups if group is not None), key=_natural)
+    return {
+        group: describe_run(
+            answers.take(number_N == groups.index(group)), seed=seed, resamples=resamples
+        )
+        for group in order
+    }
+
+
+def groups_of(ids: Iterable[str], group_of: Mapping[str, Hashable]) -> list[Hashable]:
+    """Return the group of each question.
+
+    Raises:
+        ConfigError: a question has no entry in `group_of`.
+    """
+    ids = list(ids)
+    missing = next((id for id in ids if id not in group_of), None)
+    if missing is not None:
+        raise ConfigError(
+            f"question {missing!r} has no group ({len(group_of)} questions have one). "
+            "Give the groups of the questions that were scored."
+        )
+    return [group_of[id] for id in ids]
+
+
+def cluster_numbers(
+    ids: Iterable[str], cluster_of: Mapping[str, Hashable] | None
+) -> np.ndarray | None:
+    """Return the number of each question's cluster, None where no clusters are given.
+
+    A question whose cluster is None stands alone.
+
+    Raises:
+        ConfigError: a question has no entry in `cluster_of`.
+    """
+    if cluster_of is None:
+        return None
+    ids = list(ids)
+    clusters = zip(ids, groups_of(ids, cluster_of), strict=True)
+    return number_groups([("alone", id) if c is None else ("group", c) for id, c in clusters])[1]
+
+
+def _natural(group: Hashable) -> tuple:
+    """Sort numbers by size, before texts by their letters."""
+    return (0, group, "") if isinstance(group, int | float) else (1, 0, str(group))

@@ -1,0 +1,165 @@
+"""Everything there is to say about one run: each metric with its n and its 95% interval.
+
+    describe_run(Answers.of(predictions))["metrics"]["nll"]
+    {"value": 1.02, "n": 1221, "ci95": [0.97, 1.07], "interval": "percentile"}
+
+Intervals of shares are Wilson's, the others come from the bootstrap. That of a calibration error
+is the basic one: the percentile interval of a perfectly calibrated run lies above the truth
+always, the basic one holds a true error of 0.03 in nearly 90 of 100 samples (n = 300 and 1,221).
+It still leaves zero out too often to be read as a test of calibration.
+"""
+
+import numpy as np
+
+from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.confidence import (
+    COVERAGES,
+    accuracy_at_coverage,
+    calibration_error,
+    equal_mass_bins,
+    equal_width_bins,
+    reliability,
+    risk_coverage,
+    selective,
+)
+from mcqa.evaluation.metrics import wilson_interval
+from mcqa.evaluation.quality import confusion, macro_f1, question_values, tied_gold
+from mcqa.evaluation.resampling import (
+    Statistic,
+    bootstrap,
+    interval,
+    means,
+    merge,
+    observed,
+)
+
+METRICS = (
+    "accuracy",
+    "macro_f1",
+    "top2",
+    "mrr",
+    "map3",
+    "nll",
+    "brier",
+    "ece",
+    "ece_equal_mass",
+    "auroc",
+    "aurc",
+    *(f"accuracy_at_{percent}" for percent in COVERAGES),
+)
+"""The names of all metrics, in the order to show them."""
+
+FROM_CHOICES = frozenset({"accuracy", "macro_f1"})
+"""Metrics that generated answers have too; the others need probabilities."""
+
+LOWER_IS_BETTER = frozenset({"nll", "brier", "ece", "ece_equal_mass", "aurc"})
+RAISED_BY_NOISE = frozenset({"ece", "ece_equal_mass"})
+SHARES = frozenset({"accuracy", "top2"})
+CURVE_POINTS = 200
+
+BINNINGS = {"ece": equal_width_bins, "ece_equal_mass": equal_mass_bins}
+
+
+def run_statistic(answers: Answers) -> Statistic:
+    """Return the statistic of every metric of a run that is defined for it.
+
+    Where no answer has probabilities, only those of `FROM_CHOICES` are there.
+    """
+    return merge([means(defined_values(answers)), other_statistic(answers)])
+
+
+def defined_values(answers: Answers) -> dict[str, np.ndarray]:
+    """Return each question's value of the metrics that are means, where any question has one."""
+    values = question_values(answers)
+    return {name: value_N for name, value_N in values.items() if not np.isnan(value_N).all()}
+
+
+def other_statistic(answers: Answers) -> Statistic:
+    """Return the statistic of the metrics that are not means over questions."""
+    scored_N = answers.scored
+    if not scored_N.any():
+        return macro_f1(answers)
+    confidence_N, correct_N = answers.confidence, answers.correct
+    errors = []
+    for name, binning in BINNINGS.items():
+        bin_N = np.full(len(answers), -1)
+        bin_N[scored_N] = binning(confidence_N[scored_N])[1]
+        errors.append(calibration_error(name, confidence_N, correct_N, bin_N))
+    return merge([macro_f1(answers), *errors, selective(confidence_N, correct_N)])
+
+
+def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> dict:
+    """Return every metric of one run, and what its plots need.
+
+    Args:
+        answers: the run's labelled answers.
+        seed: seed of the bootstrap.
+        resamples: how many bootstrap resamples to draw.
+
+    Returns:
+        `n`; `scored`, how many answers have probabilities; `unparsed`; `tied_gold`; `metrics`, by
+        name (see `METRICS`) `value`, `n`, `ci95` and how it was made (`interval`: wilson,
+        percentile or basic), `value` and `ci95` being None where a metric is not defined;
+        `confusion`; `reliability`, the bins of `ece` and `ece_equal_mass`; `risk_coverage`, up to
+        200 points of `coverage` and `risk`; `seed`; `resamples`.
+
+    Raises:
+        ConfigError: `resamples` is less than 1.
+    """
+    n, scored = len(answers), int(answers.scored.sum())
+    statistic = run_statistic(answers)
+    values = observed(statistic, n)
+    draws = bootstrap(statistic, n, seed=seed, resamples=resamples)
+    metrics = {
+        name: _metric(name, values, draws, n if name in FROM_CHOICES else scored)
+        for name in METRICS
+    }
+    known = answers.take(answers.scored)
+    curve = risk_coverage(known.confidence, known.correct) if scored else None
+    for percent in COVERAGES if scored else ():
+        kept = accuracy_at_coverage(curve, percent)
+        metrics[f"accuracy_at_{percent}"] = {**kept, "interval": "wilson"}
+    return {
+        "n": n,
+        "scored": scored,
+        "unparsed": int((answers.choices < 0).sum()),
+        "tied_gold": tied_gold(answers.log_probabilities, answers.labels),
+        "metrics": metrics,
+        "confusion": confusion(answers.labels, answers.choices),
+        "reliability": {
+            name: reliability(known.confidence, known.correct, *binning(known.confidence))
+            if scored
+            else []
+            for name, binning in BINNINGS.items()
+        },
+        "risk_coverage": _thinned(curve) if scored else None,
+        "seed": seed,
+        "resamples": resamples,
+    }
+
+
+def metric_interval(
+    name: str, draws_R: np.ndarray, value: float, *, at_least: float | None = None
+) -> list[float] | None:
+    """Return the bootstrap interval that suits a metric: basic where noise raises it."""
+    if name in RAISED_BY_NOISE:
+        return interval(draws_R, value, at_least=at_least)
+    return interval(draws_R)
+
+
+def _metric(name: str, values: dict, draws: dict, n: int) -> dict:
+    value = values.get(name, np.nan)
+    if np.isnan(value):
+        return {"value": None, "n": n, "ci95": None, "interval": None}
+    if name in SHARES:
+        ci95, kind = list(wilson_interval(round(value * n), n)), "wilson"
+    else:
+        ci95 = metric_interval(name, draws[name], value, at_least=0.0)
+        kind = "basic" if name in RAISED_BY_NOISE else "percentile"
+    return {"value": value, "n": n, "ci95": ci95, "interval": kind}
+
+
+def _thinned(curve: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    points = len(curve["n"])
+    places = np.unique(np.linspace(0, points - 1, min(points, CURVE_POINTS)).astype(int))
+    return {name: curve[name][places].tolist() for name in ("coverage", "risk")}

@@ -1,0 +1,129 @@
+"""PriDe: take a model's prior for the letters out of its answers, at little cost.
+
+Where letters are scored, what the model thinks of "A" as such multiplies what it thinks of the
+option that A stands for. On a few questions, asked in every rotation, each option meets each
+letter, so that the mean over rotations leaves the letters alone: the prior. From all other
+questions, asked once, it is divided out.
+
+The trap: "A" among four letters is not "A" among five. The prior is kept per number of options.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.answers import log_softmax, pad, unpad
+from mcqa.evaluation.permutations import Permutation, average, restore
+
+
+def estimation_sample(
+    option_counts: Sequence[int], *, share: float = 0.05, seed: int = 0
+) -> list[int]:
+    """Return the places of the questions to estimate the prior on, in ascending order.
+
+    Args:
+        option_counts: how many options each question has.
+        share: how large a part of the questions to take, of each number of options that part,
+            rounded up; above 0, at most 1.
+        seed: seed of the draw.
+
+    Raises:
+        ConfigError: the share is out of range.
+    """
+    if not 0 < share <= 1:
+        raise ConfigError(f"share is {share}; it must be above 0 and at most 1.")
+    rng = np.random.default_rng(seed)
+    count_N = np.asarray(option_counts)
+    drawn = []
+    for count in np.unique(count_N):
+        places = np.flatnonzero(count_N == count)
+        # off by rounding: 0.1 * 30 is a little more than 3
+        size = int(np.ceil(share * len(places) - 1e-9))
+        drawn += rng.choice(places, size=size, replace=False).tolist()
+    return sorted(drawn)
+
+
+def position_prior(shown_scores_PO: np.ndarray) -> np.ndarray:
+    """Return what one question says about the letters.
+
+    Args:
+        shown_scores_PO: scores by order and place shown. In the orders each option stands equally
+            often at each place: all rotations, or all permutations.
+
+    Returns:
+        (O,) a probability for each place.
+
+    Source:
+        Zheng et al. (2024), arXiv 2309.03882: the softmax of the mean log-probability of each
+        letter over the orders.
+    """
+    mean_O = log_softmax(np.asarray(shown_scores_PO, dtype=float)).mean(0)
+    return np.exp(log_softmax(mean_O[None, :])[0])
+
+
+def mean_priors(shown_scores: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+    """Return the prior for each number of options, the mean over the questions that have it.
+
+    Args:
+        shown_scores: for each question of the sample what `position_prior` takes.
+    """
+    by_count: dict[int, list[np.ndarray]] = {}
+    for scores_PO in shown_scores:
+        prior_O = position_prior(scores_PO)
+        by_count.setdefault(len(prior_O), []).append(prior_O)
+    return {count: np.mean(priors, axis=0) for count, priors in sorted(by_count.items())}
+
+
+def divide_out(scores_NO: np.ndarray, priors: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Return log-probabilities without the letters' prior.
+
+    Args:
+        scores_NO: (N, O) scores in the order shown, NaN where an option does not exist.
+        priors: what `mean_priors` returns.
+
+    Raises:
+        ConfigError: there is no prior for a question's number of options.
+    """
+    count_N = (~np.isnan(scores_NO)).sum(1)
+    missing = set(count_N.tolist()) - {0} - set(priors)
+    if missing:
+        raise ConfigError(
+            f"no prior for questions of {min(missing)} options, only of "
+            f"{', '.join(map(str, priors)) or 'none'}. Estimate it on a sample with each number of "
+            "options: see mcqa.evaluation.pride.estimation_sample."
+        )
+    prior_NO = pad([priors[count] if count else None for count in count_N.tolist()])
+    width = scores_NO.shape[1]
+    prior_NO = np.pad(prior_NO, ((0, 0), (0, width - prior_NO.shape[1])), constant_values=np.nan)
+    return log_softmax(log_softmax(scores_NO) - np.log(prior_NO))
+
+
+def pride(
+    scores_NO: np.ndarray,
+    sample: Mapping[int, tuple[Sequence[Permutation], Sequence[Sequence[float]]]],
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return the debiased log-probabilities of a run, and the priors.
+
+    Args:
+        scores_NO: (N, O) the scores in the original order, NaN where an option does not exist.
+        sample: for the places of the questions in the estimation sample, the rotations and the
+            scores as shown in each. These questions take the probabilities averaged over their
+            rotations, which are free of the prior already.
+
+    Returns:
+        (N, O) log-probabilities in the original order, for `Answers.from_scores`; and the prior
+        for each number of options.
+
+    Raises:
+        ConfigError: there is no prior for a question's number of options.
+    """
+    priors = mean_priors([np.array(shown) for _, shown in sample.values()])
+    debiased_NO = divide_out(scores_NO, priors)
+    restored = [
+        [restore(shown, order) for order, shown in zip(orders, scores, strict=True)]
+        for orders, scores in sample.values()
+    ]
+    for place, row in zip(sample, unpad(average(restored)), strict=True):
+        debiased_NO[place, : len(row)] = row
+    return debiased_NO, priors

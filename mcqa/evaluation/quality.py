@@ -1,0 +1,129 @@
+"""What one answer is worth: a value per question for every metric that is a mean of such values.
+
+Ties: the gold option's rank puts the earlier of two equally likely options first, as the choice
+itself does. So rank 1 means right, and accuracy is at most the top-2 accuracy and the mean
+reciprocal rank. A model that scores all options alike gets what always choosing A would get, and
+`tied_gold` says how many questions that concerns.
+"""
+
+import numpy as np
+
+from mcqa.evaluation.answers import UNPARSED, Answers
+from mcqa.evaluation.resampling import Statistic, divide
+
+
+def gold_rank(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndarray:
+    """Return the rank of the right option among its question's options, 1 for the likeliest.
+
+    Args:
+        log_probability_NO: (N, O), NaN where an option does not exist; anything that grows with
+            the probability will do.
+        label_N: 0-based index of the right option.
+
+    Returns:
+        (N,) floats, NaN where the right option has no probability.
+
+    >>> gold_rank(np.array([[0.2, 0.2, 0.6], [0.5, 0.5, np.nan]]), np.array([1, 0])).tolist()
+    [3.0, 1.0]
+    """
+    gold_N1 = _gold(log_probability_NO, label_N)
+    earlier_NO = np.arange(log_probability_NO.shape[1]) < label_N[:, None]
+    tied_NO = log_probability_NO == gold_N1
+    ahead_NO = (log_probability_NO > gold_N1) | (tied_NO & earlier_NO)
+    return np.where(np.isnan(gold_N1[:, 0]), np.nan, 1.0 + ahead_NO.sum(1))
+
+
+def tied_gold(log_probability_NO: np.ndarray, label_N: np.ndarray) -> int:
+    """Return for how many questions another option is exactly as likely as the right one."""
+    return int(((log_probability_NO == _gold(log_probability_NO, label_N)).sum(1) > 1).sum())
+
+
+def log_losses(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndarray:
+    """Return minus the logarithm of the right option's probability, in nats."""
+    return -_gold(log_probability_NO, label_N)[:, 0]
+
+
+def brier_scores(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndarray:
+    """Return the squared distance of the probabilities to the truth, from 0 to 2.
+
+    Source:
+        Brier (1950), Verification of forecasts expressed in terms of probability: the sum over
+        all options. Some libraries halve it for two options.
+
+    >>> brier_scores(np.log([[0.7, 0.2, 0.1]]), np.array([0])).round(6).tolist()
+    [0.14]
+    """
+    probability_NO = np.exp(log_probability_NO)
+    gold_N = np.exp(_gold(log_probability_NO, label_N)[:, 0])
+    # sum of (p - y)², y being 1 for the right option and 0 for the others
+    return np.nansum(probability_NO**2, axis=1) - 2 * gold_N + 1
+
+
+def question_values(answers: Answers) -> dict[str, np.ndarray]:
+    """Return each metric's value for every question, NaN where the answer has no scores.
+
+    Returns:
+        `accuracy`; `top2`: is the right option among the two likeliest; `mrr`: one over its rank;
+        `map3`: the same, 0 from rank 4 on; `nll` in nats; `brier`. A run's metric is the mean.
+    """
+    rank_N = gold_rank(answers.log_probabilities, answers.labels)
+    unknown_N = np.isnan(rank_N)
+    return {
+        "accuracy": answers.correct.astype(float),
+        "top2": np.where(unknown_N, np.nan, rank_N <= 2),
+        "mrr": 1 / rank_N,
+        "map3": np.where(unknown_N, np.nan, (rank_N <= 3) / rank_N),
+        "nll": log_losses(answers.log_probabilities, answers.labels),
+        "brier": brier_scores(answers.log_probabilities, answers.labels),
+    }
+
+
+def macro_f1(answers: Answers) -> Statistic:
+    """Return the statistic `macro_f1`: the mean over positions of the F1 of choosing it.
+
+    The positions are those that occur as label or choice, as in scikit-learn's `f1_score`. An
+    answer that was not parsed chooses none: its label's recall falls, no position's precision.
+    """
+    label_N, choice_N = answers.labels, answers.choices
+    position_P = np.setdiff1d(np.union1d(label_N, choice_N), [UNPARSED])
+    gold_NP = label_N[:, None] == position_P
+    chosen_NP = choice_N[:, None] == position_P
+    counts_NP = np.hstack([gold_NP & chosen_NP, gold_NP, chosen_NP]).astype(float)
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        hits_RP, gold_RP, chosen_RP = np.hsplit(weight_RN @ counts_NP, 3)
+        f1_RP = divide(2 * hits_RP, gold_RP + chosen_RP)
+        occurs_RP = ~np.isnan(f1_RP)
+        return {"macro_f1": np.nansum(f1_RP, axis=1) / occurs_RP.sum(1)}
+
+    return statistic
+
+
+def confusion(label_N: np.ndarray, choice_N: np.ndarray) -> dict:
+    """Return how often each position was chosen for each gold position.
+
+    Args:
+        label_N: 0-based index of the right option.
+        choice_N: 0-based index of the chosen option, -1 where an answer was not parsed.
+
+    Returns:
+        `positions`, from 0 to the last that occurs; `counts`, a row per gold position and a
+        column per chosen position; `unparsed`, per gold position.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    positions = list(range(int(max(label_N.max(), choice_N.max())) + 1))
+    counts = confusion_matrix(label_N, choice_N, labels=[*positions, UNPARSED])
+    return {
+        "positions": positions,
+        "counts": counts[:-1, :-1].tolist(),
+        "unparsed": counts[:-1, -1].tolist(),
+    }
+
+
+def _gold(value_NO: np.ndarray, label_N: np.ndarray) -> np.ndarray:
+    """Return the value of the right option as (N, 1), NaN where there is none."""
+    # An answer without scores may have a label beyond the most options that others have.
+    inside_N = np.minimum(label_N, value_NO.shape[1] - 1)[:, None]
+    gold_N1 = np.take_along_axis(value_NO, inside_N, axis=1)
+    return np.where(inside_N == label_N[:, None], gold_N1, np.nan)

@@ -1,0 +1,169 @@
+"""Tests of whether runs over the same questions differ by more than luck.
+
+The runs answer the same questions, so every test is paired: a question that both get right, or
+both get wrong, says nothing about which is better.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import binomtest, chi2, norm
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.resampling import CELLS
+
+
+def mcnemar(a_only: int, b_only: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test.
+
+    Args:
+        a_only: how many questions only the first run gets right.
+        b_only: how many questions only the second run gets right.
+
+    Returns:
+        The p-value, 1 where the two are never apart.
+
+    Source:
+        McNemar (1947), in its exact (binomial) form.
+
+    >>> mcnemar(1, 9)
+    0.021484375
+    >>> mcnemar(0, 0)
+    1.0
+    """
+    discordant = a_only + b_only
+    return float(binomtest(b_only, discordant).pvalue) if discordant else 1.0
+
+
+def sign_flip_test(
+    difference_NK: np.ndarray,
+    *,
+    seed: int = 0,
+    permutations: int = 10_000,
+    cluster_N: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the two-sided p-values of paired permutation tests of K mean differences.
+
+    If the runs were alike, either of them could have given either answer to a question: the sign
+    of its difference would be a coin toss. The p-value is the share of tosses, with the data
+    counted among them, whose sum is at least as far from zero as that of the data.
+
+    Args:
+        difference_NK: b minus a for every question and metric; NaN does not count.
+        seed: seed of the tosses, which all metrics share.
+        permutations: how many times to toss.
+        cluster_N: the group of each question, numbered from 0: a group is tossed as a whole.
+
+    Returns:
+        (K,) p-values, never below 1 / (permutations + 1).
+
+    Raises:
+        ConfigError: `permutations` is less than 1.
+
+    Source:
+        Phipson and Smyth (2010), Permutation p-values should never be zero.
+    """
+    if permutations < 1:
+        raise ConfigError(f"permutations is {permutations}; it must be at least 1.")
+    sum_UK = np.nan_to_num(difference_NK)
+    if cluster_N is not None:
+        single_NK, units = sum_UK, int(cluster_N.max()) + 1
+        sum_UK = np.zeros((units, single_NK.shape[1]))
+        np.add.at(sum_UK, cluster_N, single_NK)
+    sum_UK = sum_UK[(sum_UK != 0).any(1)]  # the sign of nothing changes nothing
+    seen_K = np.abs(sum_UK.sum(0)) - 1e-9 * np.abs(sum_UK).sum(0)  # sums differ by rounding
+    rng = np.random.default_rng(seed)
+    rows = max(1, CELLS // max(1, len(sum_UK)))
+    as_far_K = np.ones(sum_UK.shape[1])
+    for start in range(0, permutations, rows):
+        size = (min(rows, permutations - start), len(sum_UK))
+        heads_RU = rng.integers(2, size=size, dtype=np.int8).astype(float)
+        tossed_RK = 2 * heads_RU @ sum_UK - sum_UK.sum(0)
+        as_far_K += (np.abs(tossed_RK) >= seen_K).sum(0)
+    return as_far_K / (permutations + 1)
+
+
+def minimum_detectable_difference(
+    discordant: int, n: int, *, power: float = 0.8, alpha: float = 0.05
+) -> float | None:
+    """Return the smallest accuracy difference that McNemar's test would probably find.
+
+    With n questions, a share psi = discordant / n of them answered rightly by one run alone, and
+    z the quantiles of the normal distribution at 1 - alpha / 2 and at the power, it is the d that
+    solves sqrt(n) d = z_alpha sqrt(psi) + z_power sqrt(psi - d^2).
+
+    Args:
+        discordant: how many questions just one of the runs gets right.
+        n: how many questions there are.
+        power: how probably a difference of that size is to be found.
+        alpha: the test's level, two-sided.
+
+    Returns:
+        A share of the questions, or None where the runs disagree on so few that not even
+        a difference as large as all their disagreement would be found.
+
+    Source:
+        Connor (1987), Sample size for testing differences in proportions for the paired-sample
+        design, solved for the difference.
+
+    >>> round(minimum_detectable_difference(200, 1000), 4)
+    0.0396
+    """
+    z_alpha, z_power = norm.ppf(1 - alpha / 2), norm.ppf(power)
+    psi = discordant / n
+    # squared: (n + z_power²) d² - 2 z_alpha sqrt(n psi) d + (z_alpha² - z_power²) psi = 0
+    half = z_alpha * math.sqrt(n * psi)
+    root = half**2 - (n + z_power**2) * (z_alpha**2 - z_power**2) * psi
+    if discordant == 0 or root < 0:
+        return None
+    detectable = float((half + math.sqrt(root)) / (n + z_power**2))
+    return detectable if detectable <= psi else None
+
+
+def cochran_q(correct_NK: np.ndarray) -> tuple[float, float]:
+    """Return Cochran's Q and its p-value: do K runs differ in accuracy at all?
+
+    Args:
+        correct_NK: whether each of K runs gets each of N questions right.
+
+    Returns:
+        Q, and the chance of one as large from chi-squared with K - 1 degrees of freedom, which
+        it follows for many questions; 0 and 1 where the runs are never apart.
+
+    Raises:
+        ConfigError: there are fewer than two runs.
+
+    Source:
+        Cochran (1950), The comparison of percentages in matched samples.
+    """
+    correct_NK = np.asarray(correct_NK, dtype=float)
+    runs = correct_NK.shape[1]
+    if runs < 2:
+        raise ConfigError(f"cochran_q: {runs} run; it compares at least 2.")
+    right_K, right_N = correct_NK.sum(0), correct_NK.sum(1)
+    below = (right_N * (runs - right_N)).sum()
+    if below == 0:
+        return 0.0, 1.0
+    q = runs * (runs - 1) * ((right_K - right_K.mean()) ** 2).sum() / below
+    return float(q), float(chi2.sf(q, runs - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number, in the order given.
+
+    Each may be held against the level as if it were the only one: the chance that any of the
+    comparisons without a difference falls below it is at most that level.
+
+    Source:
+        Holm (1979), A simple sequentially rejective multiple test procedure.
+
+    >>> holm([0.01, 0.04, 0.03, 0.005])
+    [0.03, 0.06, 0.06, 0.02]
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = len(p_values) - np.arange(len(p_values))
+    ascending = np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(1.0, ascending)
+    return corrected.tolist()

@@ -1,0 +1,110 @@
+"""Scorers of the generative formulation that write an answer: freely, or an option and no other.
+
+They choose without scoring, so their predictions have no scores and no probabilities.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from heads.branching import pack
+from heads.likelihood import option_token_log_probabilities
+from mcqa.encoding import EncodedQuestion
+from mcqa.evaluation.predictions import Prediction
+from mcqa.formulations.likelihoods import score_text
+from mcqa.parsing import Reading, parse_answer
+
+MAX_NEW_TOKENS = 64
+
+
+def generate(
+    model,
+    tokenizer,
+    batch: Sequence[EncodedQuestion],
+    *,
+    parser: str = "strict",
+    fallback: str = "none",
+) -> list[Prediction]:
+    """Decode greedily up to an end-of-sequence token or the end of a line, and read the answer.
+
+    Args:
+        model, tokenizer, batch: as for every scorer.
+        parser: how to read, `strict` or `lenient`; see `mcqa.parsing`.
+        fallback: `text` answers what could not be read with the `text` scorer's choice, and says
+            so in `parsed`; `none` leaves it without a choice.
+    """
+    prefixes = {"input_ids": [list(e.prefix) for e in batch]}
+    inputs = tokenizer.pad(prefixes, padding_side="left", return_tensors="pt").to(model.device)
+    output = model.generate(
+        **inputs,
+        do_sample=False,
+        max_new_tokens=MAX_NEW_TOKENS,
+        stop_strings=["\n"],
+        tokenizer=tokenizer,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    written = output[:, inputs["input_ids"].shape[1] :]
+    texts = tokenizer.batch_decode(written, skip_special_tokens=True)
+    readings = [parse_answer(t, e.question, parser) for t, e in zip(texts, batch, strict=True)]
+    counts = (written != tokenizer.pad_token_id).sum(1).tolist()
+    counts = [len(e.prefix) + count for e, count in zip(batch, counts, strict=True)]
+    unread = [index for index, reading in enumerate(readings) if reading.choice is None]
+    if fallback == "text" and unread:
+        second = score_text(model, tokenizer, [batch[index] for index in unread])
+        for index, prediction in zip(unread, second, strict=True):
+            how = f"{readings[index].how}, fallback text"
+            readings[index] = Reading(prediction.choice, how)
+            counts[index] += prediction.tokens
+    return [
+        _unscored(encoded, "generate", reading.choice, count, text, reading.how)
+        for encoded, reading, count, text in zip(batch, readings, counts, texts, strict=True)
+    ]
+
+
+def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
+    """Decode greedily inside the trie of the options, each ending with end-of-sequence.
+
+    Every path through the trie is a beginning of some option, so one branched pass has all the
+    log-probabilities that decoding step by step would ask for.
+    """
+    end = tokenizer.eos_token_id
+    options = [[(*tokens, end) for tokens in e.continuations] for e in batch]
+    packed = pack([e.prefix for e in batch], options)
+    each, owner = option_token_log_probabilities(model, packed.to(model.device))
+    per_option = each.split(torch.bincount(owner, minlength=packed.fork.numel()).tolist())
+    n_options = packed.fork.shape[1]
+    predictions = []
+    for row, (encoded, tokens) in enumerate(zip(batch, options, strict=True)):
+        steps = per_option[row * n_options : row * n_options + len(tokens)]
+        choice = _walk_trie(tokens, [step.tolist() for step in steps])
+        text = tokenizer.decode(encoded.continuations[choice])
+        count = len(encoded.prefix) + sum(map(len, tokens))
+        predictions.append(_unscored(encoded, "constrained", choice, count, text, "constrained"))
+    return predictions
+
+
+def _walk_trie(options: Sequence[tuple[int, ...]], steps: Sequence[Sequence[float]]) -> int:
+    """Return the option that taking the likeliest allowed token at each step leads to."""
+    alive, depth = list(range(len(options))), 0
+    while len(alive) > 1 and len({options[i] for i in alive}) > 1:
+        best = max(alive, key=lambda index: steps[index][depth])
+        alive = [i for i in alive if options[i][depth] == options[best][depth]]
+        depth += 1
+    return alive[0]
+
+
+def _unscored(
+    encoded: EncodedQuestion, scorer: str, choice: int | None, tokens: int, text: str, how: str
+) -> Prediction:
+    return Prediction(
+        id=encoded.question.id,
+        label=encoded.question.label,
+        choice=choice,
+        scores=None,
+        probabilities=None,
+        unit=None,
+        scorer=scorer,
+        tokens=tokens,
+        text=text,
+        parsed=how,
+    )

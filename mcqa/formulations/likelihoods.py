@@ -1,0 +1,102 @@
+"""Scorers of the generative formulation that read the model's probabilities; scores in nats.
+
+| scorer      | score of an option                                                               |
+|-------------|----------------------------------------------------------------------------------|
+| `text`      | log-probability of its continuation: favours short options                       |
+| `text-mean` | the same per token                                                               |
+| `text-char` | the same per character of the continuation (acc_norm of lm-evaluation-harness)   |
+| `pmi`       | the same minus its log-probability behind a neutral prefix (arXiv 2104.08315)    |
+| `letter`    | log-probability of its letter as the next token, "A" and " A" together           |
+
+None of them counts an end-of-sequence token.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import torch
+
+from heads.branching import pack
+from heads.likelihood import next_token_log_probabilities, option_log_likelihoods
+from mcqa.encoding import EncodedQuestion
+from mcqa.errors import ConfigError
+from mcqa.evaluation.predictions import Prediction
+
+
+def _totals(model, prefixes, batch: Sequence[EncodedQuestion]) -> list[list[float]]:
+    """Return each option's summed log-probability behind a prefix, question by question."""
+    packed = pack(prefixes, [encoded.continuations for encoded in batch])
+    totals_BO = option_log_likelihoods(model, packed.to(model.device)).tolist()
+    return [t[: len(e.continuations)] for t, e in zip(totals_BO, batch, strict=True)]
+
+
+def _predictions(batch, scores, scorer: str, tokens) -> list[Prediction]:
+    return [
+        Prediction.scored(e.question, s, unit="nats", scorer=scorer, tokens=n)
+        for e, s, n in zip(batch, scores, tokens, strict=True)
+    ]
+
+
+def score_text(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
+    """Score each option by the sum of its tokens' log-probabilities."""
+    totals = _totals(model, [e.prefix for e in batch], batch)
+    return _predictions(batch, totals, "text", [e.tokens for e in batch])
+
+
+def _score_per(unit: str, model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
+    totals = _totals(model, [e.prefix for e in batch], batch)
+    lengths = [
+        map(len, e.continuations) if unit == "token" else map(float, e.characters) for e in batch
+    ]
+    scores = [
+        [total / length for total, length in zip(*pair, strict=True)]
+        for pair in zip(totals, lengths, strict=True)
+    ]
+    name = {"token": "text-mean", "character": "text-char"}[unit]
+    return _predictions(batch, scores, name, [e.tokens for e in batch])
+
+
+score_text_mean = functools.partial(_score_per, "token")
+score_text_char = functools.partial(_score_per, "character")
+
+
+def score_pmi(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
+    """Score each option by how much the question raises its log-probability.
+
+    The second pass, behind the neutral prefix, counts as computed tokens too.
+
+    Source: Holtzman et al. (2021), Surface form competition, arXiv 2104.08315, equation 3.
+    """
+    totals = _totals(model, [e.prefix for e in batch], batch)
+    neutral = _totals(model, [e.neutral_prefix for e in batch], batch)
+    scores = [
+        [total - base for total, base in zip(*pair, strict=True)]
+        for pair in zip(totals, neutral, strict=True)
+    ]
+    tokens = [2 * e.tokens - len(e.prefix) + len(e.neutral_prefix) for e in batch]
+    return _predictions(batch, scores, "pmi", tokens)
+
+
+def score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
+    """Score each option by its letter as the next token: p("A") + p(" A")."""
+    packed = pack([e.prefix for e in batch], [[()]] * len(batch))
+    log_probabilities_BV = next_token_log_probabilities(model, packed.to(model.device))
+    scores = [
+        [
+            row[_letter_tokens(tokenizer, letter)].logsumexp(0).item()
+            for letter in e.question.letters
+        ]
+        for e, row in zip(batch, log_probabilities_BV, strict=True)
+    ]
+    return _predictions(batch, scores, "letter", [len(e.prefix) for e in batch])
+
+
+@functools.cache
+def _letter_tokens(tokenizer, letter: str) -> torch.Tensor:
+    variants = tokenizer([letter, f" {letter}"], add_special_tokens=False)["input_ids"]
+    single = sorted({ids[0] for ids in variants if len(ids) == 1})
+    if not single:
+        raise ConfigError(
+            f"scorer 'letter': the tokenizer has no single token for {letter!r}; use 'text'."
+        )
+    return torch.tensor(single)

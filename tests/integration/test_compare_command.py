@@ -1,0 +1,115 @@
+"""`mcqa compare`: hand-made predictions files, hand-computed numbers."""
+
+import json
+
+import pytest
+
+from mcqa.evaluation.predictions import Prediction, write_predictions
+
+
+def answers(path, choices, labels=None, ids=None):
+    """Write predictions with the given choices; the right answer is 0 unless labels say else."""
+    labels = labels or [0] * len(choices)
+    ids = ids or [f"q{number}" for number in range(len(choices))]
+    rows = [
+        Prediction(
+            id=id,
+            label=label,
+            choice=choice,
+            scores=(0.0, 0.0),
+            probabilities=(0.5, 0.5),
+            unit="nats",
+            scorer="text",
+            tokens=1,
+        )
+        for id, label, choice in zip(ids, labels, choices, strict=True)
+    ]
+    return write_predictions(path, rows)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Of 10 questions, a gets 3 right, b those and 6 others, c none."""
+    return (
+        answers(tmp_path / "a" / "predictions.jsonl", [0] * 3 + [1] * 7),
+        answers(tmp_path / "b" / "predictions.jsonl", [0] * 9 + [1]),
+        answers(tmp_path / "c" / "predictions.jsonl", [1] * 9 + [None]),
+    )
+
+
+def test_two_files(command, files, tmp_path):
+    result = command("compare", *files[:2], "--output", tmp_path / "out")
+    assert result.code == 0
+    comparison = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert comparison["n"] == 10
+    assert (comparison["a"]["name"], comparison["b"]["name"]) == ("a", "b")
+    assert (comparison["a"]["accuracy"], comparison["b"]["accuracy"]) == (0.3, 0.9)
+    assert comparison["difference"] == pytest.approx(0.6)
+    assert comparison["mcnemar"] == {"a_only": 0, "b_only": 6, "p_value": 2 * 0.5**6}
+    assert "others" not in comparison
+    assert "a: 30.0%" in result.out
+    assert "b: 90.0%" in result.out
+    assert comparison["verdict"] in result.out
+
+
+def test_three_files_as_json(command, files, tmp_path):
+    flags = ["--output", tmp_path, "--format", "json", "--seed", 5]
+    result = command("compare", *files, *flags)
+    comparisons = json.loads(result.out)
+    assert [(c["a"]["name"], c["b"]["name"]) for c in comparisons] == [
+        ("a", "b"),
+        ("a", "c"),
+        ("b", "c"),
+    ]
+    assert [c["mcnemar"]["a_only"] for c in comparisons] == [0, 3, 9]
+    assert {c["seed"] for c in comparisons} == {5}
+    first = json.loads((tmp_path / "comparison.json").read_text())
+    assert first.pop("others") == comparisons[1:]
+    assert first == comparisons[0]
+
+
+def test_a_seed_repeats_the_interval(command, files, tmp_path):
+    def run(seed):
+        flags = ["--output", tmp_path, "--format", "json", "--seed", seed]
+        return json.loads(command("compare", *files[:2], *flags).out)
+
+    assert run(1) == run(1)
+
+
+def test_files_of_other_names_are_called_by_them(command, files, tmp_path):
+    base = answers(tmp_path / "base.jsonl", [0] * 10)
+    result = command("compare", base, files[0], "--output", tmp_path, "--format", "json")
+    (comparison,) = json.loads(result.out)
+    assert (comparison["a"]["name"], comparison["b"]["name"]) == ("base", "predictions")
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"choices": [0] * 9}, "question 'q9' is in predictions (10 questions) but not in other"),
+        ({"choices": [0] * 10, "ids": [*"abcdefghij"]}, "question 'q0' is in predictions"),
+        ({"choices": [0] * 10, "labels": [0, 0, 1] + [0] * 7}, "question 'q2' has label 0 in"),
+        ({"choices": [0] * 10, "labels": [0] * 9 + [None]}, "question 'q9' has no label"),
+    ],
+)
+def test_other_questions_are_refused_by_the_first_difference(
+    refused, files, tmp_path, change, difference
+):
+    other = answers(tmp_path / "other.jsonl", **change)
+    message = refused("compare", files[0], other, "--output", tmp_path / "out")
+    assert difference in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_alone_or_with_itself_is_refused(refused, files, tmp_path):
+    for given in (files[:1], (files[0], files[0])):
+        message = refused("compare", *given, "--output", tmp_path / "out")
+        assert "at least two different predictions files" in message
+
+
+def test_a_file_that_holds_no_predictions_is_refused_by_line(
+    refused, files, question_file, tmp_path
+):
+    message = refused("compare", files[0], question_file, "--output", tmp_path / "out")
+    assert f"{question_file}, line 1" in message
+    assert "mcqa score" in message
