@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutput
 
+from heads import encoder_decoder
 from heads.branching import BranchedBatch, attention_mask, option_tokens
 from heads.losses import cross_entropy
 
@@ -45,13 +46,16 @@ def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tu
     """Return the log-probability of every option token given all before it, in nats.
 
     Args:
-        model: a causal LM of transformers, not wrapped by PEFT (adapters inside it are fine).
+        model: a causal LM of transformers, not wrapped by PEFT (adapters inside it are fine), or
+            an encoder-decoder, which reads the prefix in its encoder.
         batch: branched or one row per option; the numbers are the same.
 
     Returns:
         (N,) float32 log-probabilities, option by option, and their (N,) owners: question * O +
         option.
     """
+    if model.config.is_encoder_decoder:
+        return encoder_decoder.option_token_log_probabilities(model, batch)
     hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
     owner, token, source = option_tokens(batch.option_spans, batch.fork)
     states, state_of = source.unique(return_inverse=True)
@@ -79,6 +83,8 @@ def option_log_likelihoods(model: nn.Module, batch: BranchedBatch) -> Tensor:
 
 def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tensor:
     """Return (B, V) log-probabilities, in nats, of the token that follows each prefix."""
+    if model.config.is_encoder_decoder:
+        return encoder_decoder.next_token_log_probabilities(model, batch)
     hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
     return token_logits(model, hidden[batch.fork[:, 0]]).log_softmax(-1)
 
@@ -94,6 +100,8 @@ def completion_loss(
         num_items: labelled tokens of the whole optimizer step, where gradients accumulate;
             by default those of this batch.
     """
+    if model.config.is_encoder_decoder:
+        return encoder_decoder.completion_loss(model, input_ids, branch_ids, labels, num_items)
     position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
     hidden = hidden_states(model, input_ids, position_ids, branch_ids)
     following = F.pad(labels[:, 1:], (0, 1), value=-100).flatten()

@@ -94,6 +94,18 @@ def pick_dtype(dtype: str, device: str):
     return getattr(torch, dtype)
 
 
+def load_config(path: str):
+    """Load a model's configuration.
+
+    Raises:
+        ModelError: there is none at `path`.
+    """
+    from transformers import AutoConfig
+
+    with _explained(path), quiet_loading():
+        return AutoConfig.from_pretrained(path)
+
+
 def load_tokenizer(path: str):
     """Load a tokenizer, padding on the left for generation, whatever its pad token is."""
     from transformers import AutoTokenizer
@@ -155,8 +167,8 @@ def _keep_cpu_kernels_exact(model) -> None:
 def _quantization_config(path: str, quantization: str, dtype):
     import transformers
 
-    config = transformers.AutoConfig.from_pretrained(path)
-    if quantization == "none" or getattr(config, "quantization_config", None) is not None:
+    quantized_already = getattr(load_config(path), "quantization_config", None) is not None
+    if quantization == "none" or quantized_already:
         return None
     if quantization == "int8":
         return transformers.BitsAndBytesConfig(load_in_8bit=True)

@@ -26,7 +26,8 @@ def average(a: Answers, b: Answers) -> Answers:
         ConfigError: an answer has no scores, or not the other run's number of options.
     """
     _check(a, b)
-    mean_NO = np.logaddexp(a.log_probabilities, b.log_probabilities) - np.log(2)
+    with np.errstate(invalid="ignore"):  # NaN where there is no option
+        mean_NO = np.logaddexp(a.log_probabilities, b.log_probabilities) - np.log(2)
     return Answers.from_scores(a.ids, a.labels, mean_NO)
 
 

@@ -35,6 +35,7 @@ def generate(
     """
     prefixes = {"input_ids": [list(e.prefix) for e in batch]}
     inputs = tokenizer.pad(prefixes, padding_side="left", return_tensors="pt").to(model.device)
+    start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
     output = model.generate(
         **inputs,
         do_sample=False,
@@ -43,7 +44,7 @@ def generate(
         tokenizer=tokenizer,
         pad_token_id=tokenizer.pad_token_id,
     )
-    written = output[:, inputs["input_ids"].shape[1] :]
+    written = output[:, start:]
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
     readings = [parse_answer(t, e.question, parser) for t, e in zip(texts, batch, strict=True)]
     counts = (written != tokenizer.pad_token_id).sum(1).tolist()

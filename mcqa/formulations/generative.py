@@ -3,7 +3,7 @@ apart by their likelihood; answers by likelihood, by the next letter, or by deco
 """
 
 from heads.likelihood import add_training_forward
-from mcqa.backbones import load_weights
+from mcqa.backbones import load_config, load_weights
 from mcqa.formulations import decoding, likelihoods
 from mcqa.formulations.objectives import COMPLETION, OPTIONS
 
@@ -24,10 +24,12 @@ TEMPLATES = dict.fromkeys(SCORERS, "cloze") | {"letter": "lettered", "generate":
 
 
 def load_backbone(path: str, **settings):
-    """Load a causal LM; see `mcqa.backbones.load_weights`."""
-    from transformers import AutoModelForCausalLM
+    """Load a causal LM or an encoder-decoder; see `mcqa.backbones.load_weights`."""
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    return load_weights(AutoModelForCausalLM, path, **settings)
+    seq2seq = load_config(path).is_encoder_decoder
+    auto_class = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+    return load_weights(auto_class, path, **settings)
 
 
 prepare_for_training = add_training_forward

@@ -38,6 +38,8 @@ def test_accumulated_batches_equal_one_batch(reference, formulation_name, tiny_t
 
 def test_gradient_checkpointing_changes_no_loss(reference, formulation_name, tiny_training):
     leaner = tiny_training(formulation_name, **FEW, gradient_checkpointing=True)
+    assert leaner.model.get_base_model().is_activation_checkpointing
+    assert not reference.model.get_base_model().is_activation_checkpointing
     assert leaner.losses == pytest.approx(reference.losses, rel=1e-5)
 
 

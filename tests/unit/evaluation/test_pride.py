@@ -45,6 +45,13 @@ def test_the_prior_is_the_normalised_geometric_mean_over_orders():
     np.testing.assert_allclose(position_prior(shown), [a / (a + b), b / (a + b)])
 
 
+def test_priors_of_several_questions_are_averaged():
+    shown = [np.log([[0.9, 0.1]] * 2), np.log([[0.5, 0.5]] * 2), np.log([[0.2, 0.3, 0.5]] * 3)]
+    priors = mean_priors(shown)
+    np.testing.assert_allclose(priors[2], [0.7, 0.3])
+    np.testing.assert_allclose(priors[3], [0.2, 0.3, 0.5])
+
+
 def test_debiasing_restores_what_the_options_are_worth():
     worth, scores_NO, sample = biased_run(40)
     debiased_NO, priors = pride(scores_NO, sample)

@@ -38,6 +38,14 @@ def test_sign_flips_of_groups_toss_each_group_once():
     assert sign_flip_test(gains[:, None], cluster_N=three)[0] == pytest.approx(1 / 4, abs=0.02)
 
 
+def test_sign_flips_of_groups_are_those_of_the_groups_sums():
+    gains = np.array([0.9, -0.2, -0.1, 0.4, 0.3, -0.8, 0.6, 0.1])
+    clusters = np.array([0, 0, 0, 1, 1, 2, 3, 4])
+    expected = exact_sign_flip([0.6, 0.7, -0.8, 0.6, 0.1])
+    found = sign_flip_test(gains[:, None], cluster_N=clusters)[0]
+    assert found == pytest.approx(expected, abs=0.015)
+
+
 def test_sign_flips_of_several_metrics_are_those_of_each():
     rng = np.random.default_rng(0)
     both = rng.normal(0.2, 1, size=(50, 2))

@@ -44,7 +44,7 @@ def test_every_fault_is_told_at_once_with_its_field(yaml_file):
         load_config(path, {"batch_size": -1, "template": "letterd"})
     message = str(raised.value)
     assert path in message
-    assert "6 faults" in message
+    assert len(message.splitlines()) == 1 + 6
     for fault in ("lora_r = 0", "learning_rate = 'fast'", "quantization = 'fp4'"):
         assert fault in message
     for fault in ("lora_dropout = 1", "batch_size = -1", "template = 'letterd'"):
@@ -53,9 +53,10 @@ def test_every_fault_is_told_at_once_with_its_field(yaml_file):
         assert allowed in message
 
 
-def test_one_fault_is_one_fault():
-    with pytest.raises(ConfigError, match="1 fault"):
+def test_one_fault_is_one_line():
+    with pytest.raises(ConfigError, match=r"\n  lora_r = 0: .*$") as raised:
         load_config(None, {"lora_r": 0})
+    assert len(str(raised.value).splitlines()) == 1 + 1
 
 
 def test_an_unknown_setting_lists_the_known_ones(yaml_file):
