@@ -44,7 +44,7 @@ def resolve_model(name: str) -> ModelReference:
     if name == ALIAS:
         return ModelReference(name, "embedded", str(ensure_embedded()))
     path = Path(name)
-    if path.is_dir():
+    if name and path.is_dir():
         if (path / RUN_FILE).is_file():
             return ModelReference(name, "run", name)
         if (path / "config.json").is_file():
@@ -52,7 +52,7 @@ def resolve_model(name: str) -> ModelReference:
         raise ModelError(
             f"{name}: a folder with neither {RUN_FILE} (a finished run) nor config.json (a model)."
         )
-    if path.exists() or name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
+    if not name or path.exists() or name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
         raise ModelError(
             f"model {name!r}: no such folder. A model is {ALIAS!r}, a folder with a model, "
             "a run folder, or a Hub id like 'unsloth/Llama-3.2-1B'."
@@ -188,10 +188,12 @@ def context_length(model) -> int:
 @contextlib.contextmanager
 def _explained(path: str):
     """Turn a failed download or an unreadable folder into one line."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(
             f"model {path!r} cannot be loaded: {reason} A model is {ALIAS!r}, a folder with a "
             "model, a run folder, or a Hub id (which needs a network, once)."

@@ -81,11 +81,18 @@ def attach_adapter(model, folder: str | os.PathLike, record: dict):
         ModelError: the adapter is missing, or its tensors are not those that were saved.
     """
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     if not (Path(folder) / ADAPTER_FILE).is_file():
         raise ModelError(f"{folder}: {ADAPTER_FILE} is missing; this run cannot be loaded.")
-    with quiet_loading():
-        model = PeftModel.from_pretrained(model, str(folder))
+    try:
+        with quiet_loading():
+            model = PeftModel.from_pretrained(model, str(folder))
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"{folder}: the adapter is damaged and cannot be loaded: {reason}"
+        ) from error
     if trained_checksum(model) != record.get("trained_sha256"):
         raise ModelError(
             f"{folder}: the adapter's tensors do not match the checksum in {RUN_FILE}; "

@@ -74,7 +74,8 @@ def ensure_embedded() -> Path:
     try:
         with quiet_loading():
             _convert(source, temporary)
-        if not folder.exists():
+        if not (folder / "config.json").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -6,22 +6,21 @@ result.scores, result.probabilities, result.choice, result.unit
 """
 
 import functools
-import json
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import torch
 
 from mcqa.backbones import (
     ModelReference,
     context_length,
+    load_config,
     load_tokenizer,
     pick_device,
     resolve_model,
 )
 from mcqa.checkpoints import attach_adapter, read_record
 from mcqa.encoding import EncodedQuestion, Encoder
-from mcqa.errors import ConfigError, ModelError
+from mcqa.errors import ConfigError
 from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.parsing import FALLBACKS, PARSERS
@@ -199,9 +198,5 @@ def _formulation_of(reference: ModelReference) -> str:
     """Tell a saved multiple-choice model from a causal LM by its architecture."""
     if reference.kind != "folder":
         return "generative"
-    path = Path(reference.path) / "config.json"
-    try:
-        architectures = json.loads(path.read_text(encoding="utf-8")).get("architectures") or [""]
-    except ValueError as error:
-        raise ModelError(f"{path}: not JSON ({error}).") from error
+    architectures = load_config(reference.path).architectures or [""]
     return "multiple_choice" if architectures[0].endswith("ForMultipleChoice") else "generative"

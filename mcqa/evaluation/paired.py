@@ -60,8 +60,8 @@ def describe_pair(
             whose group is None stands alone.
 
     Returns:
-        `n`; `table`, how many questions `both`, `a_only`, `b_only` and
-        `neither` get right; `mcnemar`, the exact p-value;
+        `n`; `table`, how many questions `both`, `a_only`, `b_only` and `neither` get right;
+        `mcnemar`, the exact p-value;
         `metrics`, by name (see `measures.METRICS`) the value of `a` and of `b`, their
         `difference` (b minus a) with its bootstrap interval `ci95`, the `n` it rests on, and the
         `p_value` of a paired permutation test where the metric is a mean over questions;
@@ -200,13 +200,7 @@ def _agreement_statistic(choice_a_N: np.ndarray, choice_b_N: np.ndarray) -> Stat
         share_R, habit_a_RP, habit_b_RP = np.split(share_RK, [1, 1 + len(choice_P)], axis=1)
         share_R = share_R[:, 0]
         chance_R = (habit_a_RP * habit_b_RP).sum(1)
-        always_R = np.isclose(chance_R, 1)
-        return {
-            "share": share_R,
-            "kappa": divide(
-                np.where(always_R, 0.0, share_R - chance_R), (1 - chance_R) * ~always_R
-            ),
-        }
+        return {"share": share_R, "kappa": divide(share_R - chance_R, 1 - chance_R)}
 
     return statistic
 
