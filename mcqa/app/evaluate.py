@@ -1,7 +1,7 @@
 """Score the same questions with one or more models, and compare them fairly."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +112,7 @@ def compare_evaluations(
     title: str,
     details: dict[str, str],
     compared: Sequence[Evaluation] | None = None,
+    clusters: Mapping[str, str] | None = None,
 ) -> list[dict]:
     """Compare every pair, and write `comparison.json`, `accuracy.svg` and `report.html`.
 
@@ -122,6 +123,7 @@ def compare_evaluations(
         folder: where to write.
         title, details: see `mcqa.report.write_report`.
         compared: which of them to compare; by default all.
+        clusters: see `mcqa.evaluation.comparison.compare`.
 
     Returns:
         The comparisons, none for a single evaluation or where a question has no label.
@@ -142,7 +144,7 @@ def compare_evaluations(
     labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in evaluations)
     if len(evaluations) > 1 and labelled:
         compared = {e.name: e.predictions for e in compared or evaluations}
-        comparisons = compare_many(compared)
+        comparisons = compare_many(compared, clusters=clusters)
         write_comparisons(folder, comparisons)
         accuracy_figure(runs, folder / "accuracy.svg")
     write_report(
