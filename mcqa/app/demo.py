@@ -67,8 +67,8 @@ def run_demo(
     facts = {question.id: question.id.rsplit("/", 1)[0] for question in test}
     details = {
         "Model": f"{ALIAS}, 4-bit (NF4) while tuned, bfloat16 untrained",
-        "Data": f"bundled, test split: {len(test)} questions about {len(set(facts.values()))} facts, "
-        f"sha256 {data_fingerprint('bundled', 'test')[:16]}",
+        "Data": f"bundled, test split: {len(test)} questions about "
+        f"{len(set(facts.values()))} facts, sha256 {data_fingerprint('bundled', 'test')[:16]}",
         "Seed": str(seed),
         **details,
     }
