@@ -1,0 +1,141 @@
+"""How fast is completion-only training, beside trl's SFTTrainer, and is the loss the same?
+
+    pip install 'mcqa[bench]'
+    python benchmarks/generative_training.py --data data/commonsenseqa_train.jsonl
+
+Same model, LoRA, questions, prompts, batch size, precision (bfloat16), optimizer and schedule. Each
+side trains in a process of its own, in turns; the median of the ratios counts. Seconds are those of
+the training loop alone, peak memory is the process's.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+
+LORA = {"r": 16, "lora_alpha": 16, "use_rslora": True}
+
+
+def train_mcqa(arguments) -> dict:
+    from mcqa.training.config import TrainingConfig
+    from mcqa.training.run import train
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = TrainingConfig(
+            model=arguments.model,
+            data=arguments.data,
+            limit=arguments.limit,
+            template=arguments.template,
+            quantization="none",
+            dtype="bfloat16",
+            optimizer="adamw_torch",
+            learning_rate=arguments.learning_rate,
+            batch_size=arguments.batch_size,
+            steps_between=arguments.log_every,
+            output=folder,
+        )
+        record = train("generative", settings, announce=lambda line: None)
+        with open(f"{folder}/training_log.jsonl") as file:
+            entries = [json.loads(line) for line in file]
+    losses = [entry["loss"] for entry in entries if "loss" in entry]
+    return {"seconds": record["seconds"], "losses": losses}
+
+
+def train_trl(arguments) -> dict:
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
+    import mcqa
+    from mcqa.adapters import SEVEN_PROJECTIONS
+    from mcqa.backbones import load_tokenizer, resolve_model
+    from mcqa.prompts import get_template
+
+    path = resolve_model(arguments.model).path
+    rows = []
+    for question in mcqa.load_questions(arguments.data, limit=arguments.limit):
+        rendered = get_template(arguments.template).render(question)
+        completion = rendered.continuations[question.label]
+        rows.append({"prompt": rendered.prefix, "completion": completion})
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = SFTTrainer(
+            model=AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16),
+            processing_class=load_tokenizer(path),
+            train_dataset=Dataset.from_list(rows),
+            peft_config=LoraConfig(target_modules=list(SEVEN_PROJECTIONS), **LORA),
+            args=SFTConfig(
+                output_dir=folder,
+                completion_only_loss=True,
+                max_length=512,
+                per_device_train_batch_size=arguments.batch_size,
+                num_train_epochs=1,
+                learning_rate=arguments.learning_rate,
+                lr_scheduler_type="linear",
+                warmup_steps=10,
+                weight_decay=0.01,
+                optim="adamw_torch",
+                bf16=True,
+                gradient_checkpointing=False,
+                logging_steps=arguments.log_every,
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+                seed=0,
+            ),
+        )
+        outcome = trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return {"seconds": outcome.metrics["train_runtime"], "losses": losses}
+
+
+SIDES = {"mcqa": train_mcqa, "trl": train_trl}
+
+
+def run_side(side: str) -> dict:
+    """Train in a process of its own and return what it found."""
+    command = [sys.executable, *sys.argv, "--side", side]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output.strip().splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--template", default="cloze")
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--limit", type=int, default=320)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--log-every", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        result = SIDES[arguments.side](arguments)
+        result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps(result))
+        return
+    turns = [{side: run_side(side) for side in SIDES} for _ in range(arguments.repeats)]
+    rates = {s: statistics.median(arguments.limit / t[s]["seconds"] for t in turns) for s in SIDES}
+    ratios = [turn["trl"]["seconds"] / turn["mcqa"]["seconds"] for turn in turns]
+    result = {
+        "data": arguments.data,
+        "template": arguments.template,
+        "n": arguments.limit,
+        "batch_size": arguments.batch_size,
+        "questions_per_second": rates,
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+        "losses": {side: turns[0][side]["losses"] for side in SIDES},
+        "peak_gb": {side: max(t[side]["peak_bytes"] for t in turns) / 1e9 for side in SIDES},
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
