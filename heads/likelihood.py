@@ -15,22 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutput
 
-from heads.branching import BranchedBatch, attention_mask, option_tokens
+from .branching import BranchedBatch, option_tokens
+from .trunk import hidden_states
 
 # 512 positions x 128,256 tokens (Llama 3) x 4 bytes = 263 MB of float32 logits at a time.
 CHUNK = 512
-
-
-def hidden_states(model: nn.Module, input_ids, position_ids, branch_ids) -> Tensor:
-    """Run the decoder below the LM head and return its (R * T, D) last hidden states."""
-    trunk = getattr(model, model.base_model_prefix)
-    output = trunk(
-        input_ids=input_ids,
-        position_ids=position_ids,
-        attention_mask=attention_mask(branch_ids, model.dtype),
-        use_cache=False,
-    )
-    return output.last_hidden_state.flatten(0, 1)
 
 
 def token_logits(model: nn.Module, hidden_ND: Tensor) -> Tensor:
@@ -80,6 +69,28 @@ def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tens
     """Return (B, V) log-probabilities, in nats, of the token that follows each prefix."""
     hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
     return token_logits(model, hidden[batch.fork[:, 0]]).log_softmax(-1)
+
+
+def gold_option_loss(
+    model: nn.Module, hidden_ND: Tensor, batch: BranchedBatch, labels: Tensor, num_items=None
+) -> Tensor:
+    """Return the next-token loss of the right options, in nats per token, mean over questions.
+
+    Args:
+        model: has an LM head.
+        hidden_ND: (R * T, D) last hidden states of the batch.
+        labels: (B,) index of the right option.
+        num_items: questions of the whole optimizer step; by default those of this batch.
+    """
+    question = torch.arange(len(labels), device=labels.device)
+    spans, fork = batch.option_spans[question, labels], batch.fork[question, labels]
+    owner, token, source = option_tokens(spans[:, None], fork[:, None])
+    known = source != token  # nothing predicts the first token of a row
+    owner, token, source = owner[known], token[known], source[known]
+    logits = token_logits(model, hidden_ND[source])
+    each = F.cross_entropy(logits, batch.input_ids.flatten()[token], reduction="none")
+    lengths = owner.bincount(minlength=len(labels))
+    return (each / lengths[owner]).sum() / (len(labels) if num_items is None else num_items)
 
 
 def completion_loss(
