@@ -131,9 +131,11 @@ def load_scorer(
     """
     reference = resolve_model(model)
     record = read_record(reference.path) if reference.kind == "run" else {}
-    formulation = get_formulation(record.get("formulation") or _formulation_of(reference))
+    config = {} if record else _model_config(reference)
+    formulation = get_formulation(record.get("formulation") or _formulation_of(config))
+    head = record.get("head") or config.get("multiple_choice")
     name = scorer or formulation.DEFAULT_SCORER
-    _check_scorer(name, formulation, model)
+    _check_scorer(name, formulation, formulation.available_scorers(head), model)
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
     if name == "letter" and not chosen.lists_options:
         raise ConfigError(
@@ -143,6 +145,7 @@ def load_scorer(
     base = resolve_model(record["base_model"]) if record else reference
     backbone = formulation.load_backbone(
         base.path,
+        head=head,
         quantization=quantization or record.get("quantization", "none"),
         dtype=dtype or record.get("dtype", "auto"),
         device=pick_device(device),
@@ -154,10 +157,10 @@ def load_scorer(
     return Scorer(backbone, tokenizer, Encoder(tokenizer, chosen, length), name, formulation)
 
 
-def _check_scorer(name: str, formulation, model: str) -> None:
-    if name in formulation.SCORERS:
+def _check_scorer(name: str, formulation, available: Sequence[str], model: str) -> None:
+    if name in available:
         return
-    allowed = ", ".join(formulation.SCORERS)
+    allowed = ", ".join(available)
     if any(name in get_formulation(other).SCORERS for other in NAMES):
         raise ConfigError(
             f"scorer {name!r} does not go with {model!r}, which is {formulation.NAME}: "
@@ -166,13 +169,18 @@ def _check_scorer(name: str, formulation, model: str) -> None:
     raise ConfigError(f"scorer {name!r} does not exist; for {model!r} there are: {allowed}.")
 
 
-def _formulation_of(reference: ModelReference) -> str:
-    """Tell a saved multiple-choice model from a causal LM by its architecture."""
+def _model_config(reference: ModelReference) -> dict:
+    """Read the config.json of a model folder."""
     if reference.kind != "folder":
-        return "generative"
+        return {}
     path = Path(reference.path) / "config.json"
     try:
-        architectures = json.loads(path.read_text(encoding="utf-8")).get("architectures") or [""]
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path}: not JSON ({error}).") from error
-    return "multiple_choice" if architectures[0].endswith("ForMultipleChoice") else "generative"
+
+
+def _formulation_of(config: dict) -> str:
+    """Tell a saved multiple-choice model from a causal LM by its architecture."""
+    architecture = (config.get("architectures") or [""])[0]
+    return "multiple_choice" if architecture.endswith("ForMultipleChoice") else "generative"

@@ -25,6 +25,7 @@ FLOORS = {
     "mcqa.embedded": 4,
     "mcqa.adapters": 4,
     "mcqa.checkpoints": 4,
+    "mcqa.merging": 4,
     "heads": 3,
     "mcqa.encoding": 2,
     "mcqa.report": 2,

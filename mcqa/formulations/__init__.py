@@ -4,7 +4,10 @@ NAME, DEFAULT_SCORER
 HEAD                       name of the module trained in full beside the adapter, or None
 SCORERS                    scorer name -> function(model, tokenizer, batch) -> predictions
 TEMPLATES                  scorer name -> template to use where none is asked for
-load_backbone(path, ...)   the model, as `backbones.load_weights` loads it
+SETTINGS                   names of the training settings that are its own
+head_settings(tokenizer, **settings of SETTINGS) -> what `run.json` keeps of them, or None
+available_scorers(head)    names of the scorers that a model with these head settings has
+load_backbone(path, head=..., ...)   the model, as `backbones.load_weights` loads it
 prepare_for_training(model)
 training_example(encoded, tokenizer) -> dict of token lists, `length` among them
 collate(examples, pad_token_id) -> the keyword arguments of the model's forward

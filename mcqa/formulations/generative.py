@@ -12,26 +12,33 @@ from collections.abc import Sequence
 import torch
 
 from heads.branching import pack
-from heads.likelihood import (
-    add_completion_loss,
-    next_token_log_probabilities,
-    option_log_likelihoods,
-)
+from heads.likelihood import add_completion_loss, next_token_log_probabilities
 from mcqa.backbones import load_weights
 from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError
 from mcqa.evaluation.predictions import Prediction
+from mcqa.formulations.text import TEXT_SCORERS
 from mcqa.parsing import parse_answer
 
 NAME = "generative"
 HEAD = None
+SETTINGS = ()
 DEFAULT_SCORER = "text-mean"
 TEMPLATES = {"text": "cloze", "text-mean": "cloze", "letter": "lettered", "generate": "lettered"}
 MAX_NEW_TOKENS = 64
 IGNORED = -100
 
 
-def load_backbone(path: str, **settings):
+def head_settings(tokenizer) -> None:
+    """Return None: there is no head to set."""
+
+
+def available_scorers(head: None) -> tuple[str, ...]:
+    """Return the names of all scorers; every causal LM has an LM head."""
+    return tuple(SCORERS)
+
+
+def load_backbone(path: str, *, head: None = None, **settings):
     """Load a causal LM; see `mcqa.backbones.load_weights`."""
     from transformers import AutoModelForCausalLM
 
@@ -59,23 +66,6 @@ def collate(examples: Sequence[dict], pad_token_id: int) -> dict[str, torch.Tens
     for row, example in zip(labels, examples, strict=True):
         row[: example["length"]] = torch.tensor(example["labels"])
     return {"input_ids": batch.input_ids, "branch_ids": batch.branch_ids, "labels": labels}
-
-
-def _score_text(
-    model, tokenizer, batch: Sequence[EncodedQuestion], *, scorer: str, per_token: bool
-) -> list[Prediction]:
-    packed = pack([e.prefix for e in batch], [e.continuations for e in batch])
-    totals_BO = option_log_likelihoods(model, packed.to(model.device)).tolist()
-    predictions = []
-    for encoded, totals in zip(batch, totals_BO, strict=True):
-        lengths = [len(tokens) if per_token else 1 for tokens in encoded.continuations]
-        scores = [total / n for total, n in zip(totals, lengths, strict=False)]
-        predictions.append(
-            Prediction.scored(
-                encoded.question, scores, unit="nats", scorer=scorer, tokens=encoded.tokens
-            )
-        )
-    return predictions
 
 
 def _score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
@@ -142,8 +132,7 @@ def _generate(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predic
 
 
 SCORERS = {
-    "text": functools.partial(_score_text, scorer="text", per_token=False),
-    "text-mean": functools.partial(_score_text, scorer="text-mean", per_token=True),
+    **TEXT_SCORERS,
     "letter": _score_letter,
     "generate": _generate,
 }

@@ -58,6 +58,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         McqaError: a setting, the data or the model cannot be used; nothing has been trained then.
     """
     formulation = get_formulation(formulation_name)
+    head_fields = config.head_settings(formulation.SETTINGS)
     folder = _prepare_folder(config)
     reference = resolve_model(config.model)
     if reference.kind == "run":
@@ -69,8 +70,13 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     set_seed(config.seed)
     device = pick_device(config.device)
     tokenizer = load_tokenizer(reference.path)
+    head = formulation.head_settings(tokenizer, **head_fields)
     backbone = formulation.load_backbone(
-        reference.path, quantization=config.quantization, dtype=config.dtype, device=device
+        reference.path,
+        head=head,
+        quantization=config.quantization,
+        dtype=config.dtype,
+        device=device,
     )
     max_length = min(config.max_length, context_length(backbone))
     encoder = Encoder(tokenizer, get_template(config.template), max_length)
@@ -108,6 +114,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     record = {
         "formulation": formulation.NAME,
         "template": config.template,
+        "head": head,
         "base_model": config.model,
         "quantization": config.quantization,
         "dtype": str(pick_dtype(config.dtype, device)).removeprefix("torch."),
