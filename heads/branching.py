@@ -35,8 +35,8 @@ class BranchedBatch:
         branch_ids: (R, T) -1 for padding, 0 for the prefix, 1.. for the options of that row.
         option_spans: (B, O, 2) half-open token ranges into the R * T flattened tokens. That of an
             option without tokens stands right behind the prefix.
-        fork: (B, O) flattened index of the prefix's last token, which an option continues from;
-            -1 where a question has fewer than O options.
+        fork: (B, O) flattened index of the prefix's last token, which an option continues from
+            (without a prefix, of its own first token); -1 where a question has fewer options.
     """
 
     input_ids: Tensor
@@ -82,7 +82,7 @@ def pack(
         (prefix, list(enumerate(options)))
         for prefix, options in zip(prefixes, continuations, strict=True)
     ]
-    return _lay_out(rows, list(range(len(rows))), pad_token_id)
+    return lay_out(rows, list(range(len(rows))), _check(prefixes, continuations), pad_token_id)
 
 
 def pack_rows(
@@ -99,30 +99,44 @@ def pack_rows(
         for index, option in enumerate(options):
             rows.append((prefix, [(index, option)]))
             questions.append(question)
-    return _lay_out(rows, questions, pad_token_id)
+    return lay_out(rows, questions, _check(prefixes, continuations), pad_token_id)
 
 
-def _lay_out(rows, questions: list[int], pad_token_id: int) -> BranchedBatch:
-    """Fill the tensors from rows of (prefix, [(option index, option tokens), ...])."""
+def _check(prefixes, continuations) -> tuple[int, int]:
+    """Return B and O of a batch whose prefixes all have tokens."""
+    for question, prefix in enumerate(prefixes):
+        if not prefix:
+            raise ValueError(f"question {question} of the batch has an empty prefix.")
+    return len(prefixes), max(map(len, continuations))
+
+
+def lay_out(
+    rows, questions: Sequence[int], shape: tuple[int, int], pad_token_id: int
+) -> BranchedBatch:
+    """Fill the tensors of a batch, row by row.
+
+    Args:
+        rows: (prefix, [(option index, option tokens), ...]) of each row.
+        questions: which question each row belongs to.
+        shape: B and O.
+        pad_token_id: any valid token.
+    """
     lengths = [len(prefix) + sum(len(tokens) for _, tokens in options) for prefix, options in rows]
     n_rows, n_tokens = len(rows), max(lengths)
-    n_questions = questions[-1] + 1
-    n_options = max(1 + max(index for index, _ in options) for _, options in rows)
+    n_questions, n_options = shape
     input_ids = torch.full((n_rows, n_tokens), pad_token_id)
     position_ids = torch.zeros((n_rows, n_tokens), dtype=torch.long)
     branch_ids = torch.full((n_rows, n_tokens), PADDING)
     option_spans = torch.zeros((n_questions, n_options, 2), dtype=torch.long)
     fork = torch.full((n_questions, n_options), -1)
     for row, ((prefix, options), question) in enumerate(zip(rows, questions, strict=True)):
-        if not prefix:
-            raise ValueError(f"question {question} of the batch has an empty prefix.")
         tokens, positions = list(prefix), list(range(len(prefix)))
         branches = [PREFIX] * len(prefix)
         for branch, (index, option) in enumerate(options, 1):
             end_of_prefix = row * n_tokens + len(prefix)
             start = row * n_tokens + len(tokens) if option else end_of_prefix
             option_spans[question, index] = torch.tensor((start, start + len(option)))
-            fork[question, index] = end_of_prefix - 1
+            fork[question, index] = end_of_prefix - 1 if prefix else end_of_prefix
             tokens.extend(option)
             positions.extend(range(len(prefix), len(prefix) + len(option)))
             branches.extend([branch] * len(option))
@@ -132,22 +146,41 @@ def _lay_out(rows, questions: list[int], pad_token_id: int) -> BranchedBatch:
     return BranchedBatch(input_ids, position_ids, branch_ids, option_spans, fork)
 
 
-def attention_mask(branch_ids: Tensor, dtype: torch.dtype) -> Tensor:
+def attention_mask(
+    branch_ids: Tensor,
+    dtype: torch.dtype,
+    position_ids: Tensor | None = None,
+    window: int | None = None,
+) -> Tensor:
     """Return what the decoder needs to keep siblings apart.
 
     Rows with at most one option each are plain causal sequences: the usual (R, T) mask serves.
     Otherwise an additive (R, 1, T, T) mask of `dtype`, 0 where a token may look. A padding token
     sees itself, so that no row of the softmax is all masked (it would turn into NaN).
+
+    Args:
+        branch_ids: (R, T), see `BranchedBatch`.
+        dtype: of the mask that is added to the attention scores.
+        position_ids: (R, T), needed with `window`.
+        window: how many tokens back a token of a sliding-window layer sees, itself included.
+            Counted in positions: between an option and its prefix stand its siblings.
     """
-    if branch_ids.max() <= 1:
+    if is_plain(branch_ids):
         return (branch_ids != PADDING).long()
     n_tokens = branch_ids.shape[1]
     key, query = branch_ids[:, None, :], branch_ids[:, :, None]
     causal = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=branch_ids.device).tril()
     seen = causal & (key != PADDING) & ((key == PREFIX) | (key == query))
+    if window is not None:
+        seen &= position_ids[:, :, None] - position_ids[:, None, :] < window
     seen |= torch.eye(n_tokens, dtype=torch.bool, device=branch_ids.device)
     mask = torch.zeros(seen.shape, dtype=dtype, device=branch_ids.device)
     return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+
+
+def is_plain(branch_ids: Tensor) -> bool:
+    """Say whether every row is a plain causal sequence, with at most one option."""
+    return bool(branch_ids.max() <= 1)
 
 
 class OptionTokens(NamedTuple):

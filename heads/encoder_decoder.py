@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
-from heads.branching import PREFIX, BranchedBatch, option_tokens
+from .branching import PREFIX, BranchedBatch, option_tokens
 
 IGNORED = -100
 

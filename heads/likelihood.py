@@ -15,24 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutput
 
-from heads import encoder_decoder
-from heads.branching import BranchedBatch, attention_mask, option_tokens
-from heads.losses import cross_entropy
+from .branching import BranchedBatch, option_tokens
+from .encoder_decoder import completion_loss as encoder_decoder_completion_loss
+from .encoder_decoder import next_token_log_probabilities as encoder_decoder_next_token
+from .encoder_decoder import option_token_log_probabilities as encoder_decoder_option_tokens
+from .losses import cross_entropy
+from .trunk import hidden_states
 
 # 512 positions x 128,256 tokens (Llama 3) x 4 bytes = 263 MB of float32 logits at a time.
 CHUNK = 512
-
-
-def hidden_states(model: nn.Module, input_ids, position_ids, branch_ids) -> Tensor:
-    """Run the decoder below the LM head and return its (R * T, D) last hidden states."""
-    trunk = getattr(model, model.base_model_prefix)
-    output = trunk(
-        input_ids=input_ids,
-        position_ids=position_ids,
-        attention_mask=attention_mask(branch_ids, model.dtype),
-        use_cache=False,
-    )
-    return output.last_hidden_state.flatten(0, 1)
 
 
 def token_logits(model: nn.Module, hidden_ND: Tensor) -> Tensor:
@@ -55,7 +46,7 @@ def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tu
         option.
     """
     if model.config.is_encoder_decoder:
-        return encoder_decoder.option_token_log_probabilities(model, batch)
+        return encoder_decoder_option_tokens(model, batch)
     hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
     owner, token, source = option_tokens(batch.option_spans, batch.fork)
     states, state_of = source.unique(return_inverse=True)
@@ -84,9 +75,31 @@ def option_log_likelihoods(model: nn.Module, batch: BranchedBatch) -> Tensor:
 def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tensor:
     """Return (B, V) log-probabilities, in nats, of the token that follows each prefix."""
     if model.config.is_encoder_decoder:
-        return encoder_decoder.next_token_log_probabilities(model, batch)
+        return encoder_decoder_next_token(model, batch)
     hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
     return token_logits(model, hidden[batch.fork[:, 0]]).log_softmax(-1)
+
+
+def gold_option_loss(
+    model: nn.Module, hidden_ND: Tensor, batch: BranchedBatch, labels: Tensor, num_items=None
+) -> Tensor:
+    """Return the next-token loss of the right options, in nats per token, mean over questions.
+
+    Args:
+        model: has an LM head.
+        hidden_ND: (R * T, D) last hidden states of the batch.
+        labels: (B,) index of the right option.
+        num_items: questions of the whole optimizer step; by default those of this batch.
+    """
+    question = torch.arange(len(labels), device=labels.device)
+    spans, fork = batch.option_spans[question, labels], batch.fork[question, labels]
+    owner, token, source = option_tokens(spans[:, None], fork[:, None])
+    known = source != token  # nothing predicts the first token of a row
+    owner, token, source = owner[known], token[known], source[known]
+    logits = token_logits(model, hidden_ND[source])
+    each = F.cross_entropy(logits, batch.input_ids.flatten()[token], reduction="none")
+    lengths = owner.bincount(minlength=len(labels))
+    return (each / lengths[owner]).sum() / (len(labels) if num_items is None else num_items)
 
 
 def completion_loss(
@@ -101,7 +114,7 @@ def completion_loss(
             by default those of this batch.
     """
     if model.config.is_encoder_decoder:
-        return encoder_decoder.completion_loss(model, input_ids, branch_ids, labels, num_items)
+        return encoder_decoder_completion_loss(model, input_ids, branch_ids, labels, num_items)
     position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
     hidden = hidden_states(model, input_ids, position_ids, branch_ids)
     following = F.pad(labels[:, 1:], (0, 1), value=-100).flatten()

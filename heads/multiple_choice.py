@@ -1,71 +1,181 @@
-"""A multiple-choice class for decoders: one scalar per option, softmax over the options.
+"""AutoModelForMultipleChoice for decoders: one scalar per option, softmax over the options.
 
-transformers has `AutoModelForMultipleChoice` for encoders only. Here it is for a Llama: the trunk
-runs the branched batch once, an option's vector is pooled from its own tokens, and a linear head
-turns it into a logit. The head is float32 whatever the trunk is (4-bit, bfloat16), and is never
-quantized: its name is in `_keep_in_fp32_modules`, which the quantizers leave alone.
+transformers has multiple-choice classes for encoders only. Here is one class for every decoder:
+`multiple_choice_class` puts it on an architecture's trunk, and this module makes them by name, so
+that `LlamaForMultipleChoice` can be imported, pickled, and found by remote code. The modules import
+each other relatively for that reason too: transformers copies them beside a saved model.
+
+The trunk runs the branched batch once, and the head (`heads.option_head`) scores each option.
 """
 
-import torch
-from torch import Tensor, nn
-from transformers import LlamaModel, LlamaPreTrainedModel
-from transformers.modeling_outputs import MultipleChoiceModelOutput
+import functools
 
-from heads import initialization, losses, pooling
-from heads.likelihood import hidden_states
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import MultipleChoiceModelOutput
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers.utils import can_return_tuple
+
+from .branching import BranchedBatch
+from .initialization import start_head, start_interaction
+from .interaction import OptionInteraction
+from .likelihood import gold_option_loss
+from .losses import LOSSES
+from .option_head import OptionHead
+from .settings import HeadSettings
+from .shared_prefix import branch_rows
+from .trunk import hidden_states
 
 HEAD_NAME = "option_head"
+SUFFIX = "ForMultipleChoice"
 
 
-class LlamaForMultipleChoice(LlamaPreTrainedModel):
-    """Score the options of a branched batch with a Llama trunk and a linear head."""
+class DecoderForMultipleChoice:
+    """Score options with a decoder's trunk and a head; mixed into an architecture's base class.
 
-    base_model_prefix = "model"
-    _keep_in_fp32_modules = [HEAD_NAME]
+    Args:
+        config: of the decoder; its `multiple_choice` holds the head's settings.
+        multiple_choice: settings to put there, see `HeadSettings`; what `from_pretrained(...,
+            multiple_choice={"pooling": "mean"})` hands on.
+    """
+
+    trunk_class: type[PreTrainedModel]
     _keep_in_fp32_modules_strict = [HEAD_NAME]
-    _keys_to_ignore_on_load_unexpected = [r"^lm_head\."]
     _keys_to_ignore_on_load_missing = [rf"^{HEAD_NAME}\."]
 
-    def __init__(self, config):
+    def __init__(self, config, multiple_choice: dict | None = None):
         super().__init__(config)
-        self.model = LlamaModel(config)
-        self.option_head = nn.Linear(config.hidden_size, 1, bias=False, dtype=torch.float32)
+        given = multiple_choice or getattr(config, "multiple_choice", None)
+        self.settings = HeadSettings.from_dict(given)
+        config.multiple_choice = self.settings.as_dict()
+        setattr(self, self.base_model_prefix, self.trunk_class(config))
+        if self._needs_lm_head():
+            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+            causal_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+            self._tied_weights_keys = causal_class._tied_weights_keys
+        self.option_head = OptionHead(config.hidden_size, self.settings)
         self.post_init()
 
+    def _needs_lm_head(self) -> bool:
+        if self.settings.lm_loss_weight > 0:
+            return True
+        return self.settings.init == "words" and not self.config.tie_word_embeddings
+
+    def get_output_embeddings(self) -> nn.Module | None:
+        """Return the LM head where the model keeps one."""
+        return getattr(self, "lm_head", None)
+
     def _init_weights(self, module: nn.Module) -> None:
-        if module is getattr(self, HEAD_NAME, None):
-            initialization.zeros(module)
+        if isinstance(module, OptionInteraction):
+            start_interaction(module)
+        elif isinstance(module, OptionHead):
+            start_head(module, self.settings.init, self._word_rows())
         else:
             super()._init_weights(module)
 
+    def _word_rows(self) -> Tensor | None:
+        """Return the LM head's rows of the two words that the head starts from."""
+        if self.settings.init != "words":
+            return None
+        tied = self.config.tie_word_embeddings
+        rows = (self.get_input_embeddings() if tied else self.lm_head).weight
+        return rows[torch.tensor(self.settings.words, device=rows.device)].detach()
+
+    @can_return_tuple
     def forward(
         self,
         input_ids: Tensor,
-        position_ids: Tensor,
-        branch_ids: Tensor,
-        option_spans: Tensor,
-        fork: Tensor,
+        attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
+        option_mask: Tensor | None = None,
+        share_prefix: bool = True,
+        position_ids: Tensor | None = None,
+        branch_ids: Tensor | None = None,
+        option_spans: Tensor | None = None,
+        fork: Tensor | None = None,
         num_items_in_batch=None,
         **kwargs,
     ) -> MultipleChoiceModelOutput:
-        """Score a batch.
+        """Score a batch: the usual (B, O, T) rows, or a branched batch.
 
         Args:
-            input_ids, position_ids, branch_ids, option_spans, fork: see `BranchedBatch`.
+            input_ids: (B, O, T) tokens of every option behind its own copy of the question; or
+                (R, T) those of a `BranchedBatch`.
+            attention_mask: (B, O, T) 1 for real tokens; with rows only.
             labels: (B,) index of the right option; then the loss is returned too.
+            option_mask: (B, O) False for options that do not exist; with rows only.
+            share_prefix: compute the prefix that a question's options share once; with rows only.
+            position_ids, branch_ids, option_spans, fork: of a `BranchedBatch`.
             num_items_in_batch: questions of the whole optimizer step, from the Trainer.
 
         Returns:
-            `logits` (B, O) float32, -inf where a question has fewer than O options.
+            `logits` (B, O) float32, -inf where an option does not exist.
+
+        Raises:
+            ValueError: shapes do not fit, or a label points at an option that does not exist.
         """
-        hidden_ND = hidden_states(self, input_ids, position_ids, branch_ids)
-        pooled_BOD = pooling.last_token(hidden_ND, option_spans)
-        option_mask = fork >= 0
-        with torch.autocast(pooled_BOD.device.type, enabled=False):
-            scores_BO = self.option_head(pooled_BOD.float()).squeeze(-1)
-        scores_BO = scores_BO.masked_fill(~option_mask, float("-inf"))
+        if branch_ids is not None:
+            batch = BranchedBatch(input_ids, position_ids, branch_ids, option_spans, fork)
+        elif input_ids.dim() == 3:
+            batch = branch_rows(input_ids, attention_mask, option_mask, share_prefix)
+        else:
+            raise ValueError(
+                f"input_ids has shape {tuple(input_ids.shape)}: must be (questions, options, "
+                "tokens), or come with the other tensors of a BranchedBatch."
+            )
+        hidden_ND = hidden_states(self, batch.input_ids, batch.position_ids, batch.branch_ids)
+        scores_BO = self.option_head(hidden_ND, batch)
         loss = None
         if labels is not None:
-            loss = losses.cross_entropy(scores_BO, option_mask, labels, num_items_in_batch)
+            loss = self._loss(hidden_ND, scores_BO, batch, labels, num_items_in_batch)
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
+
+    def _loss(self, hidden_ND, scores_BO, batch: BranchedBatch, labels, num_items) -> Tensor:
+        settings = self.settings
+        smoothing = (
+            {"label_smoothing": settings.label_smoothing} if settings.label_smoothing else {}
+        )
+        loss = LOSSES[settings.loss](
+            scores_BO, batch.option_mask, labels, num_items=num_items, **smoothing
+        )
+        if settings.lm_loss_weight > 0:
+            language = gold_option_loss(self, hidden_ND, batch, labels, num_items)
+            loss = loss + settings.lm_loss_weight * language
+        return loss
+
+
+@functools.cache
+def multiple_choice_class(trunk_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
+    """Return the multiple-choice class of a decoder, made from its trunk's class.
+
+    Args:
+        trunk_class: what `AutoModel` gives for the decoder, `LlamaModel` for Llama.
+    """
+    base = next(b for b in trunk_class.__mro__[1:] if issubclass(b, PreTrainedModel))
+    unsplit = [*(base._no_split_modules or ()), "OptionHead"]
+    ignored = [*(base._keys_to_ignore_on_load_unexpected or ()), r"^lm_head\."]
+    name = trunk_class.__name__.removesuffix("Model") + SUFFIX
+    made = type(
+        name,
+        (DecoderForMultipleChoice, base),
+        {
+            "__module__": __name__,
+            "__doc__": DecoderForMultipleChoice.__doc__,
+            "config_class": trunk_class.config_class,
+            "trunk_class": trunk_class,
+            "_no_split_modules": unsplit,
+            "_keys_to_ignore_on_load_unexpected": ignored,
+        },
+    )
+    globals()[name] = made
+    return made
+
+
+def __getattr__(name: str):
+    """Make `<Architecture>ForMultipleChoice` the first time it is asked for."""
+    trunk = f"{name.removesuffix(SUFFIX)}Model"
+    if not name.endswith(SUFFIX) or not hasattr(transformers, trunk):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return multiple_choice_class(getattr(transformers, trunk))

@@ -119,7 +119,13 @@ def load_tokenizer(path: str):
 
 
 def load_weights(
-    model_class, path: str, *, quantization: str = "none", dtype="auto", device="auto"
+    model_class,
+    path: str,
+    *,
+    quantization: str = "none",
+    dtype="auto",
+    device="auto",
+    model_settings: dict | None = None,
 ):
     """Load a model of `model_class`, frozen and in evaluation mode.
 
@@ -130,6 +136,7 @@ def load_weights(
             checkpoint that comes quantized stays as it is.
         dtype: one of `DTYPES`; also the compute type of a quantized model.
         device: `auto`, or a torch device.
+        model_settings: more for `from_pretrained`.
 
     Raises:
         ConfigError: an unknown quantization or dtype.
@@ -141,13 +148,12 @@ def load_weights(
         )
     device = pick_device(device)
     dtype = pick_dtype(dtype, device)
+    more = dict(model_settings or {})
     with _explained(path), quiet_loading():
-        model = model_class.from_pretrained(
-            path,
-            dtype=dtype,
-            device_map={"": device},
-            quantization_config=_quantization_config(path, quantization, dtype),
-        )
+        quantization_config = _quantization_config(path, quantization, dtype)
+        if quantization_config is not None:  # None would undo what a quantized checkpoint says
+            more["quantization_config"] = quantization_config
+        model = model_class.from_pretrained(path, dtype=dtype, device_map={"": device}, **more)
     _keep_cpu_kernels_exact(model)
     return model.requires_grad_(False).eval()
 

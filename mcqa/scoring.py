@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from mcqa.backbones import (
-    ModelReference,
     context_length,
     load_config,
     load_tokenizer,
@@ -145,9 +144,11 @@ def load_scorer(
     """
     reference = resolve_model(model)
     record = read_record(reference.path) if reference.kind == "run" else {}
-    formulation = get_formulation(record.get("formulation") or _formulation_of(reference))
+    config = load_config(reference.path) if reference.kind == "folder" else None
+    formulation = get_formulation(record.get("formulation") or _formulation_of(config))
+    head = record.get("head") or getattr(config, "multiple_choice", None)
     name = scorer or formulation.DEFAULT_SCORER
-    _check_scorer(name, formulation, model)
+    _check_scorer(name, formulation, formulation.available_scorers(head), model)
     reading = _reading_settings(name, parser, fallback)
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
     if name == "letter" and not chosen.lists_options:
@@ -158,6 +159,7 @@ def load_scorer(
     base = resolve_model(record["base_model"]) if record else reference
     backbone = formulation.load_backbone(
         base.path,
+        head=head,
         quantization=quantization or record.get("quantization", "none"),
         dtype=dtype or record.get("dtype", "auto"),
         device=pick_device(device),
@@ -170,10 +172,10 @@ def load_scorer(
     return Scorer(backbone, tokenizer, encoder, name, formulation, **reading)
 
 
-def _check_scorer(name: str, formulation, model: str) -> None:
-    if name in formulation.SCORERS:
+def _check_scorer(name: str, formulation, available: Sequence[str], model: str) -> None:
+    if name in available:
         return
-    allowed = ", ".join(formulation.SCORERS)
+    allowed = ", ".join(available)
     if any(name in get_formulation(other).SCORERS for other in NAMES):
         raise ConfigError(
             f"scorer {name!r} does not go with {model!r}, which is {formulation.NAME}: "
@@ -194,9 +196,7 @@ def _reading_settings(scorer: str, parser: str, fallback: str) -> dict[str, str]
     return {}
 
 
-def _formulation_of(reference: ModelReference) -> str:
-    """Tell a saved multiple-choice model from a causal LM by its architecture."""
-    if reference.kind != "folder":
-        return "generative"
-    architectures = load_config(reference.path).architectures or [""]
+def _formulation_of(config) -> str:
+    """Tell a saved multiple-choice model from a language model by its architecture."""
+    architectures = getattr(config, "architectures", None) or [""]
     return "multiple_choice" if architectures[0].endswith("ForMultipleChoice") else "generative"

@@ -10,7 +10,7 @@ import typing
 import click
 
 from mcqa.cli.common import format_option, print_json, say
-from mcqa.training.config import TrainingConfig, load_config
+from mcqa.training.config import HEAD_FIELDS, TrainingConfig, load_config
 
 METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT"}
 
@@ -27,7 +27,8 @@ def _option(name: str, field) -> click.Option:
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
     if typing.get_origin(kind) is tuple:
-        text += f"; repeat it for several  [default: {' '.join(field.default)}]"
+        default = f"  [default: {' '.join(field.default)}]" if field.default else ""
+        text += f"; repeat it for several{default}"
         return click.Option([flag], multiple=True, help=text)
     if kind is bool:
         text += f"  [default: {'on' if field.default else 'off'}]"
@@ -51,7 +52,9 @@ def _command(formulation: str, purpose: str) -> click.Command:
         if output_format == "json":
             print_json(record)
 
-    options = [_option(name, field) for name, field in TrainingConfig.model_fields.items()]
+    hidden = HEAD_FIELDS if formulation == "generative" else ()
+    fields = TrainingConfig.model_fields.items()
+    options = [_option(name, field) for name, field in fields if name not in hidden]
     config = click.Option(["--config"], help="YAML file of settings; flags override it.")
     name = formulation.replace("_", "-")
     made = click.Command(name, callback=train_it, params=[config, *options], help=purpose)

@@ -6,7 +6,10 @@ OBJECTIVES                 what it can be trained on, by name; the first is the 
 SCORERS                    scorer name -> function(model, tokenizer, batch) -> predictions
 DEFAULT_SCORER
 TEMPLATES                  scorer name -> template to use where none is asked for
-load_backbone(path, ...)   the model, as `backbones.load_weights` loads it
+SETTINGS                   names of the training settings that are its own
+head_settings(tokenizer, **settings of SETTINGS) -> what `run.json` keeps of them, or None
+available_scorers(head)    names of the scorers that a model with these head settings has
+load_backbone(path, head=..., ...)   the model, as `backbones.load_weights` loads it
 prepare_for_training(model)
 """
 

@@ -9,12 +9,10 @@ from mcqa.formulations.objectives import COMPLETION, OPTIONS
 
 NAME = "generative"
 HEAD = None
+SETTINGS = ()
 OBJECTIVES = {objective.name: objective for objective in (COMPLETION, OPTIONS)}
 SCORERS = {
-    "text": likelihoods.score_text,
-    "text-mean": likelihoods.score_text_mean,
-    "text-char": likelihoods.score_text_char,
-    "pmi": likelihoods.score_pmi,
+    **likelihoods.TEXT_SCORERS,
     "letter": likelihoods.score_letter,
     "constrained": decoding.decode_constrained,
     "generate": decoding.generate,
@@ -23,7 +21,16 @@ DEFAULT_SCORER = "text-mean"
 TEMPLATES = dict.fromkeys(SCORERS, "cloze") | {"letter": "lettered", "generate": "lettered"}
 
 
-def load_backbone(path: str, **settings):
+def head_settings(tokenizer) -> None:
+    """Return None: there is no head to set."""
+
+
+def available_scorers(head: None) -> tuple[str, ...]:
+    """Return the names of all scorers; every language model has an LM head."""
+    return tuple(SCORERS)
+
+
+def load_backbone(path: str, *, head: None = None, **settings):
     """Load a causal LM or an encoder-decoder; see `mcqa.backbones.load_weights`."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 

@@ -77,6 +77,14 @@ def score_pmi(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predic
     return _predictions(batch, scores, "pmi", tokens)
 
 
+TEXT_SCORERS = {
+    "text": score_text,
+    "text-mean": score_text_mean,
+    "text-char": score_text_char,
+    "pmi": score_pmi,
+}
+
+
 def score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
     """Score each option by its letter as the next token: p("A") + p(" A")."""
     packed = pack([e.prefix for e in batch], [[()]] * len(batch))

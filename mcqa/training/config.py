@@ -3,6 +3,7 @@
 It lives at the edge: commands build it, the training path unpacks it, nothing below sees it.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,16 @@ from mcqa.prompts import TEMPLATES
 
 Positive = Annotated[int, Field(ge=1)]
 ZeroOrOne = Annotated[int, Field(ge=0, le=1)]
+# Settings of the multiple-choice head: no other formulation has a use for them.
+HEAD_FIELDS = (
+    "pooling",
+    "interaction",
+    "head_init",
+    "head_words",
+    "loss",
+    "label_smoothing",
+    "lm_loss_weight",
+)
 
 
 class TrainingConfig(BaseModel):
@@ -54,6 +65,25 @@ class TrainingConfig(BaseModel):
     target_modules: tuple[str, ...] = Field(
         SEVEN_PROJECTIONS, description="linear layers to adapt, or all-linear"
     )
+    pooling: Literal["last", "mean", "attention"] = Field(
+        "last", description="from an option's tokens to its vector"
+    )
+    interaction: Literal["none", "attention"] = Field(
+        "none", description="attention lets options see their rivals"
+    )
+    head_init: Literal["zero", "normal", "words"] = Field(
+        "zero", description="how the head starts; words needs head_words"
+    )
+    head_words: tuple[str, ...] = Field(
+        (), description="two words whose rows of the LM head make its start: in favour, against"
+    )
+    loss: Literal["cross_entropy", "binary", "margin", "listwise"] = Field(
+        "cross_entropy", description="objective over the options' scores"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the cross-entropy")
+    lm_loss_weight: float = Field(
+        0.0, ge=0, description="weight of a next-token loss on the right option"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate, then linear to 0")
     warmup_steps: int = Field(10, ge=0, description="steps of linear warm-up")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
@@ -87,6 +117,33 @@ class TrainingConfig(BaseModel):
             if self.best_metric != "loss":
                 raise ValueError("best_metric needs validation_data or validation_split")
         return self
+
+    @model_validator(mode="after")
+    def _head_fits(self):
+        if len(self.head_words) != (2 if self.head_init == "words" else 0):
+            raise ValueError("head_init words needs two head_words, any other none")
+        if self.label_smoothing and self.loss != "cross_entropy":
+            raise ValueError("label_smoothing is for loss cross_entropy")
+        return self
+
+    def head_settings(self, names: Sequence[str]) -> dict:
+        """Return the settings of the head that a formulation knows by name.
+
+        Raises:
+            ConfigError: a setting was changed that it does not know.
+        """
+        defaults = type(self).model_fields
+        unused = [
+            name
+            for name in HEAD_FIELDS
+            if name not in names and getattr(self, name) != defaults[name].default
+        ]
+        if unused:
+            raise ConfigError(
+                f"{', '.join(unused)}: only the multiple-choice formulation has a head; "
+                "leave it out, or use `mcqa train multiple-choice`."
+            )
+        return {name: getattr(self, name) for name in names}
 
 
 def load_config(path: str | None, flags: dict) -> TrainingConfig:

@@ -52,6 +52,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     """
     formulation = get_formulation(formulation_name)
     objective = _objective(formulation, config.objective)
+    head_fields = config.head_settings(formulation.SETTINGS)
     folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
     reference = resolve_model(config.model)
     if reference.kind == "run":
@@ -62,7 +63,8 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(reference.path)
-    model = _trainable_model(formulation, reference.path, config, device)
+    head = formulation.head_settings(tokenizer, **head_fields)
+    model = _trainable_model(formulation, reference.path, head, config, device)
     max_length = min(config.max_length, context_length(model))
     encoder = Encoder(tokenizer, get_template(config.template), max_length)
     scorer = None
@@ -97,6 +99,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         "formulation": formulation.NAME,
         "objective": objective.name,
         "template": config.template,
+        "head": head,
         "base_model": config.model,
         "quantization": config.quantization,
         "dtype": str(pick_dtype(config.dtype, device)).removeprefix("torch."),
@@ -131,9 +134,13 @@ def _objective(formulation, name: str | None) -> Objective:
     return objectives[name]
 
 
-def _trainable_model(formulation, path: str, config: TrainingConfig, device: str):
+def _trainable_model(formulation, path: str, head, config: TrainingConfig, device: str):
     backbone = formulation.load_backbone(
-        path, quantization=config.quantization, dtype=config.dtype, device=device
+        path,
+        head=head,
+        quantization=config.quantization,
+        dtype=config.dtype,
+        device=device,
     )
     return add_lora(
         formulation.prepare_for_training(backbone),

@@ -8,6 +8,7 @@ from transformers import BitsAndBytesConfig, LlamaForCausalLM
 
 from heads.branching import pack, pack_rows
 from heads.multiple_choice import HEAD_NAME, LlamaForMultipleChoice
+from heads.option_head import OptionHead
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 QUANTIZED = {
@@ -93,7 +94,7 @@ def test_the_head_of_a_loaded_trunk_is_zero_float_and_unquantized(
         tiny_model_folder, dtype=torch.bfloat16, quantization_config=QUANTIZED[quantization]
     )
     head = getattr(model, HEAD_NAME)
-    assert type(head) is torch.nn.Linear
+    assert type(head) is OptionHead
     assert head.weight.dtype == torch.float32
     assert head.weight.shape == (1, 64)
     assert head.weight.eq(0).all()

@@ -1,0 +1,58 @@
+"""The head: from the decoder's hidden states to one float32 score per option.
+
+It is one module, so that it is trained, saved and loaded as one. It stays float32 whatever the
+decoder is, and its weights are plain parameters and not `nn.Linear`, which quantizers replace and
+LoRA wraps: so no list of exceptions has to name it, also in checkpoints quantized by others.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .branching import BranchedBatch
+from .interaction import OptionInteraction
+from .pooling import attention_of_span, last_token, mean_of_span
+from .settings import HeadSettings
+
+
+class OptionHead(nn.Module):
+    """Pool an option's tokens, let options see each other where wanted, and score them.
+
+    Args:
+        hidden_size: D of the decoder.
+        settings: what the head is made of.
+    """
+
+    def __init__(self, hidden_size: int, settings: HeadSettings):
+        super().__init__()
+        self.pooling = settings.pooling
+        self.weight = nn.Parameter(torch.empty(1, hidden_size, dtype=torch.float32))
+        if settings.pooling == "attention":
+            self.query = nn.Parameter(torch.empty(hidden_size, dtype=torch.float32))
+        has_interaction = settings.interaction == "attention"
+        self.interaction = OptionInteraction(hidden_size) if has_interaction else None
+
+    def forward(self, hidden_ND: Tensor, batch: BranchedBatch) -> Tensor:
+        """Return (B, O) float32 scores, -inf where an option does not exist."""
+        with torch.autocast(hidden_ND.device.type, enabled=False):
+            vectors_BOD = self._pool(hidden_ND, batch.option_spans, batch.fork).float()
+            if self.interaction is not None:
+                vectors_BOD = self.interaction(vectors_BOD, batch.option_mask)
+            scores_BO = F.linear(vectors_BOD, self.weight).squeeze(-1)
+        return scores_BO.masked_fill(~batch.option_mask, float("-inf"))
+
+    def _pool(self, hidden_ND: Tensor, option_spans: Tensor, fork: Tensor) -> Tensor:
+        if self.pooling == "last":
+            return last_token(hidden_ND, option_spans)
+        if self.pooling == "mean":
+            return mean_of_span(hidden_ND, option_spans, fork)
+        return attention_of_span(hidden_ND, option_spans, fork, self.query)
+
+    def _apply(self, fn, recurse=True):
+        """Move between devices, but keep float32: `model.half()` is meant for the decoder."""
+
+        def move(tensor):
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(move, recurse)

@@ -1,0 +1,52 @@
+"""`mcqa merge`: a run's adapter and its base become one plain model folder."""
+
+import click
+
+from mcqa.cli.common import format_option, print_json, say
+
+
+@click.command("merge")
+@click.argument("run")
+@click.option("--output", required=True, help="Folder to write; new or empty.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["bfloat16", "float16", "float32"]),
+    help="Of the saved weights; default: the run's compute type.",
+)
+@click.option("--validation-data", help="Score these questions before and after the merge.")
+@click.option("--validation-split", help="Their split (Hub, bundled).")
+@click.option("--validation-limit", type=click.IntRange(1), help="Use only the first N of them.")
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ...")
+@format_option
+def command(
+    run,
+    output,
+    dtype,
+    validation_data,
+    validation_split,
+    validation_limit,
+    batch_size,
+    device,
+    output_format,
+):
+    """Merge RUN into a folder that AutoModelForMultipleChoice or AutoModelForCausalLM loads.
+
+    \b
+    mcqa merge runs/head --output models/head --validation-data validation.jsonl
+    """
+    from mcqa.app.merge import describe, merge_run
+    from mcqa.data import load_questions
+
+    questions = []
+    if validation_data:
+        questions = load_questions(validation_data, split=validation_split, limit=validation_limit)
+        say(f"Merging {run}; scoring {len(questions):,} questions before and after")
+    result = merge_run(
+        run, output, dtype=dtype, device=device, questions=questions, batch_size=batch_size
+    )
+    if output_format == "json":
+        print_json(result)
+        return
+    for line in describe(result):
+        click.echo(line)

@@ -1,0 +1,87 @@
+"""Melt an adapter into its base: a plain model folder, without PEFT and without 4-bit.
+
+The trap: an adapter learned to correct the quantized weights, not those of the original base.
+So the quantized base is dequantized, in float32, and the adapter is added to that; the sum is
+rounded once, to the type the model is saved in. That still moves scores: score again afterwards.
+"""
+
+import os
+from pathlib import Path
+
+from mcqa.checkpoints import attach_adapter
+from mcqa.errors import ConfigError, RunError
+from mcqa.quiet import quiet_loading
+
+CARD = """\
+---
+base_model: {base_model}
+tags: [multiple-choice, mcqa, {formulation}]
+---
+
+# {base_model}, tuned for multiple-choice questions ({formulation})
+
+The adapter of a run of mcqa, merged into its base ({quantization}, dequantized) in {dtype}.
+Prompt template: {template}. `transformers.{auto_class}` loads this folder{how}.
+"""
+
+
+def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
+    """Return a run's model with its adapter merged into the weights.
+
+    Args:
+        backbone: the base as the run's record says, quantized or not; it is used up.
+        folder: the run folder.
+        record: its `run.json`.
+        dtype: torch dtype of the result. A head stays float32.
+
+    Raises:
+        ModelError: the adapter is missing or damaged.
+    """
+    import torch
+
+    with quiet_loading():
+        if getattr(backbone, "hf_quantizer", None) is not None:
+            backbone = backbone.dequantize(dtype=torch.float32)
+        backbone = backbone.to(torch.float32)
+        merged = attach_adapter(backbone, folder, record).merge_and_unload(safe_merge=True)
+    merged.config.dtype = dtype
+    return merged.to(dtype).eval()
+
+
+def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Path:
+    """Write a merged model as a plain folder, a multiple-choice model together with its code.
+
+    Raises:
+        ConfigError: there is something in the folder.
+        RunError: nothing plain came out of the merge.
+    """
+    folder = Path(folder)
+    check_output(folder)
+    if hasattr(model.config, "quantization_config"):
+        raise RunError(f"{folder}: the merged model is still marked as quantized; not saved.")
+    has_head = record["formulation"] == "multiple_choice"
+    auto_class = "AutoModelForMultipleChoice" if has_head else "AutoModelForCausalLM"
+    if has_head:
+        model._auto_class = auto_class  # its code goes with it
+    card = CARD.format(
+        **record | {"dtype": str(model.dtype).removeprefix("torch.")},
+        auto_class=auto_class,
+        how=" after `import heads`, or with `trust_remote_code=True`" if has_head else "",
+    )
+    with quiet_loading():
+        # What loading did to a quantized file is not to be done backwards.
+        model.save_pretrained(folder, save_original_format=False)
+        tokenizer.save_pretrained(folder)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return folder
+
+
+def check_output(folder: str | os.PathLike) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        ConfigError: it does.
+    """
+    folder = Path(folder)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ConfigError(f"{folder} is not an empty folder. Choose another --output.")
