@@ -1,0 +1,241 @@
+"""What does branching save? Training step and scoring, branched against one row per option.
+
+    python benchmarks/multiple_choice.py --data medmcqa_dev.jsonl
+
+Every cell (quantization x phase x layout) runs in a process of its own, on the same questions in
+the same batches, and prints one JSON line; the parent prints the ratios side by side. Work is
+counted in real tokens, padding not; the ratio of tokens is what branching could save at most.
+
+`GFLOP/token` is 2 x the weights of the trunk's matrices. `of matmul` is scoring's rate in these
+FLOPs over that of one large matrix product, measured in the same process. Attention itself and
+dequantization are not counted as work, so it is a lower bound.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+LAYOUTS = ("rows", "branched")
+PHASES = ("train", "score")
+
+
+def main() -> None:
+    """Run one cell, or all of them in turn."""
+    options = parse()
+    if options.cell:
+        print(json.dumps(run_cell(options, *options.cell.split(":"))))
+        return
+    print(f"{options.model}, {options.data}, batch {options.batch_size}; {hardware()}")
+    for quantization in options.quantizations:
+        for phase in PHASES:
+            cells = {layout: start_cell(quantization, phase, layout) for layout in LAYOUTS}
+            report(quantization, phase, cells)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="MedMCQA rows")
+    parser.add_argument("--label-base", type=int, help="what the data's labels count from")
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--template", default="lettered")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--batches", type=int, default=8, help="timed batches a cell")
+    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--quantizations", nargs="+", default=["none", "nf4"])
+    parser.add_argument("--cell", help="for the processes that this one starts")
+    return parser.parse_args()
+
+
+def start_cell(*cell: str) -> dict:
+    """Run a cell in a process of its own and return what it measured."""
+    command = [sys.executable, *sys.argv, "--cell", ":".join(cell)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{result.stderr}")
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout: str) -> dict:
+    """Time one layout in one phase."""
+    import torch
+
+    from heads.branching import pack, pack_rows
+    from mcqa.backbones import load_tokenizer, pick_device, resolve_model
+    from mcqa.formulations import get_formulation
+
+    device = pick_device(options.device)
+    formulation = get_formulation("multiple_choice")
+    path = resolve_model(options.model).path
+    model = formulation.load_backbone(
+        path, quantization=quantization, dtype=options.dtype, device=device
+    )
+    work = 2 * trunk_weights(model)
+    questions = encode(options, load_tokenizer(path))
+    lay_out = pack if layout == "branched" else pack_rows
+    batches = [
+        (
+            lay_out([q.prefix for q in batch], [q.continuations for q in batch]).to(device),
+            torch.tensor([q.question.label for q in batch], device=device),
+        )
+        for batch in questions
+    ]
+    step = scoring(model) if phase == "score" else training(model, options.dtype, device)
+    loaded = reset_peak(device)
+    step(*batches[0])  # warm up: memory pools, kernels, optimizer state; the longest batch
+    started = time.perf_counter()
+    for batch, labels in batches[1:]:
+        step(batch, labels)
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - started
+    timed = batches[1:]
+    tokens = sum(int((batch.branch_ids >= 0).sum()) for batch, _ in timed)
+    return {
+        "seconds": seconds,
+        "questions": sum(len(labels) for _, labels in timed),
+        "tokens": tokens,
+        "padded": sum(batch.input_ids.numel() for batch, _ in timed),
+        "peak_mib": peak(device),
+        "above_model_mib": peak(device) - loaded,
+        "gflops": tokens * work / seconds / 1e9,
+        "matmul_gflops": matmul_rate(getattr(torch, options.dtype), device),
+        "work": work,
+    }
+
+
+def encode(options: argparse.Namespace, tokenizer) -> list[list]:
+    """Return batches of encoded questions, longest first as the scorers do."""
+    from mcqa.data import load_questions
+    from mcqa.encoding import Encoder
+    from mcqa.prompts import get_template
+
+    count = options.batch_size * (options.batches + 1)
+    questions = load_questions(options.data, limit=count, label_base=options.label_base)
+    encoded = Encoder(tokenizer, get_template(options.template), 512).encode(questions)
+    encoded.sort(key=lambda question: -question.tokens)
+    size = options.batch_size
+    return [encoded[start : start + size] for start in range(0, len(encoded), size)]
+
+
+def trunk_weights(model) -> int:
+    """Return how many weights the trunk's matrices have, 4-bit or not, without embeddings."""
+    import torch
+
+    linear = (m for m in model.base_model.modules() if isinstance(m, torch.nn.Linear))
+    return sum(m.in_features * m.out_features for m in linear)
+
+
+def scoring(model):
+    """Return the step of scoring a batch."""
+    import torch
+
+    @torch.inference_mode()
+    def step(batch, labels):
+        return model(**batch.as_dict()).logits
+
+    return step
+
+
+def training(model, dtype: str, device: str):
+    """Return the optimizer step that a QLoRA run takes."""
+    import torch
+
+    from mcqa.adapters import add_lora
+    from mcqa.formulations.multiple_choice import HEAD
+
+    peft_model = add_lora(model, head=HEAD)
+    optimizer = torch.optim.AdamW((p for p in peft_model.parameters() if p.requires_grad), lr=1e-4)
+    half = dtype != "float32"
+
+    def step(batch, labels):
+        with torch.autocast(device.split(":")[0], getattr(torch, dtype), enabled=half):
+            loss = peft_model(**batch.as_dict(), labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def matmul_rate(dtype, device: str, size: int = 2048) -> float:
+    """Return the GFLOP/s of one large matrix product."""
+    import torch
+
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    best = float("inf")
+    for _ in range(8):
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        started = time.perf_counter()
+        left @ right
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best / 1e9
+
+
+def reset_peak(device: str) -> float:
+    """Forget the peak memory so far and return what is in use, in MiB."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    Path("/proc/self/clear_refs").write_text("5")
+    return status("VmRSS")
+
+
+def peak(device: str) -> float:
+    """Return the peak memory since `reset_peak`, in MiB."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 2**20
+    return status("VmHWM")
+
+
+def status(name: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def report(quantization: str, phase: str, cells: dict[str, dict]) -> None:
+    """Print both layouts and their ratios."""
+    base = {"none": "unquantized"}.get(quantization, quantization)
+    print(f"\n{base}, {phase}: {cells['rows']['work'] / 1e9:.3f} GFLOP/token")
+    print(f"{'':10}{'questions/s':>12}{'peak MiB':>10}{'above model':>13}{'tokens':>9}", end="")
+    print(f"{'GFLOP/s':>9}{'of matmul':>11}")
+    for layout, cell in cells.items():
+        rate = cell["questions"] / cell["seconds"]
+        share = f"{cell['gflops'] / cell['matmul_gflops']:.0%}" if phase == "score" else "-"
+        print(
+            f"{layout:10}{rate:12.2f}{cell['peak_mib']:10.0f}{cell['above_model_mib']:13.0f}"
+            f"{cell['tokens']:9}{cell['gflops']:9.0f}{share:>11}"
+        )
+    rows, branched = cells["rows"], cells["branched"]
+    print(
+        f"branched: {rows['seconds'] / branched['seconds']:.2f}x the questions/s, "
+        f"{branched['peak_mib'] / rows['peak_mib']:.2f}x the peak memory "
+        f"({branched['above_model_mib'] / max(rows['above_model_mib'], 1):.2f}x above the model); "
+        f"ratio of tokens {rows['tokens'] / branched['tokens']:.2f}",
+        flush=True,
+    )
+
+
+def hardware() -> str:
+    import torch
+
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()
