@@ -1,0 +1,226 @@
+"""Worked examples, chat turns, a system message: which are drawn, and the prompt they make."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+
+from mcqa.encoding import Encoder
+from mcqa.errors import ConfigError, EncodingError
+from mcqa.prompts import TEMPLATES, Shots, get_template
+from mcqa.question import Question
+
+POOL = tuple(
+    Question(
+        id=f"p{n}", stem=f"What is {n} of a kind?", options=("apple", "saw", "nail"), label=n % 3
+    )
+    for n in range(12)
+)
+ASKED = Question(
+    id="asked",
+    stem="Which would you eat?",
+    options=("old saw", "cherry"),
+    label=1,
+    context="Two friends sort what lies on the table.",
+)
+CHAT = (
+    "{{ bos_token }}{% for turn in messages %}"
+    "<{{ turn['role'] }}>{{ turn['content'] }}</{{ turn['role'] }}>{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def chat_tokenizer(tiny_tokenizer):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.chat_template = CHAT
+    return tokenizer
+
+
+def names(questions):
+    return [question.id for question in questions]
+
+
+def asking(name, stem="Which would you eat?"):
+    return Question(id=name, stem=stem, options=("saw", "plum"))
+
+
+def test_a_draw_depends_on_seed_and_id_alone():
+    first = names(Shots(POOL, 4, seed=3).draw(asking("a")))
+    assert names(Shots(POOL, 4, seed=3).draw(asking("a", "Another stem?"))) == first
+    assert names(Shots(list(POOL), 4, seed=3).draw(asking("a"))) == first
+    ids = {tuple(names(Shots(POOL, 4, seed=3).draw(asking(f"id{n}")))) for n in range(10)}
+    seeds = {tuple(names(Shots(POOL, 4, seed=n).draw(asking("a")))) for n in range(10)}
+    assert len(ids) > 8
+    assert len(seeds) > 8
+
+
+def test_every_example_of_the_pool_gets_its_turn():
+    draws = [names(Shots(POOL, 3).draw(asking(f"id{n}"))) for n in range(100)]
+    assert set().union(*draws) == set(names(POOL))
+    assert {draw[0] for draw in draws} == set(names(POOL))
+
+
+@pytest.mark.parametrize("k", [1, 3, 11])
+def test_as_many_are_drawn_as_asked_for_and_none_twice(k):
+    for n in range(20):
+        assert len(set(names(Shots(POOL, k).draw(asking(f"id{n}"))))) == k
+
+
+def test_a_question_is_never_its_own_example():
+    for seed in range(20):
+        same_id, same_stem = asking("p4"), asking("other", POOL[4].stem)
+        assert "p4" not in names(Shots(POOL, 11, seed).draw(same_id))
+        assert "p4" not in names(Shots(POOL, 11, seed).draw(same_stem))
+        assert "p4" in names(Shots(POOL, 11, seed).draw(POOL[7]))
+
+
+def test_an_unlabelled_question_is_no_example():
+    pool = (*POOL[:3], *(replace(question, label=None) for question in POOL[3:]))
+    assert sorted(names(Shots(pool, 2).draw(POOL[0]))) == ["p1", "p2"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "k"),
+    [
+        (POOL, 0),
+        (POOL, -1),
+        (POOL, 12),
+        (POOL[:1], 1),
+        ((), 1),
+        ([replace(question, label=None) for question in POOL], 1),
+    ],
+)
+def test_examples_that_cannot_be_drawn_are_refused(pool, k):
+    labelled = sum(question.label is not None for question in pool)
+    with pytest.raises(ConfigError, match=f"shots: {k} examples from {labelled} labelled"):
+        Shots(pool, k)
+
+
+def test_fewer_examples_than_asked_for_are_not_passed_over_in_silence():
+    """The pool has three questions, two of them with the stem of the one that is asked."""
+    twice = (POOL[0], replace(POOL[0], id="again", options=("pear", "nail")), POOL[1])
+    shots = Shots(twice, 2)
+    assert len(shots.draw(asking("far"))) == 2
+    with pytest.raises(ConfigError):
+        shots.draw(asking("near", POOL[0].stem))
+
+
+def written(question, template, **more):
+    rendered = get_template(template).render(replace(question, **more))
+    return rendered.prefix, rendered.continuations[question.label]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_examples_stand_before_the_prompt_with_their_answers(tiny_tokenizer, template):
+    shots = Shots(POOL, 3, seed=5)
+    encoder = Encoder(tiny_tokenizer, get_template(template), 2000, shots=shots)
+    plain = Encoder(tiny_tokenizer, get_template(template), 2000)
+    (encoded,), (alone,) = encoder.encode([ASKED]), plain.encode([ASKED])
+    examples = "".join("".join(written(e, template)) + "\n\n" for e in shots.draw(ASKED))
+    text = examples + written(ASKED, template)[0]
+    assert list(encoded.prefix) == tiny_tokenizer(text)["input_ids"]
+    assert encoded.continuations == alone.continuations
+    assert (encoded.neutral_prefix, encoded.truncated) == (alone.neutral_prefix, 0)
+
+
+def test_an_example_reads_as_people_would_write_it(tiny_tokenizer):
+    encoder = Encoder(tiny_tokenizer, get_template("cloze"), 2000, shots=Shots(POOL[:2], 1))
+    (encoded,) = encoder.encode([POOL[1]])
+    assert tiny_tokenizer.decode(encoded.prefix, skip_special_tokens=True) == (
+        "Question: What is 0 of a kind?\nAnswer: apple\n\nQuestion: What is 1 of a kind?\nAnswer:"
+    )
+
+
+def test_each_question_of_a_batch_has_its_own_examples(tiny_tokenizer):
+    encoder = Encoder(tiny_tokenizer, get_template("cloze"), 2000, shots=Shots(POOL, 2))
+    together = encoder.encode(POOL)
+    assert together == [encoder.encode([question])[0] for question in POOL]
+
+
+@pytest.fixture(params=["text", "chat"])
+def encode(request, chat_tokenizer):
+    """Encode the question with three examples or none, within a limit."""
+
+    def run(limit, shots=None):
+        chat = request.param == "chat"
+        settings = {"shots": shots, "chat": chat}
+        encoder = Encoder(chat_tokenizer, get_template("cloze"), limit, **settings)
+        return encoder.encode([ASKED])[0]
+
+    return run
+
+
+def test_the_first_example_gives_way_first(encode, chat_tokenizer):
+    shots = Shots(POOL, 3)
+    first, *others = shots.draw(ASKED)
+    whole = encode(2000, shots)
+    cut = encode(whole.longest - 1, shots)
+    text = chat_tokenizer.decode(cut.prefix)
+    assert first.stem not in text
+    assert all(part in text for part in (*(q.stem for q in others), ASKED.context, ASKED.stem))
+    assert cut.longest < whole.longest
+    assert (whole.truncated, cut.truncated) == (0, len(whole.prefix) - len(cut.prefix))
+
+
+def test_all_examples_give_way_before_the_context(encode, chat_tokenizer):
+    shots = Shots(POOL, 3)
+    whole, alone = encode(2000, shots), encode(2000)
+    bare = encode(alone.longest, shots)
+    assert bare.prefix == alone.prefix
+    assert (bare.truncated, alone.truncated) == (len(whole.prefix) - len(alone.prefix), 0)
+    shorter = encode(alone.longest - 1, shots)
+    text = chat_tokenizer.decode(shorter.prefix)
+    assert (ASKED.context in text, ASKED.stem in text) == (False, True)
+    assert shorter.truncated == len(whole.prefix) - len(shorter.prefix)
+
+
+def test_options_that_do_not_fit_are_an_error_with_examples_too(tiny_tokenizer):
+    encoder = Encoder(tiny_tokenizer, get_template("cloze"), 8, shots=Shots(POOL, 3))
+    with pytest.raises(EncodingError, match="'asked'"):
+        encoder.encode([ASKED])
+
+
+@pytest.mark.parametrize("system", [None, "Answer with one letter."])
+@pytest.mark.parametrize("k", [0, 2])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_chat_is_exactly_the_tokenizers_own(chat_tokenizer, template, k, system):
+    shots = Shots(POOL, k) if k else None
+    settings = {"shots": shots, "chat": True, "system": system}
+    (encoded,) = Encoder(chat_tokenizer, get_template(template), 2000, **settings).encode([ASKED])
+    turns = [{"role": "system", "content": system}] if system else []
+    for example in shots.draw(ASKED) if shots else ():
+        asked, answer = written(example, template)
+        turns.append({"role": "user", "content": asked.rstrip()})
+        turns.append({"role": "assistant", "content": answer.strip()})
+    turns.append({"role": "user", "content": written(ASKED, template)[0].rstrip()})
+    expected = chat_tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, return_dict=False
+    )
+    assert list(encoded.prefix) == expected
+    bos = chat_tokenizer.bos_token_id
+    assert (encoded.prefix[0], encoded.prefix.count(bos)) == (bos, 1)
+    options = get_template(template).render(ASKED).continuations
+    for ids, text in zip(encoded.continuations, options, strict=True):
+        assert chat_tokenizer.decode(ids) == text.strip()
+
+
+def test_a_chat_reads_as_the_template_writes_it(chat_tokenizer):
+    settings = {"chat": True, "system": "Be brief.", "shots": Shots(POOL[:2], 1)}
+    encoder = Encoder(chat_tokenizer, get_template("cloze"), 2000, **settings)
+    (encoded,) = encoder.encode([POOL[1]])
+    assert chat_tokenizer.decode(encoded.prefix) == (
+        "<s><system>Be brief.</system>"
+        "<user>Question: What is 0 of a kind?\nAnswer:</user><assistant>apple</assistant>"
+        "<user>Question: What is 1 of a kind?\nAnswer:</user><assistant>"
+    )
+
+
+def test_a_chat_needs_a_chat_template(tiny_tokenizer):
+    with pytest.raises(ConfigError, match="has no chat template"):
+        Encoder(tiny_tokenizer, get_template("cloze"), 256, chat=True)
+
+
+def test_a_system_message_needs_a_chat(chat_tokenizer):
+    with pytest.raises(ConfigError, match="add --chat"):
+        Encoder(chat_tokenizer, get_template("cloze"), 256, system="Be brief.")
