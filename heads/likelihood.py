@@ -154,5 +154,6 @@ def add_training_forward(model: nn.Module) -> nn.Module:
     """
     base = type(model)
     forward = functools.wraps(base.forward)(_TrainingForward.forward)
-    model.__class__ = type(base.__name__, (_TrainingForward, base), {"forward": forward})
+    members = {"forward": forward, "__module__": base.__module__}
+    model.__class__ = type(base.__name__, (_TrainingForward, base), members)
     return model

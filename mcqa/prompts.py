@@ -6,6 +6,7 @@ A run stores its template's name; changing a template's text needs a new name.
 """
 
 import hashlib
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,11 @@ class Shots:
             )
 
     def draw(self, question: Question) -> list[Question]:
-        """Return k examples, never the question itself nor one with its id or its stem."""
+        """Return k examples, never the question itself nor one with its id or its stem.
+
+        Raises:
+            ConfigError: too few of the pool are about another question.
+        """
         digest = hashlib.sha256(f"{self.seed} {question.id}".encode()).digest()
         order = random.Random(digest).sample(range(len(self.pool)), k=len(self.pool))
         others = (
@@ -101,7 +106,13 @@ class Shots:
             and self.pool[index].id != question.id
             and self.pool[index].stem != question.stem
         )
-        return [example for _, example in zip(range(self.k), others, strict=False)]
+        drawn = list(itertools.islice(others, self.k))
+        if len(drawn) < self.k:
+            raise ConfigError(
+                f"shots: only {len(drawn)} of {self.k} examples for question {question.id!r} are "
+                "about another question; give a larger pool or fewer shots."
+            )
+        return drawn
 
 
 TEMPLATES = {

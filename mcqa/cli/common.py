@@ -85,8 +85,11 @@ scoring_options = options(
 )
 
 
-def draw_shots(shots, shots_data, shots_split, seed):
-    """Return where worked examples come from, or None without any."""
+def draw_shots(shots, shots_data, shots_split, seed, data_format, label_base):
+    """Return where worked examples come from, or None without any.
+
+    Their file is read as the questions' is; the bundled ones come from the training split.
+    """
     if (shots is None) != (shots_data is None):
         raise click.UsageError("--shots and --shots-data go together.")
     if shots is None:
@@ -94,7 +97,10 @@ def draw_shots(shots, shots_data, shots_split, seed):
     from mcqa.data import load_questions
     from mcqa.prompts import Shots
 
-    return Shots(tuple(load_questions(shots_data, split=shots_split)), shots, seed)
+    reading = {"split": shots_split, "format": data_format, "label_base": label_base}
+    if shots_data == "bundled":
+        reading = {"split": shots_split or "train"}
+    return Shots(tuple(load_questions(shots_data, **reading)), shots, seed)
 
 
 format_option = click.option(

@@ -70,7 +70,7 @@ def command(
     questions = load_questions(
         data, split=split, limit=limit, format=data_format, label_base=label_base
     )
-    examples = draw_shots(shots, shots_data, shots_split, seed)
+    examples = draw_shots(shots, shots_data, shots_split, seed, data_format, label_base)
     specs = [ModelSpec.parse(text, scorer) for text in models]
     names = distinct_names(specs)
     say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")

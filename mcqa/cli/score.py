@@ -53,7 +53,7 @@ def command(
     questions = load_questions(
         data, split=split, limit=limit, format=data_format, label_base=label_base
     )
-    examples = draw_shots(shots, shots_data, shots_split, seed)
+    examples = draw_shots(shots, shots_data, shots_split, seed, data_format, label_base)
     scorer = load_scorer(model, shots=examples, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
     with progress(len(questions), model) as on_progress:

@@ -19,6 +19,9 @@ class AccuracyTrainer(Trainer):
 
     def __init__(self, *, scorer: Scorer | None, questions: Sequence[Question], **others):
         super().__init__(**others)
+        # For a causal LM the Trainer leaves the first label of each row out of its count. The
+        # first token of a row never has a label, and the labels of `options` are no tokens.
+        self._loss_shifts_labels = False
         self.scorer = scorer
         self.questions = questions
 
