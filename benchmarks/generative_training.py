@@ -80,6 +80,7 @@ def train_trl(arguments) -> dict:
                 weight_decay=0.01,
                 optim="adamw_torch",
                 bf16=True,
+                use_cpu=not torch.cuda.is_available(),
                 gradient_checkpointing=False,
                 logging_steps=arguments.log_every,
                 save_strategy="no",
