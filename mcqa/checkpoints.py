@@ -74,8 +74,8 @@ def read_record(folder: str | os.PathLike) -> dict:
     return record
 
 
-def attach_adapter(model, folder: str | os.PathLike, record: dict):
-    """Put a run's adapter and head on its backbone.
+def attach_adapter(model, folder: str | os.PathLike, record: dict, *, trainable: bool = False):
+    """Put a run's adapter and head on its backbone, to score with or to train on.
 
     Raises:
         ModelError: the adapter is missing, or its tensors are not those that were saved.
@@ -87,7 +87,7 @@ def attach_adapter(model, folder: str | os.PathLike, record: dict):
         raise ModelError(f"{folder}: {ADAPTER_FILE} is missing; this run cannot be loaded.")
     try:
         with quiet_loading():
-            model = PeftModel.from_pretrained(model, str(folder))
+            model = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(
@@ -98,4 +98,4 @@ def attach_adapter(model, folder: str | os.PathLike, record: dict):
             f"{folder}: the adapter's tensors do not match the checksum in {RUN_FILE}; "
             "the file was changed or damaged. Train again or restore it."
         )
-    return model.eval()
+    return model.train(trainable)

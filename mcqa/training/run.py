@@ -16,8 +16,15 @@ from transformers import PrinterCallback, TrainingArguments, set_seed
 
 import mcqa
 from mcqa.adapters import add_lora, trainable_parameters
-from mcqa.backbones import context_length, load_tokenizer, pick_device, pick_dtype, resolve_model
-from mcqa.checkpoints import save_run
+from mcqa.backbones import (
+    ModelReference,
+    context_length,
+    load_tokenizer,
+    pick_device,
+    pick_dtype,
+    resolve_model,
+)
+from mcqa.checkpoints import attach_adapter, read_record, save_run
 from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
@@ -55,8 +62,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     head_fields = config.head_settings(formulation.SETTINGS)
     folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
     reference = resolve_model(config.model)
-    if reference.kind == "run":
-        raise ConfigError(f"model {config.model!r} is a run already; name its base model.")
+    earlier = _earlier_run(reference, formulation)
     device = pick_device(config.device)
     train_questions, train_record = load_training(config)
     validation_questions, validation_record = load_validation(config)
@@ -64,7 +70,10 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     set_seed(config.seed)
     tokenizer = load_tokenizer(reference.path)
     head = formulation.head_settings(tokenizer, **head_fields)
-    model = _trainable_model(formulation, reference.path, head, config, device)
+    if earlier:
+        head = earlier.get("head")
+        announce(f"Going on from {config.model}: its LoRA and head settings are kept.")
+    model = _trainable_model(formulation, reference, earlier, head, config, device)
     max_length = min(config.max_length, context_length(model))
     encoder = Encoder(tokenizer, get_template(config.template), max_length)
     scorer = None
@@ -100,7 +109,8 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         "objective": objective.name,
         "template": config.template,
         "head": head,
-        "base_model": config.model,
+        "base_model": earlier["base_model"] if earlier else config.model,
+        "started_from": config.model,
         "quantization": config.quantization,
         "dtype": str(pick_dtype(config.dtype, device)).removeprefix("torch."),
         "max_length": max_length,
@@ -134,14 +144,43 @@ def _objective(formulation, name: str | None) -> Objective:
     return objectives[name]
 
 
-def _trainable_model(formulation, path: str, head, config: TrainingConfig, device: str):
+def _earlier_run(reference: ModelReference, formulation) -> dict | None:
+    """Return the record of the run that training starts from, None where it starts from a model.
+
+    Raises:
+        ConfigError: that run is of the other formulation.
+    """
+    if reference.kind != "run":
+        return None
+    record = read_record(reference.path)
+    if record["formulation"] != formulation.NAME:
+        raise ConfigError(
+            f"model {reference.name!r} is a run of the formulation {record['formulation']}; "
+            f"{formulation.NAME} cannot go on from it. Name its base model "
+            f"{record['base_model']!r}, or train {record['formulation']}."
+        )
+    return record
+
+
+def _trainable_model(
+    formulation,
+    reference: ModelReference,
+    earlier: dict | None,
+    head,
+    config: TrainingConfig,
+    device: str,
+):
+    base = resolve_model(earlier["base_model"]) if earlier else reference
     backbone = formulation.load_backbone(
-        path,
+        base.path,
         head=head,
         quantization=config.quantization,
         dtype=config.dtype,
         device=device,
     )
+    if earlier:
+        prepared = formulation.prepare_for_training(backbone)
+        return attach_adapter(prepared, reference.path, earlier, trainable=True)
     return add_lora(
         formulation.prepare_for_training(backbone),
         r=config.lora_r,

@@ -257,9 +257,23 @@ def test_resume_and_overwrite_exclude_each_other_in_one_short_line(refused, trai
     assert "learning_rate" not in message
 
 
-def test_a_run_is_no_base_model(refused, training, runs, tmp_path):
+def test_a_run_of_the_other_formulation_is_no_start(refused, training, runs, tmp_path):
     settings = ["--model", runs["multiple-choice"], "--output", tmp_path / "run"]
-    assert "name its base model" in refused("train", "generative", *training, *settings)
+    assert "Name its base model" in refused("train", "generative", *training, *settings)
+
+
+@pytest.mark.parametrize("name", ["generative", "multiple-choice"])
+def test_training_goes_on_from_a_run(command, training, runs, tmp_path, name):
+    settings = ["--model", runs[name], "--output", tmp_path, "--warmup-steps", 0]
+    assert command("train", name, *training, *settings).code == 0
+    first, second = read_json(runs[name] / "run.json"), read_json(tmp_path / "run.json")
+    assert second["base_model"] == first["base_model"]
+    assert second["started_from"] == str(runs[name])
+    assert second["trained_sha256"] != first["trained_sha256"]
+    assert second["trainable_parameters"] == first["trainable_parameters"]
+    assert read_log(tmp_path)[0]["loss"] < 0.8 * read_log(runs[name])[0]["loss"]
+    data = ["--data", training[training.index("--data") + 1], "--output", tmp_path / "p.jsonl"]
+    assert command("score", "--model", tmp_path, *data).code == 0
 
 
 @pytest.mark.parametrize(
