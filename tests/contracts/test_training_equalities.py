@@ -165,6 +165,9 @@ def test_training_refuses_a_question_without_label(tiny_training, tmp_path):
         tiny_training("generative", data=str(path))
 
 
-def test_training_refuses_a_run_as_its_base(reference, formulation_name, tiny_training):
-    with pytest.raises(ConfigError, match="is a run already"):
-        tiny_training(formulation_name, model=reference.folder)
+def test_training_refuses_a_run_of_the_other_formulation(
+    reference, formulation_name, tiny_training
+):
+    (other,) = {"generative", "multiple_choice"} - {formulation_name}
+    with pytest.raises(ConfigError, match="cannot go on from it"):
+        tiny_training(other, model=reference.folder)
