@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from mcqa.app.evaluate import Evaluation, ModelSpec, compare_evaluations, evaluate
+from mcqa.app.evaluate import ModelSpec, compare_evaluations, evaluate
+from mcqa.app.folder import Evaluation
 from mcqa.data import data_fingerprint, load_questions
 from mcqa.embedded import ALIAS
 from mcqa.training.config import TrainingConfig
@@ -30,7 +31,7 @@ def run_demo(
     """Train both formulations, score them and the base, and write everything to a folder.
 
     Args:
-        folder: gets both run folders, predictions, `comparison.json` and `report.html`. Runs
+        folder: gets both run folders, predictions, `comparison.json`, `report.html` and more. Runs
             that an earlier demo left there are replaced.
         train_questions: use only the first so many training questions; None for all.
         seed: seed of both runs.
@@ -78,6 +79,7 @@ def run_demo(
         folder,
         title="Generation or a classification head?",
         details=details,
+        questions=test,
         compared=[*evaluations[: len(tuned)], best_base],
         clusters=facts,
     )

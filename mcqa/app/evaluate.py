@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcqa.checkpoints import read_record
-from mcqa.evaluation.comparison import compare_many
+from mcqa import checkpoints
+from mcqa.app.folder import PREDICTIONS, Evaluation, Record, write_record
+from mcqa.app.results import METRICS, write_results
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import Prediction, write_predictions
 from mcqa.files import write_json
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.question import Question
-from mcqa.report import accuracy_figure, write_report
 from mcqa.scoring import Scorer, load_scorer
 
 
@@ -30,26 +30,6 @@ class ModelSpec:
         if colon and any(named in get_formulation(name).SCORERS for name in NAMES):
             return cls(model, named)
         return cls(text, scorer)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Hold what one scorer answered, and what that cost.
-
-    Args:
-        name: how tables and folders call it.
-        scorer, template: names.
-        predictions: one per question, in the questions' order.
-        metrics: what `mcqa.evaluation.metrics.summarize` returns.
-        cost: `trainable_parameters`, `training_seconds`, `adapter_bytes`; None if untrained.
-    """
-
-    name: str
-    scorer: str
-    template: str
-    predictions: list[Prediction]
-    metrics: dict
-    cost: dict | None
 
 
 def score_timed(
@@ -89,15 +69,17 @@ def evaluate(
     scorer = load_scorer(spec.model, spec.scorer, **settings)
     predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
     metrics = summarize(predictions, seconds)
-    write_predictions(folder / "predictions.jsonl", predictions)
-    write_json(folder / "metrics.json", metrics)
-    return Evaluation(name, scorer.name, scorer.template, predictions, metrics, _cost(spec.model))
+    write_predictions(folder / PREDICTIONS, predictions)
+    write_json(folder / METRICS, metrics)
+    return Evaluation(
+        name, folder, scorer.name, scorer.template, predictions, metrics, _cost(spec.model)
+    )
 
 
 def _cost(model: str) -> dict | None:
     if not (Path(model) / "run.json").is_file():
         return None
-    record = read_record(model)
+    record = checkpoints.read_record(model)
     return {
         "trainable_parameters": record["trainable_parameters"],
         "training_seconds": record["seconds"],
@@ -111,52 +93,33 @@ def compare_evaluations(
     *,
     title: str,
     details: dict[str, str],
+    questions: Sequence[Question],
     compared: Sequence[Evaluation] | None = None,
     clusters: Mapping[str, str] | None = None,
 ) -> list[dict]:
-    """Compare every pair, and write `comparison.json`, `accuracy.svg` and `report.html`.
-
-    `comparison.json` is the comparison of the first two; those of further pairs are its `others`.
+    """Compare every pair, and write what `mcqa.app.results.write_results` writes.
 
     Args:
-        evaluations: what to show.
+        evaluations: what to show; their folders are in `folder`, or are it.
         folder: where to write.
         title, details: see `mcqa.report.write_report`.
+        questions: what was answered.
         compared: which of them to compare; by default all.
         clusters: see `mcqa.evaluation.comparison.compare`.
 
     Returns:
         The comparisons, none for a single evaluation or where a question has no label.
     """
-    runs = [
-        {
-            "name": evaluation.name,
-            "scorer": evaluation.scorer,
-            "template": evaluation.template,
-            "metrics": evaluation.metrics,
-            "cost": evaluation.cost,
-        }
-        for evaluation in evaluations
-    ]
-    for name in ("comparison.json", "accuracy.svg"):
-        (folder / name).unlink(missing_ok=True)
-    comparisons = []
-    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in evaluations)
-    if len(evaluations) > 1 and labelled:
-        compared = {e.name: e.predictions for e in compared or evaluations}
-        comparisons = compare_many(compared, clusters=clusters)
-        write_comparisons(folder, comparisons)
-        accuracy_figure(runs, folder / "accuracy.svg")
-    write_report(
-        folder / "report.html", title=title, runs=runs, comparisons=comparisons, details=details
+    record = Record(
+        title=title,
+        details=details,
+        evaluations=evaluations,
+        compared=[evaluation.name for evaluation in compared or evaluations],
+        clusters=clusters,
+        questions=questions,
     )
-    return comparisons
-
-
-def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
-    """Write `comparison.json`: the first comparison, further ones as its `others`."""
-    first, *others = comparisons
-    return write_json(folder / "comparison.json", first | ({"others": others} if others else {}))
+    write_record(folder, record)
+    return write_results(folder, record)
 
 
 def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:

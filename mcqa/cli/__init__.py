@@ -18,6 +18,7 @@ COMMANDS = {
     "score": "Score a data set with one model.",
     "evaluate": "Score a data set with several models and compare them.",
     "compare": "Compare predictions files over the same questions.",
+    "report": "Draw an evaluation's report again, without scoring.",
     "merge": "Merge a run into a plain model folder.",
     "doctor": "Show versions, device, 4-bit support, model and caches.",
 }

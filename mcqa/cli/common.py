@@ -161,6 +161,22 @@ def print_evaluations(evaluations, comparisons) -> None:
         click.echo(comparison["verdict"])
 
 
+def print_pair(comparison) -> None:
+    """Print how calibration and agreement of a described pair differ, in a few lines."""
+    paired, together = comparison["paired"], comparison["together"]
+    for name, label in (("nll", "NLL"), ("brier", "Brier score"), ("auroc", "AUROC")):
+        metric = paired["metrics"][name]
+        if metric["difference"] is not None:
+            difference = numbers.format_value(metric["difference"], metric["ci95"])
+            click.echo(
+                f"  {label} {metric['a']:.3f} and {metric['b']:.3f}, difference {difference}"
+            )
+    agreement = paired["agreement"]
+    share, kappa = numbers.format_accuracy(agreement["share"]), agreement["kappa"]
+    either = numbers.format_accuracy(together["either"]["value"])
+    click.echo(f"  same choice {share}, kappa {numbers.format_value(kappa)}, either right {either}")
+
+
 def report_details(**more: str) -> dict[str, str]:
     """Return what the numbers of a report depend on: the command, versions, hardware."""
     import torch

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import format_option, print_json, say
+from mcqa.cli.common import format_option, print_json, print_pair, say
 from mcqa.report import numbers
 
 
@@ -16,11 +16,12 @@ from mcqa.report import numbers
 def command(files, output, seed, output_format):
     """Compare predictions over the same questions, paired: B minus A.
 
-    Writes comparison.json: the first two files, and further pairs under `others`.
+    Writes comparison.json: the first two files, and further pairs under `others`; every metric's
+    difference with its interval is under `paired`.
     """
-    from mcqa.app.evaluate import write_comparisons
+    from mcqa.app.analysis import compare_runs
+    from mcqa.app.results import write_comparisons
     from mcqa.errors import ComparisonError
-    from mcqa.evaluation.comparison import compare_many
     from mcqa.evaluation.predictions import read_predictions
     from mcqa.files import require_folder
 
@@ -28,7 +29,7 @@ def command(files, output, seed, output_format):
         raise ComparisonError("give at least two different predictions files to compare.")
     names = _names([Path(file) for file in files])
     runs = dict(zip(names, map(read_predictions, files), strict=True))
-    comparisons = compare_many(runs, seed=seed)
+    comparisons = compare_runs(runs, seed=seed)
     path = write_comparisons(require_folder(output), comparisons)
     if output_format == "json":
         print_json(comparisons)
@@ -38,6 +39,7 @@ def command(files, output, seed, output_format):
                 accuracy = numbers.format_accuracy(side["accuracy"], side["accuracy_ci95"])
                 click.echo(f"{side['name']}: {accuracy}")
             click.echo(comparison["verdict"])
+            print_pair(comparison)
     say(f"Comparison: {path}")
 
 

@@ -50,7 +50,7 @@ def command(
     """Score the questions of DATA with every MODEL and compare them, paired.
 
     Writes predictions.jsonl and metrics.json (in a folder per model where there are several),
-    comparison.json, and report.html.
+    comparison.json, per_question.csv, report.html, and report.md with its plots.
 
     \b
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
@@ -94,10 +94,17 @@ def command(
         Data=f"{data}, {len(questions):,} questions, sha256 {data_fingerprint(data, split)[:16]}",
     )
     comparisons = compare_evaluations(
-        evaluations, folder, title=f"mcqa on {Path(data).name}", details=details
+        evaluations,
+        folder,
+        title=f"mcqa on {Path(data).name}",
+        details=details,
+        questions=questions,
     )
     if output_format == "json":
-        shown = ({**asdict(e), "predictions": len(e.predictions)} for e in evaluations)
+        shown = (
+            {**asdict(e), "folder": str(e.folder), "predictions": len(e.predictions)}
+            for e in evaluations
+        )
         print_json({"models": list(shown), "comparisons": comparisons})
     else:
         print_evaluations(evaluations, comparisons)

@@ -1,13 +1,18 @@
-"""The report of a comparison: one self-contained HTML page, its plot, numbers for people.
+"""The report of an evaluation: a self-contained HTML page, Markdown, plots, numbers for people.
 
 Names are imported on first use, so that formatting a number does not load matplotlib.
 """
 
 import importlib
 
-_HOMES = {"accuracy_figure": "mcqa.report.plots", "write_report": "mcqa.report.page"}
+_HOMES = {
+    "accuracy_figure": "mcqa.report.plots",
+    "draw_figures": "mcqa.report.figures",
+    "write_markdown": "mcqa.report.page",
+    "write_report": "mcqa.report.page",
+}
 
-__all__ = ["accuracy_figure", "write_report"]
+__all__ = ["accuracy_figure", "draw_figures", "write_markdown", "write_report"]
 
 
 def __getattr__(name: str):

@@ -67,6 +67,30 @@ def format_accuracy(accuracy: float | None, interval: Sequence[float] | None = N
     return f"{accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})"
 
 
+def format_value(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """Return a number that is no share, with its interval where one is given.
+
+    >>> format_value(1.0234, (0.97, 1.0749)), format_value(-0.00004), format_value(None)
+    ('1.023 (0.970 to 1.075)', '0.000', '–')
+    """
+    if value is None:
+        return UNKNOWN
+    shown = [f"{number:.3f}" for number in (value, *(interval or ()))]
+    shown = ["0.000" if number == "-0.000" else number for number in shown]
+    return shown[0] if interval is None else f"{shown[0]} ({shown[1]} to {shown[2]})"
+
+
+def format_p_value(p: float | None) -> str:
+    """Return a p-value, never as zero.
+
+    >>> format_p_value(0.03125), format_p_value(0.0001), format_p_value(1.0)
+    ('0.031', '< 0.001', '1')
+    """
+    if p is None:
+        return UNKNOWN
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
 def _scaled(value: float, units: Sequence[str]) -> str:
     """Return the value in the first unit (each 1,000 of the last) that keeps it below 1,000."""
     value /= 1000

@@ -50,6 +50,11 @@ def test_two_files(command, files, tmp_path):
     assert "a: 30.0%" in result.out
     assert "b: 90.0%" in result.out
     assert comparison["verdict"] in result.out
+    assert comparison["paired"]["table"] == {"both": 3, "a_only": 0, "b_only": 6, "neither": 1}
+    # all scores are equal: NLL is log 2 in both, the same choice in 4 of 10
+    assert "NLL 0.693 and 0.693, difference 0.000 (0.000 to 0.000)" in result.out
+    assert "same choice 40.0%" in result.out
+    assert "either right 90.0%" in result.out
 
 
 def test_three_files_as_json(command, files, tmp_path):

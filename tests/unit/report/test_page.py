@@ -1,12 +1,16 @@
+import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from mcqa.app.analysis import compare_runs, describe
 from mcqa.evaluation.comparison import compare_many
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import Prediction
-from mcqa.report import write_report
+from mcqa.report import write_markdown, write_report
+from mcqa.report.page import escape_markdown
 
 COST = {"trainable_parameters": 4_884_480, "training_seconds": 123.4, "adapter_bytes": 19_577_344}
 
@@ -71,7 +75,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes.extend(attrs)
-        if tag not in ("meta", "link", "img", "path", "use", "rect"):
+        if tag not in ("meta", "link", "img", "path", "use", "rect", "br"):
             self.open.append(tag)
         if tag == "table":
             self.tables.append([])
@@ -88,7 +92,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag, f"unbalanced {tag}"
 
     def handle_data(self, data):
-        if self.open and self.open[-1] in ("td", "th"):
+        if {"td", "th"} & set(self.open):
             self.tables[-1][-1][-1] += data
         if not {"style", "svg"} & set(self.open):
             self.texts.append(data)
@@ -107,7 +111,7 @@ def test_the_page_is_well_formed_and_holds_title_verdict_and_details(tmp_path):
     assert verdict.startswith("multiple_choice answers 20.0 points more")
     assert page.text.index("A title") < page.text.index(verdict) < page.text.index("Accuracy (95%")
     assert page.text.index("Accuracy (95%") < page.text.index("Command mcqa compare")
-    assert page.tags.count("svg") == 1
+    assert page.tags.count("svg") == 2  # accuracy and cost
 
 
 def test_the_table_tells_accuracy_speed_and_cost(tmp_path):
@@ -238,3 +242,123 @@ def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path):
     with pytest.raises(KeyError):
         write_report(path, title="x", runs=[{"name": "broken"}], comparisons=[], details={})
     assert path.read_bytes() == before
+
+
+GROUP = {"n": 50, "metrics": {"accuracy": {"value": 0.5, "n": 50, "ci95": [0.37, 0.63]}}}
+EXAMPLES = {
+    "a_only": [{"id": "q", "context": None, "stem": "Why?", "answer": "so", "chosen": None}],
+    "b_only": [{"id": "r", "context": "It is.", "stem": "How?", "answer": "thus", "chosen": "no"}],
+}
+SHARES = (0.7, 0.2, 0.1)
+SCORES = tuple(map(math.log, SHARES))
+
+
+def further(answers=ANSWERS, **changes):
+    """Return runs and comparisons as an evaluation makes them, with `changes` to the metrics."""
+    scored = {
+        name: [replace(p, scores=SCORES, probabilities=SHARES) for p in run]
+        for name, run in answers.items()
+    }
+    runs = described(scored)
+    for run, predictions in zip(runs, scored.values(), strict=True):
+        run["metrics"] = describe(predictions, [], 8.0) | changes
+    return runs, compare_runs(scored)
+
+
+def write_further(path, examples=(EXAMPLES,), markdown=False, title="A title", **changes):
+    runs, comparisons = further(**changes)
+    write = write_markdown if markdown else write_report
+    return write(
+        path,
+        title=title,
+        runs=runs,
+        comparisons=comparisons,
+        details={"Seed": "0"},
+        examples=examples,
+    )
+
+
+def test_a_described_evaluation_has_all_plots_and_tables(tmp_path):
+    groups = {"Art": GROUP, "Law": GROUP}
+    page = Page(write_further(tmp_path / "report.html", per_subject=groups).read_text())
+    assert page.tags.count("svg") == 6
+    assert page.open == []
+    headings = ["Accuracy per subject", "Is a run as sure", "Further metrics", "metric by metric"]
+    places = [page.text.index(heading) for heading in headings]
+    assert places == sorted(places)
+    metrics = {row[0]: row[1:] for row in page.tables[1]}
+    # the gold option has 0.7 throughout, whatever was chosen: 0.3² + 0.2² + 0.1²
+    assert metrics["Right option among the two likeliest"][0].startswith("100.0%")
+    assert metrics["Brier score ↓"][0] == "0.140 (0.140 to 0.140)"
+    differences = {row[0]: row[1:] for row in page.tables[3]}
+    assert differences["Accuracy"][:2] == ["50.0%", "70.0%"]
+    assert differences["Accuracy"][2].startswith("+20.0 (+")
+    assert "at least one of the two is right for 80.0%" in page.text
+
+
+def test_questions_that_one_run_gets_right_are_told(tmp_path):
+    page = Page(write_further(tmp_path / "report.html").read_text())
+    assert "Only generative is right: 1 of 10 Why? ✓ so ✗ no answer could be read" in page.text
+    assert "Only multiple_choice is right: 1 of 30 It is. How? ✓ thus ✗ no" in page.text
+    assert "Why?" not in write_further(tmp_path / "report.html", examples=()).read_text()
+
+
+def test_a_long_page_is_self_contained_and_its_plots_do_not_share_ids(tmp_path):
+    html = write_further(tmp_path / "report.html", per_subject={"A": GROUP, "B": GROUP}).read_text()
+    assert "http" not in html
+    assert "<script" not in html
+    ids = re.findall(r'\sid="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r'href="#([^"]*)"', html) + re.findall(r"url\(#([^)]*)\)", html):
+        assert target in ids
+
+
+def test_texts_of_questions_and_subjects_are_escaped(tmp_path):
+    example = {"id": "q", "context": HOSTILE, "stem": HOSTILE, "answer": HOSTILE, "chosen": HOSTILE}
+    html = write_further(
+        tmp_path / "report.html",
+        examples=({"a_only": [example], "b_only": []},),
+        per_subject={HOSTILE: GROUP, "B": GROUP},
+    ).read_text()
+    page = Page(html)
+    assert "script" not in page.tags
+    assert page.text.count(HOSTILE) == 4
+
+
+def test_markdown_says_the_same_and_has_its_plots_beside_it(tmp_path):
+    text = write_further(tmp_path / "report.md", markdown=True).read_text()
+    page = Page(write_further(tmp_path / "report.html").read_text())
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert "Further metrics" in headings
+    assert len(headings) == page.tags.count("h2")
+    pictures = re.findall(r"^!\[.*\]\((.*)\)$", text, re.MULTILINE)
+    assert {*pictures} == {f"plots/{path.name}" for path in (tmp_path / "plots").iterdir()}
+    assert "| Accuracy (95% interval) | 50.0% (40.4 to 59.6) |" in text
+    assert "- Why?\n  ✓ so ✗ no answer could be read\n" in text
+    blocks = text.split("\n\n")
+    assert all(len({line.count(" |") for line in b.splitlines()[::2]}) == 1 for b in blocks)
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("<b>&", "&lt;b&gt;&amp;"),
+        ("a|b", r"a\|b"),
+        ("![x](y)", r"!\[x\](y)"),
+        ("one\n\n# two", r"one \# two"),
+        ("- a", "&#45; a"),
+        ("1. a", "1&#46; a"),
+        ("-1.5 (-2 to 0)", "-1.5 (-2 to 0)"),
+        ("54.1%", "54.1%"),
+        ("---", "&#45;--"),
+    ],
+)
+def test_markdown_shows_a_text_as_it_is(text, escaped):
+    assert escape_markdown(text) == escaped
+
+
+def test_a_hostile_title_does_not_get_into_the_markdown(tmp_path):
+    text = write_further(tmp_path / "report.md", markdown=True, title=f"{HOSTILE}\n# x").read_text()
+    assert "<script" not in text
+    assert text.startswith("# &lt;script")
+    assert "\n# x" not in text

@@ -1,0 +1,151 @@
+"""An evaluation's folder: what must be kept to draw its report again without scoring.
+
+    evaluation.json     title, details, what was compared, and of each run its name, folder,
+                        scorer, template, seconds and cost
+    questions.jsonl     the questions, to show their texts and to count their subjects
+    predictions.jsonl   of each run, in its folder
+
+The trap: the questions may not be yours to pass on. Delete `questions.jsonl` before you share a
+folder whose questions are not; the report is then drawn without subjects and without texts.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mcqa.errors import DataError
+from mcqa.evaluation.metrics import summarize
+from mcqa.evaluation.predictions import Prediction, read_predictions
+from mcqa.files import write_json, write_whole
+from mcqa.question import Question
+
+RECORD, QUESTIONS, PREDICTIONS = "evaluation.json", "questions.jsonl", "predictions.jsonl"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold what one scorer answered, and what that cost.
+
+    Args:
+        name: how tables and folders call it.
+        folder: where its `predictions.jsonl` and `metrics.json` are.
+        scorer, template: names.
+        predictions: one per question, in the questions' order.
+        metrics: what `mcqa.evaluation.metrics.summarize` returns.
+        cost: `trainable_parameters`, `training_seconds`, `adapter_bytes`; None if untrained.
+    """
+
+    name: str
+    folder: Path
+    scorer: str
+    template: str
+    predictions: list[Prediction]
+    metrics: dict
+    cost: dict | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """Hold what a report is drawn from.
+
+    Args:
+        title, details: see `mcqa.report.write_report`.
+        evaluations: what to show.
+        compared: the names of those to compare.
+        clusters: see `mcqa.evaluation.comparison.compare`.
+        questions: what was answered; none where they are not known.
+    """
+
+    title: str
+    details: dict[str, str]
+    evaluations: Sequence[Evaluation]
+    compared: Sequence[str]
+    clusters: Mapping[str, str] | None
+    questions: Sequence[Question]
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write `evaluation.json` and `questions.jsonl`; the runs' own files are there already."""
+    runs = [
+        {
+            "name": evaluation.name,
+            "folder": evaluation.folder.relative_to(folder).as_posix(),
+            "scorer": evaluation.scorer,
+            "template": evaluation.template,
+            "seconds": evaluation.metrics["seconds"],
+            "cost": evaluation.cost,
+        }
+        for evaluation in record.evaluations
+    ]
+    rows = (json.dumps(asdict(question), ensure_ascii=False) for question in record.questions)
+    write_whole(folder / QUESTIONS, "".join(row + "\n" for row in rows))
+    kept = {
+        "title": record.title,
+        "details": record.details,
+        "runs": runs,
+        "compared": list(record.compared),
+        "clusters": record.clusters,
+    }
+    write_json(folder / RECORD, kept)
+
+
+def read_record(folder: Path) -> Record:
+    """Read what `write_record` and the scoring left in a folder.
+
+    Raises:
+        DataError: there is no `evaluation.json`, a run's predictions are missing, or a file is
+            not what it should be.
+    """
+    path = folder / RECORD
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        runs, compared = kept["runs"], kept["compared"]
+        evaluations = [_read_run(folder, run) for run in runs]
+        return Record(
+            title=kept["title"],
+            details=kept["details"],
+            evaluations=evaluations,
+            compared=compared,
+            clusters=kept["clusters"],
+            questions=_read_questions(folder / QUESTIONS),
+        )
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{folder}: no {RECORD} in it. Name a folder that `mcqa evaluate` or `mcqa demo` "
+            "wrote; where an older version did, evaluate again."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{path}: not what `mcqa evaluate` writes ({type(error).__name__}: {error}). "
+            "Evaluate again."
+        ) from error
+
+
+def _read_run(folder: Path, run: dict) -> Evaluation:
+    inside = folder / run["folder"]
+    if not inside.resolve().is_relative_to(folder.resolve()):
+        raise DataError(
+            f"{folder / RECORD}: the run {run['name']!r} is in {run['folder']!r}, outside of the "
+            "evaluation's folder, where nothing may be written. Evaluate again."
+        )
+    predictions = read_predictions(inside / PREDICTIONS)
+    return Evaluation(
+        name=run["name"],
+        folder=inside,
+        scorer=run["scorer"],
+        template=run["template"],
+        predictions=predictions,
+        metrics=summarize(predictions, run["seconds"]),
+        cost=run["cost"],
+    )
+
+
+def _read_questions(path: Path) -> list[Question]:
+    """Return the questions, none where their file was taken away."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8") as file:
+        return [Question(**json.loads(line)) for line in file]

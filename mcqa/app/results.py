@@ -1,0 +1,93 @@
+"""Write all that an evaluation says: numbers for machines, tables, and the report for people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcqa.app.analysis import compare_runs, describe, one_sided, per_question
+from mcqa.app.folder import Evaluation, Record, read_record
+from mcqa.files import write_json, write_whole
+from mcqa.report import accuracy_figure, draw_figures, write_markdown, write_report
+from mcqa.report.page import PLOTS
+
+METRICS, COMPARISON, ACCURACY = "metrics.json", "comparison.json", "accuracy.svg"
+PER_QUESTION = "per_question.csv"
+
+
+def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[dict]:
+    """Write an evaluation's numbers and its report; what an earlier one left is replaced.
+
+    `metrics.json` of each run, in its folder; `per_question.csv`, `report.html`, `report.md` and
+    `plots/`; where labelled runs are compared `comparison.json`, the comparison of the first two
+    with those of further pairs as its `others`, and `accuracy.svg`.
+
+    Args:
+        folder: where to write.
+        record: what was evaluated.
+        texts: whether the report shows questions that only one run gets right.
+
+    Returns:
+        The comparisons, none for a single evaluation or where a question has no label.
+    """
+    for name in (COMPARISON, ACCURACY):
+        (folder / name).unlink(missing_ok=True)
+    for old in (folder / PLOTS).glob("*.svg"):
+        old.unlink()
+    runs = [_run(evaluation, record) for evaluation in record.evaluations]
+    for evaluation, run in zip(record.evaluations, runs, strict=True):
+        write_json(evaluation.folder / METRICS, run["metrics"])
+    answers = {evaluation.name: evaluation.predictions for evaluation in record.evaluations}
+    questions = {question.id: question for question in record.questions}
+    write_whole(folder / PER_QUESTION, per_question(answers, questions))
+    compared = {name: answers[name] for name in record.compared}
+    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in record.evaluations)
+    comparisons = []
+    if len(compared) > 1 and labelled:
+        comparisons = compare_runs(compared, clusters=record.clusters)
+        write_comparisons(folder, comparisons)
+        accuracy_figure(runs, folder / ACCURACY)
+    pairs = [(compared[c["a"]["name"]], compared[c["b"]["name"]]) for c in comparisons]
+    told = {
+        "title": record.title,
+        "runs": runs,
+        "comparisons": comparisons,
+        "details": record.details,
+        "examples": [one_sided(a, b, questions) for a, b in pairs] if texts and questions else (),
+        "plots": draw_figures(runs),
+    }
+    write_markdown(folder / "report.md", **told)
+    write_report(folder / "report.html", **told)
+    return comparisons
+
+
+def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], list[dict]]:
+    """Compute and draw again what an evaluation's folder says, without scoring.
+
+    Args:
+        folder: what `mcqa.app.evaluate.compare_evaluations` wrote.
+        texts: whether the report shows questions.
+
+    Returns:
+        The evaluations and the comparisons.
+
+    Raises:
+        DataError: the folder is not an evaluation's, or not whole.
+    """
+    record = read_record(folder)
+    return record.evaluations, write_results(folder, record, texts=texts)
+
+
+def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
+    """Write `comparison.json`: the first comparison, further ones as its `others`."""
+    first, *others = comparisons
+    return write_json(folder / COMPARISON, first | ({"others": others} if others else {}))
+
+
+def _run(evaluation: Evaluation, record: Record) -> dict:
+    seconds = evaluation.metrics["seconds"]
+    return {
+        "name": evaluation.name,
+        "scorer": evaluation.scorer,
+        "template": evaluation.template,
+        "metrics": describe(evaluation.predictions, record.questions, seconds),
+        "cost": evaluation.cost,
+    }

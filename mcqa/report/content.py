@@ -1,0 +1,115 @@
+"""What a report says, in the order in which it says it; a page only gives it a form."""
+
+from collections.abc import Callable, Sequence
+
+from mcqa.report import numbers
+from mcqa.report.blocks import Plot, Section, Table, Text
+from mcqa.report.further import metric_table
+from mcqa.report.pairs import pair_sections
+from mcqa.report.subjects import FEWEST
+
+PLOTS = {
+    "subjects": (
+        "Accuracy per subject",
+        "Accuracy of each run per subject, with intervals",
+        "The number of questions is in brackets. Subjects of fewer than "
+        f"{FEWEST} questions are taken together where others have more. Among many subjects one "
+        "looks good or bad by luck: an interval says nothing about how a subject differs from the "
+        "others.",
+    ),
+    "reliability": (
+        "Is a run as sure as it is right?",
+        "Reliability: the share of right answers over the mean confidence, per bin",
+        "Answers are put into 15 bins by their confidence, the probability of the chosen option. "
+        "On the dashed line a run is right as often as it claims; below it, it claims too much.",
+    ),
+    "risk-coverage": (
+        "What if it answered only where it is sure?",
+        "Risk and coverage: the share of wrong answers among the most confident ones",
+        "A curve that rises to the right knows where it is wrong: the answers it is surest of "
+        "are better than the rest. Its end is the share of wrong answers among all.",
+    ),
+    "positions": (
+        "Does the position matter?",
+        "Recall of each gold position and how often each position is chosen",
+        "Above: how many of the questions whose answer stands there are answered right. A run "
+        "without a preference has about the same there for all positions.",
+    ),
+    "cost": (
+        "Accuracy and speed",
+        "Accuracy over questions per second",
+        "Measured while scoring, on the hardware under Details. What else a run costs is in the "
+        "first table.",
+    ),
+}
+
+
+def report_sections(
+    runs: list[dict], comparisons: list[dict], examples: Sequence[dict], plots: Sequence[str]
+) -> list[Section]:
+    """Return the report's sections.
+
+    Args:
+        runs, comparisons, examples: as `write_report` takes them.
+        plots: the names of the plots that there are.
+    """
+    sections = [Section("", _first_screen(runs, comparisons, plots))]
+    for name, (heading, description, note) in PLOTS.items():
+        if name in plots:
+            sections.append(Section(heading, [Plot(name, description), Text(note)]))
+    further = metric_table(runs)
+    if further:
+        sections.append(Section("Further metrics", further))
+    return sections + pair_sections(comparisons, examples)
+
+
+def _first_screen(
+    runs: list[dict], comparisons: list[dict], plots: Sequence[str]
+) -> list[Text | Plot | Table]:
+    findings = [comparison["verdict"] for comparison in comparisons] or _findings(runs)
+    style = "finding" if len(findings) == 1 else "finding several"
+    blocks = [Text(finding, style) for finding in findings]
+    if "accuracy" in plots:
+        described = "Accuracy of each run with its 95% interval; the numbers are in the table below"
+        blocks.append(Plot("accuracy", described))
+    blocks.append(Table(["Run", *(run["name"] for run in runs)], _rows(runs), style="runs"))
+    note = "A dash: not measured, or nothing was trained. Accuracy intervals are Wilson's."
+    return [*blocks, Text(note)]
+
+
+def _findings(runs: list[dict]) -> list[str]:
+    """Say how many questions each run gets right, where there is nothing to compare."""
+    return [
+        f"{run['name']} answers {_accuracy(run)} of {run['metrics']['n']} questions right."
+        if run["metrics"]["n"]
+        else f"{run['name']} answered no labelled question, so its accuracy is not known."
+        for run in runs
+    ]
+
+
+def _rows(runs: list[dict]) -> list[list[str]]:
+    """Return the table: a heading and one cell per run, for each thing there is to tell."""
+    rows = [
+        ("Accuracy (95% interval)", _accuracy),
+        ("Questions per second", _of("metrics", "questions_per_second", numbers.format_rate)),
+        ("Trainable parameters", _of("cost", "trainable_parameters", numbers.format_count)),
+        ("Training time", _of("cost", "training_seconds", numbers.format_seconds)),
+        ("Adapter size", _of("cost", "adapter_bytes", numbers.format_bytes)),
+        ("Scorer", lambda run: run["scorer"]),
+        ("Template", lambda run: run["template"]),
+        ("Questions", _of("metrics", "n", numbers.format_count)),
+    ]
+    for heading, key in (("Answers not parsed", "unparsed"), ("Without label", "unlabelled")):
+        if any(run["metrics"][key] for run in runs):
+            rows.append((heading, _of("metrics", key, numbers.format_count)))
+    return [[heading, *(cell(run) for run in runs)] for heading, cell in rows]
+
+
+def _of(part: str, key: str, format: Callable) -> Callable[[dict], str]:
+    """Return the function that formats one number of a run, a dash where its part is None."""
+    return lambda run: numbers.UNKNOWN if run[part] is None else format(run[part][key])
+
+
+def _accuracy(run: dict) -> str:
+    metrics = run["metrics"]
+    return numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"])

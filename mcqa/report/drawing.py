@@ -1,0 +1,110 @@
+"""What all plots share: colours, runs told apart, SVG for a page and for a file.
+
+A plot is drawn on a transparent ground in greys and colours that can be read on white and on
+black; the page goes one further and draws the greys in its own text colour. The same runs always
+give the same bytes: no date, no random id.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+INK, ACCENT = "#757575", "#2f80c9"
+COLORS = (ACCENT, "#d1742a", "#3d9a5f", "#a566c4", "#c9558a", "#8a8433")
+MARKERS = "os^DvP"
+SETTINGS = {"svg.hashsalt": "mcqa", "svg.fonttype": "none", "font.size": 10}
+WIDTH = 5
+"""Inches; a phone shows text of size 10 on this width just large enough to read."""
+
+
+def new_figure(height: float) -> Figure:
+    """Return an empty figure of the width that all plots have."""
+    return Figure(figsize=(WIDTH, height), dpi=200, layout="constrained")
+
+
+def render(figure: Figure, format: str = "svg") -> bytes:
+    """Return a figure as `svg` or `png`."""
+    buffer = io.BytesIO()
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type")) if format == "svg" else {}
+    figure.savefig(buffer, format=format, transparent=True, metadata=metadata)
+    return buffer.getvalue()
+
+
+def settings():
+    """Return the context in which figures are drawn and rendered."""
+    return matplotlib.rc_context(SETTINGS)
+
+
+def inline(svg: bytes, prefix: str) -> str:
+    """Return an `<svg>` element for a page, drawn in the page's text colour.
+
+    Args:
+        svg: what `render` returned.
+        prefix: put before its ids, so that those of two plots on a page differ.
+    """
+    text = svg.decode()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    # inside HTML the namespaces are implied; without them the page holds no address at all
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
+    return re.sub(r'(\sid="|href="#|url\(#)', rf"\1{prefix}-", text)
+
+
+def plain(axes: Axes, *, left: bool = True) -> None:
+    """Take the box off and draw what is left in ink."""
+    axes.tick_params(colors=INK, length=3)
+    axes.spines[["right", "top"]].set_visible(False)
+    axes.spines["left"].set_visible(left)
+    axes.spines[["left", "bottom"]].set_color(INK)
+    for label in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        label.set_color(INK)
+
+
+def styles(runs: list[dict]) -> Iterator[tuple[int, dict, str, str]]:
+    """Yield each run with its place, colour and marker, the same in every plot."""
+    for place, run in enumerate(runs):
+        yield place, run, COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+
+
+def legend(figure: Figure, runs: list[dict], shown: list[dict]) -> None:
+    """Name the shown ones of the runs above the plot."""
+    handles, names = [], []
+    for _, run, color, marker in styles(runs):
+        if run in shown:
+            handles.append(Line2D([], [], color=color, marker=marker, linewidth=1.5, markersize=5))
+            names.append(shortened(run["name"], 28))
+    columns = 2 if len(names) > 1 else 1
+    drawn = figure.legend(
+        handles, ["run"] * len(names), loc="outside upper left", ncols=columns, frameon=False
+    )
+    # set afterwards: a legend takes `$` for a formula and leaves out what starts with `_`
+    for text, name in zip(drawn.get_texts(), names, strict=True):
+        text.set(text=name, color=INK, parse_math=False)
+
+
+def shortened(name: str, longest: int = 44) -> str:
+    """Return the name, its middle left out where it would run into what is beside it."""
+    half = longest // 2 - 1
+    return name if len(name) <= longest else f"{name[:half]} … {name[-half:]}"
+
+
+def whisker(
+    axes: Axes,
+    x: float,
+    y: float,
+    ci95: list[float] | None,
+    color: str,
+    marker: str,
+    *,
+    upright: bool,
+) -> None:
+    """Draw a point and its interval, all in percent of 1."""
+    if ci95 is not None:
+        low, high = 100 * ci95[0], 100 * ci95[1]
+        ends = ([x, x], [low, high]) if upright else ([low, high], [y, y])
+        axes.plot(*ends, color=color, linewidth=1.4, alpha=0.7, solid_capstyle="butt")
+    axes.plot([x], [y], marker, color=color, markersize=4.5, clip_on=False)

@@ -1,0 +1,131 @@
+"""The plots of a report, each of them only where the runs have what it shows.
+
+accuracy        every run's accuracy
+subjects        the same per subject
+reliability     how often a run is right that is so sure
+risk-coverage   what is wrong among the answers it is surest of
+positions       where it is right, and which positions it chooses
+cost            accuracy against speed
+"""
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
+
+from mcqa.question import LETTERS
+from mcqa.report.drawing import INK, legend, new_figure, plain, render, settings, styles, whisker
+from mcqa.report.plots import draw_accuracies
+from mcqa.report.reliability import reliability
+from mcqa.report.subjects import subjects
+
+WIDE = 10
+"""From how many times the speed on the axis of speeds is logarithmic."""
+
+
+def draw_figures(runs: list[dict]) -> dict[str, bytes]:
+    """Return the plots that can be drawn of these runs, as SVG by name, in the order to show them.
+
+    Args:
+        runs: as `write_report` takes them.
+    """
+    drawn = {}
+    if any(run["metrics"]["accuracy"] is not None for run in runs):
+        drawn["accuracy"] = draw_accuracies(runs)
+    for name, draw in FIGURES.items():
+        with settings():
+            figure = draw(runs)
+            if figure is not None:
+                drawn[name] = render(figure)
+    return drawn
+
+
+def risk_coverage(runs: list[dict]) -> Figure | None:
+    """Draw what share is wrong among the most confident answers, over the share these make."""
+    shown = [run for run in runs if run["metrics"].get("risk_coverage")]
+    if not shown:
+        return None
+    figure = new_figure(3.2)
+    axes = figure.add_subplot()
+    for _, run, color, marker in styles(runs):
+        if run not in shown:
+            continue
+        curve = run["metrics"]["risk_coverage"]
+        coverage, risk = ([100 * x for x in curve[key]] for key in ("coverage", "risk"))
+        axes.plot(coverage, risk, color=color, linewidth=1.5)
+        axes.plot(coverage[-1:], risk[-1:], marker, color=color, markersize=5)
+    axes.set(xlim=(0, 102), xlabel="answered, the surest first, in %", ylabel="wrong in %")
+    axes.set_ylim(bottom=0)
+    plain(axes)
+    legend(figure, runs, shown)
+    return figure
+
+
+def positions(runs: list[dict]) -> Figure | None:
+    """Draw the recall of every gold position, and how often every position is chosen."""
+    shown = [run for run in runs if run["metrics"].get("positions")]
+    if not shown:
+        return None
+    figure = new_figure(4.2)
+    above, below = figure.subplots(2, 1, sharex=True)
+    step = 0.6 / len(runs)
+    for place, run, color, marker in styles(runs):
+        for at in run["metrics"]["positions"]["positions"] if run in shown else ():
+            x = at["position"] + step * (place - (len(runs) - 1) / 2)
+            if at["recall"] is not None:
+                ci95 = at["recall_ci95"]
+                whisker(above, x, 100 * at["recall"], ci95, color, marker, upright=True)
+            share = 100 * at["chosen_share"]
+            whisker(below, x, share, at["chosen_ci95"], color, marker, upright=True)
+    longest = max((run["metrics"]["positions"]["positions"] for run in shown), key=len)
+    n = shown[0]["metrics"]["n"]
+    for at in longest:
+        x, gold = at["position"], 100 * at["gold"] / n
+        below.hlines(gold, x - 0.4, x + 0.4, color=INK, linestyle="--", linewidth=1)
+    above.set(ylabel="right in %\nof those with it there")
+    below.set(ylabel="chosen in %\ndashed: right there", xlabel="position of the option")
+    below.set_xticks(range(len(longest)), LETTERS[: len(longest)])
+    for axes in (above, below):
+        axes.set_ylim(bottom=0)
+        plain(axes)
+    legend(figure, runs, shown)
+    return figure
+
+
+def cost(runs: list[dict]) -> Figure | None:
+    """Draw accuracy over questions per second, where there are two runs to hold together."""
+    shown = [
+        run
+        for run in runs
+        if run["metrics"]["accuracy"] is not None and run["metrics"]["questions_per_second"]
+    ]
+    if len(shown) < 2:
+        return None
+    figure = new_figure(3)
+    axes = figure.add_subplot()
+    speeds = [run["metrics"]["questions_per_second"] for run in shown]
+    for _, run, color, marker in styles(runs):
+        metrics = run["metrics"]
+        if run in shown:
+            point = metrics["questions_per_second"], 100 * metrics["accuracy"]
+            whisker(axes, *point, metrics["accuracy_ci95"], color, marker, upright=True)
+    if max(speeds) > WIDE * min(speeds):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_xlim(0, 1.1 * max(speeds))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.set(xlabel="questions per second", ylabel="accuracy in %")
+    plain(axes)
+    legend(figure, runs, shown)
+    return figure
+
+
+FIGURES: dict[str, Callable[[list[dict]], Figure | None]] = {
+    "subjects": subjects,
+    "reliability": reliability,
+    "risk-coverage": risk_coverage,
+    "positions": positions,
+    "cost": cost,
+}

@@ -1,0 +1,166 @@
+"""Two runs side by side: where they differ, how sure that is, and what they know together."""
+
+from collections.abc import Sequence
+
+from mcqa.report import numbers
+from mcqa.report.blocks import Examples, Section, Table, Text
+from mcqa.report.further import HEADINGS, PERCENT, format_metric
+
+
+def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Section]:
+    """Return a section on all comparisons, and one per pair that was described further.
+
+    Args:
+        comparisons: what `compare_many` or `mcqa.app.analysis.compare_runs` returns.
+        examples: for each of them the questions that only one run gets right, `a_only` and
+            `b_only`; or nothing at all.
+    """
+    if not comparisons:
+        return []
+    tables = [_counts(comparison) for comparison in comparisons]
+    sections = [
+        Section("Where the runs differ", [*tables, *_joint(comparisons), _how(comparisons)])
+    ]
+    for place, comparison in enumerate(comparisons):
+        if "paired" in comparison:
+            blocks = [*_differences(comparison), *_together(comparison)]
+            if examples:
+                blocks += _examples(comparison, examples[place], shown=place == 0)
+            sections.append(Section(f"{_names(comparison)}, metric by metric", blocks))
+    return sections
+
+
+def _names(comparison: dict) -> str:
+    return f"{comparison['a']['name']} and {comparison['b']['name']}"
+
+
+def _counts(comparison: dict) -> Table:
+    """Return the 2x2 table: how many questions both, one or none of the runs get right."""
+    name_a, name_b = comparison["a"]["name"], comparison["b"]["name"]
+    n, counts = comparison["n"], comparison["mcnemar"]
+    both_right = round(comparison["a"]["accuracy"] * n) - counts["a_only"]
+    neither = n - both_right - counts["a_only"] - counts["b_only"]
+    return Table(
+        ["", f"{name_b} right", f"{name_b} wrong"],
+        [
+            [f"{name_a} right", str(both_right), str(counts["a_only"])],
+            [f"{name_a} wrong", str(counts["b_only"]), str(neither)],
+        ],
+        caption=f"{_names(comparison)}: {n} questions",
+        style="pair",
+    )
+
+
+def _joint(comparisons: list[dict]) -> list[Text]:
+    """Say whether the runs differ at all, where there are more than two."""
+    joint = comparisons[0].get("joint")
+    if not joint:
+        return []
+    p = numbers.format_p_value(joint["p_value"])
+    return [
+        Text(
+            f"Do the {len(joint['runs'])} runs differ in accuracy at all? Cochran's "
+            f"Q = {joint['q']:.2f} with {joint['degrees_of_freedom']} degrees of freedom, "
+            f"p {_is(p)}. It takes the questions as independent.",
+            "plain",
+        )
+    ]
+
+
+def _how(comparisons: list[dict]) -> Text:
+    first = comparisons[0]
+    groups = first.get("clusters")
+    over = "groups of questions about the same thing" if groups else "questions"
+    test = (
+        "a permutation test that flips whole groups"
+        if groups
+        else "the exact two-sided McNemar test"
+    )
+    corrected = (
+        f", corrected for {len(comparisons)} comparisons by Holm's method"
+        if len(comparisons) > 1
+        else ""
+    )
+    return Text(
+        f"The interval of a difference is a paired percentile bootstrap over {over} "
+        f"({first['resamples']:,} resamples, seed {first['seed']}). A difference counts as shown "
+        f"where that interval leaves zero out and {test} gives p below 0.05{corrected}."
+    )
+
+
+def _differences(comparison: dict) -> list[Table | Text]:
+    """Return the table of every metric's difference, and what else is known of the pair."""
+    paired = comparison["paired"]
+    name_a, name_b = comparison["a"]["name"], comparison["b"]["name"]
+    rows = [
+        [
+            HEADINGS[name],
+            format_metric(name, metric["a"]),
+            format_metric(name, metric["b"]),
+            _difference(name, metric),
+            numbers.format_p_value(metric.get("p_value")),
+        ]
+        for name, metric in paired["metrics"].items()
+        if metric["difference"] is not None
+    ]
+    columns = ["Metric", name_a, name_b, f"Difference ({name_b} minus {name_a})", "p"]
+    note = (
+        f"Differences of shares are in points. 95% intervals of a paired bootstrap "
+        f"({paired['resamples']:,} resamples for means over questions, "
+        f"{paired['other_resamples']:,} for the others), p of a paired permutation test "
+        f"({paired['permutations']:,} permutations), for accuracy of the test above, before "
+        "correction. With so many metrics, one in twenty looks different by luck."
+    )
+    return [Table(columns, rows, style="differences"), Text(note), _agreement(paired)]
+
+
+def _difference(name: str, metric: dict) -> str:
+    scale, digits = (100, 1) if name in PERCENT else (1, 3)
+    shown = [f"{scale * x:+.{digits}f}" for x in (metric["difference"], *(metric["ci95"] or ()))]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})" if metric["ci95"] else shown[0]
+
+
+def _agreement(paired: dict) -> Text:
+    agreement, least = paired["agreement"], paired["minimum_detectable_difference"]
+    share = numbers.format_accuracy(agreement["share"], agreement["share_ci95"])
+    kappa = numbers.format_value(agreement["kappa"], agreement["kappa_ci95"])
+    text = f"Both choose the same option for {share} of the questions; Cohen's kappa is {kappa}. "
+    if least is None:
+        return Text(f"{text}They disagree on too few for any difference to be found.", "plain")
+    text += (
+        f"With {paired['n']:,} questions and this much disagreement, a difference of "
+        f"{100 * least:.1f} points would be found four times in five; a smaller one may be missed."
+    )
+    grouped = " With questions in groups it takes a larger one." if paired["clusters"] else ""
+    return Text(text + grouped, "plain")
+
+
+def _together(comparison: dict) -> list[Text]:
+    together = comparison["together"]
+    either, average = (
+        known and numbers.format_accuracy(known["value"], known["ci95"])
+        for known in (together["either"], together["average"])
+    )
+    text = (
+        f"Together: at least one of the two is right for {either}, the ceiling of any combination"
+    )
+    if average:
+        text += f"; the average of their probabilities is right for {average}"
+    return [Text(text + ".", "plain")]
+
+
+def _examples(comparison: dict, examples: dict, *, shown: bool) -> list[Examples]:
+    counts = comparison["mcnemar"]
+    return [
+        Examples(
+            f"Only {comparison[side]['name']} is right: {len(examples[key])} of {counts[key]}",
+            examples[key],
+            shown,
+        )
+        for side, key in (("a", "a_only"), ("b", "b_only"))
+        if examples[key]
+    ]
+
+
+def _is(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"
