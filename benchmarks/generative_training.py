@@ -6,6 +6,10 @@
 Same model, LoRA, questions, prompts, batch size, precision (bfloat16), optimizer and schedule. Each
 side trains in a process of its own, in turns; the median of the ratios counts. Seconds are those of
 the training loop alone, peak memory is the process's.
+
+Each turn has a seed of its own, which draws the LoRA matrices and the order of the questions, so
+the losses of a side scatter. They are held against each other by Welch's t-test over the seeds,
+point by point and for the mean of all points.
 """
 
 import argparse
@@ -15,6 +19,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+
+from scipy.stats import ttest_ind
 
 LORA = {"r": 16, "lora_alpha": 16, "use_rslora": True}
 
@@ -35,6 +41,7 @@ def train_mcqa(arguments) -> dict:
             learning_rate=arguments.learning_rate,
             batch_size=arguments.batch_size,
             steps_between=arguments.log_every,
+            seed=arguments.seed,
             output=folder,
         )
         record = train("generative", settings, announce=lambda line: None)
@@ -48,7 +55,7 @@ def train_trl(arguments) -> dict:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, set_seed
     from trl import SFTConfig, SFTTrainer
 
     import mcqa
@@ -56,6 +63,7 @@ def train_trl(arguments) -> dict:
     from mcqa.backbones import load_tokenizer, resolve_model
     from mcqa.prompts import get_template
 
+    set_seed(arguments.seed)
     path = resolve_model(arguments.model).path
     rows = []
     for question in mcqa.load_questions(arguments.data, limit=arguments.limit):
@@ -86,7 +94,7 @@ def train_trl(arguments) -> dict:
                 save_strategy="no",
                 report_to="none",
                 disable_tqdm=True,
-                seed=0,
+                seed=arguments.seed,
             ),
         )
         outcome = trainer.train()
@@ -97,11 +105,20 @@ def train_trl(arguments) -> dict:
 SIDES = {"mcqa": train_mcqa, "trl": train_trl}
 
 
-def run_side(side: str) -> dict:
+def run_side(side: str, seed: int) -> dict:
     """Train in a process of its own and return what it found."""
-    command = [sys.executable, *sys.argv, "--side", side]
+    command = [sys.executable, *sys.argv, "--side", side, "--seed", str(seed)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(output.strip().splitlines()[-1])
+
+
+def compare_losses(turns: list[dict]) -> dict:
+    """Return each side's losses by seed, their means, and Welch's p, of the points and the mean."""
+    losses = {side: [turn[side]["losses"] for turn in turns] for side in SIDES}
+    with_mean = {s: [[*curve, statistics.mean(curve)] for curve in losses[s]] for s in SIDES}
+    p_values = ttest_ind(*with_mean.values(), equal_var=False).pvalue.tolist()
+    means = {s: [statistics.mean(point) for point in zip(*losses[s], strict=True)] for s in SIDES}
+    return {"by_seed": losses, "means": means, "p": p_values[:-1], "p_of_mean": p_values[-1]}
 
 
 def main() -> None:
@@ -113,15 +130,16 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--log-every", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="turns, a seed each")
     parser.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
         result = SIDES[arguments.side](arguments)
         result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps(result))
         return
-    turns = [{side: run_side(side) for side in SIDES} for _ in range(arguments.repeats)]
+    turns = [{side: run_side(side, seed) for side in SIDES} for seed in range(arguments.repeats)]
     rates = {s: statistics.median(arguments.limit / t[s]["seconds"] for t in turns) for s in SIDES}
     ratios = [turn["trl"]["seconds"] / turn["mcqa"]["seconds"] for turn in turns]
     result = {
@@ -132,7 +150,7 @@ def main() -> None:
         "questions_per_second": rates,
         "ratio": statistics.median(ratios),
         "ratios": ratios,
-        "losses": {side: turns[0][side]["losses"] for side in SIDES},
+        "losses": compare_losses(turns),
         "peak_gb": {side: max(t[side]["peak_bytes"] for t in turns) / 1e9 for side in SIDES},
     }
     print(json.dumps(result, indent=2))

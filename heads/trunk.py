@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from .branching import PADDING, PREFIX, attention_mask, is_plain
 from .caching import run_cached, run_rows
+from .short_attention import NAME as SHORT_ATTENTION
 
-MASKED = ("sdpa", "eager")
+MASKED = ("sdpa", "eager", SHORT_ATTENTION)
 LAYER_KINDS = {"full_attention", "sliding_attention"}
 # From here on the (T, T) masks cost more than a second pass over the weights.
 LONG_PREFIX, FAR_LONGER = 1024, 8

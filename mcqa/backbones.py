@@ -154,7 +154,11 @@ def load_weights(
         if quantization_config is not None:  # None would undo what a quantized checkpoint says
             more["quantization_config"] = quantization_config
         model = model_class.from_pretrained(path, dtype=dtype, device_map={"": device}, **more)
-    _keep_cpu_kernels_exact(model)
+    if device == "cpu":
+        from heads.short_attention import use_short_attention
+
+        use_short_attention(model)
+        _keep_cpu_kernels_exact(model)
     return model.requires_grad_(False).eval()
 
 

@@ -123,8 +123,8 @@ def load_scorer(
     Args:
         model: `smollm2-135m`, a local folder, a Hub id, or a run folder.
         scorer: `text`, `text-mean`, `text-char`, `pmi`, `letter`, `constrained` or `generate`
-            (generative), `head` (multiple choice); by default `head` or `text-mean`, as the
-            model allows.
+            (generative), `head` (multiple choice); by default `head`, `text` for a run trained
+            with the objective `options`, or `text-mean`.
         template: by default the run's own, else the scorer's usual one.
         quantization: `nf4`, `int8` or `none`; by default the run's own, else `none`.
         dtype: `auto`, `bfloat16`, `float16` or `float32`; by default the run's own, else `auto`.
@@ -147,7 +147,7 @@ def load_scorer(
     config = load_config(reference.path) if reference.kind == "folder" else None
     formulation = get_formulation(record.get("formulation") or _formulation_of(config))
     head = record.get("head") or getattr(config, "multiple_choice", None)
-    name = scorer or formulation.DEFAULT_SCORER
+    name = scorer or formulation.default_scorer(record.get("objective"))
     _check_scorer(name, formulation, formulation.available_scorers(head), model)
     reading = _reading_settings(name, parser, fallback)
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])

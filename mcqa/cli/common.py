@@ -46,7 +46,7 @@ scoring_options = options(
     click.option(
         "--scorer",
         help="text, text-mean, text-char, pmi, letter, constrained, generate; "
-        "head for multiple-choice runs. Default: text-mean or head.",
+        "head for multiple-choice runs. Default: head, text after --objective options, text-mean.",
     ),
     click.option("--template", help="cloze, lettered or hybrid; default: the run's own."),
     click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True),

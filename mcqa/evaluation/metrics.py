@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.predictions import Prediction
+from mcqa.parsing import AMBIGUOUS
 
 
 def accuracy(label_N: Sequence[int], choice_N: Sequence[int | None]) -> float:
@@ -76,7 +77,8 @@ def summarize(predictions: Iterable[Prediction], seconds: float | None = None) -
     Returns:
         `n` (labelled predictions), `accuracy` and `accuracy_ci95` over those n (None where n
         is 0), `chance` (the mean of 1 / number of options over those of the n that have scores,
-        None without any), `unparsed` and `unlabelled` (counts over all predictions),
+        None without any), `unparsed` (without a choice), `ambiguous` (those of them that named
+        several options) and `unlabelled` (counts over all predictions),
         `tokens_per_question`, `seconds` and `questions_per_second` (over all predictions, None
         where they are not known).
     """
@@ -91,6 +93,7 @@ def summarize(predictions: Iterable[Prediction], seconds: float | None = None) -
         "accuracy_ci95": list(wilson_interval(right, n)) if n else None,
         "chance": float(np.mean(chances)) if chances else None,
         "unparsed": sum(prediction.choice is None for prediction in predictions),
+        "ambiguous": sum(prediction.parsed == AMBIGUOUS for prediction in predictions),
         "unlabelled": len(predictions) - n,
         "tokens_per_question": (
             sum(prediction.tokens for prediction in predictions) / len(predictions)

@@ -17,12 +17,16 @@ SCORERS = {
     "constrained": decoding.decode_constrained,
     "generate": decoding.generate,
 }
-DEFAULT_SCORER = "text-mean"
 TEMPLATES = dict.fromkeys(SCORERS, "cloze") | {"letter": "lettered", "generate": "lettered"}
 
 
 def head_settings(tokenizer) -> None:
     """Return None: there is no head to set."""
+
+
+def default_scorer(objective: str | None) -> str:
+    """Return the scorer to ask with: what `options` trains is the sum that `text` scores by."""
+    return "text" if objective == OPTIONS.name else "text-mean"
 
 
 def available_scorers(head: None) -> tuple[str, ...]:

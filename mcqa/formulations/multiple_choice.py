@@ -71,9 +71,14 @@ def _single_token(tokenizer, word: str) -> int:
     return ids[0]
 
 
+def default_scorer(objective: str | None) -> str:
+    """Return the scorer to ask with: the head, always."""
+    return "head"
+
+
 def available_scorers(head: dict | None) -> tuple[str, ...]:
     """Return `head`, and the scorers by text where training kept the LM head."""
-    return tuple(SCORERS) if (head or {}).get("lm_loss_weight") else (DEFAULT_SCORER,)
+    return tuple(SCORERS) if (head or {}).get("lm_loss_weight") else ("head",)
 
 
 def load_backbone(path: str, *, head: dict | None = None, **settings):
@@ -121,5 +126,4 @@ def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predi
 
 
 SCORERS = {"head": score_head, **likelihoods.TEXT_SCORERS}
-DEFAULT_SCORER = "head"
 TEMPLATES = dict.fromkeys(SCORERS, "cloze")

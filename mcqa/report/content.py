@@ -99,7 +99,11 @@ def _rows(runs: list[dict]) -> list[list[str]]:
         ("Template", lambda run: run["template"]),
         ("Questions", _of("metrics", "n", numbers.format_count)),
     ]
-    for heading, key in (("Answers not parsed", "unparsed"), ("Without label", "unlabelled")):
+    for heading, key in (
+        ("Answers not parsed", "unparsed"),
+        ("of these, ambiguous", "ambiguous"),
+        ("Without label", "unlabelled"),
+    ):
         if any(run["metrics"][key] for run in runs):
             rows.append((heading, _of("metrics", key, numbers.format_count)))
     return [[heading, *(cell(run) for run in runs)] for heading, cell in rows]

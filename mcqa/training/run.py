@@ -78,7 +78,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     encoder = Encoder(tokenizer, get_template(config.template), max_length)
     scorer = None
     if config.best_metric == "accuracy":
-        bare, name = model.get_base_model(), formulation.DEFAULT_SCORER
+        bare, name = model.get_base_model(), formulation.default_scorer(objective.name)
         scorer = Scorer(bare, tokenizer, encoder, name, formulation)
     datasets = {
         "train_dataset": _examples(encoder.encode(train_questions), tokenizer, objective),

@@ -60,7 +60,7 @@ def test_every_adapted_layer_and_the_head_moved(trained):
 
 def test_a_loaded_run_scores_bit_for_bit_as_the_model_in_memory(trained, reloaded, tiny_questions):
     model = trained.model.eval().get_base_model()
-    name = trained.formulation.DEFAULT_SCORER
+    name = trained.formulation.default_scorer(None)
     in_memory = Scorer(model, trained.tokenizer, trained.encoder, name, trained.formulation)
     expected = in_memory.score_many(tiny_questions)
     assert reloaded.score_many(tiny_questions) == expected
@@ -77,7 +77,7 @@ def test_predictions_keep_their_promises(trained, reloaded, tiny_questions):
     unit = {"generative": "nats", "multiple_choice": "logit"}[trained.formulation.NAME]
     for question, result in zip(tiny_questions, results, strict=True):
         assert (result.id, result.label) == (question.id, question.label)
-        assert (result.unit, result.scorer) == (unit, trained.formulation.DEFAULT_SCORER)
+        assert (result.unit, result.scorer) == (unit, trained.formulation.default_scorer(None))
         assert len(result.scores) == len(result.probabilities) == len(question.options)
         assert sum(result.probabilities) == pytest.approx(1)
         assert result.scores[result.choice] == max(result.scores)

@@ -49,6 +49,7 @@ def test_one_model(evaluate, runs, tiny_questions, tmp_path):
         "accuracy_ci95",
         "chance",
         "unparsed",
+        "ambiguous",
         "unlabelled",
         "tokens_per_question",
         "seconds",

@@ -76,7 +76,8 @@ def test_the_options_loss_is_that_of_a_softmax_over_log_likelihoods(
 
     record = read_record(folder)
     assert (record["formulation"], record["objective"]) == ("generative", "options")
-    results = load_scorer(str(folder), "text", device="cpu").score_many(file_questions)
+    results = load_scorer(str(folder), device="cpu").score_many(file_questions)
+    assert {result.scorer for result in results} == {"text"}
     trained = entropy([result.scores for result in results], file_questions)
     assert trained == pytest.approx(min(validated), rel=1e-4)
     assert trained < losses[-1]

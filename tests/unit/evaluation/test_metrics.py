@@ -69,6 +69,7 @@ def test_summary_of_a_scored_run():
         "accuracy": 0.75,
         "chance": (0.25 * 3 + 0.5) / 4,
         "unparsed": 0,
+        "ambiguous": 0,
         "unlabelled": 0,
         "tokens_per_question": 20.0,
         "seconds": 8,

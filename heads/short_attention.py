@@ -1,0 +1,117 @@
+"""Attention for short sequences on a CPU: torch's kernel forward, plain matrix products backward.
+
+The backward pass of torch's fused kernel costs about ten times its forward there. At the lengths
+of questions, computing the attention weights again and taking a few matrix products is twice as
+fast. Nothing that grows with the square of the length is kept between the two, and rows are taken
+one by one, for their weights to stay in the cache. Heads that share keys and values share them
+without copies, forward too. Long sequences stay with the kernel.
+
+Registered with transformers as an attention of its own, `NAME`; masks are those of `sdpa`.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+NAME = "sdpa_short"
+NOT_HERE = ("position_bias", "softcap", "s_aux", "cache")
+LONGEST = 256  # beyond, the kernel's backward pass is about as fast
+
+
+def use_short_attention(model: nn.Module) -> None:
+    """Let a model that attends by `sdpa` use this attention; any other is left alone."""
+    if model._supports_attention_backend and model.config._attn_implementation == "sdpa":
+        model.set_attn_implementation(NAME)
+
+
+def short_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **others,
+) -> tuple[Tensor, None]:
+    """Attend as `sdpa` does, for a layer of transformers.
+
+    Args:
+        module: the layer.
+        query: (B, H, T, D).
+        key, value: (B, K, S, D); H / K heads share each.
+        attention_mask: (B or 1, 1, T, S) additive or boolean, or None where transformers' own
+            attention knows what is seen.
+        dropout, scaling, others: as in transformers.
+
+    Returns:
+        (B, T, H, D), and None for the weights.
+    """
+    same_dtype = query.dtype == key.dtype == value.dtype
+    more = dropout or any(others.get(name) is not None for name in NOT_HERE)
+    if attention_mask is None or more or not same_dtype or query.device.type != "cpu":
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout, scaling, **others
+        )
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    attend = _ShortAttention.apply if key.shape[2] <= LONGEST else _attend
+    attended = attend(query, key, value, attention_mask, scale)
+    return attended.transpose(1, 2).contiguous(), None
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Tensor:
+    return F.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=scale, enable_gqa=True
+    )
+
+
+class _ShortAttention(torch.autograd.Function):
+    """Scaled dot-product attention whose backward pass is matrix products.
+
+    Source: Dao et al. (2022), FlashAttention, arXiv 2205.14135, appendix B.2, without its tiles.
+    """
+
+    @staticmethod
+    def forward(ctx, query, key, value, mask, scale):
+        attended = _attend(query, key, value, mask, scale)
+        ctx.save_for_backward(query, key, value, mask, attended)
+        ctx.scale = scale
+        return attended
+
+    @staticmethod
+    def backward(ctx, grad):
+        query, key, value, mask, attended = ctx.saved_tensors
+        grads = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+        mask = mask.expand(len(query), *mask.shape[1:])
+        inner = (grad * attended).sum(-1, keepdim=True, dtype=torch.float32)
+        for row in zip(query, key, value, mask, inner, grad, *grads, strict=True):
+            _backward_row(*row, ctx.scale)  # one question at a time stays in the cache
+        return *grads, None, None
+
+
+def _backward_row(query, key, value, mask, inner, grad, grad_query, grad_key, grad_value, scale):
+    """Fill the gradients of one row; (K, H / K * T, ...) are a group's heads, one below another."""
+    n_groups, n_keys, n_dims = key.shape
+    n_queries = query.shape[1]
+    query_KND, grad_KND = (x.reshape(n_groups, -1, n_dims) for x in (query, grad))
+    scores = (query_KND @ key.transpose(1, 2)).float().mul_(scale)
+    scores = scores.view(-1, n_queries, n_keys)
+    if mask.dtype == torch.bool:
+        scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
+    else:
+        scores += mask
+    weights = scores.softmax(-1)
+    weights_KNS = weights.to(grad.dtype).view(n_groups, -1, n_keys)
+    grad_value.copy_(weights_KNS.transpose(1, 2) @ grad_KND)
+    grad_weights = (grad_KND @ value.transpose(1, 2)).view_as(weights)
+    grad_scores = (grad_weights - inner).mul_(weights).mul_(scale)
+    grad_scores = grad_scores.to(grad.dtype).view(n_groups, -1, n_keys)
+    grad_query.copy_((grad_scores @ key).view_as(query))
+    grad_key.copy_(grad_scores.transpose(1, 2) @ query_KND)
+
+
+AttentionInterface.register(NAME, short_attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)
