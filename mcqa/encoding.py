@@ -47,6 +47,23 @@ class EncodedQuestion:
         return len(self.prefix) + max(map(len, self.continuations))
 
 
+def tokenize(
+    tokenizer, rendered: Sequence[RenderedQuestion], special_tokens: bool = True
+) -> Iterator[tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]]:
+    """Yield the token ids of each prompt's prefix, and of each of its continuations.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        rendered: at least one prompt.
+        special_tokens: whether the prefix gets what the tokenizer puts around a text.
+    """
+    prefixes = tokenizer([r.prefix for r in rendered], add_special_tokens=special_tokens)
+    texts = [text for r in rendered for text in r.continuations]
+    flat = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
+    for prefix, r in zip(prefixes["input_ids"], rendered, strict=True):
+        yield tuple(prefix), tuple(tuple(next(flat)) for _ in r.continuations)
+
+
 @dataclass(frozen=True)
 class _Prompt:
     """What a question's prefix is made of, and how much of it is shown.
@@ -133,13 +150,8 @@ class Encoder:
         if not prompts:
             return
         rendered = [self._render(prompt) for prompt in prompts]
-        prefixes = self.tokenizer([r.prefix for r in rendered], add_special_tokens=not self.chat)[
-            "input_ids"
-        ]
-        texts = [text for r in rendered for text in r.continuations]
-        flat = iter(self.tokenizer(texts, add_special_tokens=False)["input_ids"])
-        for prompt, prefix, r in zip(prompts, prefixes, rendered, strict=True):
-            continuations = tuple(tuple(next(flat)) for _ in r.continuations)
+        tokenized = tokenize(self.tokenizer, rendered, special_tokens=not self.chat)
+        for prompt, r, (prefix, continuations) in zip(prompts, rendered, tokenized, strict=True):
             if not all(continuations):
                 raise EncodingError(
                     f"question {prompt.question.id!r}: the tokenizer gives no token for option "
@@ -147,7 +159,7 @@ class Encoder:
                 )
             yield EncodedQuestion(
                 question=prompt.question,
-                prefix=tuple(prefix),
+                prefix=prefix,
                 continuations=continuations,
                 characters=tuple(len(text.strip()) for text in r.continuations),
                 neutral_prefix=self._neutral_prefix,

@@ -81,9 +81,17 @@ class Scorer:
             ConfigError: the batch size is not positive.
             EncodingError: a question's options do not fit into the model's context.
         """
+        return self.score_encoded(self.encoder.encode(questions), batch_size, on_progress)
+
+    def score_encoded(
+        self,
+        encoded: Sequence[EncodedQuestion],
+        batch_size: int = 16,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[Prediction]:
+        """Score questions that are token ids already; otherwise as `score_many`."""
         if batch_size < 1:
             raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
-        encoded = self.encoder.encode(questions)
         predictions: list[Prediction | None] = [None] * len(encoded)
         for indices in _batches(encoded, batch_size):
             batch = [encoded[index] for index in indices]

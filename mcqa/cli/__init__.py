@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "Compare predictions files over the same questions.",
     "report": "Draw an evaluation's report again, without scoring.",
     "merge": "Merge a run into a plain model folder.",
+    "harness": "Run lm-evaluation-harness with the model mcqa.",
     "doctor": "Show versions, device, 4-bit support, model and caches.",
 }
 

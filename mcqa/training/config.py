@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mcqa.adapters import SEVEN_PROJECTIONS
 from mcqa.embedded import ALIAS
@@ -95,6 +95,9 @@ class TrainingConfig(BaseModel):
     batch_size: Positive = Field(16, description="questions a forward pass")
     accumulation: Positive = Field(1, description="forward passes an optimizer step")
     steps_between: Positive = Field(50, description="evaluate, save and log every N steps")
+    report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
+        (), description="experiment tracker to log to: tensorboard, wandb, trackio or none"
+    )
     best_metric: Literal["loss", "accuracy"] = Field(
         "loss", description="which validation result decides what model is kept"
     )
@@ -102,6 +105,12 @@ class TrainingConfig(BaseModel):
     seed: int = Field(0, ge=0, description="seed of the adapter and of the order of questions")
     resume: bool = Field(False, description="go on from the last checkpoint in the output folder")
     overwrite: bool = Field(False, description="replace what is in the output folder")
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _one_several_or_none(cls, value):
+        value = [value] if isinstance(value, str) else value
+        return () if value in (["none"], ("none",)) else value
 
     @model_validator(mode="after")
     def _one_way_on(self):

@@ -10,6 +10,7 @@ from mcqa.files import require_folder
 from mcqa.training.progress import LOG_FILE
 
 CHECKPOINTS = "checkpoints"
+TRACKED = "tracking"
 
 
 def check_run_folder(path: str, *, resume: bool, overwrite: bool) -> Path:
@@ -42,4 +43,5 @@ def clear_run(folder: Path) -> None:
     """Remove an earlier run, and nothing that is not a run's."""
     for name in (RUN_FILE, LOG_FILE, ADAPTER_FILE):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    for name in (CHECKPOINTS, TRACKED):
+        shutil.rmtree(folder / name, ignore_errors=True)

@@ -34,9 +34,10 @@ from mcqa.quiet import quiet_loading
 from mcqa.scoring import Scorer
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
-from mcqa.training.folder import CHECKPOINTS, check_run_folder, clear_run, has_checkpoint
+from mcqa.training.folder import CHECKPOINTS, TRACKED, check_run_folder, clear_run, has_checkpoint
 from mcqa.training.progress import LOG_FILE, TrainingLog
 from mcqa.training.questions import load_training, load_validation
+from mcqa.training.trackers import check_trackers, tracking_into
 from mcqa.training.trainer import AccuracyTrainer
 
 VERSIONED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets")
@@ -60,6 +61,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     formulation = get_formulation(formulation_name)
     objective = _objective(formulation, config.objective)
     head_fields = config.head_settings(formulation.SETTINGS)
+    check_trackers(config.report_to)
     folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
     reference = resolve_model(config.model)
     earlier = _earlier_run(reference, formulation)
@@ -92,17 +94,17 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         f"{trainable_parameters(model):,} trainable parameters; run folder {folder}"
     )
     log = TrainingLog(folder / LOG_FILE, announce)
-    trainer = AccuracyTrainer(
-        scorer=scorer,
-        questions=validation_questions,
-        model=model,
-        args=_arguments(config, folder, device, evaluates=bool(validation_questions)),
-        data_collator=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
-        callbacks=[log],
-        **datasets,
-    )
-    trainer.remove_callback(PrinterCallback)
-    with quiet_loading():
+    with tracking_into(folder / TRACKED, config.report_to), quiet_loading():
+        trainer = AccuracyTrainer(
+            scorer=scorer,
+            questions=validation_questions,
+            model=model,
+            args=_arguments(config, folder, device, evaluates=bool(validation_questions)),
+            data_collator=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
+            callbacks=[log],
+            **datasets,
+        )
+        trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=config.resume and has_checkpoint(folder))
     record = {
         "formulation": formulation.NAME,
@@ -249,6 +251,7 @@ def _arguments(
         remove_unused_columns=False,
         label_names=["labels"],
         seed=config.seed,
-        report_to="none",
+        report_to=list(config.report_to),
+        run_name=folder.absolute().name,
         disable_tqdm=True,
     )

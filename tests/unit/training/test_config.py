@@ -101,3 +101,23 @@ def test_every_setting_is_described():
 def test_a_configuration_survives_its_own_record():
     config = load_config(None, {"target_modules": ("q_proj",), "max_steps": 3})
     assert TrainingConfig(**config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "trackers"),
+    [
+        ("none", ()),
+        ("[none]", ()),
+        ("tensorboard", ("tensorboard",)),
+        ("[wandb, trackio]", ("wandb", "trackio")),
+    ],
+)
+def test_trackers_are_one_several_or_none(yaml_file, text, trackers):
+    assert load_config(yaml_file(f"report_to: {text}\n"), {}).report_to == trackers
+
+
+def test_a_flag_for_trackers_replaces_those_of_the_file(yaml_file):
+    path = yaml_file("report_to: wandb\n")
+    assert load_config(path, {"report_to": ("none",)}).report_to == ()
+    with pytest.raises(ConfigError, match=r"report_to.*'tensorboard', 'wandb' or 'trackio'"):
+        load_config(path, {"report_to": ("mlflow",)})
