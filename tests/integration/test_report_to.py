@@ -1,4 +1,4 @@
-"""`--report-to`: what the Trainer logs goes to trackers, too; W&B and trackio need their services."""
+"""`--report-to`: trackers get what the Trainer logs; W&B and trackio need their services."""
 
 import json
 
