@@ -6,7 +6,7 @@ result.scores, result.probabilities, result.choice, result.unit
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -104,11 +104,21 @@ class Scorer:
         return predictions
 
 
-def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> Iterator[list[int]]:
-    """Yield indices of questions of like length; the longest first shows early what fits."""
-    order = sorted(range(len(encoded)), key=lambda index: -encoded[index].tokens)
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[int]]:
+    """Return indices of questions of like length; the longest first shows early what fits.
+
+    What else is in a batch shows in rounding. So a batch holds questions of one number of options:
+    asked again with the options in another order, they are together again.
+    """
+    groups: dict[int, list[int]] = {}
+    for index in sorted(range(len(encoded)), key=lambda index: -encoded[index].tokens):
+        groups.setdefault(len(encoded[index].continuations), []).append(index)
+    batches = [
+        group[start : start + batch_size]
+        for group in groups.values()
+        for start in range(0, len(group), batch_size)
+    ]
+    return sorted(batches, key=lambda batch: -encoded[batch[0]].tokens)
 
 
 def load_scorer(

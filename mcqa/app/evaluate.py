@@ -7,6 +7,15 @@ from pathlib import Path
 
 from mcqa import checkpoints
 from mcqa.app.folder import PREDICTIONS, Evaluation, Record, write_record
+from mcqa.app.orders import (
+    PERMUTATIONS,
+    OrderedAnswer,
+    Orders,
+    Plan,
+    mapped_back,
+    reorder,
+    write_orders,
+)
 from mcqa.app.results import METRICS, write_results
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import Prediction, write_predictions
@@ -44,6 +53,40 @@ def score_timed(
     return predictions, time.perf_counter() - started
 
 
+def score_orders(
+    scorer: Scorer,
+    questions: Sequence[Question],
+    predictions: Sequence[Prediction],
+    plan: Plan,
+    batch_size: int,
+    on_progress: Callable[[int], None] | None = None,
+) -> Orders:
+    """Score each question in all its orders but the original one.
+
+    Each pass has the batches of the first one, as far as it asks the same questions. So where the
+    prompt does not list the options, every score must come out the same to the last bit.
+
+    Args:
+        scorer: what answers.
+        questions: what to ask.
+        predictions: its answers in the original order, one per question.
+        plan: the orders.
+        batch_size, on_progress: see `Scorer.score_many`.
+    """
+    started = time.perf_counter()
+    answers = [
+        [OrderedAnswer(p.id, orders[0], p.scores, p.choice)]
+        for p, orders in zip(predictions, plan.orders, strict=True)
+    ]
+    for nth in range(1, max(map(len, plan.orders), default=0)):
+        places = [place for place, orders in enumerate(plan.orders) if nth < len(orders)]
+        asked = [reorder(questions[place], plan.orders[place][nth]) for place in places]
+        results = scorer.score_many(asked, batch_size, on_progress)
+        for place, result in zip(places, results, strict=True):
+            answers[place].append(mapped_back(result, plan.orders[place][nth]))
+    return Orders(plan.kind, plan.seed, time.perf_counter() - started, answers)
+
+
 def evaluate(
     spec: ModelSpec,
     name: str,
@@ -52,9 +95,12 @@ def evaluate(
     *,
     batch_size: int = 16,
     on_progress: Callable[[int], None] | None = None,
+    plan: Plan | None = None,
     **settings,
 ) -> Evaluation:
     """Score questions with one model and write `predictions.jsonl` and `metrics.json`.
+
+    With a plan also `permutations.jsonl`; without, one that was left there is taken away.
 
     Args:
         spec: model and scorer.
@@ -62,6 +108,7 @@ def evaluate(
         questions: what to answer.
         folder: where to write.
         batch_size, on_progress: see `Scorer.score_many`.
+        plan: the orders of their options in which to ask them; None for their own alone.
         settings: passed on to `mcqa.load_scorer`; how to read answers only to `generate`.
     """
     if spec.scorer != "generate":
@@ -69,10 +116,15 @@ def evaluate(
     scorer = load_scorer(spec.model, spec.scorer, **settings)
     predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
     metrics = summarize(predictions, seconds)
+    (folder / PERMUTATIONS).unlink(missing_ok=True)
     write_predictions(folder / PREDICTIONS, predictions)
     write_json(folder / METRICS, metrics)
+    orders = None
+    if plan:
+        orders = score_orders(scorer, questions, predictions, plan, batch_size, on_progress)
+        write_orders(folder, orders)
     return Evaluation(
-        name, folder, scorer.name, scorer.template, predictions, metrics, _cost(spec.model)
+        name, folder, scorer.name, scorer.template, predictions, metrics, _cost(spec.model), orders
     )
 
 

@@ -4,6 +4,7 @@
                         scorer, template, seconds and cost
     questions.jsonl     the questions, to show their texts and to count their subjects
     predictions.jsonl   of each run, in its folder
+    permutations.jsonl  likewise, where the options were shown in other orders too
 
 The trap: the questions may not be yours to pass on. Delete `questions.jsonl` before you share a
 folder whose questions are not; the report is then drawn without subjects and without texts.
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mcqa.app.orders import Orders, read_orders
 from mcqa.errors import DataError
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import Prediction, read_predictions
@@ -34,6 +36,7 @@ class Evaluation:
         predictions: one per question, in the questions' order.
         metrics: what `mcqa.evaluation.metrics.summarize` returns.
         cost: `trainable_parameters`, `training_seconds`, `adapter_bytes`; None if untrained.
+        orders: the answers with the options in other orders, None where they were not asked for.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Evaluation:
     predictions: list[Prediction]
     metrics: dict
     cost: dict | None
+    orders: Orders | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def write_record(folder: Path, record: Record) -> None:
             "template": evaluation.template,
             "seconds": evaluation.metrics["seconds"],
             "cost": evaluation.cost,
+            "permutations": evaluation.orders and evaluation.orders.settings,
         }
         for evaluation in record.evaluations
     ]
@@ -132,6 +137,7 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
             "evaluation's folder, where nothing may be written. Evaluate again."
         )
     predictions = read_predictions(inside / PREDICTIONS)
+    orders = run.get("permutations")
     return Evaluation(
         name=run["name"],
         folder=inside,
@@ -140,6 +146,7 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
         predictions=predictions,
         metrics=summarize(predictions, run["seconds"]),
         cost=run["cost"],
+        orders=orders and read_orders(inside, predictions, orders),
     )
 
 

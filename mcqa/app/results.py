@@ -1,12 +1,16 @@
 """Write all that an evaluation says: numbers for machines, tables, and the report for people."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from mcqa.app.analysis import compare_runs, describe, one_sided, per_question
 from mcqa.app.folder import Evaluation, Record, read_record
+from mcqa.app.orders import describe_run_orders
 from mcqa.files import write_json, write_whole
+from mcqa.prompts import get_template
 from mcqa.report import accuracy_figure, draw_figures, write_markdown, write_report
+from mcqa.report.orders import order_sentence
 from mcqa.report.page import PLOTS
 
 METRICS, COMPARISON, ACCURACY = "metrics.json", "comparison.json", "accuracy.svg"
@@ -76,6 +80,24 @@ def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], l
     return record.evaluations, write_results(folder, record, texts=texts)
 
 
+def order_lines(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return what to say about the options' order, a line for each run that was asked in others.
+
+    Args:
+        evaluations: whose results are written.
+    """
+    return [
+        order_sentence(evaluation.name, written_metrics(evaluation)["permutations"])
+        for evaluation in evaluations
+        if evaluation.orders
+    ]
+
+
+def written_metrics(evaluation: Evaluation) -> dict:
+    """Return what `write_results` wrote as a run's `metrics.json`."""
+    return json.loads((evaluation.folder / METRICS).read_text(encoding="utf-8"))
+
+
 def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
     """Write `comparison.json`: the first comparison, further ones as its `others`."""
     first, *others = comparisons
@@ -84,10 +106,18 @@ def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
 
 def _run(evaluation: Evaluation, record: Record) -> dict:
     seconds = evaluation.metrics["seconds"]
+    metrics = describe(evaluation.predictions, record.questions, seconds)
+    if evaluation.orders:
+        metrics["permutations"] = describe_run_orders(
+            evaluation.orders,
+            evaluation.predictions,
+            listed=get_template(evaluation.template).lists_options,
+            scorer=evaluation.scorer,
+        )
     return {
         "name": evaluation.name,
         "scorer": evaluation.scorer,
         "template": evaluation.template,
-        "metrics": describe(evaluation.predictions, record.questions, seconds),
+        "metrics": metrics,
         "cost": evaluation.cost,
     }

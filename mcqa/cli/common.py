@@ -65,7 +65,7 @@ scoring_options = options(
     click.option("--shots", type=click.IntRange(1), help="Worked examples before a question."),
     click.option("--shots-data", help="File or data set to draw them from."),
     click.option("--shots-split", help="Its split (Hub, bundled)."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of their draw."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of every draw."),
     click.option("--chat", is_flag=True, help="Use the model's chat template."),
     click.option("--system", help="System message of the chat."),
     click.option(
@@ -135,7 +135,9 @@ def print_table(table: Table) -> None:
 
 
 def print_evaluations(evaluations, comparisons) -> None:
-    """Print one row per evaluation and every comparison's verdict on standard output."""
+    """Print one row per evaluation, every comparison's verdict and what other orders change."""
+    from mcqa.app.results import order_lines
+
     table = Table("", "scorer", "accuracy (95%)", "n", "questions/s", box=SIMPLE_HEAD)
     costs = any(evaluation.cost for evaluation in evaluations)
     for heading in ("trainable", "training", "adapter") if costs else ():
@@ -157,8 +159,8 @@ def print_evaluations(evaluations, comparisons) -> None:
             ]
         table.add_row(*cells)
     print_table(table)
-    for comparison in comparisons:
-        click.echo(comparison["verdict"])
+    for line in (*(c["verdict"] for c in comparisons), *order_lines(evaluations)):
+        click.echo(line)
 
 
 def print_pair(comparison) -> None:

@@ -1,6 +1,6 @@
 """`mcqa evaluate`: several models on the same questions, and a fair comparison."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -28,6 +28,12 @@ from mcqa.cli.common import (
     help="Model, or MODEL:SCORER; repeat it to compare.",
 )
 @options(data_options, scoring_options)
+@click.option(
+    "--permutations",
+    metavar="cyclic|all|K",
+    help="Ask again with the options in other orders: every rotation, every order (up to 6 "
+    "options), or K orders drawn with --seed.",
+)
 @click.option("--output", default="runs/evaluation", show_default=True, help="Folder to write.")
 @format_option
 def command(
@@ -45,16 +51,19 @@ def command(
     shots_split,
     seed,
     scorer,
+    permutations,
     **settings,
 ):
     """Score the questions of DATA with every MODEL and compare them, paired.
 
     Writes predictions.jsonl and metrics.json (in a folder per model where there are several),
-    comparison.json, per_question.csv, report.html, and report.md with its plots.
+    comparison.json, per_question.csv, report.html, and report.md with its plots. With
+    --permutations also permutations.jsonl, and how many answers change with the order.
 
     \b
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
+    mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic
     """
     from mcqa.app.evaluate import (
         ModelSpec,
@@ -63,6 +72,7 @@ def command(
         evaluate,
         folder_name,
     )
+    from mcqa.app.orders import Plan
     from mcqa.data import data_fingerprint, load_questions
     from mcqa.files import require_folder
 
@@ -71,12 +81,15 @@ def command(
         data, split=split, limit=limit, format=data_format, label_base=label_base
     )
     examples = draw_shots(shots, shots_data, shots_split, seed, data_format, label_base)
+    plan = Plan.of(permutations, questions, seed) if permutations is not None else None
     specs = [ModelSpec.parse(text, scorer) for text in models]
     names = distinct_names(specs)
     say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
+    if plan:
+        say(f"Each model is asked in {plan.kind} orders: {plan}")
     evaluations = []
     for spec, name in zip(specs, names, strict=True):
-        with progress(len(questions), name) as on_progress:
+        with progress(plan.scorings if plan else len(questions), name) as on_progress:
             evaluations.append(
                 evaluate(
                     spec,
@@ -85,6 +98,7 @@ def command(
                     folder if len(specs) == 1 else folder / folder_name(name),
                     batch_size=batch_size,
                     on_progress=on_progress,
+                    plan=plan,
                     shots=examples,
                     **settings,
                 )
@@ -101,11 +115,18 @@ def command(
         questions=questions,
     )
     if output_format == "json":
-        shown = (
-            {**asdict(e), "folder": str(e.folder), "predictions": len(e.predictions)}
-            for e in evaluations
-        )
-        print_json({"models": list(shown), "comparisons": comparisons})
+        print_json({"models": list(map(_shown, evaluations)), "comparisons": comparisons})
     else:
         print_evaluations(evaluations, comparisons)
     say(f"Results: {folder}   Page: {folder / 'report.html'}")
+
+
+def _shown(evaluation) -> dict:
+    """Return what is printed of an evaluation as JSON."""
+    from mcqa.app.results import written_metrics
+
+    told = asdict(replace(evaluation, predictions=[], orders=None))
+    del told["orders"]
+    if evaluation.orders:
+        told["permutations"] = written_metrics(evaluation)["permutations"]
+    return {**told, "folder": str(evaluation.folder), "predictions": len(evaluation.predictions)}

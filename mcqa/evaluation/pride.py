@@ -13,12 +13,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.answers import log_softmax, pad, unpad
+from mcqa.evaluation.answers import first_best, log_softmax, pad, unpad
+from mcqa.evaluation.comparison import bootstrap_differences
+from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.permutations import Permutation, average, restore
+from mcqa.evaluation.resampling import interval
+from mcqa.evaluation.significance import mcnemar
+
+SHARE = 0.05
 
 
 def estimation_sample(
-    option_counts: Sequence[int], *, share: float = 0.05, seed: int = 0
+    option_counts: Sequence[int], *, share: float = SHARE, seed: int = 0
 ) -> list[int]:
     """Return the places of the questions to estimate the prior on, in ascending order.
 
@@ -127,3 +133,61 @@ def pride(
     for place, row in zip(sample, unpad(average(restored)), strict=True):
         debiased_NO[place, : len(row)] = row
     return debiased_NO, priors
+
+
+def describe_pride(
+    label_N: Sequence[int],
+    orders: Sequence[Sequence[Permutation]],
+    shown_scores: Sequence[Sequence[Sequence[float]]],
+    *,
+    seed: int = 0,
+    resamples: int = 10_000,
+) -> dict:
+    """Return what dividing the letters' prior out does to a run's accuracy.
+
+    Args:
+        label_N: 0-based index of the right option, in the original order.
+        orders: for each question all rotations or all permutations, the original order first.
+        shown_scores: for each question and order the options' scores as shown.
+        seed: seed of the sample and of the bootstrap.
+        resamples: how many bootstrap resamples to draw.
+
+    Returns:
+        `sample` (`n`, `share`, `seed`); `priors`, a probability for each place by the number of
+        options; the accuracy over all questions, with `value`, `n`, `ci95`, of the scores as they
+        are (`raw`), without the prior (`debiased`; see `pride` for the questions of the sample)
+        and of every question's average over its orders (`averaged`); and `difference`, debiased
+        minus raw, with `value`, `n`, its paired bootstrap interval `ci95`, how many questions
+        only one of them gets right (`raw_only`, `debiased_only`), McNemar's exact `p_value`.
+    """
+    label_N, n = np.asarray(label_N), len(label_N)
+    raw_NO = pad([scores_PO[0] for scores_PO in shown_scores])
+    places = estimation_sample([len(scores_PO[0]) for scores_PO in shown_scores], seed=seed)
+    sample = {place: (orders[place], shown_scores[place]) for place in places}
+    debiased_NO, priors = pride(raw_NO, sample)
+    restored = [
+        [restore(shown, order) for order, shown in zip(*pair, strict=True)]
+        for pair in zip(orders, shown_scores, strict=True)
+    ]
+    runs = {"raw": raw_NO, "debiased": debiased_NO, "averaged": average(restored)}
+    right = {name: first_best(scores_NO) == label_N for name, scores_NO in runs.items()}
+    raw_only = int((right["raw"] & ~right["debiased"]).sum())
+    debiased_only = int((right["debiased"] & ~right["raw"]).sum())
+    draws = bootstrap_differences(raw_only, debiased_only, n, seed=seed, resamples=resamples)
+    return {
+        "sample": {"n": len(places), "share": SHARE, "seed": seed},
+        "priors": {str(count): prior_O.tolist() for count, prior_O in priors.items()},
+        **{name: _share(int(right_N.sum()), n) for name, right_N in right.items()},
+        "difference": {
+            "value": (debiased_only - raw_only) / n,
+            "n": n,
+            "ci95": interval(draws),
+            "raw_only": raw_only,
+            "debiased_only": debiased_only,
+            "p_value": mcnemar(raw_only, debiased_only),
+        },
+    }
+
+
+def _share(successes: int, n: int) -> dict:
+    return {"value": successes / n, "n": n, "ci95": list(wilson_interval(successes, n))}

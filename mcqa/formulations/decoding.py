@@ -11,6 +11,7 @@ from heads.branching import pack
 from heads.likelihood import option_token_log_probabilities
 from mcqa.encoding import EncodedQuestion
 from mcqa.evaluation.predictions import Prediction
+from mcqa.formulations.layout import lay_out
 from mcqa.formulations.likelihoods import score_text
 from mcqa.parsing import Reading, parse_answer
 
@@ -69,7 +70,8 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     log-probabilities that decoding step by step would ask for.
     """
     end = tokenizer.eos_token_id
-    options = [[(*tokens, end) for tokens in e.continuations] for e in batch]
+    laid_out = [lay_out(e.continuations)[0] for e in batch]
+    options = [[(*tokens, end) for tokens in ordered] for ordered in laid_out]
     packed = pack([e.prefix for e in batch], options)
     each, owner = option_token_log_probabilities(model, packed.to(model.device))
     per_option = each.split(torch.bincount(owner, minlength=packed.fork.numel()).tolist())
@@ -77,8 +79,8 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     predictions = []
     for row, (encoded, tokens) in enumerate(zip(batch, options, strict=True)):
         steps = per_option[row * n_options : row * n_options + len(tokens)]
-        choice = _walk_trie(tokens, [step.tolist() for step in steps])
-        text = tokenizer.decode(encoded.continuations[choice])
+        chosen = laid_out[row][_walk_trie(tokens, [step.tolist() for step in steps])]
+        choice, text = encoded.continuations.index(chosen), tokenizer.decode(chosen)
         count = len(encoded.prefix) + sum(map(len, tokens))
         predictions.append(_unscored(encoded, "constrained", choice, count, text, "constrained"))
     return predictions

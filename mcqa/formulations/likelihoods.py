@@ -21,13 +21,15 @@ from heads.likelihood import next_token_log_probabilities, option_log_likelihood
 from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError
 from mcqa.evaluation.predictions import Prediction
+from mcqa.formulations.layout import lay_out
 
 
 def _totals(model, prefixes, batch: Sequence[EncodedQuestion]) -> list[list[float]]:
     """Return each option's summed log-probability behind a prefix, question by question."""
-    packed = pack(prefixes, [encoded.continuations for encoded in batch])
+    options, places = zip(*(lay_out(encoded.continuations) for encoded in batch), strict=True)
+    packed = pack(prefixes, options)
     totals_BO = option_log_likelihoods(model, packed.to(model.device)).tolist()
-    return [t[: len(e.continuations)] for t, e in zip(totals_BO, batch, strict=True)]
+    return [[row[at] for at in where] for row, where in zip(totals_BO, places, strict=True)]
 
 
 def _predictions(batch, scores, scorer: str, tokens) -> list[Prediction]:

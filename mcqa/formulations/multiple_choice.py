@@ -14,6 +14,7 @@ from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError, ModelError
 from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations import likelihoods
+from mcqa.formulations.layout import lay_out
 from mcqa.formulations.objectives import OPTIONS
 
 NAME = "multiple_choice"
@@ -111,17 +112,18 @@ def prepare_for_training(model):
 
 def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
     """Score each option by the head's scalar."""
-    packed = pack([e.prefix for e in batch], [e.continuations for e in batch])
+    options, places = zip(*(lay_out(e.continuations) for e in batch), strict=True)
+    packed = pack([e.prefix for e in batch], options)
     logits_BO = model(**packed.to(model.device).as_dict()).logits.tolist()
     return [
         Prediction.scored(
             encoded.question,
-            logits[: len(encoded.continuations)],
+            [logits[at] for at in where],
             unit="logit",
             scorer="head",
             tokens=encoded.tokens,
         )
-        for encoded, logits in zip(batch, logits_BO, strict=True)
+        for encoded, logits, where in zip(batch, logits_BO, places, strict=True)
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from mcqa.report import numbers
 from mcqa.report.blocks import Plot, Section, Table, Text
 from mcqa.report.further import metric_table
+from mcqa.report.orders import order_sections
 from mcqa.report.pairs import pair_sections
 from mcqa.report.subjects import FEWEST
 
@@ -60,7 +61,7 @@ def report_sections(
     further = metric_table(runs)
     if further:
         sections.append(Section("Further metrics", further))
-    return sections + pair_sections(comparisons, examples)
+    return sections + order_sections(runs) + pair_sections(comparisons, examples)
 
 
 def _first_screen(

@@ -37,3 +37,12 @@ def test_medmcqa_labels_are_read_from_1_and_scored(root, command, tmp_path):
     predictions = [json.loads(line) for line in output.open()]
     assert [p["id"] for p in predictions] == [question.id for question in questions]
     assert [p["label"] for p in predictions] == [question.label for question in questions]
+
+
+@pytest.mark.model
+def test_no_bit_of_a_score_in_bfloat16_depends_on_the_order_of_unlisted_options(command, tmp_path):
+    flags = ["--model", "smollm2-135m:text", "--data", "bundled", "--limit", 24, "--batch-size", 7]
+    flags += ["--dtype", "bfloat16", "--permutations", "cyclic", "--output", tmp_path]
+    assert command("evaluate", *flags).code == 0
+    found = json.loads((tmp_path / "metrics.json").read_text())["permutations"]
+    assert (found["n"], found["flips"], found["largest_score_change"]) == (24, 0, 0)

@@ -140,10 +140,10 @@ def test_predictions_come_in_the_order_of_the_questions(scorers, tiny_questions,
     monkeypatch.setattr("mcqa.formulations.decoding.MAX_NEW_TOKENS", 3)
     reported = []
     questions = tiny_questions[:12]
-    results = scorers[name].score_many(questions, batch_size=5, on_progress=reported.append)
+    results = scorers[name].score_many(questions, batch_size=2, on_progress=reported.append)
     assert [(p.id, p.label) for p in results] == [(q.id, q.label) for q in questions]
     assert {p.scorer for p in results} == {name}
-    assert reported == [5, 5, 2]
+    assert sorted(reported) == [1] * 4 + [2] * 4  # three questions of each number of options
     if name != "generate":
         assert {p.unit for p in results} == {"nats"}
         assert [len(p.scores) for p in results] == [len(q.options) for q in questions]

@@ -5,6 +5,7 @@ from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers, log_softmax, pad
 from mcqa.evaluation.permutations import cyclic, show
 from mcqa.evaluation.pride import (
+    describe_pride,
     divide_out,
     estimation_sample,
     mean_priors,
@@ -97,3 +98,20 @@ def test_the_sample_takes_its_share_of_every_number_of_options():
 def test_a_share_out_of_range_is_refused(share):
     with pytest.raises(ConfigError, match="share"):
         estimation_sample([4], share=share)
+
+
+def test_a_run_that_knows_but_prefers_a_letter_is_put_right():
+    labels = [0, 1] * 20
+    orders = [cyclic(2)] * 40
+    scores = []
+    for label in labels:
+        worth = [np.log(0.6 if option == label else 0.4) for option in range(2)]
+        scores.append([np.array(show(worth, order)) + np.log([0.8, 0.2]) for order in cyclic(2)])
+    found = describe_pride(labels, orders, scores, seed=3)
+    assert found["sample"] == {"n": 2, "share": 0.05, "seed": 3}
+    assert found["priors"] == {"2": pytest.approx([0.8, 0.2])}
+    assert [found[name]["value"] for name in ("raw", "debiased", "averaged")] == [0.5, 1, 1]
+    gain = found["difference"]
+    assert (gain["value"], gain["n"], gain["raw_only"], gain["debiased_only"]) == (0.5, 40, 0, 20)
+    assert gain["p_value"] == pytest.approx(2 * 0.5**20)
+    assert 0.3 < gain["ci95"][0] < 0.5 < gain["ci95"][1] < 0.7

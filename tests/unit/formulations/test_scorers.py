@@ -1,6 +1,7 @@
 """The seven scorers against the plainest arithmetic: an unpadded forward pass per option."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -215,6 +216,25 @@ def test_a_batch_size_changes_no_answer(load, name):
             assert one.choice == other.choice
         else:
             assert one.scores == pytest.approx(other.scores, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["text", "pmi", "constrained"])
+def test_the_order_of_options_that_are_not_listed_changes_no_bit(tiny_model_folder, name):
+    scorer = load_scorer(str(tiny_model_folder), name, dtype="bfloat16", device="cpu")
+    turned = [replace(question, options=question.options[::-1]) for question in QUESTIONS]
+    some = [question for question in turned if len(question.options) > 3]
+    here, there, part = (
+        {p.id: p for p in scorer.score_many(asked, batch_size=5)}
+        for asked in (QUESTIONS, turned, some)
+    )
+    assert len({len(question.options) for question in QUESTIONS}) > 4
+    for question in QUESTIONS:
+        for other in (there, part) if len(question.options) > 3 else (there,):
+            one, same = here[question.id], other[question.id]
+            if name == "constrained":
+                assert question.options[::-1][same.choice] == question.options[one.choice]
+            else:
+                assert same.scores[::-1] == one.scores
 
 
 def test_generate_in_a_batch_equals_one_at_a_time(load, tiny_tokenizer, monkeypatch):
