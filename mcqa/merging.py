@@ -45,8 +45,25 @@ def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
             backbone = backbone.dequantize(dtype=torch.float32)
         backbone = backbone.to(torch.float32)
         merged = attach_adapter(backbone, folder, record).merge_and_unload(safe_merge=True)
+        _restore_conv1d(merged)
     merged.config.dtype = dtype
     return merged.to(dtype).eval()
+
+
+def _restore_conv1d(model) -> None:
+    """Turn GPT-2's layers, which quantizers make linear, into what its class and files expect."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    with torch.device("meta"):
+        plain = type(model)(model.config)
+    for name, expected in plain.named_modules():
+        layer = model.get_submodule(name)
+        if isinstance(expected, Conv1D) and isinstance(layer, torch.nn.Linear):
+            restored = Conv1D(layer.out_features, layer.in_features)
+            restored.weight = torch.nn.Parameter(layer.weight.T.contiguous(), requires_grad=False)
+            restored.bias = layer.bias
+            model.set_submodule(name, restored)
 
 
 def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Path:

@@ -85,8 +85,8 @@ def _encoder_settings(settings: dict, model_type: str) -> dict:
     ]
     if of_decoder:
         raise ConfigError(
-            f"{', '.join(of_decoder)}: only for the head of decoders; an encoder ({model_type}) has "
-            "the head of its own class. Leave it out."
+            f"{', '.join(of_decoder)}: only for the head of decoders; an encoder ({model_type}) "
+            "has the head of its own class. Leave it out."
         )
     return {name: settings[name] for name in ENCODER_SETTINGS}
 
