@@ -57,8 +57,7 @@ class EncoderForMultipleChoice:
         self._keep_in_fp32_modules = set(names)  # what quantizers leave alone
         self._keep_in_fp32_modules_strict = set(names)  # what is loaded as float32
         for name in names:
-            module = self.get_submodule(name).float()  # what is not loaded, but starts anew
-            module.register_forward_pre_hook(_cast_input)
+            self.get_submodule(name).register_forward_pre_hook(_cast_input)
 
     def forward(
         self,

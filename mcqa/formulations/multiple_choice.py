@@ -126,11 +126,13 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
 
     own = {"multiple_choice": head} if head else {}
     config = load_config(path)
-    model_class = AutoModelForMultipleChoice
     if is_encoder(config):
-        model_class = encoder_class(config.model_type)
-    model = load_weights(model_class, path, model_settings=own, **settings)
-    if not is_encoder(config) and not isinstance(model, DecoderForMultipleChoice):
+        model = load_weights(encoder_class(config.model_type), path, model_settings=own, **settings)
+        for name in encoder_head_modules(model):
+            model.get_submodule(name).float()  # one that starts anew comes in the trunk's type
+        return model
+    model = load_weights(AutoModelForMultipleChoice, path, model_settings=own, **settings)
+    if not isinstance(model, DecoderForMultipleChoice):
         raise ModelError(
             f"model {path!r} is a {type(model).__name__}: the multiple-choice formulation needs a "
             f"decoder (a causal language model), or an encoder of type {', '.join(ENCODERS)}."

@@ -154,3 +154,11 @@ def test_an_encoder_is_no_generator(folders, tiny_training):
         tiny_training("generative", model=str(folders["roberta"]))
     with pytest.raises(ModelError, match="mcqa train multiple-choice"):
         load_scorer(str(folders["roberta"]), device="cpu")
+
+
+def test_training_goes_on_from_an_encoders_run(folders, tiny_training):
+    first = tiny_training("multiple_choice", model=str(folders["bert"]), loss="binary", max_steps=6)
+    second = tiny_training("multiple_choice", model=first.folder, max_steps=2)
+    assert second.record["head"] == first.record["head"]
+    assert second.record["target_modules"] == first.record["target_modules"]
+    assert second.losses[0] < first.losses[0]
