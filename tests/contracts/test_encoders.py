@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMultipleChoice
 
 from heads.encoder import head_modules
+from mcqa.app.harness import HarnessModel
 from mcqa.app.merge import merge_run
 from mcqa.errors import ConfigError, ModelError
 from mcqa.question import Question
@@ -154,6 +155,11 @@ def test_an_encoder_is_no_generator(folders, tiny_training):
         tiny_training("generative", model=str(folders["roberta"]))
     with pytest.raises(ModelError, match="mcqa train multiple-choice"):
         load_scorer(str(folders["roberta"]), device="cpu")
+
+
+def test_the_harness_is_refused_an_encoder(run):
+    with pytest.raises(ConfigError, match="reads pairs of texts"):
+        HarnessModel(run.folder, device="cpu")
 
 
 def test_training_goes_on_from_an_encoders_run(folders, tiny_training):
