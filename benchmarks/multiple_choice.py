@@ -161,10 +161,10 @@ def training(model, dtype: str, device: str):
     """Return the optimizer step that a QLoRA run takes."""
     import torch
 
+    from heads.multiple_choice import HEAD_NAME
     from mcqa.adapters import add_lora
-    from mcqa.formulations.multiple_choice import HEAD
 
-    peft_model = add_lora(model, head=HEAD)
+    peft_model = add_lora(model, head=[HEAD_NAME])
     optimizer = torch.optim.AdamW((p for p in peft_model.parameters() if p.requires_grad), lr=1e-4)
     half = dtype != "float32"
 

@@ -13,6 +13,7 @@ SEVEN_PROJECTIONS = (
     "up_proj",
     "down_proj",
 )
+ALL_LINEAR = "all-linear"
 
 
 def add_lora(
@@ -22,8 +23,8 @@ def add_lora(
     alpha: float = 16,
     dropout: float = 0.0,
     rslora: bool = True,
-    target_modules: Sequence[str] = SEVEN_PROJECTIONS,
-    head: str | None = None,
+    target_modules: Sequence[str] = (),
+    head: Sequence[str] = (),
 ):
     """Wrap a frozen model with trainable LoRA matrices, and its head with them.
 
@@ -33,8 +34,9 @@ def add_lora(
         alpha: its scale is alpha / sqrt(r) with `rslora` (arXiv 2312.03732), else alpha / r.
         dropout: on the adapter's input.
         rslora: see `alpha`.
-        target_modules: names of the linear layers to adapt, or `["all-linear"]`.
-        head: name of a module to train in full and save with the adapter.
+        target_modules: names of the linear layers to adapt, or `["all-linear"]`; by default the
+            seven projections where the model has them all, else all linear layers.
+        head: names of modules to train in full and save with the adapter.
 
     Returns:
         A `peft.PeftModel` in training mode.
@@ -43,20 +45,55 @@ def add_lora(
         ConfigError: the model has no layer of these names.
     """
     from peft import LoraConfig, get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
-    targets = list(target_modules)
+    targets = list(target_modules) or _usual_targets(model)
+    if targets == [ALL_LINEAR]:
+        targets = linear_layers(model, head)
     config = LoraConfig(
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
         use_rslora=rslora,
-        target_modules="all-linear" if targets == ["all-linear"] else targets,
-        modules_to_save=[head] if head else None,
+        target_modules=targets,
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+        modules_to_save=list(head) or None,
     )
     try:
         return get_peft_model(model, config).train()
     except ValueError as error:
         raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
+
+
+def _usual_targets(model) -> list[str]:
+    present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    return list(SEVEN_PROJECTIONS) if present.issuperset(SEVEN_PROJECTIONS) else [ALL_LINEAR]
+
+
+def linear_layers(model, head: Sequence[str] = ()) -> list[str]:
+    """Return the full names of a model's linear layers, the LM head and the head's left out.
+
+    Args:
+        model: a transformers model, 4-bit or not.
+        head: names of the head's modules.
+    """
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    lm_head = model.get_output_embeddings()
+    of_head = {id(m) for name in head for m in model.get_submodule(name).modules()}
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear | Conv1D)
+        and module is not lm_head
+        and id(module) not in of_head
+    ]
+
+
+def adapted_modules(model) -> list[str]:
+    """Return the names that say which layers of a PEFT model have LoRA matrices, sorted."""
+    return sorted(model.active_peft_config.target_modules)
 
 
 def trainable_parameters(model) -> int:

@@ -191,8 +191,16 @@ def _quantization_config(path: str, quantization: str, dtype):
 
 
 def context_length(model) -> int:
-    """Return how many tokens the model's positions reach."""
-    return getattr(model.config, "max_position_embeddings", None) or 2048
+    """Return how many tokens the model's positions reach.
+
+    RoBERTa and its like count from behind the padding token's id: 514 positions are 512 tokens.
+    """
+    positions = getattr(model.config, "max_position_embeddings", None) or 2048
+    for name, module in model.named_modules():
+        if name.endswith(".position_embeddings"):
+            padding = getattr(module, "padding_idx", None)
+            return positions if padding is None else positions - padding - 1
+    return positions
 
 
 @contextlib.contextmanager

@@ -1,12 +1,16 @@
 """From questions to token ids: prefix and continuations apart, options never cut.
 
 Prefix and continuations are tokenized separately, so the spans are known and not searched for.
+An encoder reads pairs of texts: what its tokenizer puts around and between the two becomes part
+of prefix and continuations.
+
 Where a question is too long its worked examples give way first, then its context, then the middle
 of its stem, and what was cut is counted. Options that do not fit by themselves are an error.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mcqa.errors import ConfigError, EncodingError
 from mcqa.prompts import RenderedQuestion, Shots, Template
@@ -40,6 +44,11 @@ class EncodedQuestion:
     def tokens(self) -> int:
         """How many tokens the branched layout computes."""
         return len(self.prefix) + sum(map(len, self.continuations))
+
+    @property
+    def row_tokens(self) -> int:
+        """How many tokens one row per option computes, each behind its own prefix."""
+        return self.tokens + (len(self.continuations) - 1) * len(self.prefix)
 
     @property
     def longest(self) -> int:
@@ -94,6 +103,23 @@ class _Prompt:
         return replace(question, stem=stem, context=context)
 
 
+class PairFrame(NamedTuple):
+    """Hold the special tokens that a tokenizer puts around and between two texts."""
+
+    before: tuple[int, ...] = ()
+    between: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, tokenizer) -> "PairFrame":
+        """Read the frame off a pair that the tokenizer builds."""
+        pair = tokenizer("a", "b")
+        ids, owners = pair["input_ids"], pair.sequence_ids(0)
+        first, second = owners.index(0), owners.index(1)
+        ends = first + owners.count(0), second + owners.count(1)
+        return cls(tuple(ids[:first]), tuple(ids[ends[0] : second]), tuple(ids[ends[1] :]))
+
+
 class Encoder:
     """Encode questions with one tokenizer and one template.
 
@@ -102,6 +128,7 @@ class Encoder:
             where it has one.
         template: how a question is written down.
         max_length: the most tokens of prefix + one option.
+        pairs: write prefix and continuation as a pair of texts, as encoders are trained on.
         shots: where to draw worked examples from, which become part of the prefix.
         chat: whether to write the prompt as turns of the tokenizer's chat template.
         system: a system message for the chat.
@@ -117,6 +144,7 @@ class Encoder:
         template: Template,
         max_length: int,
         *,
+        pairs: bool = False,
         shots: Shots | None = None,
         chat: bool = False,
         system: str | None = None,
@@ -131,6 +159,8 @@ class Encoder:
         self.shots = shots
         self.chat = chat
         self.system = system
+        self._adds_special_tokens = not chat and not pairs
+        self._frame = PairFrame.of(tokenizer) if pairs else PairFrame()
         self._neutral_prefix = tuple(tokenizer(template.neutral_prefix)["input_ids"])
 
     def encode(self, questions: Sequence[Question]) -> list[EncodedQuestion]:
@@ -150,7 +180,8 @@ class Encoder:
         if not prompts:
             return
         rendered = [self._render(prompt) for prompt in prompts]
-        tokenized = tokenize(self.tokenizer, rendered, special_tokens=not self.chat)
+        before, between, after = self._frame
+        tokenized = tokenize(self.tokenizer, rendered, special_tokens=self._adds_special_tokens)
         for prompt, r, (prefix, continuations) in zip(prompts, rendered, tokenized, strict=True):
             if not all(continuations):
                 raise EncodingError(
@@ -159,8 +190,8 @@ class Encoder:
                 )
             yield EncodedQuestion(
                 question=prompt.question,
-                prefix=prefix,
-                continuations=continuations,
+                prefix=(*before, *prefix, *between),
+                continuations=tuple((*tokens, *after) for tokens in continuations),
                 characters=tuple(len(text.strip()) for text in r.continuations),
                 neutral_prefix=self._neutral_prefix,
             )

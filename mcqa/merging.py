@@ -8,6 +8,7 @@ rounded once, to the type the model is saved in. That still moves scores: score 
 import os
 from pathlib import Path
 
+from heads.multiple_choice import DecoderForMultipleChoice
 from mcqa.checkpoints import attach_adapter
 from mcqa.errors import ConfigError, RunError
 from mcqa.quiet import quiet_loading
@@ -32,7 +33,7 @@ def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
         backbone: the base as the run's record says, quantized or not; it is used up.
         folder: the run folder.
         record: its `run.json`.
-        dtype: torch dtype of the result. A head stays float32.
+        dtype: torch dtype of the result. A decoder's head stays float32.
 
     Raises:
         ModelError: the adapter is missing or damaged.
@@ -44,12 +45,29 @@ def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
             backbone = backbone.dequantize(dtype=torch.float32)
         backbone = backbone.to(torch.float32)
         merged = attach_adapter(backbone, folder, record).merge_and_unload(safe_merge=True)
+        _restore_conv1d(merged)
     merged.config.dtype = dtype
     return merged.to(dtype).eval()
 
 
+def _restore_conv1d(model) -> None:
+    """Turn GPT-2's layers, which quantizers make linear, into what its class and files expect."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    with torch.device("meta"):
+        plain = type(model)(model.config)
+    for name, expected in plain.named_modules():
+        layer = model.get_submodule(name)
+        if isinstance(expected, Conv1D) and isinstance(layer, torch.nn.Linear):
+            restored = Conv1D(layer.out_features, layer.in_features)
+            restored.weight = torch.nn.Parameter(layer.weight.T.contiguous(), requires_grad=False)
+            restored.bias = layer.bias
+            model.set_submodule(name, restored)
+
+
 def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Path:
-    """Write a merged model as a plain folder, a multiple-choice model together with its code.
+    """Write a merged model as a plain folder, the multiple-choice model of a decoder with its code.
 
     Raises:
         ConfigError: there is something in the folder.
@@ -61,12 +79,13 @@ def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Pa
         raise RunError(f"{folder}: the merged model is still marked as quantized; not saved.")
     has_head = record["formulation"] == "multiple_choice"
     auto_class = "AutoModelForMultipleChoice" if has_head else "AutoModelForCausalLM"
-    if has_head:
-        model._auto_class = auto_class  # its code goes with it
+    carries_code = isinstance(model, DecoderForMultipleChoice)
+    if carries_code:
+        model._auto_class = auto_class
     card = CARD.format(
         **record | {"dtype": str(model.dtype).removeprefix("torch.")},
         auto_class=auto_class,
-        how=" after `import heads`, or with `trust_remote_code=True`" if has_head else "",
+        how=" after `import heads`, or with `trust_remote_code=True`" if carries_code else "",
     )
     with quiet_loading():
         # What loading did to a quantized file is not to be done backwards.

@@ -162,7 +162,7 @@ def load_scorer(
     """
     reference = resolve_model(model)
     record = read_record(reference.path) if reference.kind == "run" else {}
-    config = load_config(reference.path) if reference.kind == "folder" else None
+    config = None if record else load_config(reference.path)
     formulation = get_formulation(record.get("formulation") or _formulation_of(config))
     head = record.get("head") or getattr(config, "multiple_choice", None)
     name = scorer or formulation.default_scorer(record.get("objective"))
@@ -183,11 +183,25 @@ def load_scorer(
         device=pick_device(device),
     )
     tokenizer = load_tokenizer(reference.path)
-    length = max_length or record.get("max_length") or min(context_length(backbone), MAX_LENGTH)
+    length = _pick_length(max_length, record, context_length(backbone))
     if record:
         backbone = attach_adapter(backbone, reference.path, record).get_base_model()
-    encoder = Encoder(tokenizer, chosen, length, shots=shots, chat=chat, system=system)
+    encoder = Encoder(
+        tokenizer,
+        chosen,
+        length,
+        pairs=formulation.reads_pairs(backbone),
+        shots=shots,
+        chat=chat,
+        system=system,
+    )
     return Scorer(backbone, tokenizer, encoder, name, formulation, **reading)
+
+
+def _pick_length(asked: int | None, record: dict, reach: int) -> int:
+    if asked and asked > reach:
+        raise ConfigError(f"max_length {asked}: the model's positions reach {reach} tokens only.")
+    return asked or record.get("max_length") or min(reach, MAX_LENGTH)
 
 
 def _check_scorer(name: str, formulation, available: Sequence[str], model: str) -> None:

@@ -85,7 +85,8 @@ class HarnessModel(LM):
         dtype, quantization, max_length: as for `mcqa.load_scorer`.
 
     Raises:
-        ConfigError: not exactly one of `run` and `model`, or a setting that is not allowed.
+        ConfigError: not exactly one of `run` and `model`, a setting that is not allowed, or an
+            encoder.
         ModelError: the name means no model.
     """
 
@@ -115,6 +116,11 @@ class HarnessModel(LM):
             device = "auto"
         settings = {"device": device, "dtype": dtype, "quantization": quantization}
         made = load_scorer(run or model, scorer, max_length=max_length, **settings)
+        if get_formulation(made.formulation).reads_pairs(made.model):
+            raise ConfigError(
+                f"model {run or model!r} is an encoder, which reads pairs of texts; the harness "
+                "has texts and what follows them. Use `mcqa evaluate`."
+            )
         if scorer is None and made.name != "head":
             formulation = get_formulation(made.formulation)
             made = Scorer(made.model, made.tokenizer, made.encoder, "text", formulation)

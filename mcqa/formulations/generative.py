@@ -2,13 +2,14 @@
 apart by their likelihood; answers by likelihood, by the next letter, or by decoding.
 """
 
+from heads.encoder import is_encoder
 from heads.likelihood import add_training_forward
 from mcqa.backbones import load_config, load_weights
+from mcqa.errors import ModelError
 from mcqa.formulations import decoding, likelihoods
 from mcqa.formulations.objectives import COMPLETION, OPTIONS
 
 NAME = "generative"
-HEAD = None
 SETTINGS = ()
 OBJECTIVES = {objective.name: objective for objective in (COMPLETION, OPTIONS)}
 SCORERS = {
@@ -20,7 +21,7 @@ SCORERS = {
 TEMPLATES = dict.fromkeys(SCORERS, "cloze") | {"letter": "lettered", "generate": "lettered"}
 
 
-def head_settings(tokenizer) -> None:
+def head_settings(path: str, tokenizer) -> None:
     """Return None: there is no head to set."""
 
 
@@ -35,12 +36,31 @@ def available_scorers(head: None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: None = None, **settings):
-    """Load a causal LM or an encoder-decoder; see `mcqa.backbones.load_weights`."""
+    """Load a causal LM or an encoder-decoder; see `mcqa.backbones.load_weights`.
+
+    Raises:
+        ModelError: nothing can be loaded, or it is an encoder.
+    """
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    seq2seq = load_config(path).is_encoder_decoder
-    auto_class = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+    config = load_config(path)
+    if is_encoder(config):
+        raise ModelError(
+            f"model {path!r} is an encoder ({config.model_type}): it cannot continue a text. Tune "
+            "it with `mcqa train multiple-choice`, then score the run."
+        )
+    auto_class = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     return load_weights(auto_class, path, **settings)
+
+
+def reads_pairs(model) -> bool:
+    """Return False: a language model reads on."""
+    return False
+
+
+def head_modules(model) -> list[str]:
+    """Return nothing: the LM head stays as it is."""
+    return []
 
 
 prepare_for_training = add_training_forward

@@ -1,15 +1,18 @@
 """Multiple choice: a head gives every option a scalar, and a softmax chooses among them.
 
-Trained on which option is right, so it can only ever answer with one of them. Where it was trained
-with a next-token loss beside that, the model keeps its LM head and can be scored by text too.
+Trained on which option is right, so it can only ever answer with one of them. Decoders get the head
+of `heads`; encoders keep the one of transformers' own classes. A decoder that was trained with a
+next-token loss beside that keeps its LM head and can be scored by text too.
 """
 
 from collections.abc import Sequence
 
 from heads.branching import pack
+from heads.encoder import ENCODERS, encoder_class, is_encoder
+from heads.encoder import head_modules as encoder_head_modules
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from heads.settings import HeadSettings
-from mcqa.backbones import load_weights
+from mcqa.backbones import load_config, load_weights
 from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError, ModelError
 from mcqa.evaluation.predictions import Prediction
@@ -18,7 +21,6 @@ from mcqa.formulations.layout import lay_out
 from mcqa.formulations.objectives import OPTIONS
 
 NAME = "multiple_choice"
-HEAD = HEAD_NAME
 OBJECTIVES = {OPTIONS.name: OPTIONS}
 SETTINGS = (
     "pooling",
@@ -29,9 +31,11 @@ SETTINGS = (
     "label_smoothing",
     "lm_loss_weight",
 )
+ENCODER_SETTINGS = ("loss", "label_smoothing")
 
 
 def head_settings(
+    path: str,
     tokenizer,
     *,
     pooling: str,
@@ -44,12 +48,20 @@ def head_settings(
 ) -> dict:
     """Return the head's settings as the model's config keeps them, see `heads.HeadSettings`.
 
+    An encoder's head is what its class makes it: only what it is trained on can be set.
+
+    Args:
+        path: the model to tune, a folder or a Hub id.
+        tokenizer: its tokenizer.
+        pooling, interaction, head_init, head_words, loss, label_smoothing, lm_loss_weight: as the
+            training settings of these names.
+
     Raises:
-        ConfigError: a value is not allowed, or a word is more than one token.
+        ConfigError: a value is not allowed, not for an encoder, or a word is more than one token.
     """
     words = tuple(_single_token(tokenizer, word) for word in head_words) or None
     try:
-        return HeadSettings(
+        settings = HeadSettings(
             pooling=pooling,
             interaction=interaction,
             init=head_init,
@@ -60,6 +72,23 @@ def head_settings(
         ).as_dict()
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    config = load_config(path)
+    return _encoder_settings(settings, config.model_type) if is_encoder(config) else settings
+
+
+def _encoder_settings(settings: dict, model_type: str) -> dict:
+    usual = HeadSettings().as_dict()
+    of_decoder = [
+        {"init": "head_init"}.get(name, name)
+        for name, value in settings.items()
+        if name not in (*ENCODER_SETTINGS, "words") and value != usual[name]
+    ]
+    if of_decoder:
+        raise ConfigError(
+            f"{', '.join(of_decoder)}: only for the head of decoders; an encoder ({model_type}) "
+            "has the head of its own class. Leave it out."
+        )
+    return {name: settings[name] for name in ENCODER_SETTINGS}
 
 
 def _single_token(tokenizer, word: str) -> int:
@@ -83,7 +112,7 @@ def available_scorers(head: dict | None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: dict | None = None, **settings):
-    """Load a decoder with an untrained head; see `mcqa.backbones.load_weights`.
+    """Load a decoder or an encoder with an untrained head; see `mcqa.backbones.load_weights`.
 
     Args:
         path: a folder or a Hub id.
@@ -91,18 +120,34 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
         settings: passed on.
 
     Raises:
-        ModelError: nothing can be loaded, or it is not a decoder.
+        ModelError: nothing can be loaded, or it is neither.
     """
     from transformers import AutoModelForMultipleChoice
 
     own = {"multiple_choice": head} if head else {}
+    config = load_config(path)
+    if is_encoder(config):
+        model = load_weights(encoder_class(config.model_type), path, model_settings=own, **settings)
+        for name in encoder_head_modules(model):
+            model.get_submodule(name).float()  # one that starts anew comes in the trunk's type
+        return model
     model = load_weights(AutoModelForMultipleChoice, path, model_settings=own, **settings)
     if not isinstance(model, DecoderForMultipleChoice):
         raise ModelError(
             f"model {path!r} is a {type(model).__name__}: the multiple-choice formulation needs a "
-            "decoder (a causal language model)."
+            f"decoder (a causal language model), or an encoder of type {', '.join(ENCODERS)}."
         )
     return model
+
+
+def reads_pairs(model) -> bool:
+    """Say whether the model is an encoder, which was trained on pairs of texts."""
+    return is_encoder(model.config)
+
+
+def head_modules(model) -> list[str]:
+    """Return the names of the modules that make up the head."""
+    return encoder_head_modules(model) if is_encoder(model.config) else [HEAD_NAME]
 
 
 def prepare_for_training(model):
@@ -114,6 +159,7 @@ def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predi
     """Score each option by the head's scalar."""
     options, places = zip(*(lay_out(e.continuations) for e in batch), strict=True)
     packed = pack([e.prefix for e in batch], options)
+    rows = reads_pairs(model)
     logits_BO = model(**packed.to(model.device).as_dict()).logits.tolist()
     return [
         Prediction.scored(
@@ -121,7 +167,7 @@ def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predi
             [logits[at] for at in where],
             unit="logit",
             scorer="head",
-            tokens=encoded.tokens,
+            tokens=encoded.row_tokens if rows else encoded.tokens,
         )
         for encoded, logits, where in zip(batch, logits_BO, places, strict=True)
     ]

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mcqa.adapters import SEVEN_PROJECTIONS
 from mcqa.embedded import ALIAS
 from mcqa.errors import ConfigError
 from mcqa.prompts import TEMPLATES
@@ -63,7 +62,9 @@ class TrainingConfig(BaseModel):
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the adapter's input")
     rslora: bool = Field(True, description="scale by alpha / sqrt(r) instead of alpha / r")
     target_modules: tuple[str, ...] = Field(
-        SEVEN_PROJECTIONS, description="linear layers to adapt, or all-linear"
+        (),
+        description="linear layers to adapt, or all-linear; default: Llama's seven projections "
+        "where the model has them, else all linear layers below the head",
     )
     pooling: Literal["last", "mean", "attention"] = Field(
         "last", description="from an option's tokens to its vector"

@@ -15,7 +15,7 @@ from datasets import Dataset
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
 import mcqa
-from mcqa.adapters import add_lora, trainable_parameters
+from mcqa.adapters import adapted_modules, add_lora, trainable_parameters
 from mcqa.backbones import (
     ModelReference,
     context_length,
@@ -71,13 +71,15 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(reference.path)
-    head = formulation.head_settings(tokenizer, **head_fields)
     if earlier:
         head = earlier.get("head")
         announce(f"Going on from {config.model}: its LoRA and head settings are kept.")
+    else:
+        head = formulation.head_settings(reference.path, tokenizer, **head_fields)
     model = _trainable_model(formulation, reference, earlier, head, config, device)
     max_length = min(config.max_length, context_length(model))
-    encoder = Encoder(tokenizer, get_template(config.template), max_length)
+    pairs = formulation.reads_pairs(model)
+    encoder = Encoder(tokenizer, get_template(config.template), max_length, pairs=pairs)
     scorer = None
     if config.best_metric == "accuracy":
         bare, name = model.get_base_model(), formulation.default_scorer(objective.name)
@@ -120,6 +122,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         "validation": asdict(validation_record) if validation_record else None,
         "seconds": log.seconds,
         "trainable_parameters": trainable_parameters(model),
+        "target_modules": adapted_modules(model),
         "seed": config.seed,
         "device": device,
         **_outcome(trainer.state, config),
@@ -190,7 +193,7 @@ def _trainable_model(
         dropout=config.lora_dropout,
         rslora=config.rslora,
         target_modules=config.target_modules,
-        head=formulation.HEAD,
+        head=formulation.head_modules(backbone),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoModelForMultipleChoice
+from transformers import AutoModelForCausalLM, AutoModelForMultipleChoice, GPT2Config
 
 from mcqa.app.merge import describe, merge_run
 from mcqa.backbones import load_tokenizer, load_weights
@@ -85,6 +85,24 @@ def test_a_damaged_adapter_is_not_merged(tiny_training, tmp_path):
     with pytest.raises(ModelError, match="checksum"):
         merge_run(run.folder, str(tmp_path / "merged"), device="cpu")
     assert not (tmp_path / "merged").exists()
+
+
+def test_a_merge_of_a_4_bit_gpt2_has_gpt2s_own_layers(
+    tiny_tokenizer, tiny_training, tiny_questions, tmp_path
+):
+    """Its Conv1D layers hold their weights the other way round; quantizing makes them linear."""
+    config = GPT2Config(vocab_size=len(tiny_tokenizer), n_embd=64, n_layer=2, n_head=4)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "gpt2")
+    tiny_tokenizer.save_pretrained(tmp_path / "gpt2")
+    run = tiny_training(
+        "multiple_choice", model=str(tmp_path / "gpt2"), quantization="nf4", max_steps=4
+    )
+    folder = str(tmp_path / "merged")
+    merge_run(run.folder, folder, device="cpu")
+    before = load_scorer(run.folder, device="cpu").score_many(tiny_questions)
+    after = load_scorer(folder, device="cpu", dtype="float32").score_many(tiny_questions)
+    for one, other in zip(before, after, strict=True):
+        assert one.scores == pytest.approx(other.scores, rel=1e-3, abs=1e-3)
 
 
 def test_a_head_is_never_quantized_on_a_checkpoint_that_others_quantized(

@@ -44,7 +44,6 @@ def test_it_learns_and_comes_back(t5_folder, tiny_questions, tmp_path, objective
         objective=objective,
         quantization="none",
         dtype="float32",
-        target_modules=("all-linear",),
         optimizer="adamw_torch",
         batch_size=8,
         max_steps=8,

@@ -42,6 +42,7 @@ def test_a_run_records_what_was_done(runs, formulation, tiny_model_folder, quest
         "seed": 0,
         "steps": 6,  # 36 questions, 12 a step, twice
         "trainable_parameters": 4 * SIDES + head,
+        "target_modules": sorted(PROJECTIONS),
         "device": "cpu",
     }
     assert {name: record[name] for name in expected} == expected

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from encoders import build
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from heads.branching import pack
 from mcqa import backbones
 from mcqa.backbones import (
     context_length,
@@ -187,3 +189,13 @@ def test_an_error_without_a_text_is_explained_too(tiny_model_folder):
 
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_weights(Broken, str(tiny_model_folder), device="cpu")
+
+
+@pytest.mark.parametrize(("name", "tokens"), [("bert", 130), ("roberta", 128), ("mpnet", 128)])
+def test_an_encoder_reaches_as_far_as_its_positions(name, tokens):
+    """RoBERTa and its like count positions from behind the padding token's id, 1 here."""
+    model = build(name)
+    assert context_length(model) == tokens
+    model(**pack([[5] * (tokens - 1)], [[[6], [7]]]).as_dict())
+    with pytest.raises((IndexError, RuntimeError)):
+        model(**pack([[5] * tokens], [[[6], [7]]]).as_dict())

@@ -44,7 +44,8 @@ def trained(backbone):
     """An adapter (and head) with random numbers in every tensor, as if it had been trained."""
 
     def build(name, quantization="none"):
-        model = add_lora(backbone(name, quantization), r=4, head=get_formulation(name).HEAD)
+        base = backbone(name, quantization)
+        model = add_lora(base, r=4, head=get_formulation(name).head_modules(base))
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.requires_grad:

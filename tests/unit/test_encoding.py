@@ -1,10 +1,11 @@
 """Token ids: what the tokenizer itself gives, and what is cut where a question is too long."""
 
 import pytest
+from encoders import build_tokenizer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcqa.encoding import GAP, Encoder
+from mcqa.encoding import GAP, Encoder, PairFrame
 from mcqa.errors import EncodingError
 from mcqa.prompts import TEMPLATES, get_template
 from mcqa.question import Question
@@ -169,3 +170,23 @@ def test_whatever_is_cut_the_question_fits_with_its_options_whole(
     assert encoded.continuations == whole.continuations
     assert encoded.truncated == len(whole.prefix) - len(encoded.prefix)
     assert (encoded.truncated > 0) == (whole.longest > max_length)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta"])
+def test_a_pair_is_written_as_the_tokenizer_writes_it(name):
+    tokenizer = build_tokenizer(name)
+    encoder = Encoder(tokenizer, get_template("cloze"), 1000, pairs=True)
+    (encoded,) = encoder.encode([LONG])
+    rendered = get_template("cloze").render(LONG)
+    for ids, text in zip(encoded.continuations, rendered.continuations, strict=True):
+        assert [*encoded.prefix, *ids] == tokenizer(rendered.prefix, text)["input_ids"]
+    sizes = [len(encoded.prefix) + len(ids) for ids in encoded.continuations]
+    assert encoded.row_tokens == sum(sizes)
+    (cut,) = Encoder(tokenizer, get_template("cloze"), encoded.longest - 5, pairs=True).encode(
+        [LONG]
+    )
+    frame = PairFrame.of(tokenizer)
+    assert cut.continuations == encoded.continuations
+    assert cut.prefix[-len(frame.between) :] == frame.between
+    assert cut.truncated >= 5
+    assert cut.longest <= encoded.longest - 5

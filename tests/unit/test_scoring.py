@@ -211,6 +211,8 @@ def test_a_saved_multiple_choice_model_is_told_by_its_architecture(
 def test_max_length_is_the_models_unless_it_is_given(tiny_model_folder, scorers):
     assert scorers["text"].encoder.max_length == 256
     short = load_scorer(str(tiny_model_folder), "text", max_length=10, **PLAIN)
+    with pytest.raises(ConfigError, match="positions reach 256 tokens"):
+        load_scorer(str(tiny_model_folder), "text", max_length=257, **PLAIN)
     with pytest.raises(EncodingError, match="max_length = 10"):
         short.score(QUESTION)
 

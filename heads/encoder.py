@@ -1,0 +1,156 @@
+"""transformers' own multiple-choice classes for encoders, run on branched batches.
+
+An encoder looks both ways: what it makes of the question depends on the option behind it, so there
+is nothing to branch. Every option becomes a row of its own behind a copy of the prefix, and only
+here, so that everything before and after is the same for encoders and decoders. Options that do not
+exist get no row.
+
+The layers are those of `BertForMultipleChoice` and its like, and what they save is theirs. The
+traps: the pooler belongs to the head, but stands inside the trunk; and head and pooler are linear
+layers, which quantizers and low precision would take along. They are kept in float32.
+"""
+
+import functools
+
+import torch
+import transformers
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import MultipleChoiceModelOutput
+from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES
+
+from .branching import PREFIX
+from .losses import LOSSES
+from .settings import HeadSettings
+
+# Model types whose head reads the first token, and whose rows may be padded on the right.
+ENCODERS = (
+    "albert",
+    "bert",
+    "camembert",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "modernbert",
+    "mpnet",
+    "roberta",
+    "xlm-roberta",
+)
+POOLER = "pooler"
+
+
+class EncoderForMultipleChoice:
+    """Score options with an encoder; mixed into transformers' own multiple-choice class.
+
+    Args:
+        config: of the encoder.
+        multiple_choice: what to train with, the `loss` and `label_smoothing` of `HeadSettings`.
+    """
+
+    accepts_loss_kwargs = True  # the Trainer hands `num_items_in_batch` on
+
+    def __init__(self, config, multiple_choice: dict | None = None):
+        super().__init__(config)
+        self.settings = HeadSettings.from_dict(multiple_choice)
+        names = head_modules(self)
+        self._keep_in_fp32_modules = set(names)  # what quantizers leave alone
+        self._keep_in_fp32_modules_strict = set(names)  # what is loaded as float32
+        for name in names:
+            self.get_submodule(name).register_forward_pre_hook(_cast_input)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        branch_ids: Tensor,
+        option_spans: Tensor,
+        fork: Tensor,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        num_items_in_batch=None,
+    ) -> MultipleChoiceModelOutput:
+        """Score a branched batch, one row per option.
+
+        Args:
+            input_ids, branch_ids, option_spans, fork: of a `BranchedBatch`.
+            position_ids: of it too; the encoder counts for itself.
+            labels: (B,) index of the right option; then the loss is returned too.
+            num_items_in_batch: questions of the whole optimizer step, from the Trainer.
+
+        Returns:
+            `logits` (B, O) float32, -inf where an option does not exist.
+
+        Raises:
+            ValueError: a label points at an option that does not exist.
+        """
+        exists_BO = fork >= 0
+        index_RT = option_rows(option_spans, fork, input_ids.shape[1])
+        real_RT, token_RT = index_RT >= 0, index_RT.clamp(min=0)
+        rows = input_ids.flatten()[token_RT].masked_fill(~real_RT, self.config.pad_token_id or 0)
+        inputs = {"input_ids": rows, "attention_mask": real_RT.long()}
+        if getattr(self.config, "type_vocab_size", 0) > 1:
+            of_option = (branch_ids.flatten()[token_RT] > PREFIX) & real_RT
+            inputs["token_type_ids"] = of_option.long()
+        # transformers' class wants (questions, options, tokens): all rows as one question's.
+        inputs = {name: tensor[None] for name, tensor in inputs.items()}
+        logits_R = super().forward(**inputs).logits.float().squeeze(0)
+        scores_BO = logits_R.new_full(fork.shape, float("-inf"))
+        scores_BO = scores_BO.masked_scatter(exists_BO, logits_R)
+        loss = None
+        if labels is not None:
+            loss = self._loss(scores_BO, exists_BO, labels, num_items_in_batch)
+        return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
+
+    def _loss(self, scores_BO, exists_BO, labels, num_items) -> Tensor:
+        smoothing = self.settings.label_smoothing
+        more = {"label_smoothing": smoothing} if smoothing else {}
+        return LOSSES[self.settings.loss](scores_BO, exists_BO, labels, num_items=num_items, **more)
+
+
+def option_rows(option_spans: Tensor, fork: Tensor, n_tokens: int) -> Tensor:
+    """Return the rows of the options that exist, as indices into the batch's flattened tokens.
+
+    Args:
+        option_spans, fork: of a `BranchedBatch`.
+        n_tokens: how many tokens a row of that batch has.
+
+    Returns:
+        (R, T) a prefix and one option each, question by question; -1 for padding, on the right.
+    """
+    rows = []
+    ends = fork[fork >= 0].tolist()
+    for (start, end), last in zip(option_spans[fork >= 0].tolist(), ends, strict=True):
+        first = last - last % n_tokens  # every row of a batch begins with its prefix
+        rows.append(torch.cat((torch.arange(first, last + 1), torch.arange(start, end))))
+    return pad_sequence(rows, batch_first=True, padding_value=-1).to(fork.device)
+
+
+def _cast_input(module: nn.Module, inputs: tuple) -> tuple:
+    """Bring hidden states to the type of the module that reads them."""
+    dtype = next(module.parameters()).dtype
+    return tuple(tensor.to(dtype) for tensor in inputs)
+
+
+def head_modules(model: PreTrainedModel) -> list[str]:
+    """Return the names of what stands on an encoder: its pooler and all outside its trunk."""
+    trunk = model.base_model_prefix
+    pooler = getattr(model.base_model, POOLER, None)
+    names = [f"{trunk}.{POOLER}"] if pooler is not None else []
+    names += [name for name, _ in model.named_children() if name != trunk]
+    return [name for name in names if any(True for _ in model.get_submodule(name).parameters())]
+
+
+def is_encoder(config) -> bool:
+    """Say whether a configuration is of an encoder listed in `ENCODERS`."""
+    return config.model_type in ENCODERS
+
+
+@functools.cache
+def encoder_class(model_type: str) -> type[PreTrainedModel]:
+    """Return transformers' multiple-choice class of a model type, made to take branched batches.
+
+    It keeps its name, by which a saved model is found again.
+    """
+    own = getattr(transformers, MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES[model_type])
+    members = {"__module__": __name__, "__doc__": EncoderForMultipleChoice.__doc__}
+    return type(own.__name__, (EncoderForMultipleChoice, own), members)
