@@ -27,8 +27,8 @@ def command(files, output, seed, data, split, cluster_by, output_format):
     mcqa compare a.jsonl b.jsonl --output runs/comparison
     mcqa compare a.jsonl b.jsonl --data bundled --output runs/comparison
     """
-    from mcqa.app.clusters import clusters_of
     from mcqa.app.analysis import compare_runs
+    from mcqa.app.clusters import clusters_of
     from mcqa.app.results import write_comparisons
     from mcqa.data import load_questions
     from mcqa.errors import ComparisonError

@@ -123,10 +123,10 @@ def test_a_file_that_holds_no_predictions_is_refused_by_line(
 
 def test_with_the_questions_at_hand_their_groups_are_what_counts(command, tmp_path):
     questions = load_questions("bundled", limit=30)
-    ids, labels = [q.id for q in questions], [q.label for q in questions]
+    ids = [question.id for question in questions]
     files = [
-        answers(tmp_path / name, [(label + wrong) % 3 for label in labels], labels, ids)
-        for name, wrong in (("a.jsonl", 0), ("b.jsonl", 1))
+        answers(tmp_path / name, [choice] * 30, ids=ids)
+        for name, choice in (("a.jsonl", 0), ("b.jsonl", 1))
     ]
     flags = [*files, "--data", "bundled", "--output", tmp_path]
     assert command("compare", *flags).code == 0
