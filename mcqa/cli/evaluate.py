@@ -129,11 +129,9 @@ def command(
             )
         validation = evaluations[-1].validation
         say(f"{name}: {'calibrated on ' if validation.predictions else ''}{validation.note}")
-    groups = f" in {len(set(clusters.values())):,} groups" if clusters else ""
     details = report_details(
         Models=", ".join(models),
-        Data=f"{data}, {len(questions):,} questions{groups}, "
-        f"sha256 {data_fingerprint(data, split)[:16]}",
+        Data=f"{data}, {len(questions):,} questions, sha256 {data_fingerprint(data, split)[:16]}",
         **({"Validation": held_out_note} if held_out else {}),
     )
     comparisons = compare_evaluations(

@@ -121,7 +121,7 @@ def _rows(runs: list[dict]) -> list[list[str]]:
 
 def _of(part: str, key: str, format: Callable) -> Callable[[dict], str]:
     """Return the function that formats one number of a run, a dash where its part is None."""
-    return lambda run: numbers.UNKNOWN if run[part] is None else format(run[part][key])
+    return lambda run: numbers.UNKNOWN if run[part] is None else format(run[part].get(key))
 
 
 def _accuracy(run: dict) -> str:

@@ -14,12 +14,12 @@ from mcqa.report.drawing import INK, new_figure, plain, shortened, styles, whisk
 
 def reliability(runs: list[dict]) -> Figure | None:
     """Draw the bins of the calibration error (equal widths), for runs that have probabilities."""
-    panels = [
-        (name, points, color, marker)
+    of_runs = [
+        [(name, points, color, marker) for name, points in _diagrams(run) if points]
         for _, run, color, marker in styles(runs)
-        for name, points in _diagrams(run)
-        if points
     ]
+    of_runs.sort(key=len, reverse=True)  # the pairs first, so that each has a row of its own
+    panels = [panel for of_run in of_runs for panel in of_run]
     if not panels:
         return None
     rows = (len(panels) + 1) // 2

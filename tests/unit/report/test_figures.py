@@ -117,9 +117,9 @@ def test_a_temperature_gets_a_panel_of_its_own():
     points = [{"confidence": 0.6, "accuracy": 0.5, "ci95": [0.4, 0.6]}]
     after = {"reliability": {"ece": points}}
     calibrated = {"calibration": {"temperature": 1.234, "after": after}}
-    drawn = draw_figures([run("a", **FULL, **calibrated), run("b", **FULL)])["reliability"]
+    drawn = draw_figures([run("a", **FULL), run("b", **FULL, **calibrated)])["reliability"]
     names = [text for text in texts(drawn) if text[0] in "ab"]
-    assert names == ["a", "a, T = 1.23", "b"]
+    assert names == ["b", "b, T = 1.23", "a"]  # both of a run in one row
     unknown = {"calibration": {"temperature": None, "note": "why"}}
     assert "T =" not in str(texts(draw_figures([run("a", **FULL, **unknown)])["reliability"]))
 
