@@ -29,9 +29,9 @@ class Prediction:
         unit: what a score measures, `nats` or `logit`; None where there are no scores.
         scorer: the scorer's name.
         tokens: how many tokens the model computed for this question.
+        truncated: how many tokens of the question were cut to make it fit.
         text: what was generated, for scorers that generate.
         parsed: how the text was read (`letter`, `text`, ... or `unparsed`), likewise.
-        truncated: how many tokens of the question were cut to make it fit.
     """
 
     id: str
@@ -42,9 +42,9 @@ class Prediction:
     unit: str | None
     scorer: str
     tokens: int
+    truncated: int = 0
     text: str | None = None
     parsed: str | None = None
-    truncated: int = 0
 
     @classmethod
     def scored(
