@@ -18,12 +18,10 @@ dequantization are not counted as work, so it is a lower bound.
 import argparse
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 LAYOUTS = ("rows", "rows, ours", "branched")
 PHASES = ("train", "score")
@@ -78,6 +76,7 @@ def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout:
     from heads.branching import pack, pack_rows
     from mcqa.backbones import load_tokenizer, pick_device, resolve_model
     from mcqa.formulations import get_formulation
+    from mcqa.memory import PeakMemory
 
     device = pick_device(options.device)
     formulation = get_formulation("multiple_choice")
@@ -98,7 +97,7 @@ def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout:
         for batch in questions
     ]
     step = scoring(model) if phase == "score" else training(model, options.dtype, device)
-    loaded = reset_peak(device)
+    memory = PeakMemory(device)
     step(*batches[0])  # warm up: memory pools, optimizer state; the longest batch
     timed = batches[1:]
     if phase == "score":  # kernels are built once a shape, which a long run does not notice
@@ -116,8 +115,8 @@ def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout:
         "seconds": seconds,
         "questions": sum(len(labels) for _, labels in timed),
         "tokens": tokens,
-        "peak_mib": peak(device),
-        "above_model_mib": peak(device) - loaded,
+        "peak_mib": memory.bytes / 2**20,
+        "above_model_mib": (memory.bytes - memory.start) / 2**20,
         "gflops": tokens * work / seconds / 1e9,
         "matmul_gflops": matmul_rate(getattr(torch, options.dtype), device),
         "work": work,
@@ -200,33 +199,6 @@ def synchronize(device: str) -> None:
         import torch
 
         torch.cuda.synchronize(device)
-
-
-def reset_peak(device: str) -> float:
-    """Forget the peak memory so far and return what is in use, in MiB."""
-    if device.startswith("cuda"):
-        import torch
-
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated() / 2**20
-    Path("/proc/self/clear_refs").write_text("5")
-    return status("VmRSS")
-
-
-def peak(device: str) -> float:
-    """Return the peak memory since `reset_peak`, in MiB."""
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.max_memory_allocated() / 2**20
-    return status("VmHWM")
-
-
-def status(name: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def report(quantization: str, phase: str, turns: list[dict[str, dict]]) -> None:

@@ -5,6 +5,8 @@
     run.json                                         what was done; written last, so a folder
                                                      with it is complete
     training_log.jsonl  checkpoints/                 the way there
+    validation_predictions.jsonl                     what the trained model answered to the
+                                                     validation questions, where there are some
 
 The traps: an adapter loaded without its head gives random scores and no error, and a file can be
 swapped or cut short. `run.json` holds a checksum of the trained tensors, and loading checks it.
@@ -21,6 +23,7 @@ from mcqa.files import write_json, write_whole
 from mcqa.quiet import quiet_loading
 
 ADAPTER_FILE = "adapter_model.safetensors"
+VALIDATION_FILE = "validation_predictions.jsonl"
 REQUIRED = ("formulation", "template", "base_model", "quantization", "dtype", "max_length")
 
 

@@ -3,10 +3,16 @@
 scorer = mcqa.load_scorer("runs/demo/multiple_choice")
 result = scorer.score(mcqa.Question(stem="...", options=("...", "...")))
 result.scores, result.probabilities, result.choice, result.unit
+
+Probabilities are those of the scores as they are. A run trained with validation questions knows a
+temperature that makes them as sure as they are right:
+
+result.calibrated(scorer.temperature).probabilities
 """
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -40,15 +46,28 @@ class Scorer:
         encoder: writes questions down as token ids.
         name: the scorer's name, one of the formulation's.
         formulation: the module of the formulation.
+        temperature: what training's validation questions say the scores are to be divided by;
+            None where that is not known, or was fitted on other scores than these.
         settings: the scorer's own, passed on to its function.
     """
 
-    def __init__(self, model, tokenizer, encoder: Encoder, name: str, formulation, **settings):
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        encoder: Encoder,
+        name: str,
+        formulation,
+        *,
+        temperature: float | None = None,
+        **settings,
+    ):
         self.model = model
         self.tokenizer = tokenizer
         self.encoder = encoder
         self.name = name
         self.formulation = formulation.NAME
+        self.temperature = temperature
         self._score = functools.partial(formulation.SCORERS[name], **settings)
 
     @property
@@ -98,7 +117,7 @@ class Scorer:
             with torch.inference_mode():
                 results = self._score(self.model, self.tokenizer, batch)
             for index, prediction in zip(indices, results, strict=True):
-                predictions[index] = prediction
+                predictions[index] = replace(prediction, truncated=encoded[index].truncated)
             if on_progress:
                 on_progress(len(indices))
         return predictions
@@ -195,7 +214,17 @@ def load_scorer(
         chat=chat,
         system=system,
     )
-    return Scorer(backbone, tokenizer, encoder, name, formulation, **reading)
+    temperature = _temperature(record, encoder, name)
+    return Scorer(
+        backbone, tokenizer, encoder, name, formulation, temperature=temperature, **reading
+    )
+
+
+def _temperature(record: dict, encoder: Encoder, scorer: str) -> float | None:
+    """Return a run's temperature where its questions are scored as they were to fit it."""
+    fitted = record.get("calibration") or {}
+    same = fitted.get("scorer") == scorer and record["template"] == encoder.template.name
+    return fitted["temperature"] if same and not (encoder.shots or encoder.chat) else None
 
 
 def _pick_length(asked: int | None, record: dict, reach: int) -> int:

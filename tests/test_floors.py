@@ -26,6 +26,7 @@ FLOORS = {
     "mcqa.adapters": 4,
     "mcqa.checkpoints": 4,
     "mcqa.merging": 4,
+    "mcqa.memory": 4,
     "heads": 3,
     "mcqa.encoding": 2,
     "mcqa.report": 2,

@@ -8,13 +8,13 @@ import csv
 import io
 from collections.abc import Hashable, Mapping, Sequence
 
+from mcqa.app.together import describe_together
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.bias import describe_positions
-from mcqa.evaluation.combination import average, either_right
 from mcqa.evaluation.comparison import compare_many, joint_test
 from mcqa.evaluation.groups import by_option_count, by_subject, describe_groups
 from mcqa.evaluation.measures import describe_run
-from mcqa.evaluation.metrics import summarize, wilson_interval
+from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.paired import describe_pair
 from mcqa.evaluation.pairing import align_answers
 from mcqa.evaluation.predictions import Prediction
@@ -29,7 +29,10 @@ GROUP_KEYS = ("n", "scored", "unparsed", "metrics")
 
 
 def describe(
-    predictions: Sequence[Prediction], questions: Sequence[Question], seconds: float | None
+    predictions: Sequence[Prediction],
+    questions: Sequence[Question],
+    seconds: float | None,
+    peak_memory_bytes: int | None = None,
 ) -> dict:
     """Return what `metrics.json` says about a run.
 
@@ -37,6 +40,7 @@ def describe(
         predictions: the run's predictions.
         questions: what they answer; none where that is not known.
         seconds: how long scoring them took, or None where that is not known.
+        peak_memory_bytes: how much memory that took at most, likewise.
 
     Returns:
         What `summarize` returns. Where a question is labelled, also `scored`, `tied_gold`,
@@ -45,7 +49,7 @@ def describe(
         and, with questions, `per_subject` and `per_option_count`: by group `n`, `scored`,
         `unparsed` and `metrics`.
     """
-    summary = summarize(predictions, seconds)
+    summary = summarize(predictions, seconds, peak_memory_bytes)
     if not summary["n"]:
         return summary
     answers = Answers.of(predictions)
@@ -69,20 +73,24 @@ def describe(
 
 
 def compare_runs(
-    runs: Runs, *, seed: int = 0, clusters: Mapping[str, Hashable] | None = None
+    runs: Runs,
+    *,
+    seed: int = 0,
+    clusters: Mapping[str, Hashable] | None = None,
+    validation: Runs | None = None,
 ) -> list[dict]:
     """Compare every pair of named runs in accuracy and in every other metric.
 
     Args:
         runs: names and predictions.
         seed, clusters: see `compare_many`.
+        validation: names and predictions for validation questions, where there are some.
 
     Returns:
         What `compare_many` returns, each with `paired` (see `describe_pair`; of accuracy it has
-        the interval and p-value of the comparison, before any correction), `together`
-        (`either`, the share of questions that at least one of them gets right; `average`, that
-        of their mean probabilities, None where an answer has none) and, of more than two runs,
-        `joint` (see `joint_test`), the same for all.
+        the interval and p-value of the comparison, before any correction), `together` (see
+        `mcqa.app.together.describe_together`) and, of more than two runs, `joint` (see
+        `joint_test`), the same for all.
 
     Raises:
         ComparisonError: two of the runs do not answer the same labelled questions.
@@ -100,7 +108,10 @@ def compare_runs(
             "ci95": comparison["difference_ci95"],
             "p_value": test["p_value"],
         }
-        results.append({**comparison, **joint, "paired": paired, "together": _together(a, b)})
+        together = describe_together(
+            a, b, names, validation=validation or {}, seed=seed, clusters=clusters
+        )
+        results.append({**comparison, **joint, "paired": paired, "together": together})
     return results
 
 
@@ -153,15 +164,6 @@ def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer).writerows([list(map(_guarded, row)) for row in rows])
     return buffer.getvalue()
-
-
-def _together(a: Answers, b: Answers) -> dict:
-    together = {"either": either_right(a, b)["either"], "average": None}
-    if a.scored.all() and b.scored.all():
-        n, right = len(a), int(average(a, b).correct.sum())
-        ci95 = list(wilson_interval(right, n))
-        together["average"] = {"value": right / n, "n": n, "ci95": ci95}
-    return together
 
 
 def _example(question: Question, wrong: Prediction) -> dict:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from mcqa.app.clusters import clusters_of
 from mcqa.app.evaluate import ModelSpec, compare_evaluations, evaluate
 from mcqa.app.folder import Evaluation
 from mcqa.data import data_fingerprint, load_questions
@@ -65,7 +66,7 @@ def run_demo(
         scored = folder / "evaluation" / name.replace(", ", "-").replace(" ", "_")
         with progress(len(test), name) as on_progress:
             evaluations.append(evaluate(spec, name, test, scored, on_progress=on_progress))
-    facts = {question.id: question.id.rsplit("/", 1)[0] for question in test}
+    facts = clusters_of(test, source="bundled")
     details = {
         "Model": f"{ALIAS}, 4-bit (NF4) while tuned, bfloat16 untrained",
         "Data": f"bundled, test split: {len(test)} questions about "

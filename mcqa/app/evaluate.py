@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcqa import checkpoints
-from mcqa.app.folder import PREDICTIONS, Evaluation, Record, write_record
+from mcqa.app.folder import Evaluation, Record, Validation, write_answers, write_record
 from mcqa.app.orders import (
     PERMUTATIONS,
     OrderedAnswer,
@@ -17,10 +17,12 @@ from mcqa.app.orders import (
     write_orders,
 )
 from mcqa.app.results import METRICS, write_results
+from mcqa.app.validation import UNSCORED, own_validation
 from mcqa.evaluation.metrics import summarize
-from mcqa.evaluation.predictions import Prediction, write_predictions
+from mcqa.evaluation.predictions import Prediction
 from mcqa.files import write_json
 from mcqa.formulations import NAMES, get_formulation
+from mcqa.memory import PeakMemory
 from mcqa.question import Question
 from mcqa.scoring import Scorer, load_scorer
 
@@ -96,9 +98,11 @@ def evaluate(
     batch_size: int = 16,
     on_progress: Callable[[int], None] | None = None,
     plan: Plan | None = None,
+    validation_questions: Sequence[Question] = (),
+    validation_note: str = "",
     **settings,
 ) -> Evaluation:
-    """Score questions with one model and write `predictions.jsonl` and `metrics.json`.
+    """Score questions with one model, and write its predictions and `metrics.json`.
 
     With a plan also `permutations.jsonl`; without, one that was left there is taken away.
 
@@ -109,22 +113,41 @@ def evaluate(
         folder: where to write.
         batch_size, on_progress: see `Scorer.score_many`.
         plan: the orders of their options in which to ask them; None for their own alone.
+        validation_questions: what to score besides, neither timed nor counted; without any a
+            run's own validation questions take their place.
+        validation_note: which questions they are, in words.
         settings: passed on to `mcqa.load_scorer`; how to read answers only to `generate`.
     """
     if spec.scorer != "generate":
         settings = {k: v for k, v in settings.items() if k not in ("parser", "fallback")}
     scorer = load_scorer(spec.model, spec.scorer, **settings)
+    memory = PeakMemory(str(scorer.model.device))
     predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
-    metrics = summarize(predictions, seconds)
+    metrics = summarize(predictions, seconds, memory.bytes)
+    if not any(prediction.scores for prediction in predictions):
+        validation = Validation([], UNSCORED)
+    elif validation_questions:
+        answered = scorer.score_many(validation_questions, batch_size, on_progress)
+        validation = Validation(answered, validation_note)
+    else:
+        validation = own_validation(spec.model, scorer, predictions)
     (folder / PERMUTATIONS).unlink(missing_ok=True)
-    write_predictions(folder / PREDICTIONS, predictions)
+    write_answers(folder, predictions, validation)
     write_json(folder / METRICS, metrics)
     orders = None
     if plan:
         orders = score_orders(scorer, questions, predictions, plan, batch_size, on_progress)
         write_orders(folder, orders)
     return Evaluation(
-        name, folder, scorer.name, scorer.template, predictions, metrics, _cost(spec.model), orders
+        name=name,
+        folder=folder,
+        scorer=scorer.name,
+        template=scorer.template,
+        predictions=predictions,
+        metrics=metrics,
+        cost=_cost(spec.model),
+        validation=validation,
+        orders=orders,
     )
 
 
@@ -135,6 +158,7 @@ def _cost(model: str) -> dict | None:
     return {
         "trainable_parameters": record["trainable_parameters"],
         "training_seconds": record["seconds"],
+        "training_memory_bytes": record.get("peak_memory_bytes"),
         "adapter_bytes": record["adapter_bytes"],
     }
 

@@ -1,9 +1,10 @@
 """An evaluation's folder: what must be kept to draw its report again without scoring.
 
     evaluation.json     title, details, what was compared, and of each run its name, folder,
-                        scorer, template, seconds and cost
+                        scorer, template, seconds, memory, cost and validation questions
     questions.jsonl     the questions, to show their texts and to count their subjects
-    predictions.jsonl   of each run, in its folder
+    predictions.jsonl   of each run, in its folder; beside it validation_predictions.jsonl, what
+                        it answered to validation questions, where that is known
     permutations.jsonl  likewise, where the options were shown in other orders too
 
 The trap: the questions may not be yours to pass on. Delete `questions.jsonl` before you share a
@@ -16,13 +17,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mcqa.app.orders import Orders, read_orders
+from mcqa.checkpoints import VALIDATION_FILE
 from mcqa.errors import DataError
 from mcqa.evaluation.metrics import summarize
-from mcqa.evaluation.predictions import Prediction, read_predictions
+from mcqa.evaluation.predictions import Prediction, read_predictions, write_predictions
 from mcqa.files import write_json, write_whole
 from mcqa.question import Question
 
 RECORD, QUESTIONS, PREDICTIONS = "evaluation.json", "questions.jsonl", "predictions.jsonl"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Hold what a run answered to other questions than those evaluated.
+
+    Args:
+        predictions: none where that is not known or must not be used.
+        note: which questions they are, or why there are none.
+    """
+
+    predictions: list[Prediction]
+    note: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,9 @@ class Evaluation:
         scorer, template: names.
         predictions: one per question, in the questions' order.
         metrics: what `mcqa.evaluation.metrics.summarize` returns.
-        cost: `trainable_parameters`, `training_seconds`, `adapter_bytes`; None if untrained.
+        cost: `trainable_parameters`, `training_seconds`, `training_memory_bytes`,
+            `adapter_bytes`; None if untrained.
+        validation: what temperature and combinations are fitted on.
         orders: the answers with the options in other orders, None where they were not asked for.
     """
 
@@ -46,6 +63,7 @@ class Evaluation:
     predictions: list[Prediction]
     metrics: dict
     cost: dict | None
+    validation: Validation
     orders: Orders | None = None
 
 
@@ -78,8 +96,10 @@ def write_record(folder: Path, record: Record) -> None:
             "scorer": evaluation.scorer,
             "template": evaluation.template,
             "seconds": evaluation.metrics["seconds"],
+            "peak_memory_bytes": evaluation.metrics["peak_memory_bytes"],
             "cost": evaluation.cost,
             "permutations": evaluation.orders and evaluation.orders.settings,
+            "validation": evaluation.validation.note,
         }
         for evaluation in record.evaluations
     ]
@@ -144,10 +164,25 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
         scorer=run["scorer"],
         template=run["template"],
         predictions=predictions,
-        metrics=summarize(predictions, run["seconds"]),
+        metrics=summarize(predictions, run["seconds"], run.get("peak_memory_bytes")),
         cost=run["cost"],
+        validation=_read_validation(inside, run.get("validation", "")),
         orders=orders and read_orders(inside, predictions, orders),
     )
+
+
+def write_answers(folder: Path, predictions: Sequence[Prediction], validation: Validation) -> None:
+    """Write what a run answered; what an earlier one answered is replaced."""
+    write_predictions(folder / PREDICTIONS, predictions)
+    if validation.predictions:
+        write_predictions(folder / VALIDATION_FILE, validation.predictions)
+    else:
+        (folder / VALIDATION_FILE).unlink(missing_ok=True)
+
+
+def _read_validation(folder: Path, note: str) -> Validation:
+    path = folder / VALIDATION_FILE
+    return Validation(read_predictions(path) if path.is_file() else [], note)
 
 
 def _read_questions(path: Path) -> list[Question]:

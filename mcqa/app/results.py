@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcqa.app.analysis import compare_runs, describe, one_sided, per_question
+from mcqa.app.calibration import describe_temperature
 from mcqa.app.folder import Evaluation, Record, read_record
 from mcqa.app.orders import describe_run_orders
 from mcqa.files import write_json, write_whole
@@ -46,7 +47,8 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
     labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in record.evaluations)
     comparisons = []
     if len(compared) > 1 and labelled:
-        comparisons = compare_runs(compared, clusters=record.clusters)
+        validation = {e.name: e.validation.predictions for e in record.evaluations}
+        comparisons = compare_runs(compared, clusters=record.clusters, validation=validation)
         write_comparisons(folder, comparisons)
         accuracy_figure(runs, folder / ACCURACY)
     pairs = [(compared[c["a"]["name"]], compared[c["b"]["name"]]) for c in comparisons]
@@ -105,8 +107,10 @@ def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
 
 
 def _run(evaluation: Evaluation, record: Record) -> dict:
-    seconds = evaluation.metrics["seconds"]
-    metrics = describe(evaluation.predictions, record.questions, seconds)
+    measured = (evaluation.metrics[key] for key in ("seconds", "peak_memory_bytes"))
+    metrics = describe(evaluation.predictions, record.questions, *measured)
+    if metrics["n"]:
+        metrics["calibration"] = describe_temperature(evaluation)
     if evaluation.orders:
         metrics["permutations"] = describe_run_orders(
             evaluation.orders,

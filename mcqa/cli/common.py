@@ -97,10 +97,67 @@ def draw_shots(shots, shots_data, shots_split, seed, data_format, label_base):
     from mcqa.data import load_questions
     from mcqa.prompts import Shots
 
-    reading = {"split": shots_split, "format": data_format, "label_base": label_base}
-    if shots_data == "bundled":
-        reading = {"split": shots_split or "train"}
+    reading = _as_the_questions(shots_data, shots_split, data_format, label_base, bundled="train")
     return Shots(tuple(load_questions(shots_data, **reading)), shots, seed)
+
+
+def _as_the_questions(source, split, data_format, label_base, *, bundled):
+    """Return how to read further questions: a file as the first ones, the bundled as they are."""
+    if source == "bundled":
+        return {"split": split or bundled}
+    return {"split": split, "format": data_format, "label_base": label_base}
+
+
+validation_options = options(
+    click.option(
+        "--validation-data",
+        help="Other questions, to fit temperatures and combinations on: "
+        "file, Hub data set, or 'bundled'.",
+    ),
+    click.option(
+        "--validation-split", help="Their split; without --validation-data, that of DATA."
+    ),
+    click.option("--validation-limit", type=click.IntRange(1), help="Use only the first N."),
+)
+
+
+def draw_validation(
+    questions,
+    data,
+    data_format,
+    label_base,
+    validation_data,
+    validation_split,
+    validation_limit,
+):
+    """Return validation questions and, in words, where they are from; none where none are asked.
+
+    Their file is read as the questions' is; the bundled ones come from the validation split.
+    """
+    source = validation_data or (validation_split and data)
+    if source is None:
+        if validation_limit is not None:
+            raise click.UsageError(
+                "--validation-limit needs --validation-data or --validation-split."
+            )
+        return [], ""
+    from mcqa.app.validation import load_validation
+
+    reading = _as_the_questions(
+        source, validation_split, data_format, label_base, bundled="validation"
+    )
+    held_out = load_validation(source, questions, limit=validation_limit, **reading)
+    split = f", {reading['split']} split" if reading["split"] else ""
+    return held_out, f"{len(held_out):,} questions of {source}{split}"
+
+
+cluster_option = click.option(
+    "--cluster-by",
+    type=click.Choice(["auto", "none", "subject"]),
+    default="auto",
+    show_default=True,
+    help="What questions belong together; auto: those of 'bundled' by fact, others not at all.",
+)
 
 
 format_option = click.option(
@@ -159,7 +216,13 @@ def print_evaluations(evaluations, comparisons) -> None:
             ]
         table.add_row(*cells)
     print_table(table)
-    for line in (*(c["verdict"] for c in comparisons), *order_lines(evaluations)):
+    for comparison in comparisons:
+        click.echo(comparison["verdict"])
+        stacked = comparison["together"]["stacked"]
+        if stacked:
+            pair = " and ".join(comparison[side]["name"] for side in "ab")
+            click.echo(f"  {pair} stacked: {stacked['against_better']['verdict']}")
+    for line in order_lines(evaluations):
         click.echo(line)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import format_option, print_json, print_pair, say
+from mcqa.cli.common import cluster_option, format_option, print_json, print_pair, say
 from mcqa.report import numbers
 
 
@@ -12,24 +12,37 @@ from mcqa.report import numbers
 @click.argument("files", nargs=-1, required=True, metavar="A.jsonl B.jsonl [...]")
 @click.option("--output", required=True, help="Folder to write comparison.json to.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--data", help="The questions themselves, to group them: file, Hub, 'bundled'.")
+@click.option("--split", help="Their split (Hub, bundled; default: test).")
+@cluster_option
 @format_option
-def command(files, output, seed, output_format):
+def command(files, output, seed, data, split, cluster_by, output_format):
     """Compare predictions over the same questions, paired: B minus A.
 
     Writes comparison.json: the first two files, and further pairs under `others`; every metric's
-    difference with its interval is under `paired`.
+    difference with its interval is under `paired`. Predictions do not say which questions belong
+    together; with DATA whole groups of them are resampled, as `mcqa evaluate` does.
+
+    \b
+    mcqa compare a.jsonl b.jsonl --output runs/comparison
+    mcqa compare a.jsonl b.jsonl --data bundled --output runs/comparison
     """
     from mcqa.app.analysis import compare_runs
+    from mcqa.app.clusters import clusters_of
     from mcqa.app.results import write_comparisons
+    from mcqa.data import load_questions
     from mcqa.errors import ComparisonError
     from mcqa.evaluation.predictions import read_predictions
     from mcqa.files import require_folder
 
     if len(set(files)) < 2:
         raise ComparisonError("give at least two different predictions files to compare.")
+    if data is None and (split or cluster_by == "subject"):
+        raise click.UsageError("--split and --cluster-by subject need --data.")
+    clusters = data and clusters_of(load_questions(data, split=split), cluster_by, source=data)
     names = _names([Path(file) for file in files])
     runs = dict(zip(names, map(read_predictions, files), strict=True))
-    comparisons = compare_runs(runs, seed=seed)
+    comparisons = compare_runs(runs, seed=seed, clusters=clusters)
     path = write_comparisons(require_folder(output), comparisons)
     if output_format == "json":
         print_json(comparisons)

@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import (
+    cluster_option,
     data_options,
     draw_shots,
+    draw_validation,
     format_option,
     options,
     print_evaluations,
@@ -16,6 +18,7 @@ from mcqa.cli.common import (
     report_details,
     say,
     scoring_options,
+    validation_options,
 )
 
 
@@ -27,7 +30,8 @@ from mcqa.cli.common import (
     multiple=True,
     help="Model, or MODEL:SCORER; repeat it to compare.",
 )
-@options(data_options, scoring_options)
+@options(data_options, validation_options, scoring_options)
+@cluster_option
 @click.option(
     "--permutations",
     metavar="cyclic|all|K",
@@ -43,6 +47,10 @@ def command(
     limit,
     data_format,
     label_base,
+    validation_data,
+    validation_split,
+    validation_limit,
+    cluster_by,
     output,
     output_format,
     batch_size,
@@ -57,14 +65,17 @@ def command(
     """Score the questions of DATA with every MODEL and compare them, paired.
 
     Writes predictions.jsonl and metrics.json (in a folder per model where there are several),
-    comparison.json, per_question.csv, report.html, and report.md with its plots. With
-    --permutations also permutations.jsonl, and how many answers change with the order.
+    comparison.json, per_question.csv, report.html, and report.md with its plots. Calibration is
+    told before and after a temperature, fitted on the validation questions given here or on those
+    of a run's training; on the same questions pairs of models are combined. With --permutations
+    also permutations.jsonl, and how many answers change with the order.
 
     \b
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic
     """
+    from mcqa.app.clusters import clusters_of
     from mcqa.app.evaluate import (
         ModelSpec,
         compare_evaluations,
@@ -80,6 +91,16 @@ def command(
     questions = load_questions(
         data, split=split, limit=limit, format=data_format, label_base=label_base
     )
+    clusters = clusters_of(questions, cluster_by, source=data)
+    held_out, held_out_note = draw_validation(
+        questions,
+        data,
+        data_format,
+        label_base,
+        validation_data,
+        validation_split,
+        validation_limit,
+    )
     examples = draw_shots(shots, shots_data, shots_split, seed, data_format, label_base)
     plan = Plan.of(permutations, questions, seed) if permutations is not None else None
     specs = [ModelSpec.parse(text, scorer) for text in models]
@@ -89,7 +110,8 @@ def command(
         say(f"Each model is asked in {plan.kind} orders: {plan}")
     evaluations = []
     for spec, name in zip(specs, names, strict=True):
-        with progress(plan.scorings if plan else len(questions), name) as on_progress:
+        scorings = (plan.scorings if plan else len(questions)) + len(held_out)
+        with progress(scorings, name) as on_progress:
             evaluations.append(
                 evaluate(
                     spec,
@@ -99,13 +121,18 @@ def command(
                     batch_size=batch_size,
                     on_progress=on_progress,
                     plan=plan,
+                    validation_questions=held_out,
+                    validation_note=held_out_note,
                     shots=examples,
                     **settings,
                 )
             )
+        validation = evaluations[-1].validation
+        say(f"{name}: {'calibrated on ' if validation.predictions else ''}{validation.note}")
     details = report_details(
         Models=", ".join(models),
         Data=f"{data}, {len(questions):,} questions, sha256 {data_fingerprint(data, split)[:16]}",
+        **({"Validation": held_out_note} if held_out else {}),
     )
     comparisons = compare_evaluations(
         evaluations,
@@ -113,6 +140,7 @@ def command(
         title=f"mcqa on {Path(data).name}",
         details=details,
         questions=questions,
+        clusters=clusters,
     )
     if output_format == "json":
         print_json({"models": list(map(_shown, evaluations)), "comparisons": comparisons})
@@ -125,8 +153,9 @@ def _shown(evaluation) -> dict:
     """Return what is printed of an evaluation as JSON."""
     from mcqa.app.results import written_metrics
 
-    told = asdict(replace(evaluation, predictions=[], orders=None))
+    told = asdict(replace(evaluation, predictions=[], validation=None, orders=None))
     del told["orders"]
+    told["validation"] = evaluation.validation.note
     if evaluation.orders:
         told["permutations"] = written_metrics(evaluation)["permutations"]
     return {**told, "folder": str(evaluation.folder), "predictions": len(evaluation.predictions)}

@@ -67,19 +67,25 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     return float(interval.low), float(interval.high)
 
 
-def summarize(predictions: Iterable[Prediction], seconds: float | None = None) -> dict:
+def summarize(
+    predictions: Iterable[Prediction],
+    seconds: float | None = None,
+    peak_memory_bytes: int | None = None,
+) -> dict:
     """Return what `metrics.json` says about one run.
 
     Args:
         predictions: the run's predictions, labelled or not.
         seconds: how long scoring all of them took, or None where that was not measured.
+        peak_memory_bytes: how much memory that took at most, likewise.
 
     Returns:
         `n` (labelled predictions), `accuracy` and `accuracy_ci95` over those n (None where n
         is 0), `chance` (the mean of 1 / number of options over those of the n that have scores,
         None without any), `unparsed` (without a choice), `ambiguous` (those of them that named
-        several options) and `unlabelled` (counts over all predictions),
-        `tokens_per_question`, `seconds` and `questions_per_second` (over all predictions, None
+        several options), `unlabelled` and `truncated` (those whose question was cut to make it
+        fit; counts over all predictions), `tokens_per_question`, `seconds`,
+        `questions_per_second` and `peak_memory_bytes` (over all predictions, None
         where they are not known).
     """
     predictions = list(predictions)
@@ -95,6 +101,7 @@ def summarize(predictions: Iterable[Prediction], seconds: float | None = None) -
         "unparsed": sum(prediction.choice is None for prediction in predictions),
         "ambiguous": sum(prediction.parsed == AMBIGUOUS for prediction in predictions),
         "unlabelled": len(predictions) - n,
+        "truncated": sum(prediction.truncated > 0 for prediction in predictions),
         "tokens_per_question": (
             sum(prediction.tokens for prediction in predictions) / len(predictions)
             if predictions
@@ -102,4 +109,5 @@ def summarize(predictions: Iterable[Prediction], seconds: float | None = None) -
         ),
         "seconds": seconds,
         "questions_per_second": len(predictions) / seconds if seconds else None,
+        "peak_memory_bytes": peak_memory_bytes,
     }

@@ -8,10 +8,10 @@ import json
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from mcqa.errors import DataError
+from mcqa.errors import ConfigError, DataError
 from mcqa.files import write_whole
 from mcqa.question import Question
 
@@ -29,6 +29,7 @@ class Prediction:
         unit: what a score measures, `nats` or `logit`; None where there are no scores.
         scorer: the scorer's name.
         tokens: how many tokens the model computed for this question.
+        truncated: how many tokens of the question were cut to make it fit.
         text: what was generated, for scorers that generate.
         parsed: how the text was read (`letter`, `text`, ... or `unparsed`), likewise.
     """
@@ -41,6 +42,7 @@ class Prediction:
     unit: str | None
     scorer: str
     tokens: int
+    truncated: int = 0
     text: str | None = None
     parsed: str | None = None
 
@@ -60,14 +62,12 @@ class Prediction:
         >>> result.choice, [round(p, 3) for p in result.probabilities]
         (1, [0.269, 0.731])
         """
-        best = max(scores)
-        weights = [math.exp(score - best) for score in scores]
         return cls(
             id=question.id,
             label=question.label,
-            choice=scores.index(best),
+            choice=scores.index(max(scores)),
             scores=tuple(scores),
-            probabilities=tuple(weight / sum(weights) for weight in weights),
+            probabilities=_softmax(scores),
             unit=unit,
             scorer=scorer,
             tokens=tokens,
@@ -78,12 +78,41 @@ class Prediction:
         """Whether the choice is the label; an unparsed or unlabelled one is not."""
         return self.choice is not None and self.choice == self.label
 
+    def calibrated(self, temperature: float) -> "Prediction":
+        """Return the same prediction, its probabilities those of the scores over a temperature.
+
+        Scores and choice stay as they are, as does a prediction without scores.
+
+        Args:
+            temperature: above 0, fitted on other questions: see `Scorer.temperature`.
+
+        Raises:
+            ConfigError: the temperature is not above 0.
+
+        >>> question = Question(stem="2 + 2 = ?", options=("3", "4"), label=1, id="sum")
+        >>> result = Prediction.scored(question, [0.0, 1.0], unit="logit", scorer="head", tokens=9)
+        >>> [round(p, 3) for p in result.calibrated(2.0).probabilities]
+        [0.378, 0.622]
+        """
+        if not temperature > 0:
+            raise ConfigError(f"temperature is {temperature}; it must be above 0.")
+        if self.scores is None:
+            return self
+        cooled = [score / temperature for score in self.scores]
+        return replace(self, probabilities=_softmax(cooled))
+
     def to_json(self) -> str:
         """Return one line of `predictions.jsonl`, without the fields only generation fills."""
         row = asdict(self)
         if self.text is None:
             del row["text"], row["parsed"]
         return json.dumps(row, ensure_ascii=False)
+
+
+def _softmax(scores: Sequence[float]) -> tuple[float, ...]:
+    best = max(scores)
+    weights = [math.exp(score - best) for score in scores]
+    return tuple(weight / sum(weights) for weight in weights)
 
 
 def write_predictions(path: str | os.PathLike, predictions: Iterable[Prediction]) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mcqa.report import numbers
 from mcqa.report.blocks import Plot, Section, Table, Text
+from mcqa.report.calibration import calibration_blocks
 from mcqa.report.further import metric_table
 from mcqa.report.orders import order_sections
 from mcqa.report.pairs import pair_sections
@@ -22,7 +23,8 @@ PLOTS = {
         "Is a run as sure as it is right?",
         "Reliability: the share of right answers over the mean confidence, per bin",
         "Answers are put into 15 bins by their confidence, the probability of the chosen option. "
-        "On the dashed line a run is right as often as it claims; below it, it claims too much.",
+        "On the dashed line a run is right as often as it claims; below it, it claims too much. "
+        "Where a temperature is known, the panel that names it shows what it changes.",
     ),
     "risk-coverage": (
         "What if it answered only where it is sure?",
@@ -37,10 +39,11 @@ PLOTS = {
         "without a preference has about the same there for all positions.",
     ),
     "cost": (
-        "Accuracy and speed",
-        "Accuracy over questions per second",
-        "Measured while scoring, on the hardware under Details. What else a run costs is in the "
-        "first table.",
+        "Accuracy and cost",
+        "Accuracy over questions per second and over the memory that scoring took",
+        "Measured while scoring, on the hardware under Details. Memory is the most in use at once: "
+        "on a GPU what was allocated there, else all that the process held, libraries and what "
+        "earlier models left behind included. What else a run costs is in the first table.",
     ),
 }
 
@@ -58,9 +61,11 @@ def report_sections(
     for name, (heading, description, note) in PLOTS.items():
         if name in plots:
             sections.append(Section(heading, [Plot(name, description), Text(note)]))
-    further = metric_table(runs)
-    if further:
-        sections.append(Section("Further metrics", further))
+    tables = {
+        "Further metrics": metric_table(runs),
+        "Calibration by a temperature": calibration_blocks(runs),
+    }
+    sections += [Section(heading, blocks) for heading, blocks in tables.items() if blocks]
     return sections + order_sections(runs) + pair_sections(comparisons, examples)
 
 
@@ -93,18 +98,22 @@ def _rows(runs: list[dict]) -> list[list[str]]:
     rows = [
         ("Accuracy (95% interval)", _accuracy),
         ("Questions per second", _of("metrics", "questions_per_second", numbers.format_rate)),
+        ("Memory while scoring", _of("metrics", "peak_memory_bytes", numbers.format_bytes)),
         ("Trainable parameters", _of("cost", "trainable_parameters", numbers.format_count)),
         ("Training time", _of("cost", "training_seconds", numbers.format_seconds)),
+        ("Memory while training", _of("cost", "training_memory_bytes", numbers.format_bytes)),
         ("Adapter size", _of("cost", "adapter_bytes", numbers.format_bytes)),
         ("Scorer", lambda run: run["scorer"]),
         ("Template", lambda run: run["template"]),
         ("Questions", _of("metrics", "n", numbers.format_count)),
     ]
-    for heading, key in (
-        ("Answers not parsed", "unparsed"),
-        ("of these, ambiguous", "ambiguous"),
-        ("Without label", "unlabelled"),
-    ):
+    counts = {
+        "Answers not parsed": "unparsed",
+        "of these, ambiguous": "ambiguous",
+        "Without label": "unlabelled",
+        "Cut to fit": "truncated",
+    }
+    for heading, key in counts.items():
         if any(run["metrics"][key] for run in runs):
             rows.append((heading, _of("metrics", key, numbers.format_count)))
     return [[heading, *(cell(run) for run in runs)] for heading, cell in rows]
@@ -112,7 +121,7 @@ def _rows(runs: list[dict]) -> list[list[str]]:
 
 def _of(part: str, key: str, format: Callable) -> Callable[[dict], str]:
     """Return the function that formats one number of a run, a dash where its part is None."""
-    return lambda run: numbers.UNKNOWN if run[part] is None else format(run[part][key])
+    return lambda run: numbers.UNKNOWN if run[part] is None else format(run[part].get(key))
 
 
 def _accuracy(run: dict) -> str:

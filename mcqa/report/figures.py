@@ -5,11 +5,12 @@ subjects        the same per subject
 reliability     how often a run is right that is so sure
 risk-coverage   what is wrong among the answers it is surest of
 positions       where it is right, and which positions it chooses
-cost            accuracy against speed
+cost            accuracy against speed and memory
 """
 
 from collections.abc import Callable
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
@@ -20,7 +21,12 @@ from mcqa.report.reliability import reliability
 from mcqa.report.subjects import subjects
 
 WIDE = 10
-"""From how many times the speed on the axis of speeds is logarithmic."""
+"""From how many times the smallest cost on the axis of costs is logarithmic."""
+
+COSTS = (
+    ("questions_per_second", 1, "questions per second"),
+    ("peak_memory_bytes", 1e9, "memory while scoring in GB"),
+)
 
 
 def draw_figures(runs: list[dict]) -> dict[str, bytes]:
@@ -93,33 +99,44 @@ def positions(runs: list[dict]) -> Figure | None:
 
 
 def cost(runs: list[dict]) -> Figure | None:
-    """Draw accuracy over questions per second, where there are two runs to hold together."""
-    shown = [
-        run
-        for run in runs
-        if run["metrics"]["accuracy"] is not None and run["metrics"]["questions_per_second"]
-    ]
-    if len(shown) < 2:
+    """Draw accuracy over each cost that two runs at least have, to hold them together."""
+    panels = []
+    for key, unit, label in COSTS:
+        shown = [
+            run
+            for run in runs
+            if run["metrics"]["accuracy"] is not None and run["metrics"].get(key)
+        ]
+        if len(shown) > 1:
+            panels.append(({run["name"]: run["metrics"][key] / unit for run in shown}, label))
+    if not panels:
         return None
     figure = new_figure(3)
-    axes = figure.add_subplot()
-    speeds = [run["metrics"]["questions_per_second"] for run in shown]
+    row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (amounts, label) in zip(row, panels, strict=True):
+        _cost_panel(axes, runs, amounts)
+        axes.set_xlabel(label)
+    row[0].set_ylabel("accuracy in %")
+    legend(figure, runs, [run for run in runs if any(run["name"] in a for a, _ in panels)])
+    return figure
+
+
+def _cost_panel(axes: Axes, runs: list[dict], amounts: dict[str, float]) -> None:
+    """Draw accuracy over one cost, given by run."""
     for _, run, color, marker in styles(runs):
-        metrics = run["metrics"]
-        if run in shown:
-            point = metrics["questions_per_second"], 100 * metrics["accuracy"]
-            whisker(axes, *point, metrics["accuracy_ci95"], color, marker, upright=True)
-    if max(speeds) > WIDE * min(speeds):
+        if run["name"] in amounts:
+            point = amounts[run["name"]], 100 * run["metrics"]["accuracy"]
+            ci95 = run["metrics"]["accuracy_ci95"]
+            whisker(axes, *point, ci95, color, marker, upright=True)
+    if max(amounts.values()) > WIDE * min(amounts.values()):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
     else:
-        axes.set_xlim(0, 1.1 * max(speeds))
+        axes.set_xlim(0, 1.1 * max(amounts.values()))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.set(xlabel="questions per second", ylabel="accuracy in %")
     plain(axes)
-    legend(figure, runs, shown)
-    return figure
 
 
 FIGURES: dict[str, Callable[[list[dict]], Figure | None]] = {

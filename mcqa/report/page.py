@@ -39,8 +39,8 @@ def write_report(
         title: the page's heading.
         runs: per run a dict with `name`, `scorer`, `template`, `metrics` (what `metrics.json`
             holds: what `summarize` returns, and more where it is known) and `cost`
-            (`trainable_parameters`, `training_seconds`, `adapter_bytes`; None for a run that
-            trained nothing).
+            (`trainable_parameters`, `training_seconds`, `training_memory_bytes`,
+            `adapter_bytes`; None for a run that trained nothing).
         comparisons: what `compare_many` or `mcqa.app.analysis.compare_runs` returns for these
             runs; empty for a single run.
         details: what the numbers depend on, label to text: model, data, seed, hardware,

@@ -146,7 +146,33 @@ def _together(comparison: dict) -> list[Text]:
     )
     if average:
         text += f"; the average of their probabilities is right for {average}"
-    return [Text(text + ".", "plain")]
+    return [Text(text + ".", "plain"), *_stacked(comparison)]
+
+
+def _stacked(comparison: dict) -> list[Text]:
+    """Tell of the combination that was fitted on validation questions, or how to get one."""
+    together = comparison["together"]
+    stacked, names = together.get("stacked"), [comparison[side]["name"] for side in "ab"]
+    if stacked:
+        weights = " and ".join(
+            f"{stacked[f'weight_{side}']:.2f} ({name})"
+            for side, name in zip("ab", names, strict=True)
+        )
+        text = (
+            f"Stacked, their log-probabilities weighted by {weights} as fitted on "
+            f"{stacked['n_validation']:,} validation questions, they are right for "
+            f"{numbers.format_accuracy(stacked['value'], stacked['ci95'])}. Against the better of "
+            f"the two on these questions: {stacked['against_better']['verdict']}"
+        )
+        return [Text(text, "plain")]
+    if together["average"]:
+        return [
+            Text(
+                "A stacked combination is not known: the two did not answer the same validation "
+                "questions. Give --validation-data."
+            )
+        ]
+    return []
 
 
 def _examples(comparison: dict, examples: dict, *, shown: bool) -> list[Examples]:

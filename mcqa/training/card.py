@@ -1,5 +1,7 @@
 """The model card of a run folder."""
 
+from mcqa.report.numbers import format_accuracy
+
 CARD = """\
 ---
 base_model: {base_model}
@@ -17,6 +19,7 @@ An adapter trained by [mcqa](https://pypi.org/project/mcqa) {version}.
 | prompt template | {template} |
 | quantization of the base | {quantization} |
 | training questions | {n} from {source} (sha256 {sha256}) |
+| validation | {validated} |
 | optimizer steps | {steps} |
 | trainable parameters | {trainable_parameters:,} |
 | seed | {seed} |
@@ -35,4 +38,15 @@ def model_card(record: dict) -> str:
         n=f"{train['n']:,}",
         source=train["source"],
         sha256=train["sha256"][:12],
+        validated=_validated(record),
     )
+
+
+def _validated(record: dict) -> str:
+    accuracy, calibration = record["validation_accuracy"], record["calibration"]
+    if accuracy is None:
+        return "none"
+    told = f"{format_accuracy(accuracy['value'], accuracy['ci95'])} of {accuracy['n']:,} right"
+    if calibration is None:
+        return told
+    return f"{told}; temperature {calibration['temperature']:.3g} for `{calibration['scorer']}`"

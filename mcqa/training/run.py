@@ -29,6 +29,7 @@ from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
+from mcqa.memory import PeakMemory
 from mcqa.prompts import get_template
 from mcqa.quiet import quiet_loading
 from mcqa.scoring import Scorer
@@ -39,6 +40,7 @@ from mcqa.training.progress import LOG_FILE, TrainingLog
 from mcqa.training.questions import load_training, load_validation
 from mcqa.training.trackers import check_trackers, tracking_into
 from mcqa.training.trainer import AccuracyTrainer
+from mcqa.training.validation import validate
 
 VERSIONED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets")
 
@@ -80,10 +82,8 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     max_length = min(config.max_length, context_length(model))
     pairs = formulation.reads_pairs(model)
     encoder = Encoder(tokenizer, get_template(config.template), max_length, pairs=pairs)
-    scorer = None
-    if config.best_metric == "accuracy":
-        bare, name = model.get_base_model(), formulation.default_scorer(objective.name)
-        scorer = Scorer(bare, tokenizer, encoder, name, formulation)
+    bare, name = model.get_base_model(), formulation.default_scorer(objective.name)
+    scorer = Scorer(bare, tokenizer, encoder, name, formulation)
     datasets = {
         "train_dataset": _examples(encoder.encode(train_questions), tokenizer, objective),
         "eval_dataset": _examples(encoder.encode(validation_questions), tokenizer, objective),
@@ -96,9 +96,10 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         f"{trainable_parameters(model):,} trainable parameters; run folder {folder}"
     )
     log = TrainingLog(folder / LOG_FILE, announce)
+    memory = PeakMemory(device)
     with tracking_into(folder / TRACKED, config.report_to), quiet_loading():
         trainer = AccuracyTrainer(
-            scorer=scorer,
+            scorer=scorer if config.best_metric == "accuracy" else None,
             questions=validation_questions,
             model=model,
             args=_arguments(config, folder, device, evaluates=bool(validation_questions)),
@@ -108,6 +109,8 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=config.resume and has_checkpoint(folder))
+    seconds, peak_memory_bytes = log.seconds, memory.bytes
+    validated = validate(scorer, validation_questions, folder, config.batch_size, announce)
     record = {
         "formulation": formulation.NAME,
         "objective": objective.name,
@@ -120,12 +123,14 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         "max_length": max_length,
         "train": asdict(train_record),
         "validation": asdict(validation_record) if validation_record else None,
-        "seconds": log.seconds,
+        "seconds": seconds,
+        "peak_memory_bytes": peak_memory_bytes,
         "trainable_parameters": trainable_parameters(model),
         "target_modules": adapted_modules(model),
         "seed": config.seed,
         "device": device,
         **_outcome(trainer.state, config),
+        **validated,
         "recipe": config.model_dump(mode="json"),
         "versions": {
             "mcqa": mcqa.__version__,
@@ -134,7 +139,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         },
     }
     record = save_run(folder, model, tokenizer, record, model_card(record))
-    announce(f"Trained in {log.seconds:.0f} s: {folder}")
+    announce(f"Trained in {seconds:.0f} s: {folder}")
     return record
 
 

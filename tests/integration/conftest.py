@@ -1,6 +1,7 @@
 """Run the command line in this process, on the tiny model and its questions."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -91,6 +92,13 @@ def wrong_file(data_folder, tiny_questions):
     return _write(
         data_folder / "wrong.jsonl", tiny_questions, lambda q: (q.label + 1) % len(q.options)
     )
+
+
+@pytest.fixture(scope="session")
+def validation_file(data_folder, tiny_questions):
+    """Other questions than `question_file` has: each asks for a tool."""
+    asked = [replace(q, id=f"v{q.id}", stem=f"{q.stem} Or not?") for q in tiny_questions]
+    return _write(data_folder / "validation.jsonl", asked, lambda q: (q.label + 1) % len(q.options))
 
 
 @pytest.fixture(scope="session")

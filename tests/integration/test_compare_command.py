@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mcqa.data import load_questions
 from mcqa.evaluation.predictions import Prediction, write_predictions
 
 
@@ -118,3 +119,23 @@ def test_a_file_that_holds_no_predictions_is_refused_by_line(
     message = refused("compare", files[0], question_file, "--output", tmp_path / "out")
     assert f"{question_file}, line 1" in message
     assert "mcqa score" in message
+
+
+def test_with_the_questions_at_hand_their_groups_are_what_counts(command, tmp_path):
+    questions = load_questions("bundled", limit=30)
+    ids = [question.id for question in questions]
+    files = [
+        answers(tmp_path / name, [choice] * 30, ids=ids)
+        for name, choice in (("a.jsonl", 0), ("b.jsonl", 1))
+    ]
+    flags = [*files, "--data", "bundled", "--output", tmp_path]
+    assert command("compare", *flags).code == 0
+    comparison = json.loads((tmp_path / "comparison.json").read_text())
+    assert comparison["clusters"]["n"] == len({id.rpartition("/")[0] for id in ids}) < 30
+    assert command("compare", *flags, "--cluster-by", "none").code == 0
+    assert "clusters" not in json.loads((tmp_path / "comparison.json").read_text())
+
+
+def test_groups_by_subject_need_the_questions(refused, files, tmp_path):
+    flags = [*files[:2], "--cluster-by", "subject", "--output", tmp_path]
+    assert "--cluster-by subject need --data" in refused("compare", *flags)

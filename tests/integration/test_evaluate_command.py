@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from mcqa.data import load_questions
+from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.calibration import fit_temperature
+from mcqa.evaluation.combination import fit_stack, stack
 from mcqa.evaluation.predictions import read_predictions
 
 
@@ -193,3 +197,57 @@ def test_a_scorer_that_does_not_go_with_the_model_is_refused(
 def test_an_output_that_is_a_file_is_refused(refused, tiny_model_folder, question_file):
     data = ["--data", question_file, "--output", question_file]
     assert str(question_file) in refused("evaluate", "--model", tiny_model_folder, *data)
+
+
+def test_validation_questions_calibrate_every_model_and_combine_the_pairs(
+    evaluate, runs, tiny_model_folder, tiny_questions, validation_file, tmp_path
+):
+    models = [runs["multiple-choice"], f"{tiny_model_folder}:text", f"{tiny_model_folder}:generate"]
+    settings = ["--validation-data", validation_file, "--validation-limit", 10]
+    result = evaluate(*models, settings=settings)
+    names = ["multiple-choice", f"{tiny_model_folder.name}-text"]
+    validation = [
+        Answers.of(read_predictions(tmp_path / name / "validation_predictions.jsonl"))
+        for name in names
+    ]
+    for name, answers in zip(names, validation, strict=True):
+        calibration = read_json(tmp_path / name / "metrics.json")["calibration"]
+        assert calibration["temperature"] == fit_temperature(answers)["temperature"]
+        assert calibration["note"] == f"10 questions of {validation_file}"
+        assert f"{name.replace('-text', ' text')}: calibrated on 10 questions" in result.err
+        assert read_json(tmp_path / name / "metrics.json")["n"] == 36
+        assert read_json(tmp_path / name / "metrics.json")["peak_memory_bytes"] > 50_000_000
+    generated = read_json(tmp_path / f"{tiny_model_folder.name}-generate" / "metrics.json")
+    assert generated["calibration"]["note"].startswith("Generated answers have no scores")
+
+    comparison, *others = (lambda c: (c, *c["others"]))(read_json(tmp_path / "comparison.json"))
+    stacked = comparison["together"]["stacked"]
+    weights = fit_stack(*validation)
+    evaluated = [Answers.of(read_predictions(tmp_path / n / "predictions.jsonl")) for n in names]
+    del weights["n"]
+    assert stacked["value"] == stack(*evaluated, **weights).correct.mean()
+    assert f"stacked: {stacked['against_better']['verdict']}" in result.out
+    assert [c["together"]["stacked"] for c in others] == [None, None]
+
+
+def test_validation_questions_must_not_be_evaluated(refused, runs, question_file, tmp_path):
+    settings = ["--data", question_file, "--validation-data", question_file, "--output", tmp_path]
+    message = refused("evaluate", "--model", runs["generative"], *settings)
+    assert "36 of 36 are evaluated too" in message
+    limit = ["--data", question_file, "--validation-limit", 3, "--output", tmp_path]
+    assert "needs --validation-data" in refused("evaluate", "--model", runs["generative"], *limit)
+
+
+def test_bundled_questions_of_one_fact_are_one_cluster(evaluate, tiny_model_folder, tmp_path):
+    models = [f"{tiny_model_folder}:text", f"{tiny_model_folder}:text-mean"]
+    settings = ["--limit", 40, "--validation-split", "validation", "--validation-limit", 5]
+    evaluate(*models, data="bundled", settings=settings)
+    facts = {question.id.rpartition("/")[0] for question in load_questions("bundled", limit=40)}
+    comparison = read_json(tmp_path / "comparison.json")
+    assert comparison["clusters"]["n"] == len(facts) < 40
+    assert comparison["together"]["stacked"]["against_better"]["clusters"]["n"] == len(facts)
+    evaluate(*models, data="bundled", settings=["--limit", 40, "--cluster-by", "none"])
+    assert "clusters" not in read_json(tmp_path / "comparison.json")
+    evaluate(*models, data="bundled", settings=["--limit", 40, "--cluster-by", "subject"])
+    subjects = {question.subject for question in load_questions("bundled", limit=40)}
+    assert read_json(tmp_path / "comparison.json")["clusters"]["n"] == len(subjects)

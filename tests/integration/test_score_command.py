@@ -7,7 +7,7 @@ import pytest
 from mcqa.evaluation.predictions import read_predictions
 from mcqa.formulations import get_formulation
 
-KEYS = ["id", "label", "choice", "scores", "probabilities", "unit", "scorer", "tokens"]
+KEYS = ["id", "label", "choice", "scores", "probabilities", "unit", "scorer", "tokens", "truncated"]
 SCORING = {"text": "cloze", "text-mean": "cloze", "text-char": "cloze", "pmi": "cloze"}
 SCORING |= {"letter": "lettered"}
 WRITING = {"constrained": "cloze", "generate": "lettered"}

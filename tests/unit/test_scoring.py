@@ -217,6 +217,18 @@ def test_max_length_is_the_models_unless_it_is_given(tiny_model_folder, scorers)
         short.score(QUESTION)
 
 
+def test_what_was_cut_of_a_question_is_counted(tiny_model_folder, tiny_tokenizer):
+    scorer = load_scorer(str(tiny_model_folder), "text", max_length=60, **PLAIN)
+    words = "What grows on a tree? " * 30
+    long = Question(stem=words, options=QUESTION.options)
+    whole, cut = scorer.score_many([QUESTION, long])
+    full = len(tiny_tokenizer(f"Question: {words}\nAnswer:")["input_ids"])
+    answers = tiny_tokenizer([f" {o}" for o in long.options], add_special_tokens=False)
+    shown = cut.tokens - sum(map(len, answers["input_ids"]))
+    assert whole.truncated == 0
+    assert cut.truncated == full - shown > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -44,7 +44,7 @@ def bundled_questions(split: str) -> list[Question]:
 
     Returns:
         Labelled questions with 3 to 5 options. An id is made of kind, fact and number of the
-        phrasing, as in `capitals/france/2`, so `id.rsplit("/", 1)[0]` names the fact.
+        phrasing, as in `capitals/france/2`; `fact_of` returns what names the fact.
 
     Raises:
         DataError: there is no such split.
@@ -62,6 +62,15 @@ def bundled_questions(split: str) -> list[Question]:
     sizes = _deck(_OPTIONS_PER_QUESTION, f"{split}/sizes")
     labels = {n: _deck(range(n), f"{split}/labels/{n}") for n in set(_OPTIONS_PER_QUESTION)}
     return [_question(draft, n, next(labels[n])) for draft, n in zip(drafts, sizes, strict=False)]
+
+
+def fact_of(id: str) -> str:
+    """Return the fact that a bundled question asks for, from its id.
+
+    >>> fact_of("capitals/france/2")
+    'capitals/france'
+    """
+    return id.rsplit("/", 1)[0]
 
 
 def _drafts(kind: Kind, split: str) -> Iterator[_Draft]:

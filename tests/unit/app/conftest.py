@@ -1,12 +1,13 @@
 """Twelve questions of two subjects, and what three runs answered: `1` right, `0` wrong."""
 
 import json
+from types import MappingProxyType
 
 import pytest
 
-from mcqa.app.folder import Evaluation
+from mcqa.app.folder import Evaluation, Validation, write_answers
 from mcqa.evaluation.metrics import summarize
-from mcqa.evaluation.predictions import Prediction, write_predictions
+from mcqa.evaluation.predictions import Prediction
 from mcqa.question import Question
 
 RIGHT = {"first": "111111110000", "second": "111111001100"}
@@ -71,15 +72,22 @@ def generated(questions):
 def evaluated(answer, tmp_path):
     """Leave two runs' predictions in folders, as scoring does, and return the evaluations."""
 
-    def make(answers=None, folder=tmp_path):
+    def make(answers=None, folder=tmp_path, validations=MappingProxyType({})):
         answers = answers or {name: answer(right) for name, right in RIGHT.items()}
         evaluations = []
         for name, predictions in answers.items():
-            write_predictions(folder / name / "predictions.jsonl", predictions)
-            metrics = summarize(predictions, 4.0)
-            cost = {"trainable_parameters": 8, "training_seconds": 2.0, "adapter_bytes": 64}
+            metrics = summarize(predictions, 4.0, 2_000_000)
+            cost = {
+                "trainable_parameters": 8,
+                "training_seconds": 2.0,
+                "training_memory_bytes": 1_000,
+                "adapter_bytes": 64,
+            }
+            validation = validations.get(name) or Validation([], "No temperature: a reason.")
+            path = folder / name
+            write_answers(path, predictions, validation)
             evaluations.append(
-                Evaluation(name, folder / name, "head", "cloze", predictions, metrics, cost)
+                Evaluation(name, path, "head", "cloze", predictions, metrics, cost, validation)
             )
         return evaluations
 

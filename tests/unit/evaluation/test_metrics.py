@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,9 +72,11 @@ def test_summary_of_a_scored_run():
         "unparsed": 0,
         "ambiguous": 0,
         "unlabelled": 0,
+        "truncated": 0,
         "tokens_per_question": 20.0,
         "seconds": 8,
         "questions_per_second": 0.5,
+        "peak_memory_bytes": None,
     }
 
 
@@ -82,6 +85,11 @@ def test_summary_leaves_unlabelled_predictions_out_and_counts_them():
     assert (summary["n"], summary["accuracy"], summary["unlabelled"]) == (1, 1.0, 1)
     assert summary["chance"] == 0.25
     assert summary["questions_per_second"] == 2.0
+
+
+def test_summary_counts_questions_that_were_cut():
+    cut = [replace(prediction("a", 0, 0), truncated=tokens) for tokens in (0, 1, 250)]
+    assert summarize(cut)["truncated"] == 2
 
 
 def test_summary_of_generation_counts_unparsed_as_wrong_and_knows_no_chance():

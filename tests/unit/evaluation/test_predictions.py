@@ -88,6 +88,20 @@ def test_only_generation_writes_the_fields_of_generation():
     assert json.loads(GENERATED.to_json())["parsed"] == "unparsed"
 
 
+def test_a_line_of_before_the_cut_tokens_were_counted_is_read(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text(SCORED.to_json().replace(', "truncated": 0', "") + "\n")
+    assert read_predictions(path) == [SCORED]
+
+
+def test_a_temperature_divides_the_scores_of_the_probabilities_alone():
+    # sqrt(1) : sqrt(9) is 1 : 3.
+    calibrated = scored([0.0, math.log(9)]).calibrated(2.0)
+    assert calibrated.probabilities == pytest.approx((0.25, 0.75))
+    assert calibrated.scores == (0.0, math.log(9))
+    assert GENERATED.calibrated(2.0) == GENERATED
+
+
 def test_an_empty_file_holds_no_predictions(tmp_path):
     assert read_predictions(write_predictions(tmp_path / "none.jsonl", [])) == []
 

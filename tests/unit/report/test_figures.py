@@ -111,3 +111,21 @@ def test_speeds_far_apart_stand_on_a_logarithmic_axis():
 def test_the_same_runs_give_the_same_plots():
     runs = [run("a", **FULL), run("b", **FULL)]
     assert draw_figures(runs) == draw_figures(runs)
+
+
+def test_a_temperature_gets_a_panel_of_its_own():
+    points = [{"confidence": 0.6, "accuracy": 0.5, "ci95": [0.4, 0.6]}]
+    after = {"reliability": {"ece": points}}
+    calibrated = {"calibration": {"temperature": 1.234, "after": after}}
+    drawn = draw_figures([run("a", **FULL), run("b", **FULL, **calibrated)])["reliability"]
+    names = [text for text in texts(drawn) if text[0] in "ab"]
+    assert names == ["b", "b, T = 1.23", "a"]  # both of a run in one row
+    unknown = {"calibration": {"temperature": None, "note": "why"}}
+    assert "T =" not in str(texts(draw_figures([run("a", **FULL, **unknown)])["reliability"]))
+
+
+def test_memory_has_a_panel_beside_speed_where_it_was_measured():
+    runs = [run(name, questions_per_second=5.0, peak_memory_bytes=10**9) for name in "ab"]
+    assert "memory while scoring in GB" in texts(draw_figures(runs)["cost"])
+    runs[0]["metrics"]["peak_memory_bytes"] = None
+    assert "memory while scoring in GB" not in texts(draw_figures(runs)["cost"])

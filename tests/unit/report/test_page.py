@@ -12,7 +12,12 @@ from mcqa.evaluation.predictions import Prediction
 from mcqa.report import write_markdown, write_report
 from mcqa.report.page import escape_markdown
 
-COST = {"trainable_parameters": 4_884_480, "training_seconds": 123.4, "adapter_bytes": 19_577_344}
+COST = {
+    "trainable_parameters": 4_884_480,
+    "training_seconds": 123.4,
+    "training_memory_bytes": 1_500_000_000,
+    "adapter_bytes": 19_577_344,
+}
 
 
 def predictions(outcomes, label=0, options=5):
@@ -43,7 +48,7 @@ def described(answers, cost=COST, scorer="text"):
             "name": name,
             "scorer": scorer,
             "template": "plain",
-            "metrics": summarize(answer, seconds=8),
+            "metrics": summarize(answer, seconds=8, peak_memory_bytes=700_000_000),
             "cost": cost,
         }
         for name, answer in answers.items()
@@ -122,8 +127,10 @@ def test_the_table_tells_accuracy_speed_and_cost(tmp_path):
         ["Run", "base"],
         ["Accuracy (95% interval)", "50.0% (40.4 to 59.6)"],
         ["Questions per second", "12.5"],
+        ["Memory while scoring", "700.0 MB"],
         ["Trainable parameters", "4.9 M"],
         ["Training time", "2 min 3 s"],
+        ["Memory while training", "1.5 GB"],
         ["Adapter size", "19.6 MB"],
         ["Scorer", "text"],
         ["Template", "plain"],
@@ -134,7 +141,7 @@ def test_the_table_tells_accuracy_speed_and_cost(tmp_path):
 def test_a_run_that_trained_nothing_shows_dashes(tmp_path):
     page = Page(write(tmp_path / "report.html", cost=None).read_text())
     cells = {row[0]: row[1:] for row in page.tables[0]}
-    for heading in ("Trainable parameters", "Training time", "Adapter size"):
+    for heading in ("Trainable parameters", "Training time", "Memory while training"):
         assert cells[heading] == ["–", "–"]
 
 
@@ -362,3 +369,64 @@ def test_a_hostile_title_does_not_get_into_the_markdown(tmp_path):
     assert "<script" not in text
     assert text.startswith("# &lt;script")
     assert "\n# x" not in text
+
+
+def calibration(**changes):
+    def metric(value):
+        return {"value": value, "n": 100, "ci95": [value - 0.1, value + 0.1], "interval": "basic"}
+
+    def side(shift):
+        values = {"nll": 1.5, "brier": 0.75, "ece": 0.25, "ece_equal_mass": 0.25}
+        metrics = {name: metric(value + shift) for name, value in values.items()}
+        points = [{"confidence": 0.6, "accuracy": 0.5, "ci95": [0.4, 0.6]}]
+        return {**metrics, "reliability": {"ece": points, "ece_equal_mass": points}}
+
+    fitted = {"n": 30, "at_bound": False}
+    known = {"temperature": 2.5, "note": "30 questions", "fitted": fitted, "n": 100}
+    return {**known, "before": side(0.0), "after": side(-0.125), **changes}
+
+
+def test_calibration_is_told_before_and_after_a_temperature(tmp_path):
+    path = write_further(tmp_path / "report.html", calibration=calibration())
+    page = Page(path.read_text())
+    table = next(table for table in page.tables if table[0][0] == "Calibration")
+    cells = {row[0]: row[1] for row in table}
+    assert (cells["Temperature"], cells["Fitted on"]) == ("2.5", "30 questions")
+    assert cells["Negative log-likelihood, nats ↓, before"] == "1.500 (1.400 to 1.600)"
+    assert cells["Negative log-likelihood, nats ↓, after"] == "1.375 (1.275 to 1.475)"
+    assert cells["Calibration error (ECE) ↓, after"] == "0.125 (0.025 to 0.225)"
+    assert "bound" not in page.text
+    bound = calibration(fitted={"n": 30, "at_bound": True})
+    page = Page(write_further(tmp_path / "report.html", calibration=bound).read_text())
+    assert "At a bound no temperature in reach fits best" in page.text
+
+
+def test_a_run_without_temperature_says_so_in_a_line(tmp_path):
+    unknown = {"temperature": None, "note": "No temperature is known. Give --validation-data."}
+    page = Page(write_further(tmp_path / "report.html", calibration=unknown).read_text())
+    assert "generative: No temperature is known. Give --validation-data." in page.text
+    assert not any(table[0][0] == "Calibration" for table in page.tables)
+
+
+def test_a_stacked_combination_is_told_with_its_evidence(tmp_path):
+    runs, (comparison,) = further()
+    comparison["together"]["stacked"] = {
+        "weight_a": 0.5,
+        "weight_b": 1.25,
+        "value": 0.8,
+        "n": 100,
+        "ci95": [0.7, 0.9],
+        "n_validation": 30,
+        "against_better": {"verdict": "stacked answers 10.0 points more (p = 0.01)."},
+    }
+    path = tmp_path / "report.html"
+    told = {"title": "x", "runs": runs, "details": {}}
+    page = Page(write_report(path, comparisons=[comparison], **told).read_text())
+    assert (
+        "weighted by 0.50 (generative) and 1.25 (multiple_choice) as fitted on 30 validation "
+        "questions, they are right for 80.0% (70.0 to 90.0). Against the better of the two on "
+        "these questions: stacked answers 10.0 points more (p = 0.01)." in page.text
+    )
+    comparison["together"]["stacked"] = None
+    page = Page(write_report(path, comparisons=[comparison], **told).read_text())
+    assert "A stacked combination is not known" in page.text

@@ -1,0 +1,42 @@
+"""Which questions belong together, so that only their groups count as independent evidence.
+
+The rule is here once, for every command that compares runs.
+"""
+
+from collections.abc import Sequence
+
+from mcqa.data.bundled import fact_of
+from mcqa.errors import ConfigError
+from mcqa.evaluation.groups import by_subject
+from mcqa.question import Question
+
+CLUSTERINGS = ("auto", "none", "subject")
+
+
+def clusters_of(
+    questions: Sequence[Question], by: str = "auto", *, source: str
+) -> dict[str, str | None] | None:
+    """Return each question's group by its id, None where every question stands alone.
+
+    Args:
+        questions: what is answered.
+        by: `subject`; `none`; or `auto`, the fact that a bundled question asks for, and no groups
+            for other questions.
+        source: where the questions come from, as `mcqa.load_questions` takes it.
+
+    Raises:
+        ConfigError: there is no such grouping, or no question has a subject.
+    """
+    if by not in CLUSTERINGS:
+        raise ConfigError(f"cluster_by {by!r} does not exist; use {', '.join(CLUSTERINGS)}.")
+    if by == "subject":
+        subjects = by_subject(questions)
+        if not any(subjects.values()):
+            raise ConfigError(
+                f"cluster_by subject: no question of {source} has a subject. Leave it out, or give "
+                "the questions a field `subject`."
+            )
+        return subjects
+    if by == "auto" and source == "bundled":
+        return {question.id: fact_of(question.id) for question in questions}
+    return None

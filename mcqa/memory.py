@@ -1,0 +1,60 @@
+"""How much memory a piece of work took at most.
+
+On a GPU it is what PyTorch's allocator held there. Elsewhere it is the process's resident set:
+Python, libraries and weights included, and whatever earlier work in the same process left behind.
+
+The trap: the kernel keeps one high-water mark per process, so that the second of two models would
+inherit the peak of the first. It is set back before each measurement, which only Linux can do;
+elsewhere, and where a container forbids it, the peak is not known.
+"""
+
+import gc
+from pathlib import Path
+
+PROCESS = Path("/proc/self")
+
+
+class PeakMemory:
+    """Measure from here on.
+
+    Args:
+        device: the torch device that the work runs on.
+
+    Attributes:
+        start: the bytes in use at the start, None where they, and so a peak, cannot be known.
+    """
+
+    def __init__(self, device: str):
+        self.device = device
+        gc.collect()
+        self.start = _reset(device)
+
+    @property
+    def bytes(self) -> int | None:
+        """The most bytes in use since the start, None where that cannot be known."""
+        if self.start is None:
+            return None
+        if self.device.startswith("cuda"):
+            import torch
+
+            return torch.cuda.max_memory_allocated(self.device)
+        return _status("VmHWM")
+
+
+def _reset(device: str) -> int | None:
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device)
+    try:
+        (PROCESS / "clear_refs").write_text("5")
+    except OSError:
+        return None
+    return _status("VmRSS")
+
+
+def _status(name: str) -> int | None:
+    lines = (PROCESS / "status").read_text().splitlines()
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
+    return found[0] if found else None
