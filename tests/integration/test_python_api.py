@@ -53,7 +53,8 @@ def test_labels_are_carried_and_never_looked_at(scorer, tiny_questions):
 def test_progress_counts_every_question_once(scorer, tiny_questions):
     counts = []
     scorer.score_many(tiny_questions[:7], batch_size=3, on_progress=counts.append)
-    assert counts == [3, 3, 1]
+    assert sum(counts) == 7
+    assert max(counts) == 3
 
 
 def test_no_questions_are_no_predictions(scorer):
