@@ -34,12 +34,29 @@ def options(*decorators):
     return decorate
 
 
-data_options = options(
-    click.option("--data", required=True, help="File, Hub data set, or 'bundled'."),
+reading_options = options(
     click.option("--split", help="Split of a Hub data set or of 'bundled' (default: test)."),
     click.option("--limit", type=click.IntRange(1), help="Use only the first N questions."),
-    click.option("--data-format", default="auto", help="auto, medmcqa, arc or generic."),
+    click.option(
+        "--data-format", default="auto", show_default=True, help="medmcqa, arc, mmlu, medqa, ..."
+    ),
     click.option("--label-base", type=click.IntRange(0, 1), help="What labels count from."),
+    click.option(
+        "--field", multiple=True, metavar="NAME=FIELD", help="Read FIELD as NAME; repeat it."
+    ),
+    click.option(
+        "--unlabelled",
+        type=click.Choice(["error", "skip", "keep"]),
+        default="keep",
+        show_default=True,
+        help="What to do with a row without exactly one right answer.",
+    ),
+    click.option("--skip-invalid", is_flag=True, help="Put bad rows into rejected.jsonl."),
+)
+
+data_options = options(
+    click.option("--data", required=True, help="File, Hub data set, or 'bundled'."),
+    reading_options,
 )
 
 scoring_options = options(
@@ -85,7 +102,37 @@ scoring_options = options(
 )
 
 
-def draw_shots(shots, shots_data, shots_split, seed, data_format, label_base):
+def gather_reading(data_format, label_base, field, unlabelled, skip_invalid) -> dict:
+    """Return the settings of `mcqa.data.open_questions` that the reading options give."""
+    from mcqa.data.mapping import parse_fields
+
+    return {
+        "format": data_format,
+        "label_base": label_base,
+        "fields": parse_fields(field),
+        "unlabelled": unlabelled,
+        "skip_invalid": skip_invalid,
+    }
+
+
+def load_data(data, split, limit, reading, folder):
+    """Load questions, write what was rejected into a folder, and say what was left out.
+
+    Returns:
+        The questions, and the account of the other rows.
+    """
+    from mcqa.data import read_questions
+    from mcqa.data.reader import write_rejected
+
+    questions, account = read_questions(data, split=split, limit=limit, **reading)
+    if reading["skip_invalid"]:
+        write_rejected(folder, account.rejected)
+    for remark in account.remarks():
+        say(f"{data}: {remark}")
+    return questions, account
+
+
+def draw_shots(shots, shots_data, shots_split, seed, reading):
     """Return where worked examples come from, or None without any.
 
     Their file is read as the questions' is; the bundled ones come from the training split.
@@ -97,10 +144,10 @@ def draw_shots(shots, shots_data, shots_split, seed, data_format, label_base):
     from mcqa.data import load_questions
     from mcqa.prompts import Shots
 
-    reading = {"split": shots_split, "format": data_format, "label_base": label_base}
+    settings = {**reading, "split": shots_split}
     if shots_data == "bundled":
-        reading = {"split": shots_split or "train"}
-    return Shots(tuple(load_questions(shots_data, **reading)), shots, seed)
+        settings = {"split": shots_split or "train"}
+    return Shots(tuple(load_questions(shots_data, **settings)), shots, seed)
 
 
 format_option = click.option(

@@ -9,6 +9,8 @@ from mcqa.cli.common import (
     data_options,
     draw_shots,
     format_option,
+    gather_reading,
+    load_data,
     options,
     print_evaluations,
     print_json,
@@ -43,6 +45,9 @@ def command(
     limit,
     data_format,
     label_base,
+    field,
+    unlabelled,
+    skip_invalid,
     output,
     output_format,
     batch_size,
@@ -73,14 +78,13 @@ def command(
         folder_name,
     )
     from mcqa.app.orders import Plan
-    from mcqa.data import data_fingerprint, load_questions
+    from mcqa.data import data_fingerprint
     from mcqa.files import require_folder
 
     folder = require_folder(output)
-    questions = load_questions(
-        data, split=split, limit=limit, format=data_format, label_base=label_base
-    )
-    examples = draw_shots(shots, shots_data, shots_split, seed, data_format, label_base)
+    reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
+    questions, account = load_data(data, split, limit, reading, folder)
+    examples = draw_shots(shots, shots_data, shots_split, seed, reading)
     plan = Plan.of(permutations, questions, seed) if permutations is not None else None
     specs = [ModelSpec.parse(text, scorer) for text in models]
     names = distinct_names(specs)
@@ -103,9 +107,10 @@ def command(
                     **settings,
                 )
             )
+    said = [data, f"{len(questions):,} questions", *account.remarks()]
     details = report_details(
         Models=", ".join(models),
-        Data=f"{data}, {len(questions):,} questions, sha256 {data_fingerprint(data, split)[:16]}",
+        Data=", ".join([*said, f"sha256 {data_fingerprint(data, split)[:16]}"]),
     )
     comparisons = compare_evaluations(
         evaluations,
@@ -115,7 +120,9 @@ def command(
         questions=questions,
     )
     if output_format == "json":
-        print_json({"models": list(map(_shown, evaluations)), "comparisons": comparisons})
+        shown = list(map(_shown, evaluations))
+        counts = {"questions": len(questions), **account.counts()}
+        print_json({"models": shown, "comparisons": comparisons, "data": counts})
     else:
         print_evaluations(evaluations, comparisons)
     say(f"Results: {folder}   Page: {folder / 'report.html'}")
