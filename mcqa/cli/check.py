@@ -76,7 +76,7 @@ def command(
         **gather_reading(data_format, label_base, field, unlabelled, skip_invalid),
     )
     if skip_invalid:
-        write_rejected(require_folder(output), rejected)
+        write_rejected(require_folder(output), rejected, announce=say)
     if output_format == "json":
         print_json(report)
     else:
@@ -139,5 +139,5 @@ def _rows(report: dict) -> Iterator[tuple[str, str]]:
 
 
 def _shares(counts: dict[str, int], n: int) -> str:
-    """Return counts and their shares of n as one line: `A 348 (51%), B 334 (49%)`."""
-    return ", ".join(f"{name} {count:,} ({count / n:.0%})" for name, count in counts.items())
+    """Return counts and their shares of n as one line: `A: 348 (51%), B: 334 (49%)`."""
+    return ", ".join(f"{name}: {count:,} ({count / n:.0%})" for name, count in counts.items())

@@ -125,10 +125,10 @@ def load_data(data, split, limit, reading, folder):
     from mcqa.data.reader import write_rejected
 
     questions, account = read_questions(data, split=split, limit=limit, **reading)
-    if reading["skip_invalid"]:
-        write_rejected(folder, account.rejected)
     for remark in account.remarks():
         say(f"{data}: {remark}")
+    if reading["skip_invalid"]:
+        write_rejected(folder, account.rejected, announce=say)
     return questions, account
 
 

@@ -7,7 +7,7 @@ rejected with its reason, and for a row without exactly one right answer there i
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ class Account:
         """Return what a user should know, in short clauses; nothing where all rows are fine."""
         verb = "skipped" if self.skipped else "kept without a label"
         clauses = (
-            (len(self.rejected), f"rejected ({REJECTED})"),
+            (len(self.rejected), "rejected"),
             (self.hidden if self.skipped else 0, "without an answer skipped"),
             (self.several, f"with several right answers {verb}"),
         )
@@ -209,8 +209,8 @@ class QuestionReader:
         self.account.rejected.append(rejected)
 
 
-def write_rejected(folder: Path, rejected: list[Rejected]) -> None:
-    """Write `rejected.jsonl`; with nothing to write, remove what an earlier run left.
+def write_rejected(folder: Path, rejected: list[Rejected], announce: Callable[[str], None]) -> None:
+    """Write `rejected.jsonl` and say so; with nothing to write, remove what an earlier run left.
 
     Not ASCII is escaped, for a row may be rejected because it is no valid Unicode.
     """
@@ -219,4 +219,4 @@ def write_rejected(folder: Path, rejected: list[Rejected]) -> None:
         path.unlink(missing_ok=True)
         return
     lines = (json.dumps(entry._asdict(), default=repr) + "\n" for entry in rejected)
-    write_whole(path, "".join(lines))
+    announce(f"Rejected rows: {write_whole(path, ''.join(lines))}")

@@ -90,9 +90,10 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     }
     if config.overwrite:
         clear_run(folder)
-    write_rejected(folder, [*training.account.rejected, *validation.account.rejected])
     for remark in (*training.remarks(), *validation.remarks()):
         announce(remark)
+    rejected = [*training.account.rejected, *validation.account.rejected]
+    write_rejected(folder, rejected, announce=announce)
     announce(
         f"Training {formulation.NAME} ({objective.name}) on {len(training.questions):,} questions "
         f"({config.template}, {config.quantization}, {device}); "

@@ -5,74 +5,28 @@ import json
 
 import pandas
 import pytest
+from sample_rows import (
+    HELLASWAG,
+    MEDQA,
+    MMLU,
+    PUBMEDQA,
+    PUBMEDQA_RAW,
+    RACE,
+    SCIQ,
+    SWAG,
+)
 
 from mcqa import Question
 from mcqa.data import load_questions, open_questions
 from mcqa.errors import ConfigError, DataError
 
-MMLU = {"question": "Capital of Peru?", "subject": "geography", "choices": ["Lima", "Quito"]}
-MEDQA = {
-    "question": "Which vessel is torn?",
-    "answer": "Middle meningeal",
-    "options": {"A": "Basilar", "B": "Middle meningeal", "C": "Facial"},
-    "meta_info": "step1",
-    "answer_idx": "B",
-}
-SWAG = {
-    "video-id": "v1",
-    "startphrase": "He lifts the bow. He",
-    "sent1": "He lifts the bow.",
-    "sent2": "He",
-    "gold-source": "gold",
-    **{f"ending{n}": f"does thing {n}." for n in range(4)},
-    "label": 2,
-}
-HELLASWAG = {
-    "ind": 4,
-    "activity_label": "Archery",
-    "ctx_a": "A man lifts a bow.",
-    "ctx_b": "he",
-    "ctx": "A man lifts a bow. he",
-    "endings": ["sings.", "shoots.", "sleeps.", "eats."],
-    "split": "val",
-    "label": "1",
-}
-RACE = {
-    "example_id": "high7.txt",
-    "article": "Ann keeps bees.",
-    "question": "Ann keeps _ .",
-    "options": ["cats", "bees", "dogs", "hens"],
-    "answer": "B",
-}
-SCIQ = {
-    "question": "What do plants make in light?",
-    "distractor1": "salt",
-    "distractor2": "iron",
-    "distractor3": "wax",
-    "correct_answer": "sugar",
-    "support": "Leaves make sugar.",
-}
-PUBMEDQA = {
-    "pubid": 21645374,
-    "question": "Does it help?",
-    "context": {"contexts": ["We tried.", "It did."], "labels": ["METHODS", "RESULTS"]},
-    "long_answer": "It does help.",
-    "final_decision": "yes",
-}
-PUBMEDQA_RAW = {
-    "QUESTION": "Does it help?",
-    "CONTEXTS": ["We tried.", "It did."],
-    "LONG_ANSWER": "It does help.",
-    "final_decision": "maybe",
-}
-
 # Each row, its format, and the question it is but for the id.
 ROWS = {
     "mmlu": (
-        MMLU | {"answer": 1},
+        MMLU,
         {
             "stem": "Capital of Peru?",
-            "options": ("Lima", "Quito"),
+            "options": ("Quito", "Lima"),
             "label": 1,
             "subject": "geography",
         },
@@ -192,7 +146,7 @@ def test_the_release_of_mmlu_has_no_header_and_its_subject_in_the_name(tmp_path)
 
 def test_a_csv_file_with_a_header_that_ends_in_d_is_no_mmlu(tmp_path):
     lines = [["id", "label", "question", "A", "B", "D"], ["q", "A", "Which?", "x", "y", "z"]]
-    with pytest.raises(DataError, match="line 2: .*option columns are A, B, D"):
+    with pytest.raises(DataError, match=r"line 2: .*option columns are A, B, D"):
         load_questions(mmlu_file(tmp_path / "set.csv", *lines))
 
 
@@ -206,9 +160,9 @@ def test_a_first_line_that_mmlu_would_not_have_needs_the_format(tmp_path):
 
 def test_generic_rows_of_which_only_some_have_a_subject_are_no_mmlu(write):
     plain = {"question": "Which?", "choices": ["x", "y"], "answer": "y"}
-    reader = open_questions(write(MMLU | {"answer": 0}, plain))
+    reader = open_questions(write(MMLU, plain))
     assert reader.format == "generic"
-    assert [question.label for question in reader] == [0, 1]
+    assert [question.label for question in reader] == [1, 1]
 
 
 @pytest.mark.parametrize("answer", [2, -2, "C", True, 0.5, "AB"])
@@ -269,7 +223,7 @@ def test_pubmedqa_raw_is_keyed_by_id_and_hides_its_long_answer(tmp_path):
 
 def test_a_race_row_without_its_article_is_not_read_as_generic(write):
     row = {name: value for name, value in RACE.items() if name != "article"}
-    with pytest.raises(DataError, match="line 1 is race, line 2 is generic.*--data-format"):
+    with pytest.raises(DataError, match=r"line 1 is race, line 2 is generic.*--data-format"):
         load_questions(write(RACE, row))
     with pytest.raises(DataError, match="line 2: the field 'article' is missing"):
         load_questions(write(RACE, row), format="race")

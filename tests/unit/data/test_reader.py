@@ -11,6 +11,8 @@ from mcqa.data.reader import write_rejected
 from mcqa.errors import ConfigError, DataError
 
 GOOD = {"question": "Which?", "options": ["red", "green", "blue"], "label": 0}
+ARC = {"question": "Which?", "choices": {"label": ["A", "B"], "text": ["x", "y"]}}
+MEDQA = {"question": "Which?", "options": {"A": "x", "B": "y"}}
 
 
 @pytest.fixture
@@ -36,11 +38,10 @@ def write(tmp_path):
         (GOOD | {"label": ["A", "green"]}, "A, B"),
         (GOOD | {"label": "A, C"}, "A, C"),
         (GOOD | {"label": "red;blue"}, "A, C"),
-        ({"question": "?", "choices": {"label": ["A", "B"], "text": ["x", "y"]}, "answerKey": "A B"},
-         "A, B"),
-        ({"question": "?", "options": {"A": "x", "B": "y"}, "answer_idx": ["A", "B"]}, "A, B"),
+        (ARC | {"answerKey": "A B"}, "A, B"),
+        (MEDQA | {"answer_idx": ["A", "B"]}, "A, B"),
     ],
-)  # fmt: skip
+)
 def test_several_right_answers_are_never_one_of_them(write, row, label):
     path = write(row, row | {"id": "hidden"})
     questions, account = read_questions(path, unlabelled="keep")
@@ -82,7 +83,7 @@ def test_policies_for_rows_without_an_answer(write):
 def test_when_nothing_is_left_the_reason_is_said(write):
     with pytest.raises(DataError, match="no question is left: 2 rows without an answer skipped"):
         load_questions(write(*[GOOD | {"label": None}] * 2), unlabelled="skip")
-    with pytest.raises(DataError, match=r"no question is left: 1 row rejected.*line 1: .*'label'"):
+    with pytest.raises(DataError, match=r"no question is left: 1 row rejected\..*line 1: label 9"):
         load_questions(write({**GOOD, "label": 9}), skip_invalid=True)
 
 
@@ -94,7 +95,9 @@ def test_bad_rows_are_rejected_with_place_reason_and_content(write, tmp_path):
     path = write(GOOD, *bad, GOOD | {"options": ["red", "\ud800"]}, GOOD)
     questions, account = read_questions(path, skip_invalid=True)
     assert [question.id for question in questions] == ["set-1", "q", "set-8"]
-    write_rejected(tmp_path, account.rejected)
+    said = []
+    write_rejected(tmp_path, account.rejected, announce=said.append)
+    assert said == [f"Rejected rows: {tmp_path / 'rejected.jsonl'}"]
     rows = [json.loads(line) for line in (tmp_path / "rejected.jsonl").open()]
     assert [(row["source"], row["place"]) for row in rows] == [
         (str(path), f"line {number}") for number in (2, 3, 4, 6, 7)
@@ -215,5 +218,5 @@ def test_a_mapped_field_that_a_row_lacks(write):
 
 
 def test_a_name_that_no_format_knows(write):
-    with pytest.raises(ConfigError, match="field 'prompt' is known to no format; there are: A*"):
+    with pytest.raises(ConfigError, match="field 'prompt' is known to no format; there are: CON"):
         load_questions(write(GOOD), fields={"prompt": "question"})
