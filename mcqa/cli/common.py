@@ -121,15 +121,16 @@ def load_data(data, split, limit, reading, folder):
     Returns:
         The questions, and the account of the other rows.
     """
-    from mcqa.data import read_questions
+    from mcqa.data import open_questions
     from mcqa.data.reader import write_rejected
 
-    questions, account = read_questions(data, split=split, limit=limit, **reading)
-    for remark in account.remarks():
+    reader = open_questions(data, split=split, limit=limit, **reading)
+    questions = reader.read_all()
+    for remark in reader.account.remarks():
         say(f"{data}: {remark}")
     if reading["skip_invalid"]:
-        write_rejected(folder, account.rejected, announce=say)
-    return questions, account
+        write_rejected(folder, reader.account.rejected, announce=say)
+    return questions, reader.account
 
 
 def draw_shots(shots, shots_data, shots_split, seed, reading):

@@ -15,52 +15,66 @@ from mcqa.data.files import Row, Table, file_sha256, is_data_file, read_file
 from mcqa.data.formats import NAMES, SAME_AS
 from mcqa.data.hub import load_hub, read_hub
 from mcqa.data.mapping import check_fields
-from mcqa.data.reader import POLICIES, Account, QuestionReader
-from mcqa.errors import ConfigError, DataError
+from mcqa.data.reader import POLICIES, QuestionReader
+from mcqa.errors import ConfigError
 from mcqa.question import Question
 
-__all__ = ["data_fingerprint", "load_questions", "open_questions", "read_questions"]
+__all__ = ["data_fingerprint", "load_questions", "open_questions"]
 
 _BUNDLED = "bundled"
 
 
-def load_questions(source: str | os.PathLike, **settings) -> list[Question]:
-    """Load questions.
+def load_questions(
+    source: str | os.PathLike,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    format: str = "auto",
+    label_base: int | None = None,
+    fields: Mapping[str, str] | None = None,
+    unlabelled: str = "keep",
+    skip_invalid: bool = False,
+) -> list[Question]:
+    """Load questions; `open_questions` tells more of where they come from.
 
     Args:
-        source, settings: as for `read_questions`.
+        source: `bundled` for the set that ships with the package; the path of a `.jsonl`,
+            `.json`, `.csv`, `.tsv` or `.parquet` file, all but the last also with `.gz`; or a Hub
+            data set, `owner/name` or `owner/name:configuration`.
+        split: which part of the set; by default `test` for `bundled`, required for a Hub data
+            set, and not allowed for a file.
+        limit: load only the first `limit` questions. The format and the label base are still
+            found from all rows.
+        format: a name of `mcqa.data.formats.NAMES`; `auto` tells by the rows' fields.
+        label_base: 0 or 1, what number labels count from. By default MedMCQA's is found from
+            its labels, and a generic file's is 0.
+        fields: where to find a format's fields that have another name, `{"stem": "prompt"}`.
+        unlabelled: what to do with a row without exactly one right answer: `keep` it as a
+            question without a label, `skip` it, or `error`.
+        skip_invalid: leave out rows that cannot be read.
 
     Returns:
         The questions in the source's order, with ids that are unique.
 
     Raises:
         ConfigError: a setting is unknown, out of range, or does not apply to the source.
-        DataError: the source cannot be read, or a row is malformed; the message names the row.
+        DataError: the source cannot be read, a row is malformed (the message names it), or no
+            question is left.
 
     >>> questions = load_questions("bundled", limit=2)
     >>> len(questions)
     2
     """
-    return read_questions(source, **settings)[0]
-
-
-def read_questions(source: str | os.PathLike, **settings) -> tuple[list[Question], Account]:
-    """Load questions, and return with them what became of the other rows.
-
-    Args:
-        source, settings: as for `open_questions`.
-
-    Raises:
-        ConfigError: a setting is unknown, out of range, or does not apply to the source.
-        DataError: the source cannot be read, a row is malformed, or no question is left.
-    """
-    reader = open_questions(source, **settings)
-    questions = list(reader)
-    if not questions:
-        rejected, remarks = reader.account.rejected, ", ".join(reader.account.remarks())
-        first = f" The first: {rejected[0]}" if rejected else ""
-        raise DataError(f"{reader.table.name}: no question is left: {remarks}.{first}")
-    return questions, reader.account
+    return open_questions(
+        source,
+        split=split,
+        limit=limit,
+        format=format,
+        label_base=label_base,
+        fields=fields,
+        unlabelled=unlabelled,
+        skip_invalid=skip_invalid,
+    ).read_all()
 
 
 def open_questions(
@@ -77,19 +91,7 @@ def open_questions(
     """Return an iterable over questions, which are read one at a time.
 
     Args:
-        source: `bundled` for the set that ships with the package; the path of a `.jsonl`,
-            `.json`, `.csv`, `.tsv` or `.parquet` file, all but the last also with `.gz`; or a Hub
-            data set, `owner/name` or `owner/name:configuration`.
-        split: which part of the set; by default `test` for `bundled`, required for a Hub data
-            set, and not allowed for a file.
-        limit: read only the first `limit` questions. The format and the label base are still
-            found from all rows.
-        format: a name of `mcqa.data.formats.NAMES`; `auto` tells by the rows' fields.
-        label_base: 0 or 1, what number labels count from. By default MedMCQA's is found from
-            its labels, and a generic file's is 0.
-        fields: where to find a format's fields that have another name, `{"stem": "prompt"}`.
-        unlabelled: what to do with a row without exactly one right answer: `keep` it as a
-            question without a label, `skip` it, or `error`.
+        source, split, limit, format, label_base, fields, unlabelled: as for `load_questions`.
         skip_invalid: leave out rows that cannot be read, and keep account of them.
 
     Raises:

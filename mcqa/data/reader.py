@@ -115,6 +115,19 @@ class QuestionReader:
         self.account = Account(skipped=self.unlabelled == "skip")
         return itertools.islice(self._questions(), self.limit)
 
+    def read_all(self) -> list[Question]:
+        """Return all questions.
+
+        Raises:
+            DataError: a row is malformed, or no question is left.
+        """
+        questions = list(self)
+        if not questions:
+            rejected, remarks = self.account.rejected, ", ".join(self.account.remarks())
+            first = f" The first: {rejected[0]}" if rejected else ""
+            raise DataError(f"{self.table.name}: no question is left: {remarks}.{first}")
+        return questions
+
     def _questions(self) -> Iterator[Question]:
         places: dict[str, str] = {}
         for number, (place, row, fault) in enumerate(self._rows(), 1):

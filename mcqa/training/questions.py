@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mcqa.data import data_fingerprint, read_questions
+from mcqa.data import data_fingerprint, open_questions
 from mcqa.data.mapping import parse_fields
 from mcqa.data.reader import Account
 from mcqa.question import Question
@@ -67,7 +67,7 @@ def load_validation(config: TrainingConfig) -> TrainingData:
 def _load(
     config: TrainingConfig, source: str, split: str | None, limit: int | None
 ) -> TrainingData:
-    questions, account = read_questions(
+    reader = open_questions(
         source,
         split=split,
         limit=limit,
@@ -77,6 +77,6 @@ def _load(
         unlabelled=config.unlabelled,
         skip_invalid=config.skip_invalid,
     )
-    sha256 = data_fingerprint(source, split)
-    record = DataRecord(source, split, len(questions), sha256, **account.counts())
-    return TrainingData(questions, record, account)
+    questions, sha256 = reader.read_all(), data_fingerprint(source, split)
+    record = DataRecord(source, split, len(questions), sha256, **reader.account.counts())
+    return TrainingData(questions, record, reader.account)

@@ -6,13 +6,19 @@ import json
 import pandas
 import pytest
 
-from mcqa.data import load_questions, open_questions, read_questions
+from mcqa.data import load_questions, open_questions
 from mcqa.data.reader import write_rejected
 from mcqa.errors import ConfigError, DataError
 
 GOOD = {"question": "Which?", "options": ["red", "green", "blue"], "label": 0}
 ARC = {"question": "Which?", "choices": {"label": ["A", "B"], "text": ["x", "y"]}}
 MEDQA = {"question": "Which?", "options": {"A": "x", "B": "y"}}
+
+
+def read_questions(path, **settings):
+    """Return the questions and the account of the other rows."""
+    reader = open_questions(path, **settings)
+    return reader.read_all(), reader.account
 
 
 @pytest.fixture
