@@ -141,7 +141,7 @@ class QuestionReader:
                         "Give every row an id of its own, or leave out the ids."
                     )
                 places[question.id] = place
-                if not self._passes(label):
+                if not self._passes(question, label):
                     continue
             except (DataError, QuestionError) as error:
                 self._reject(place, row, error)
@@ -160,7 +160,7 @@ class QuestionReader:
                 yield place, row, fault
 
     def _survey(self, format: str, label_base: int | None) -> tuple[str, LabelBase]:
-        detection, cops, rows = Detection(), Cops(), 0
+        detection, cops, rows, first = Detection(), Cops(), 0, None
         if format == "auto" or (format == "medmcqa" and label_base is None):
             for place, row, fault in self._rows():
                 if fault is None:
@@ -170,7 +170,7 @@ class QuestionReader:
                 elif not self.skip_invalid:
                     raise DataError(f"{self.table.name}, {place}: {fault}")
                 else:
-                    first = Rejected(self.table.name, place, fault, row)
+                    first = first or Rejected(self.table.name, place, fault, row)
             if not rows:
                 raise DataError(f"{first} No other row can be read either.")
         if format == "auto":
@@ -199,17 +199,17 @@ class QuestionReader:
         )
         return question, parts.label
 
-    def _passes(self, label: Label) -> bool:
+    def _passes(self, question: Question, label: Label) -> bool:
         """Apply the policy to a row's label, and return whether its question is wanted."""
         if isinstance(label, int):
             return True
         if self.unlabelled == "error":
-            what = "no right answer is given"
+            what = "no right answer"
             if label is not None:
                 what = f"{len(label)} right answers ({', '.join(LETTERS[i] for i in label)})"
             raise DataError(
-                f"{what}; one is needed here. Pass --unlabelled skip to leave such rows out"
-                " (unlabelled= in Python)."
+                f"question {question.id!r} has {what}; one is needed here. Pass --unlabelled skip "
+                "to leave such rows out (unlabelled= in Python)."
             )
         self.account.hidden += label is None
         self.account.several += label is not None

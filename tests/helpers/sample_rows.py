@@ -27,7 +27,7 @@ GENERIC = {"question": "Which?", "options": ["red", "green"], "label": 1, "conte
 MMLU = {
     "question": "Capital of Peru?",
     "subject": "geography",
-    "choices": ["Lima", "Quito"],
+    "choices": ["Quito", "Lima"],
     "answer": 1,
 }
 MEDQA = {

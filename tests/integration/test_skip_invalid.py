@@ -71,5 +71,5 @@ def test_an_unlabelled_row_is_an_error_in_training(refused, training, mixed_file
     mixed_file.write_text("\n".join(lines))
     flags = ["--data", mixed_file, "--field", "stem=prompt", "--output", tmp_path / "out"]
     message = refused("train", "generative", *training[:2], *training[4:], *flags)
-    assert "mixed.jsonl, line 4: no right answer is given" in message
+    assert "mixed.jsonl, line 4: question 'mixed-4' has no right answer" in message
     assert "--unlabelled skip" in message

@@ -238,7 +238,7 @@ def test_resume_with_nothing_to_resume_starts(command, training, tmp_path):
 def test_training_needs_labels(refused, training, unlabelled_file, tmp_path):
     settings = ["--data", unlabelled_file, "--output", tmp_path / "run"]
     message = refused("train", "generative", *training, *settings)
-    assert "line 1: no right answer is given; one is needed here" in message
+    assert "line 1: question 'q0' has no right answer; one is needed here" in message
     assert str(unlabelled_file) in message
 
 

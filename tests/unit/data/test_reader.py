@@ -53,7 +53,9 @@ def test_several_right_answers_are_never_one_of_them(write, row, label):
     questions, account = read_questions(path, unlabelled="keep")
     assert [question.label for question in questions] == [None, None]
     assert (account.hidden, account.several) == (0, 2)
-    with pytest.raises(DataError, match=rf"line 1: 2 right answers \({label}\); .*--unlabelled"):
+    with pytest.raises(
+        DataError, match=rf"line 1: question .* has 2 right answers \({label}\); .*--unlabelled"
+    ):
         load_questions(path, unlabelled="error")
 
 
@@ -80,14 +82,14 @@ def test_policies_for_rows_without_an_answer(write):
         "1 row without an answer skipped",
         "1 row with several right answers skipped",
     ]
-    with pytest.raises(DataError, match="line 2: no right answer is given"):
+    with pytest.raises(DataError, match="line 2: question 'set-2' has no right answer"):
         load_questions(path, unlabelled="error")
     with pytest.raises(ConfigError, match="unlabelled is 'drop'; it must be error, skip, keep"):
         load_questions(path, unlabelled="drop")
 
 
 def test_when_nothing_is_left_the_reason_is_said(write):
-    with pytest.raises(DataError, match="no question is left: 2 rows without an answer skipped"):
+    with pytest.raises(DataError, match=r"no question is left: 2 rows without an answer skipped"):
         load_questions(write(*[GOOD | {"label": None}] * 2), unlabelled="skip")
     with pytest.raises(DataError, match=r"no question is left: 1 row rejected\..*line 1: label 9"):
         load_questions(write({**GOOD, "label": 9}), skip_invalid=True)
@@ -111,7 +113,7 @@ def test_bad_rows_are_rejected_with_place_reason_and_content(write, tmp_path):
     reasons = "label 7", "not JSON", "must be an object", "the id 'q'", "not valid Unicode"
     assert all(reason in row["reason"] for reason, row in zip(reasons, rows, strict=True))
     assert [row["row"] for row in rows[:3]] == [bad[0], "not json", [1]]
-    write_rejected(tmp_path, [])
+    write_rejected(tmp_path, [], announce=said.append)
     assert not (tmp_path / "rejected.jsonl").exists()
 
 
