@@ -7,11 +7,17 @@ import os
 import random
 
 import pytest
+from hypothesis import settings
 
 from mcqa.question import Question
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+# Property tests: MCQA_HYPOTHESIS=slow tries 2,000 examples of each instead of 100.
+settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True)
+settings.register_profile("slow", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("MCQA_HYPOTHESIS", "quick"))
 
 SENTENCES = (
     "Choose the correct option for the following question.",

@@ -14,6 +14,7 @@ from mcqa.errors import McqaError
 
 COMMANDS = {
     "demo": "Train both formulations on the bundled questions and compare them.",
+    "check": "Look for what is wrong with a data set.",
     "train": "Fine-tune a model: generative or multiple-choice.",
     "score": "Score a data set with one model.",
     "evaluate": "Score a data set with several models and compare them.",

@@ -34,12 +34,29 @@ def options(*decorators):
     return decorate
 
 
-data_options = options(
-    click.option("--data", required=True, help="File, Hub data set, or 'bundled'."),
+reading_options = options(
     click.option("--split", help="Split of a Hub data set or of 'bundled' (default: test)."),
     click.option("--limit", type=click.IntRange(1), help="Use only the first N questions."),
-    click.option("--data-format", default="auto", help="auto, medmcqa, arc or generic."),
+    click.option(
+        "--data-format", default="auto", show_default=True, help="medmcqa, arc, mmlu, medqa, ..."
+    ),
     click.option("--label-base", type=click.IntRange(0, 1), help="What labels count from."),
+    click.option(
+        "--field", multiple=True, metavar="NAME=FIELD", help="Read FIELD as NAME; repeat it."
+    ),
+    click.option(
+        "--unlabelled",
+        type=click.Choice(["error", "skip", "keep"]),
+        default="keep",
+        show_default=True,
+        help="What to do with a row without exactly one right answer.",
+    ),
+    click.option("--skip-invalid", is_flag=True, help="Put bad rows into rejected.jsonl."),
+)
+
+data_options = options(
+    click.option("--data", required=True, help="File, Hub data set, or 'bundled'."),
+    reading_options,
 )
 
 scoring_options = options(
@@ -85,7 +102,38 @@ scoring_options = options(
 )
 
 
-def draw_shots(shots, shots_data, shots_split, seed, data_format, label_base):
+def gather_reading(data_format, label_base, field, unlabelled, skip_invalid) -> dict:
+    """Return the settings of `mcqa.data.open_questions` that the reading options give."""
+    from mcqa.data.mapping import parse_fields
+
+    return {
+        "format": data_format,
+        "label_base": label_base,
+        "fields": parse_fields(field),
+        "unlabelled": unlabelled,
+        "skip_invalid": skip_invalid,
+    }
+
+
+def load_data(data, split, limit, reading, folder):
+    """Load questions, write what was rejected into a folder, and say what was left out.
+
+    Returns:
+        The questions, and the account of the other rows.
+    """
+    from mcqa.data import open_questions
+    from mcqa.data.reader import write_rejected
+
+    reader = open_questions(data, split=split, limit=limit, **reading)
+    questions = reader.read_all()
+    for remark in reader.account.remarks():
+        say(f"{data}: {remark}")
+    if reading["skip_invalid"]:
+        write_rejected(folder, reader.account.rejected, announce=say)
+    return questions, reader.account
+
+
+def draw_shots(shots, shots_data, shots_split, seed, reading):
     """Return where worked examples come from, or None without any.
 
     Their file is read as the questions' is; the bundled ones come from the training split.
@@ -97,15 +145,15 @@ def draw_shots(shots, shots_data, shots_split, seed, data_format, label_base):
     from mcqa.data import load_questions
     from mcqa.prompts import Shots
 
-    reading = _as_the_questions(shots_data, shots_split, data_format, label_base, bundled="train")
-    return Shots(tuple(load_questions(shots_data, **reading)), shots, seed)
+    settings = _as_the_questions(shots_data, shots_split, reading, bundled="train")
+    return Shots(tuple(load_questions(shots_data, **settings)), shots, seed)
 
 
-def _as_the_questions(source, split, data_format, label_base, *, bundled):
+def _as_the_questions(source, split, reading, *, bundled):
     """Return how to read further questions: a file as the first ones, the bundled as they are."""
     if source == "bundled":
         return {"split": split or bundled}
-    return {"split": split, "format": data_format, "label_base": label_base}
+    return {**reading, "split": split}
 
 
 validation_options = options(
@@ -121,15 +169,7 @@ validation_options = options(
 )
 
 
-def draw_validation(
-    questions,
-    data,
-    data_format,
-    label_base,
-    validation_data,
-    validation_split,
-    validation_limit,
-):
+def draw_validation(questions, data, reading, validation_data, validation_split, validation_limit):
     """Return validation questions and, in words, where they are from; none where none are asked.
 
     Their file is read as the questions' is; the bundled ones come from the validation split.
@@ -143,11 +183,9 @@ def draw_validation(
         return [], ""
     from mcqa.app.validation import load_validation
 
-    reading = _as_the_questions(
-        source, validation_split, data_format, label_base, bundled="validation"
-    )
-    held_out = load_validation(source, questions, limit=validation_limit, **reading)
-    split = f", {reading['split']} split" if reading["split"] else ""
+    settings = _as_the_questions(source, validation_split, reading, bundled="validation")
+    held_out = load_validation(source, questions, limit=validation_limit, **settings)
+    split = f", {settings['split']} split" if settings["split"] else ""
     return held_out, f"{len(held_out):,} questions of {source}{split}"
 
 

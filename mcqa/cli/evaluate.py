@@ -11,6 +11,8 @@ from mcqa.cli.common import (
     draw_shots,
     draw_validation,
     format_option,
+    gather_reading,
+    load_data,
     options,
     print_evaluations,
     print_json,
@@ -47,6 +49,9 @@ def command(
     limit,
     data_format,
     label_base,
+    field,
+    unlabelled,
+    skip_invalid,
     validation_data,
     validation_split,
     validation_limit,
@@ -84,24 +89,17 @@ def command(
         folder_name,
     )
     from mcqa.app.orders import Plan
-    from mcqa.data import data_fingerprint, load_questions
+    from mcqa.data import data_fingerprint
     from mcqa.files import require_folder
 
     folder = require_folder(output)
-    questions = load_questions(
-        data, split=split, limit=limit, format=data_format, label_base=label_base
-    )
+    reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
+    questions, account = load_data(data, split, limit, reading, folder)
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = draw_validation(
-        questions,
-        data,
-        data_format,
-        label_base,
-        validation_data,
-        validation_split,
-        validation_limit,
+        questions, data, reading, validation_data, validation_split, validation_limit
     )
-    examples = draw_shots(shots, shots_data, shots_split, seed, data_format, label_base)
+    examples = draw_shots(shots, shots_data, shots_split, seed, reading)
     plan = Plan.of(permutations, questions, seed) if permutations is not None else None
     specs = [ModelSpec.parse(text, scorer) for text in models]
     names = distinct_names(specs)
@@ -129,9 +127,10 @@ def command(
             )
         validation = evaluations[-1].validation
         say(f"{name}: {'calibrated on ' if validation.predictions else ''}{validation.note}")
+    said = [data, f"{len(questions):,} questions", *account.remarks()]
     details = report_details(
         Models=", ".join(models),
-        Data=f"{data}, {len(questions):,} questions, sha256 {data_fingerprint(data, split)[:16]}",
+        Data=", ".join([*said, f"sha256 {data_fingerprint(data, split)[:16]}"]),
         **({"Validation": held_out_note} if held_out else {}),
     )
     comparisons = compare_evaluations(
@@ -143,7 +142,9 @@ def command(
         clusters=clusters,
     )
     if output_format == "json":
-        print_json({"models": list(map(_shown, evaluations)), "comparisons": comparisons})
+        shown = list(map(_shown, evaluations))
+        counts = {"questions": len(questions), **account.counts()}
+        print_json({"models": shown, "comparisons": comparisons, "data": counts})
     else:
         print_evaluations(evaluations, comparisons)
     say(f"Results: {folder}   Page: {folder / 'report.html'}")

@@ -6,6 +6,8 @@ from mcqa.cli.common import (
     data_options,
     draw_shots,
     format_option,
+    gather_reading,
+    load_data,
     options,
     print_json,
     progress,
@@ -27,6 +29,9 @@ def command(
     limit,
     data_format,
     label_base,
+    field,
+    unlabelled,
+    skip_invalid,
     output,
     output_format,
     batch_size,
@@ -43,23 +48,21 @@ def command(
     mcqa score --model runs/demo/multiple_choice --data test.jsonl --output p.jsonl
     """
     from mcqa.app.evaluate import score_timed
-    from mcqa.data import load_questions
     from mcqa.evaluation.metrics import summarize
     from mcqa.evaluation.predictions import write_predictions
     from mcqa.files import require_file
     from mcqa.scoring import load_scorer
 
-    require_file(output)
-    questions = load_questions(
-        data, split=split, limit=limit, format=data_format, label_base=label_base
-    )
-    examples = draw_shots(shots, shots_data, shots_split, seed, data_format, label_base)
+    folder = require_file(output).parent
+    reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
+    questions, account = load_data(data, split, limit, reading, folder)
+    examples = draw_shots(shots, shots_data, shots_split, seed, reading)
     scorer = load_scorer(model, shots=examples, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
     with progress(len(questions), model) as on_progress:
         predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
     write_predictions(output, predictions)
-    metrics = summarize(predictions, seconds)
+    metrics = summarize(predictions, seconds) | account.counts()
     if output_format == "json":
         print_json(metrics)
     else:

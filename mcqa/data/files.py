@@ -1,56 +1,89 @@
-"""Read data files as rows that remember where they stand.
+"""Read data files as rows that remember where they stand, one at a time.
 
+A file is opened anew for each pass over its rows, so that only questions are ever held, not rows.
 CSV is read by the standard library and not by pandas: pandas would turn an option that reads
 "NA", "None" or "null" into a missing value. JSON lines are split at "\\n" only: `str.splitlines`
 would also cut a row at a line separator (U+2028) inside one of its texts.
 """
 
 import csv
+import gzip
 import hashlib
-import io
 import json
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from mcqa.data.labels import missing, shown
+from mcqa.data.fields import missing, shown
 from mcqa.errors import DataError
+
+_BATCH = 1000
+_MMLU = ("question", "A", "B", "C", "D", "answer")
 
 
 class Row(NamedTuple):
-    """Hold one row's fields and its place for messages, `line 7` or `row 7`."""
+    """Hold one row's place for messages, `line 7` or `row 7`, and its fields.
+
+    Where it is no row at all, `fault` says why, and `fields` is what stands there.
+    """
 
     place: str
-    fields: dict[str, Any]
+    fields: Any
+    fault: str | None = None
 
 
 class Table(NamedTuple):
-    """Hold the rows of one source, its name for messages and its stem for generated ids."""
+    """Hold the name of one source for messages, its stem for generated ids, and its rows.
+
+    `open` starts a pass over the rows. It raises a `DataError` where the source cannot be read
+    any further.
+    """
 
     name: str
     stem: str
-    rows: list[Row]
+    open: Callable[[], Iterator[Row]]
 
 
-def read_file(path: Path) -> Table:
-    """Read a file whose ending is one of `READERS`.
+def read_file(path: Path, headerless: bool = False) -> Table:
+    """Return the rows of a file whose ending is one of `READERS`, or one of these and `.gz`.
+
+    Args:
+        path: the file.
+        headerless: whether a CSV file's first line is a question, as in MMLU's release; without
+            it that is told by the line itself.
 
     Raises:
-        DataError: the file is missing, empty, a folder, of another kind, or malformed.
+        DataError: the file is missing, empty, a folder, of another kind, or malformed. What is
+            inside shows only while its rows are read.
     """
     _check_exists(path)
-    reader = READERS.get(path.suffix.lower())
+    reader = READERS.get(_ending(path))
     if reader is None:
         raise DataError(
-            f"{path}: files ending in {path.suffix!r} are not read, only {', '.join(READERS)}. "
+            f"{path}: files ending in {path.suffix!r} are not read, only {ENDINGS}. "
             "Convert or rename the file."
         )
-    try:
-        rows = reader(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from error
-    if not rows:
-        raise DataError(f"{path}: the file holds no rows.")
-    return Table(str(path), path.stem, rows)
+
+    def rows() -> Iterator[Row]:
+        count = 0
+        try:
+            with _opened(path) as file:
+                settings = {"headerless": headerless} if reader in (_read_csv, _read_tsv) else {}
+                for count, row in enumerate(reader(path, file, **settings), 1):  # noqa: B007
+                    yield row
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: cannot be read ({error}).") from error
+        if not count:
+            raise DataError(f"{path}: the file holds no rows.")
+
+    stem = path.stem if path.suffix.lower() != ".gz" else Path(path.stem).stem
+    return Table(str(path), stem, rows)
+
+
+def is_data_file(name: str) -> bool:
+    """Return whether a name has the ending of a file that can be read."""
+    return _ending(Path(name)) in READERS
 
 
 def file_sha256(path: Path) -> str:
@@ -68,70 +101,88 @@ def file_sha256(path: Path) -> str:
 
 
 def _check_exists(path: Path) -> None:
-    endings = ", ".join(READERS)
     if path.is_dir():
-        raise DataError(f"{path}: is a folder; name a file ({endings}).")
+        raise DataError(f"{path}: is a folder; name a file ({ENDINGS}).")
     if not path.exists():
-        raise DataError(f"{path}: no such file. Files ending in {endings} are read.")
+        raise DataError(f"{path}: no such file. Files ending in {ENDINGS} are read.")
 
 
-def _read_text(path: Path) -> str:
+def _ending(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if len(suffixes) == 2 and suffixes[1] == ".gz" and suffixes[0] != ".parquet":
+        return suffixes[0]
+    return suffixes[-1] if suffixes else ""
+
+
+def _opened(path: Path) -> BinaryIO:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """Yield a text file's lines as bytes, without its byte order mark."""
+    for number, line in enumerate(file):
+        if number == 0:
+            if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise DataError(f"{path}, line 1: not UTF-8 but UTF-16. Save the file as UTF-8.")
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        yield line
+
+
+def _decoded(line: bytes, where: str) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return line.decode()
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: not UTF-8 ({error.reason}). Save the file as UTF-8."
-        ) from error
+        raise DataError(f"{where}not UTF-8 ({error.reason}). Save the file as UTF-8.") from error
 
 
-def _read_jsonl(path: Path) -> list[Row]:
-    return [
-        _row(path, f"line {number}", _parse(line, path, number))
-        for number, line in enumerate(_read_text(path).split("\n"), 1)
-        if line.strip()
-    ]
+def _read_jsonl(path: Path, file: BinaryIO) -> Iterator[Row]:
+    for number, line in enumerate(_lines(path, file), 1):
+        if not line.strip():
+            continue
+        place = f"line {number}"
+        try:
+            yield _row(place, _parse(_decoded(line, "")))
+        except DataError as error:
+            yield Row(place, line.decode(errors="replace").strip(), str(error))
 
 
-def _read_json(path: Path) -> list[Row]:
-    text = _read_text(path)
+def _read_json(path: Path, file: BinaryIO) -> Iterator[Row]:
+    lines = enumerate(_lines(path, file), 1)
+    text = "".join(_decoded(line, f"{path}, line {number}: ") for number, line in lines)
     content = _parse(text, path) if text.strip() else []
     if isinstance(content, dict):
-        rows = [
-            _row(path, f"row {number} ({shown(key)})", fields)
-            for number, (key, fields) in enumerate(content.items(), 1)
-        ]
-        for row, key in zip(rows, content, strict=True):
-            if missing(row.fields.get("id")):
-                row.fields["id"] = key
-        return rows
-    if not isinstance(content, list):
+        for number, (key, fields) in enumerate(content.items(), 1):
+            if isinstance(fields, dict) and missing(fields.get("id")):
+                fields["id"] = key
+            yield _row(f"row {number} ({shown(key)})", fields)
+    elif isinstance(content, list):
+        for number, fields in enumerate(content, 1):
+            yield _row(f"row {number}", fields)
+    else:
         raise DataError(
             f"{path}: expected a list of rows or an object keyed by id, got {shown(content)}."
         )
-    return [_row(path, f"row {number}", fields) for number, fields in enumerate(content, 1)]
 
 
-def _row(path: Path, place: str, fields: Any) -> Row:
-    if not isinstance(fields, dict):
-        raise DataError(
-            f"{path}, {place}: a row must be an object with named fields, got {shown(fields)}."
-        )
-    return Row(place, fields)
+def _row(place: str, fields: Any) -> Row:
+    if isinstance(fields, dict):
+        return Row(place, fields)
+    return Row(place, fields, f"a row must be an object with named fields, got {shown(fields)}.")
 
 
-def _parse(text: str, path: Path, line: int | None = None) -> Any:
-    """Parse JSON; `line` is where the text stands, or None where it is the whole file."""
+def _parse(text: str, whole: Path | None = None) -> Any:
+    """Parse JSON; `whole` is the file's path where the text is all of it, for messages."""
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
+        where = f"{whole}, line {error.lineno}: " if whole else ""
         raise DataError(
-            f"{path}, line {line or error.lineno}: not JSON ({error.msg}, column {error.colno}). "
+            f"{where}not JSON ({error.msg}, column {error.colno}). "
             "A .json file holds one list or object; a file of one object per line is a .jsonl."
         ) from error
     except (ValueError, RecursionError) as error:
-        place = f"{path}, line {line}" if line else str(path)
-        raise DataError(f"{place}: JSON that cannot be read ({error}).") from error
+        where = f"{whole}: " if whole else ""
+        raise DataError(f"{where}JSON that cannot be read ({error}).") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -141,8 +192,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
         raise ValueError(f"the key {shown(twice)} stands twice in one object")
     return fields
 
@@ -150,11 +201,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
-def _read_csv(path: Path) -> list[Row]:
+def _read_csv(
+    path: Path, file: BinaryIO, *, headerless: bool, delimiter: str = ","
+) -> Iterator[Row]:
+    # bytes.splitlines cuts at "\r" too, which ends the lines of old spreadsheets, and at no other
+    cut = (part for line in _lines(path, file) for part in line.splitlines(keepends=True))
+    texts = (_decoded(line, f"{path}, line {number}: ") for number, line in enumerate(cut, 1))
     # strict: an unclosed quote would otherwise swallow the rest of the file as one cell.
-    lines = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    lines = csv.reader(texts, strict=True, delimiter=delimiter)
     columns: list[str] = []
-    rows = []
     start = 1  # a quoted cell may span lines, so a row starts where the one before ended
     try:
         for cells in lines:
@@ -162,42 +217,70 @@ def _read_csv(path: Path) -> list[Row]:
             if not cells:
                 continue
             if not columns:
-                columns = _columns(path, place, cells)
-                continue
+                headerless = _is_question(cells, headerless)
+                columns = list(_MMLU) if headerless else _columns(path, place, cells)
+                if not headerless:
+                    continue
             if len(cells) != len(columns):
-                raise DataError(
-                    f"{path}, {place}: {len(cells)} cells for {len(columns)} columns. "
+                fault = (
+                    f"{len(cells)} cells for {len(columns)} columns. "
                     'A cell that holds a comma must stand in quotes: "a, b".'
                 )
-            rows.append(Row(place, dict(zip(columns, cells, strict=True))))
+                yield Row(place, cells, fault)
+                continue
+            fields = dict(zip(columns, cells, strict=True))
+            yield Row(place, _as_on_the_hub(path, fields) if headerless else fields)
     except csv.Error as error:
         raise DataError(f"{path}, line {start}: not CSV ({error}).") from error
-    return rows
+
+
+def _read_tsv(path: Path, file: BinaryIO, *, headerless: bool) -> Iterator[Row]:
+    return _read_csv(path, file, headerless=headerless, delimiter="\t")
+
+
+def _is_question(cells: list[str], expected: bool) -> bool:
+    """Tell the first line of a headerless MMLU file from a header."""
+    if {cell.strip().lower() for cell in cells} & {"question", "stem"}:
+        return False
+    return len(cells) == 6 and (expected or cells[-1].strip() in tuple("ABCD"))
+
+
+def _as_on_the_hub(path: Path, fields: dict[str, str]) -> dict[str, Any]:
+    """Return a headerless row with the fields of MMLU's Hub copy; the file is named by subject."""
+    name = path.name.partition(".")[0]
+    for split in ("_test", "_dev", "_val", "_train"):
+        name = name.removesuffix(split)
+    options = [fields[letter] for letter in "ABCD"]
+    question, answer = fields["question"], fields["answer"]
+    return {"question": question, "subject": name, "choices": options, "answer": answer}
 
 
 def _columns(path: Path, place: str, cells: list[str]) -> list[str]:
     columns = [cell.strip() for cell in cells]
-    for column in columns:
-        if columns.count(column) > 1:
-            raise DataError(f"{path}, {place}: the column {column!r} stands twice in the header.")
+    twice = next((column for column in columns if columns.count(column) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}, {place}: the column {twice!r} stands twice in the header.")
     return columns
 
 
-def _read_parquet(path: Path) -> list[Row]:
+def _read_parquet(path: Path, file: BinaryIO) -> Iterator[Row]:
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
     try:
-        with ParquetFile(path) as file:
-            rows = file.read().to_pylist()
-    except pyarrow.ArrowException as error:
+        with ParquetFile(file) as table:
+            batches = table.iter_batches(batch_size=_BATCH)
+            rows = (row for batch in batches for row in batch.to_pylist())
+            yield from (Row(f"row {number}", fields) for number, fields in enumerate(rows, 1))
+    except (pyarrow.ArrowException, ValueError) as error:
         raise DataError(f"{path}: not a Parquet file that can be read ({error}).") from error
-    return [Row(f"row {number}", fields) for number, fields in enumerate(rows, 1)]
 
 
 READERS = {
     ".jsonl": _read_jsonl,
     ".json": _read_json,
     ".csv": _read_csv,
+    ".tsv": _read_tsv,
     ".parquet": _read_parquet,
 }
+ENDINGS = ", ".join(READERS) + " (text also as .gz)"

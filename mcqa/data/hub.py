@@ -1,5 +1,6 @@
 """Read one split of a Hub data set as rows."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mcqa.data.files import Row, Table
@@ -7,6 +8,8 @@ from mcqa.errors import DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+_BATCH = 1000
 
 
 def read_hub(source: str, split: str) -> Table:
@@ -17,9 +20,14 @@ def read_hub(source: str, split: str) -> Table:
     """
     dataset = load_hub(source, split)
     stem = source.partition(":")[0].rpartition("/")[2]
-    rows = [Row(f"row {number}", fields) for number, fields in enumerate(dataset.to_list(), 1)]
-    if not rows:
+    if not len(dataset):
         raise DataError(f"{source} ({split}): the split holds no rows.")
+
+    def rows() -> Iterator[Row]:
+        tables = dataset.with_format("arrow").iter(batch_size=_BATCH)
+        fields = (row for table in tables for row in table.to_pylist())
+        return (Row(f"row {number}", row) for number, row in enumerate(fields, 1))
+
     return Table(f"{source} ({split})", stem, rows)
 
 

@@ -2,77 +2,73 @@
 
 MedMCQA counts its options from 1 in the raw release and from 0 on the Hub, under the same field
 name. A wrong guess shifts every answer by one and looks like a bad model, so the base is never
-assumed: it is proven by the file, or given by the user.
+assumed: it is proven by the file, or given by the user. Nor is one of several right answers
+picked: they are all returned, and a policy decides.
 """
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from mcqa.data.fields import Label, missing, shown, whole_number
 from mcqa.errors import DataError
 from mcqa.question import LETTERS
 
-# Pandas writes a column of integers with gaps as 1.0, 2.0.
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.0+)?")
+_SEPARATORS = re.compile(r"\s*[,;/|&]\s*|\s+")
 
 
-def missing(value: Any) -> bool:
-    """Return whether a value stands for nothing: null, NaN or a blank text."""
-    return value is None or value != value or (isinstance(value, str) and not value.strip())
+class LabelBase(NamedTuple):
+    """Hold what number labels count from, and how that is known."""
+
+    value: int
+    evidence: str
 
 
-def shown(value: Any) -> str:
-    """Return a value as a message shows it, cut to 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+class Cops:
+    """Gather the `cop` of every row of a MedMCQA file, to find what they count from."""
 
+    def __init__(self):
+        self._first: dict[int, str] = {}
+        self._fault: DataError | None = None
 
-def whole_number(value: Any) -> int | None:
-    """Return an int, a whole float or a digit string as an int, and anything else as None."""
-    if isinstance(value, str):
-        value = value.strip()
-        return int(float(value)) if _WHOLE_NUMBER.fullmatch(value) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if value == value // 1 else None
-
-
-def medmcqa_base(cops: Iterable[tuple[str, Any]], label_base: int | None) -> int:
-    """Find out whether a MedMCQA file counts its options from 0 or from 1.
-
-    Args:
-        cops: the place and the `cop` of every row of the file.
-        label_base: 0 or 1 where the user says so, else None.
-
-    Returns:
-        The base; 0 where no row has a label.
-
-    Raises:
-        DataError: the labels contradict each other, or fit both bases.
-    """
-    if label_base is not None:
-        return label_base
-    first: dict[int, str] = {}
-    for place, cop in cops:
+    def see(self, place: str, value: Any) -> None:
+        """Take note of one row's `cop`."""
         try:
-            number = _cop(cop)
+            number = _cop(value)
         except DataError as error:
-            raise DataError(f"{place}: {error}") from error
+            self._fault = self._fault or DataError(f"{place}: {error}")
+            return
         if number is not None:
-            first.setdefault(number, place)
-    if 0 in first and 4 in first:
-        raise DataError(
-            f"{first[0]}: 'cop' is 0, so labels would count from 0, but on {first[4]} it is 4, "
-            "so they would count from 1. Correct the file, or split it in two."
-        )
-    if first and 0 not in first and 4 not in first:
-        raise DataError(
+            self._first.setdefault(number, place)
+
+    def base(self, label_base: int | None) -> LabelBase:
+        """Return whether the file counts its options from 0 or from 1.
+
+        Args:
+            label_base: 0 or 1 where the user says so, else None.
+
+        Raises:
+            DataError: the labels contradict each other, or fit both bases.
+        """
+        if label_base is not None:
+            return LabelBase(label_base, "given")
+        first = self._first
+        if 0 in first and 4 in first:
+            raise DataError(
+                f"{first[0]}: 'cop' is 0, so labels would count from 0, but on {first[4]} it is "
+                "4, so they would count from 1. Correct the file, or split it in two."
+            )
+        for number, base in ((0, 0), (4, 1)):
+            if number in first:
+                return LabelBase(base, f"'cop' is {number} on {first[number]}")
+        if not first:
+            return LabelBase(0, "no row has a label")
+        raise self._fault or DataError(
             f"{next(iter(first.values()))}: ambiguous labels. The file's 'cop' values are "
             f"{', '.join(map(str, sorted(first)))}; only a 0 or a 4 would show where they start. "
             "Pass --label-base 0 (Hub copy) or --label-base 1 (raw release); "
             "label_base= in Python."
         )
-    return 1 if 4 in first else 0
 
 
 def medmcqa_label(cop: Any, base: int) -> int | None:
@@ -98,27 +94,53 @@ def _cop(value: Any) -> int | None:
     return None if number == -1 else number
 
 
-def arc_label(key: Any, marks: list[str]) -> int | None:
-    """Return the index of the choice whose label is the `answerKey`; None for null and blank."""
+def mark_label(key: Any, marks: Sequence[str], field: str) -> Label:
+    """Return the index of the option that a row's key marks; several for a list of marks.
+
+    Args:
+        key: a mark; a list of marks or a text of several; null or blank where it is hidden.
+        marks: the options' marks, such as A, B, C.
+        field: the key's name, for messages.
+    """
     if missing(key):
         return None
-    mark = str(key).strip()
-    if mark not in marks:
+    keys = key if isinstance(key, list) else [key]
+    if isinstance(key, str) and key.strip() not in marks:
+        keys = _SEPARATORS.split(key.strip())
+    found = []
+    for one in keys:
+        mark = one.strip() if isinstance(one, str) else str(whole_number(one))
+        if mark not in marks:
+            raise DataError(
+                f"{field!r} is {shown(key)}, which is the label of no choice "
+                f"({', '.join(marks)}); use null where the answer is not known."
+            )
+        found.append(marks.index(mark))
+    return _one_or_several(found)
+
+
+def index_label(value: Any, count: int, field: str) -> int | None:
+    """Return an index counted from 0; null, blank and -1 are labels that are hidden."""
+    number = -1 if missing(value) else whole_number(value)
+    if number is None or not -1 <= number < count:
         raise DataError(
-            f"'answerKey' is {shown(key)}, which is the label of no choice "
-            f"({', '.join(marks)}); use null where the answer is not known."
+            f"{field!r} is {shown(value)}; expected the right option's index, 0 to {count - 1}, "
+            "or -1 or null where it is not known."
         )
-    return marks.index(mark)
+    return None if number == -1 else number
 
 
-def generic_label(value: Any, options: tuple[str, ...], base: int) -> int | None:
+def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
     """Return the 0-based label of an index, a letter or an option's text; None for null and blank.
 
     A number is an index, counted from `base`. A text may be an index, a letter or an option's
-    text, and must mean one option however it is read.
+    text, and must mean one option however it is read. A list of these, or a text that names
+    several with commas between, is several right answers.
     """
-    if missing(value):
+    if missing(value) or len(options) > len(LETTERS):  # so many options are refused anyway
         return None
+    if isinstance(value, list):
+        return _listed(value, options, base)
     readings = _readings(value, options, base)
     if len(readings) == 1:
         return next(iter(readings))
@@ -130,19 +152,44 @@ def generic_label(value: Any, options: tuple[str, ...], base: int) -> int | None
             f"label {shown(value)} can mean {meanings}. Write the option's index counted from "
             f"{base} as a JSON number, or a letter or index that is not the text of an option."
         )
+    if isinstance(value, str) and len(parts := re.split(r"\s*[,;]\s*", value.strip())) > 1:
+        return _listed(parts, options, base)
     number = whole_number(value)
     if number is None:
         raise DataError(
             f"label {shown(value)} is no option's index, letter (A to "
-            f"{LETTERS[len(options) - 1]}) or exact text; use null where it is not known."
+            f"{LETTERS[: len(options)][-1:]}) or exact text; use null where it is not known."
         )
     remedy = ""
     if base == 0 and number == len(options):
         remedy = " If labels count from 1 in this file, pass --label-base 1."
     raise DataError(
-        f"label {number} is out of range: with {len(options)} options and label base {base} "
+        f"label {shown(number)} is out of range: with {len(options)} options and label base {base} "
         f"an index is {base} to {base + len(options) - 1}, null for none.{remedy}"
     )
+
+
+def _listed(values: list, options: tuple[str, ...], base: int) -> Label:
+    """Read several labels. Zeros and ones, one for each option, could be marks as well."""
+    if len(values) == len(options) and {whole_number(value) for value in values} <= {0, 1}:
+        raise DataError(
+            f"label {shown(values)} can be indexes, or a 1 for each right option. Write the "
+            "letters of the right options instead."
+        )
+    found = []
+    for value in values:
+        label = None if isinstance(value, list) else generic_label(value, options, base)
+        if not isinstance(label, int):
+            raise DataError(f"label {shown(values)}: {shown(value)} is not one option.")
+        found.append(label)
+    return _one_or_several(found)
+
+
+def _one_or_several(indices: list[int]) -> Label:
+    distinct = tuple(sorted(set(indices)))
+    if not distinct:
+        return None
+    return distinct if len(distinct) > 1 else distinct[0]
 
 
 def _readings(value: Any, options: tuple[str, ...], base: int) -> dict[int, str]:

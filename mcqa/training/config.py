@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from mcqa.data.mapping import parse_fields
 from mcqa.embedded import ALIAS
 from mcqa.errors import ConfigError
 from mcqa.prompts import TEMPLATES
@@ -28,6 +37,11 @@ HEAD_FIELDS = (
 )
 
 
+def _as_pairs(fields):
+    """Let a file say `field: {stem: prompt}` for what the flags say as `--field stem=prompt`."""
+    return [f"{k}={v}" for k, v in fields.items()] if isinstance(fields, dict) else fields
+
+
 class TrainingConfig(BaseModel):
     """Hold every setting of a run; the descriptions are the command line's help."""
 
@@ -40,10 +54,17 @@ class TrainingConfig(BaseModel):
     validation_data: str | None = Field(None, description="validation questions, default: --data")
     validation_split: str | None = Field(None, description="their split (Hub, bundled)")
     validation_limit: Positive | None = Field(None, description="use only the first N of them")
-    data_format: str = Field("auto", description="format of the data: auto, medmcqa, arc, generic")
+    data_format: str = Field("auto", description="format of the data: medmcqa, arc, mmlu, ...")
     label_base: Annotated[int, Field(ge=0, le=1)] | None = Field(
         None, description="what the data's labels count from"
     )
+    field: Annotated[tuple[str, ...], BeforeValidator(_as_pairs)] = Field(
+        (), description="NAME=FIELD, to read the data's FIELD as NAME"
+    )
+    unlabelled: Literal["error", "skip"] = Field(
+        "error", description="what to do with a row without exactly one right answer"
+    )
+    skip_invalid: bool = Field(False, description="put bad rows into rejected.jsonl")
     output: str = Field("runs/latest", description="run folder to write")
     template: Literal[*TEMPLATES] = Field("cloze", description="how questions are written down")
     objective: Literal["completion", "options"] | None = Field(
@@ -126,6 +147,11 @@ class TrainingConfig(BaseModel):
                 raise ValueError("validation_limit needs validation_data or validation_split")
             if self.best_metric != "loss":
                 raise ValueError("best_metric needs validation_data or validation_split")
+        return self
+
+    @model_validator(mode="after")
+    def _fields_are_known(self):
+        parse_fields(self.field)
         return self
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from mcqa.backbones import (
     resolve_model,
 )
 from mcqa.checkpoints import attach_adapter, read_record, save_run
+from mcqa.data.reader import write_rejected
 from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
@@ -68,8 +69,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     reference = resolve_model(config.model)
     earlier = _earlier_run(reference, formulation)
     device = pick_device(config.device)
-    train_questions, train_record = load_training(config)
-    validation_questions, validation_record = load_validation(config)
+    training, validation = load_training(config), load_validation(config)
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(reference.path)
@@ -85,13 +85,17 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     bare, name = model.get_base_model(), formulation.default_scorer(objective.name)
     scorer = Scorer(bare, tokenizer, encoder, name, formulation)
     datasets = {
-        "train_dataset": _examples(encoder.encode(train_questions), tokenizer, objective),
-        "eval_dataset": _examples(encoder.encode(validation_questions), tokenizer, objective),
+        "train_dataset": _examples(encoder.encode(training.questions), tokenizer, objective),
+        "eval_dataset": _examples(encoder.encode(validation.questions), tokenizer, objective),
     }
     if config.overwrite:
         clear_run(folder)
+    for remark in (*training.remarks(), *validation.remarks()):
+        announce(remark)
+    rejected = [*training.account.rejected, *validation.account.rejected]
+    write_rejected(folder, rejected, announce=announce)
     announce(
-        f"Training {formulation.NAME} ({objective.name}) on {len(train_questions):,} questions "
+        f"Training {formulation.NAME} ({objective.name}) on {len(training.questions):,} questions "
         f"({config.template}, {config.quantization}, {device}); "
         f"{trainable_parameters(model):,} trainable parameters; run folder {folder}"
     )
@@ -100,9 +104,9 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     with tracking_into(folder / TRACKED, config.report_to), quiet_loading():
         trainer = AccuracyTrainer(
             scorer=scorer if config.best_metric == "accuracy" else None,
-            questions=validation_questions,
+            questions=validation.questions,
             model=model,
-            args=_arguments(config, folder, device, evaluates=bool(validation_questions)),
+            args=_arguments(config, folder, device, evaluates=bool(validation.questions)),
             data_collator=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
             callbacks=[log],
             **datasets,
@@ -110,7 +114,7 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=config.resume and has_checkpoint(folder))
     seconds, peak_memory_bytes = log.seconds, memory.bytes
-    validated = validate(scorer, validation_questions, folder, config.batch_size, announce)
+    validated = validate(scorer, validation.questions, folder, config.batch_size, announce)
     record = {
         "formulation": formulation.NAME,
         "objective": objective.name,
@@ -121,8 +125,8 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         "quantization": config.quantization,
         "dtype": str(pick_dtype(config.dtype, device)).removeprefix("torch."),
         "max_length": max_length,
-        "train": asdict(train_record),
-        "validation": asdict(validation_record) if validation_record else None,
+        "train": asdict(training.record),
+        "validation": asdict(validation.record) if validation.record else None,
         "seconds": seconds,
         "peak_memory_bytes": peak_memory_bytes,
         "trainable_parameters": trainable_parameters(model),

@@ -111,7 +111,7 @@ def broken(monkeypatch):
         def fail(*arguments, **settings):
             raise error
 
-        monkeypatch.setattr("mcqa.data.load_questions", fail)
+        monkeypatch.setattr("mcqa.data.open_questions", fail)
 
     return break_with
 

@@ -37,6 +37,8 @@ def test_a_run_records_what_was_done(runs, formulation, tiny_model_folder, quest
             "split": None,
             "n": 36,
             "sha256": hashlib.sha256(question_file.read_bytes()).hexdigest(),
+            "rejected": 0,
+            "skipped": 0,
         },
         "validation": None,
         "seed": 0,
@@ -236,7 +238,7 @@ def test_resume_with_nothing_to_resume_starts(command, training, tmp_path):
 def test_training_needs_labels(refused, training, unlabelled_file, tmp_path):
     settings = ["--data", unlabelled_file, "--output", tmp_path / "run"]
     message = refused("train", "generative", *training, *settings)
-    assert "question 'q0' has no label; training needs one" in message
+    assert "line 1: question 'q0' has no right answer; one is needed here" in message
     assert str(unlabelled_file) in message
 
 

@@ -6,6 +6,7 @@ import pandas
 import pytest
 
 from mcqa.data.files import file_sha256, read_file
+from mcqa.data.reader import QuestionReader
 from mcqa.errors import DataError
 
 ROWS = [{"question": "Q1", "n": 1}, {"question": "Q2", "n": None}]
@@ -18,7 +19,7 @@ def write(folder, name, content):
 
 
 def places_and_fields(path):
-    return [(row.place, row.fields) for row in read_file(path).rows]
+    return [(row.place, row.fields) for row in read_file(path).open()]
 
 
 def test_jsonl_keeps_physical_lines_over_blank_ones(tmp_path):
@@ -43,7 +44,7 @@ def test_json_list(tmp_path):
 
 def test_json_object_gives_its_keys_as_ids_unless_a_row_has_its_own(tmp_path):
     path = write(tmp_path, "a.json", '{"k1": {"x": 1}, "k2": {"id": null}, "k3": {"id": "own"}}')
-    assert [row.fields["id"] for row in read_file(path).rows] == ["k1", "k2", "own"]
+    assert [row.fields["id"] for row in read_file(path).open()] == ["k1", "k2", "own"]
 
 
 def test_csv_names_the_line_on_which_a_row_starts(tmp_path):
@@ -65,7 +66,7 @@ def test_parquet(tmp_path):
 
 def test_the_ending_may_be_in_capitals_and_the_stem_names_the_table(tmp_path):
     table = read_file(write(tmp_path, "Dev.JSONL", '{"x": 1}'))
-    assert (table.stem, len(table.rows)) == ("Dev", 1)
+    assert (table.stem, len(list(table.open()))) == ("Dev", 1)
 
 
 @pytest.mark.parametrize(
@@ -94,16 +95,16 @@ def test_the_ending_may_be_in_capitals_and_the_stem_names_the_table(tmp_path):
         ("a.csv", "x,x\n1,2\n", "line 1: the column 'x' stands twice"),
         ("a.csv", 'x,y\n1,2\n"3,4\n5,6\n', "line 3: not CSV"),
         ("a.parquet", "no parquet", "not a Parquet file"),
-        ("a.txt", "x", r"'\.txt' are not read, only \.jsonl, \.json, \.csv, \.parquet"),
+        ("a.txt", "x", r"'\.txt' are not read, only \.jsonl, \.json, \.csv, \.tsv, \.parq"),
     ],
 )
 def test_a_bad_file_is_an_error_that_names_the_place(tmp_path, name, content, message):
     with pytest.raises(DataError, match=f"(?s){message}"):
-        read_file(write(tmp_path, name, content))
+        list(QuestionReader(read_file(write(tmp_path, name, content))))
 
 
 def test_a_missing_file_and_a_folder_are_errors(tmp_path):
-    with pytest.raises(DataError, match=r"no such file.*\.jsonl, \.json, \.csv, \.parquet"):
+    with pytest.raises(DataError, match=r"no such file.*\.jsonl, \.json, \.csv, \.tsv, \.parquet"):
         read_file(tmp_path / "none.jsonl")
     with pytest.raises(DataError, match=r"is a folder; name a file \(\.jsonl"):
         read_file(tmp_path)

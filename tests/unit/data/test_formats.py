@@ -289,7 +289,7 @@ def test_generic_index_out_of_range(load, label, base, message, remedy):
     assert ("--label-base 1" in str(error.value)) is remedy
 
 
-@pytest.mark.parametrize("label", ["D", "yellow", "Red", True, 0.5, [0]])
+@pytest.mark.parametrize("label", ["D", "yellow", "Red", True, 0.5, "A B"])
 def test_generic_label_that_is_no_option(load, label):
     with pytest.raises(DataError, match=r"no option's index, letter \(A to C\) or exact text"):
         load(generic(label))
@@ -366,7 +366,9 @@ def test_generic_needs_the_field_of_the_label(load):
 
 
 def test_a_file_of_no_known_format_says_what_was_found_and_what_is_known(load):
-    with pytest.raises(DataError, match=r"Line 1 has the fields q, a\. .*opd, cop.*answerKey.*lab"):
+    with pytest.raises(
+        DataError, match=r"Line 1 has the fields 'q', 'a'\. .*--field stem=.*cop.*answerKey"
+    ):
         load({"q": "Which?", "a": "red"})
 
 

@@ -78,7 +78,7 @@ def test_a_limit_above_the_count_is_no_limit(tmp_path):
         ({"limit": 0}, "limit is 0; .* at least 1"),
         ({"limit": 1.5}, r"limit is 1\.5"),
         ({"limit": True}, "limit is True"),
-        ({"format": "squad"}, "format is 'squad'; it must be auto, medmcqa, arc, generic"),
+        ({"format": "squad"}, "format is 'squad'; it must be auto, medmcqa, arc, mmlu, .*generic"),
         ({"label_base": 2}, "label_base is 2; it must be 0, 1 or None"),
         ({"limit": 0, "format": "squad"}, "limit is 0.*format is 'squad'"),
         ({"split": "test"}, "a file has no splits, but split is 'test'"),
@@ -100,9 +100,9 @@ def test_bundled_set(bundled):
 
 
 def test_bundled_set_takes_no_format_and_no_label_base(bundled):
-    with pytest.raises(ConfigError, match="no format and no label_base"):
+    with pytest.raises(ConfigError, match="no format, label_base or fields"):
         load_questions("bundled", format="generic")
-    with pytest.raises(ConfigError, match="no format and no label_base"):
+    with pytest.raises(ConfigError, match="no format, label_base or fields"):
         load_questions("bundled", label_base=0)
 
 
@@ -149,7 +149,7 @@ def test_hub_that_cannot_be_reached(monkeypatch):
     "source", ["none.jsonl", "owner/none.csv", "./none", "/none", "a/b/none", "~/none", "a\\none"]
 )
 def test_a_path_that_does_not_exist_is_not_looked_for_on_the_hub(hub, source):
-    with pytest.raises(DataError, match=r"no such file.*\.jsonl, \.json, \.csv, \.parquet"):
+    with pytest.raises(DataError, match=r"no such file.*\.jsonl, \.json, \.csv, \.tsv, \.parquet"):
         load_questions(source)
     assert hub == []
 

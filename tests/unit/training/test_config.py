@@ -32,6 +32,15 @@ def test_a_flag_overrides_the_file_and_a_flag_not_given_does_not(yaml_file):
     assert config.epochs == TrainingConfig().epochs
 
 
+def test_fields_are_a_mapping_in_a_file_and_pairs_as_flags(yaml_file):
+    path = yaml_file("field: {stem: prompt, label: gold}\n")
+    assert load_config(path, {}).field == ("stem=prompt", "label=gold")
+    assert load_config(path, {"field": ("stem=text",)}).field == ("stem=text",)
+    for wrong in ("stem", "stem=", "prompt=stem"):
+        with pytest.raises(ConfigError, match=f"field '{wrong.partition('=')[0]}"):
+            load_config(None, {"field": (wrong,)})
+
+
 def test_a_flag_of_zero_or_false_is_given(yaml_file):
     path = yaml_file("seed: 7\nresume: true\nwarmup_steps: 5\n")
     config = load_config(path, {"seed": 0, "resume": False, "warmup_steps": 0})

@@ -1,0 +1,111 @@
+"""Read one field of a row: a text, a number, or nothing.
+
+Texts are stripped at both ends, for a stray space there would change every score. Numbers are
+taken as texts, since a table writer may have stored a column of options as numbers.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from mcqa.errors import DataError
+
+Fields = dict[str, Any]
+# What a row says about its answer: an index, several of them, or nothing.
+Label = int | tuple[int, ...] | None
+
+# Pandas writes a column of integers with gaps as 1.0, 2.0.
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.0+)?")
+
+
+class Parts(NamedTuple):
+    """Hold what a format reads from a row; the question is made of it elsewhere.
+
+    `label` is a 0-based index, several where the row has several right answers, or None.
+    """
+
+    stem: str
+    options: tuple[str, ...]
+    label: Label
+    context: str | None = None
+    subject: str | None = None
+    id: str | None = None
+
+
+def missing(value: Any) -> bool:
+    """Return whether a value stands for nothing: null, NaN or a blank text."""
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it, cut to 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def whole_number(value: Any) -> int | None:
+    """Return an int, a whole float or a digit string as an int, and anything else as None."""
+    if isinstance(value, str):
+        value = value.strip()
+        return int(float(value)) if _WHOLE_NUMBER.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if value == value // 1 else None
+
+
+def text(row: Fields, name: str, parent: str = "") -> str:
+    """Return a field as a stripped text; `parent` is put before its name in messages.
+
+    Raises:
+        DataError: the field is missing, blank, or not a text.
+    """
+    if name not in row:
+        raise DataError(f"the field {parent + name!r} is missing.")
+    return as_text(row[name], parent + name)
+
+
+def as_text(value: Any, field: str) -> str:
+    """Return a value as a stripped text.
+
+    Raises:
+        DataError: it is blank or not a text; the message calls it `field`.
+    """
+    if missing(value):
+        raise DataError(f"{field!r} is {shown(value)}; expected a text that is not blank.")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise DataError(f"{field!r} must be a text, got {shown(value)}.")
+    stripped = str(value).strip()
+    try:
+        stripped.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{field!r} is not valid Unicode ({error.reason}).") from error
+    return stripped
+
+
+def optional_text(row: Fields, name: str) -> str | None:
+    """Return a field as a stripped text, None where it is missing or blank."""
+    return None if missing(row.get(name)) else text(row, name)
+
+
+def texts(row: Fields, name: str) -> tuple[str, ...]:
+    """Return a field that is a list of texts."""
+    values = row.get(name)
+    if not isinstance(values, list):
+        raise DataError(f"{name!r} must be a list of texts, got {shown(values)}.")
+    return tuple(as_text(value, name) for value in values)
+
+
+def identifier(row: Fields, name: str = "id") -> str | None:
+    """Return a row's id; a whole number that a table writer made a float is written without .0."""
+    value = row.get(name)
+    if missing(value):
+        return None
+    number = None if isinstance(value, str) else whole_number(value)
+    return as_text(value, name) if number is None else str(number)
+
+
+def alias(row: Fields, names: tuple[str, ...]) -> str | None:
+    """Return which of the names the row uses, or None; two at once could contradict."""
+    used = [name for name in names if name in row]
+    if len(used) > 1:
+        raise DataError(f"the fields {' and '.join(map(repr, used))} mean the same; keep one.")
+    return used[0] if used else None

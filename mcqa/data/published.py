@@ -1,0 +1,205 @@
+"""Read the rows of published question sets, two functions for each.
+
+`is_X` says whether a row looks like X, and never raises. `read_X` reads a row, given what number
+labels count from, and raises a `DataError` where it is malformed.
+
+The traps: an explanation, a fact or a long answer beside the question gives the answer away, so it
+never becomes the context. SciQ keeps its right answer apart from the wrong ones and says nothing of
+an order; put together as they come, the right one would always be last, so they are sorted.
+"""
+
+from typing import Any
+
+from mcqa.data.fields import (
+    Fields,
+    Parts,
+    identifier,
+    optional_text,
+    shown,
+    text,
+    texts,
+)
+from mcqa.data.labels import index_label, mark_label, medmcqa_label
+from mcqa.errors import DataError
+from mcqa.question import LETTERS
+
+MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
+DISTRACTORS = ("distractor1", "distractor2", "distractor3")
+ENDINGS = ("ending0", "ending1", "ending2", "ending3")
+_DECISIONS = ("yes", "no", "maybe")
+
+
+def is_medmcqa(row: Fields) -> bool:
+    return "opa" in row and "opb" in row
+
+
+def read_medmcqa(row: Fields, base: int) -> Parts:
+    return Parts(
+        stem=text(row, "question"),
+        options=tuple(text(row, name) for name in MEDMCQA_OPTIONS),
+        label=medmcqa_label(row.get("cop"), base),
+        subject=optional_text(row, "subject_name"),
+        id=identifier(row),
+    )
+
+
+def is_arc(row: Fields) -> bool:
+    choices = row.get("choices")
+    return (
+        ("choices" in row and "answerKey" in row)
+        or isinstance(row.get("question"), dict)
+        or isinstance(choices, dict)
+        or (isinstance(choices, list) and bool(choices) and isinstance(choices[0], dict))
+    )
+
+
+def read_arc(row: Fields, base: int) -> Parts:
+    question = row.get("question")
+    if isinstance(question, dict):
+        stem, choices = text(question, "stem", "question."), question.get("choices")
+    else:
+        stem = text(row, "question_stem" if "question_stem" in row else "question")
+        choices = row.get("choices")
+    marks, options = _marked(_as_list(choices), "choices", "label", "text")
+    label = mark_label(row.get("answerKey"), marks, "answerKey")
+    return Parts(stem, options, label, id=identifier(row))
+
+
+def _as_list(choices: Any) -> Any:
+    """Return Hub choices, which are two lists, as the raw release has them: a list of objects."""
+    if not isinstance(choices, dict):
+        return choices
+    labels, found = choices.get("label"), choices.get("text")
+    if not isinstance(labels, list) or not isinstance(found, list) or len(labels) != len(found):
+        raise DataError(
+            "'choices' must hold two lists of one length, 'label' and 'text', "
+            f"got {shown(choices)}."
+        )
+    return [{"label": mark, "text": option} for mark, option in zip(labels, found, strict=True)]
+
+
+def _marked(choices: Any, field: str, mark: str, option: str) -> tuple[list[str], tuple[str, ...]]:
+    """Return marks and texts of a list of objects that have both."""
+    if not (isinstance(choices, list) and choices and all(isinstance(c, dict) for c in choices)):
+        raise DataError(
+            f"{field!r} must be a list of objects with {mark!r} and {option!r}, or an object of "
+            f"two lists, got {shown(choices)}."
+        )
+    marks = [text(choice, mark, f"{field}.") for choice in choices]
+    if len(set(marks)) < len(marks):
+        raise DataError(f"two choices have one label ({', '.join(marks)}).")
+    return marks, tuple(text(choice, option, f"{field}.") for choice in choices)
+
+
+def is_mmlu(row: Fields) -> bool:
+    return all(name in row for name in ("question", "subject", "choices", "answer"))
+
+
+def read_mmlu(row: Fields, base: int) -> Parts:
+    """The release has letters, the copy on the Hub indexes."""
+    options, answer = texts(row, "choices"), row.get("answer")
+    if isinstance(answer, str | list):
+        label = mark_label(answer, tuple(LETTERS[: len(options)]), "answer")
+    else:
+        label = index_label(answer, len(options), "answer")
+    subject = optional_text(row, "subject")
+    return Parts(text(row, "question"), options, label, subject=subject, id=identifier(row))
+
+
+def is_medqa(row: Fields) -> bool:
+    options = row.get("options")
+    return isinstance(options, dict) or (isinstance(options, list) and "answer_idx" in row)
+
+
+def read_medqa(row: Fields, base: int) -> Parts:
+    options = row.get("options")
+    if isinstance(options, dict):
+        options = [{"key": mark, "value": option} for mark, option in options.items()]
+    marks, options = _marked(options, "options", "key", "value")
+    label = mark_label(row.get("answer_idx"), marks, "answer_idx")
+    answer = optional_text(row, "answer")
+    if (
+        isinstance(label, int)
+        and answer is not None
+        and answer not in (options[label], marks[label])
+    ):
+        raise DataError(
+            f"'answer_idx' means {options[label]!r}, but 'answer' is {shown(answer)}. "
+            "Correct one, or leave 'answer' out."
+        )
+    return Parts(text(row, "question"), options, label, id=identifier(row))
+
+
+def is_swag(row: Fields) -> bool:
+    return "ending0" in row and "ending1" in row and "sent1" in row
+
+
+def read_swag(row: Fields, base: int) -> Parts:
+    stem = optional_text(row, "startphrase")
+    if stem is None:
+        stem = " ".join(filter(None, (text(row, "sent1"), optional_text(row, "sent2"))))
+    options = tuple(text(row, name) for name in ENDINGS)
+    return Parts(stem, options, index_label(row.get("label"), 4, "label"), id=identifier(row))
+
+
+def is_hellaswag(row: Fields) -> bool:
+    return "endings" in row and "ctx" in row
+
+
+def read_hellaswag(row: Fields, base: int) -> Parts:
+    options = texts(row, "endings")
+    label = index_label(row.get("label"), len(options), "label")
+    subject = optional_text(row, "activity_label")
+    return Parts(text(row, "ctx"), options, label, subject=subject, id=identifier(row))
+
+
+def is_race(row: Fields) -> bool:
+    return "article" in row and "question" in row and "options" in row
+
+
+def read_race(row: Fields, base: int) -> Parts:
+    """Read one question; `example_id` names the article, which several questions share."""
+    options = texts(row, "options")
+    label = mark_label(row.get("answer"), tuple(LETTERS[: len(options)]), "answer")
+    stem, article = text(row, "question"), text(row, "article")
+    return Parts(stem, options, label, context=article, id=identifier(row))
+
+
+def is_sciq(row: Fields) -> bool:
+    return "correct_answer" in row and "distractor1" in row
+
+
+def read_sciq(row: Fields, base: int) -> Parts:
+    wrong = [text(row, name) for name in DISTRACTORS]
+    right = optional_text(row, "correct_answer")
+    if right is None:
+        raise DataError("'correct_answer' is missing, and with it one of the options.")
+    if right in wrong:
+        raise DataError(f"'correct_answer' {shown(right)} is also a distractor.")
+    options = tuple(sorted([right, *wrong]))
+    context = optional_text(row, "support")
+    return Parts(text(row, "question"), options, options.index(right), context, id=identifier(row))
+
+
+def is_pubmedqa(row: Fields) -> bool:
+    on_hub = "final_decision" in row or "pubid" in row
+    context = row.get("context")
+    return "CONTEXTS" in row or (on_hub and isinstance(context, dict) and "contexts" in context)
+
+
+def read_pubmedqa(row: Fields, base: int) -> Parts:
+    """Read a row of the raw release, whose names are in capitals, or of the Hub."""
+    raw = "CONTEXTS" in row
+    context = row if raw else row.get("context")
+    if not isinstance(context, dict):
+        raise DataError(f"'context' must be an object with 'contexts', got {shown(context)}.")
+    passages = texts(context, "CONTEXTS" if raw else "contexts")
+    decision = row.get("final_decision")
+    label = mark_label(decision, _DECISIONS, "final_decision")
+    return Parts(
+        stem=text(row, "QUESTION" if raw else "question"),
+        options=_DECISIONS,
+        label=label,
+        context="\n".join(passages) or None,
+        id=identifier(row) or identifier(row, "pubid"),
+    )

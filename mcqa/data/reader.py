@@ -1,0 +1,235 @@
+"""Turn the rows of a source into questions, and keep account of those that are none.
+
+A source is read twice: once to find its format and what its labels count from, which takes all of
+it, and once for the questions. Nothing is guessed: a row that cannot be read is an error or is
+rejected with its reason, and for a row without exactly one right answer there is a policy.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mcqa.data.fields import Label
+from mcqa.data.files import Table
+from mcqa.data.formats import FORMATS, Detection
+from mcqa.data.labels import Cops, LabelBase
+from mcqa.data.mapping import renamed
+from mcqa.errors import ConfigError, DataError, QuestionError
+from mcqa.files import write_whole
+from mcqa.question import LETTERS, Question
+
+POLICIES = ("error", "skip", "keep")
+REJECTED = "rejected.jsonl"
+
+
+class Rejected(NamedTuple):
+    """Hold a row that is no question: its source and place, the reason, and what stands there."""
+
+    source: str
+    place: str
+    reason: str
+    row: Any
+
+    def __str__(self) -> str:
+        return f"{self.source}, {self.place}: {self.reason}"
+
+
+@dataclass
+class Account:
+    """Hold what became of the rows that are no labelled questions.
+
+    Args:
+        rejected: rows that cannot be read.
+        hidden: how many rows do not give their answer.
+        several: how many rows have several right answers.
+        skipped: whether both of these are left out; else they are questions without a label.
+    """
+
+    rejected: list[Rejected] = field(default_factory=list)
+    hidden: int = 0
+    several: int = 0
+    skipped: bool = False
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows were `rejected`, and how many unlabelled ones `skipped`."""
+        skipped = self.hidden + self.several if self.skipped else 0
+        return {"rejected": len(self.rejected), "skipped": skipped}
+
+    def remarks(self) -> list[str]:
+        """Return what a user should know, in short clauses; nothing where all rows are fine."""
+        verb = "skipped" if self.skipped else "kept without a label"
+        clauses = (
+            (len(self.rejected), "rejected"),
+            (self.hidden if self.skipped else 0, "without an answer skipped"),
+            (self.several, f"with several right answers {verb}"),
+        )
+        return [f"{n:,} row{'s' * (n > 1)} {what}" for n, what in clauses if n]
+
+
+class QuestionReader:
+    """Iterate over the questions of a source.
+
+    Args:
+        table: the source.
+        limit: stop after so many questions.
+        format: a name of `FORMATS`, or `auto` to tell by the rows.
+        label_base: what number labels count from, where the user says so.
+        fields: the user's names of fields, see `mcqa.data.mapping`.
+        unlabelled: what to do with a row without exactly one right answer: `error`, `skip` it, or
+            `keep` it as a question without a label.
+        skip_invalid: reject a row that cannot be read, instead of raising.
+
+    Attributes:
+        format, base: what was found; base is a `LabelBase`.
+        account: what became of the other rows, counted while iterating.
+
+    Raises:
+        ConfigError: `label_base` is given for a format whose labels are not numbers.
+        DataError: the source cannot be read, or fits no format or several; while iterating, a row
+            is malformed, or two rows have one id.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        limit: int | None = None,
+        format: str = "auto",
+        label_base: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        unlabelled: str = "keep",
+        skip_invalid: bool = False,
+    ):
+        self.table = table
+        self.limit = limit
+        self.fields = fields or {}
+        self.unlabelled = unlabelled
+        self.skip_invalid = skip_invalid
+        self.account = Account(skipped=unlabelled == "skip")
+        self.format, self.base = self._survey(format, label_base)
+
+    def __iter__(self) -> Iterator[Question]:
+        self.account = Account(skipped=self.unlabelled == "skip")
+        return itertools.islice(self._questions(), self.limit)
+
+    def read_all(self) -> list[Question]:
+        """Return all questions.
+
+        Raises:
+            DataError: a row is malformed, or no question is left.
+        """
+        questions = list(self)
+        if not questions:
+            rejected, remarks = self.account.rejected, ", ".join(self.account.remarks())
+            first = f" The first: {rejected[0]}" if rejected else ""
+            raise DataError(f"{self.table.name}: no question is left: {remarks}.{first}")
+        return questions
+
+    def _questions(self) -> Iterator[Question]:
+        places: dict[str, str] = {}
+        for number, (place, row, fault) in enumerate(self._rows(), 1):
+            try:
+                if fault is not None:
+                    raise DataError(fault)
+                question, label = self._question(row, number)
+                if question.id in places:
+                    raise DataError(
+                        f"the id {question.id!r} is already that of {places[question.id]}. "
+                        "Give every row an id of its own, or leave out the ids."
+                    )
+                places[question.id] = place
+                if not self._passes(question, label):
+                    continue
+            except (DataError, QuestionError) as error:
+                self._reject(place, row, error)
+                continue
+            yield question
+
+    def _rows(self) -> Iterator[tuple[str, Any, str | None]]:
+        """Yield place, fields and fault of each row, the fields under the names of the format."""
+        for place, row, fault in self.table.open():
+            if fault is None and self.fields:
+                try:
+                    yield place, renamed(row, self.fields), None
+                except DataError as error:
+                    yield place, row, str(error)
+            else:
+                yield place, row, fault
+
+    def _survey(self, format: str, label_base: int | None) -> tuple[str, LabelBase]:
+        detection, cops, rows, first = Detection(), Cops(), 0, None
+        if format == "auto" or (format == "medmcqa" and label_base is None):
+            for place, row, fault in self._rows():
+                if fault is None:
+                    rows += 1
+                    detection.see(place, row)
+                    cops.see(f"{self.table.name}, {place}", row.get("cop"))
+                elif not self.skip_invalid:
+                    raise DataError(f"{self.table.name}, {place}: {fault}")
+                else:
+                    first = first or Rejected(self.table.name, place, fault, row)
+            if not rows:
+                raise DataError(f"{first} No other row can be read either.")
+        if format == "auto":
+            format = detection.result(self.table.name)
+        chosen = FORMATS[format]
+        if format == "medmcqa":
+            return format, cops.base(label_base)
+        if not chosen.counts:
+            if label_base is not None:
+                raise ConfigError(
+                    f"{self.table.name}: label_base {label_base} has no meaning for the {format} "
+                    f"format: {chosen.labels}. Leave it out."
+                )
+            return format, LabelBase(0, chosen.labels)
+        return format, LabelBase(label_base or 0, "the default" if label_base is None else "given")
+
+    def _question(self, row: dict, number: int) -> tuple[Question, Label]:
+        parts = FORMATS[self.format].read(row, self.base.value)
+        question = Question(
+            id=parts.id or f"{self.table.stem}-{number}",
+            stem=parts.stem,
+            options=parts.options,
+            label=parts.label if isinstance(parts.label, int) else None,
+            context=parts.context,
+            subject=parts.subject,
+        )
+        return question, parts.label
+
+    def _passes(self, question: Question, label: Label) -> bool:
+        """Apply the policy to a row's label, and return whether its question is wanted."""
+        if isinstance(label, int):
+            return True
+        if self.unlabelled == "error":
+            what = "no right answer"
+            if label is not None:
+                what = f"{len(label)} right answers ({', '.join(LETTERS[i] for i in label)})"
+            raise DataError(
+                f"question {question.id!r} has {what}; one is needed here. Pass --unlabelled skip "
+                "to leave such rows out (unlabelled= in Python)."
+            )
+        self.account.hidden += label is None
+        self.account.several += label is not None
+        return self.unlabelled == "keep"
+
+    def _reject(self, place: str, row: Any, error: Exception) -> None:
+        rejected = Rejected(self.table.name, place, str(error), row)
+        if not self.skip_invalid:
+            raise DataError(str(rejected)) from error
+        self.account.rejected.append(rejected)
+
+
+def write_rejected(folder: Path, rejected: list[Rejected], announce: Callable[[str], None]) -> None:
+    """Write `rejected.jsonl` and say so; with nothing to write, remove what an earlier run left.
+
+    Not ASCII is escaped, for a row may be rejected because it is no valid Unicode.
+    """
+    path = folder / REJECTED
+    if not rejected:
+        path.unlink(missing_ok=True)
+        return
+    lines = (json.dumps(entry._asdict(), default=repr) + "\n" for entry in rejected)
+    announce(f"Rejected rows: {write_whole(path, ''.join(lines))}")
