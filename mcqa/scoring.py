@@ -193,6 +193,11 @@ def load_scorer(
             f"scorer 'letter' needs a template that lists the options with letters; "
             f"{chosen.name!r} does not. Use --template lettered."
         )
+    if name == "pmi" and chat:
+        raise ConfigError(
+            "scorer 'pmi' compares with a prompt without a question, and a chat has none. "
+            "Leave out --chat, or use text."
+        )
     base = resolve_model(record["base_model"]) if record else reference
     backbone = formulation.load_backbone(
         base.path,

@@ -239,6 +239,7 @@ def test_what_was_cut_of_a_question_is_counted(tiny_model_folder, tiny_tokenizer
         ),
         ({"template": "letters"}, "template 'letters' does not exist"),
         ({"scorer": "letter", "template": "cloze"}, "needs a template that lists the options"),
+        ({"scorer": "pmi", "chat": True}, "a chat has none"),
         ({"quantization": "int4"}, "quantization 'int4'"),
         ({"dtype": "half"}, "dtype 'half'"),
     ],
