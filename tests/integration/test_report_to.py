@@ -23,7 +23,7 @@ def test_tensorboard_gets_what_the_runs_own_log_gets(command, training, tmp_path
         assert [(event.step, event.value) for event in events] == logged
         assert len(logged) == 6
     record = json.loads((folder / "run.json").read_text())
-    assert record["recipe"]["report_to"] == ["tensorboard"]
+    assert record["settings"]["report_to"] == ["tensorboard"]
 
 
 def test_a_missing_tracker_is_refused_before_anything_is_read(refused, tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_a_run_records_what_was_done(runs, formulation, tiny_model_folder, quest
         "device": "cpu",
     }
     assert {name: record[name] for name in expected} == expected
-    assert record["recipe"].items() >= {"lora_r": 4, "learning_rate": 0.01, "epochs": 2}.items()
+    assert record["settings"].items() >= {"lora_r": 4, "learning_rate": 0.01, "epochs": 2}.items()
     assert record["versions"]["torch"] == torch.__version__
     assert record["versions"].keys() >= {"mcqa", "python", "transformers", "peft", "bitsandbytes"}
     assert 0 < record["seconds"] < 600
@@ -132,7 +132,7 @@ def test_a_flag_overrides_the_file_and_json_is_the_record(command, training, tmp
     record = json.loads(result.out)
     assert record == read_json(tmp_path / "run" / "run.json")
     assert (record["template"], record["seed"], record["steps"]) == ("lettered", 7, 1)
-    assert record["recipe"]["target_modules"] == ["q_proj"]
+    assert record["settings"]["target_modules"] == ["q_proj"]
     assert record["trainable_parameters"] == 4 * 2 * (64 + 64)
 
 
