@@ -69,7 +69,7 @@ def train_biases(model, *, head: Sequence[str]):
 
 def train_norms(model, *, head: Sequence[str]):
     """Train the layer norms."""
-    norms = [m for m in model.base_model.modules() if "norm" in type(m).__name__.lower()]
+    norms = _norms(model.base_model)
     return _train(model, (p for norm in norms for p in norm.parameters(recurse=False)), head)
 
 
@@ -191,10 +191,23 @@ def trained_tensors(model) -> dict[str, Tensor]:
 
 def raise_precision(model):
     """Make the parameters that train float32."""
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
+    for parameter in _raised(model):
+        parameter.data = parameter.data.float()
     return model
+
+
+def _raised(model) -> list[nn.Parameter]:
+    """Return what trains, and the rest of each layer norm of it, which must be of one type."""
+    raised = [p for p in model.parameters() if p.requires_grad]
+    for norm in _norms(model):
+        own = list(norm.parameters(recurse=False))
+        if any(p.requires_grad for p in own):
+            raised += [p for p in own if not p.requires_grad]
+    return raised
+
+
+def _norms(model) -> list[nn.Module]:
+    return [module for module in model.modules() if "norm" in type(module).__name__.lower()]
 
 
 def lower_precision(model, dtype: torch.dtype):
@@ -205,8 +218,8 @@ def lower_precision(model, dtype: torch.dtype):
     added = [m for m in model.modules() if isinstance(m, ADDED)]
     added += [model.get_submodule(name) for name in head_names(model)]
     kept = {id(p) for module in added for p in module.parameters()}
-    for parameter in model.parameters():
-        if parameter.requires_grad and id(parameter) not in kept:
+    for parameter in _raised(model):
+        if id(parameter) not in kept:
             parameter.data = parameter.data.to(dtype)
     return model
 

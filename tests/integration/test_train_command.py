@@ -244,12 +244,12 @@ def test_training_needs_labels(refused, training, unlabelled_file, tmp_path):
 
 def test_all_faults_of_the_settings_are_told_at_once(refused, tmp_path):
     config = tmp_path / "config.yaml"
-    config.write_text("lora_rank: 8\nquantization: fp4\nwarmup_steps: -1\n")
+    config.write_text("lora_rank: 8\nquantization: int4\nwarmup_steps: -1\n")
     settings = ["--config", config, "--epochs", "many", "--batch-size", 0]
     message = refused("train", "multiple-choice", *settings, "--output", tmp_path / "run")
     for name in ("lora_rank", "quantization", "warmup_steps", "epochs", "batch_size"):
         assert f"\n  {name}" in message
-    assert "'nf4', 'int8' or 'none'" in message
+    assert "'nf4', 'fp4', 'int8' or 'none'" in message
     assert not (tmp_path / "run").exists()
 
 

@@ -63,6 +63,17 @@ def test_weights_train_in_float32_and_are_kept_as_the_model_computes(frozen):
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
 
 
+def test_a_layer_norm_is_of_one_type_even_where_only_its_bias_trains():
+    config = GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=16)
+    model = GPT2LMHeadModel(config).to(torch.bfloat16).requires_grad_(False)
+    raise_precision(train_biases(model, head=()))
+    norm, layer = model.transformer.ln_f, model.transformer.h[0].mlp.c_fc
+    assert (norm.weight.dtype, norm.bias.dtype) == (torch.float32, torch.float32)
+    assert (layer.weight.dtype, layer.bias.dtype) == (torch.bfloat16, torch.float32)
+    lower_precision(model, torch.bfloat16)
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+
+
 def test_too_many_layers_and_unknown_modules_are_refused(frozen):
     with pytest.raises(ConfigError, match="top_layers 3: this model has 2 layers"):
         train_top_layers(frozen, head=(), top_layers=3)
