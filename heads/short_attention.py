@@ -51,6 +51,8 @@ def short_attention(
         (B, T, H, D), and None for the weights.
     """
     same_dtype = query.dtype == key.dtype == value.dtype
+    if torch.is_autocast_enabled("cpu"):  # which would change the type between here and backward
+        same_dtype &= query.dtype == torch.get_autocast_dtype("cpu")
     more = dropout or any(others.get(name) is not None for name in NOT_HERE)
     if attention_mask is None or more or not same_dtype or query.device.type != "cpu":
         return sdpa_attention_forward(

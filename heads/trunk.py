@@ -6,6 +6,7 @@
     flash attention    knows no masks: the prefix into a KV cache, then the options (inference),
                        or one row per option (training)
 
+A model that has a `soft_prompt` runs behind its virtual tokens (`heads.virtual_tokens`).
 Whatever the way, the result is the same (R * T, D) hidden states in the order of the batch, so
 that nothing behind the decoder knows. Plain rows take the decoder's own road.
 """
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from .branching import PADDING, PREFIX, attention_mask, is_plain
 from .caching import run_cached, run_rows
 from .short_attention import NAME as SHORT_ATTENTION
+from .virtual_tokens import PromptedTrunk
 
 MASKED = ("sdpa", "eager", SHORT_ATTENTION)
 LAYER_KINDS = {"full_attention", "sliding_attention"}
@@ -32,11 +34,16 @@ def hidden_states(
     """Run the decoder below the head and return its (R * T, D) last hidden states.
 
     Args:
-        model: a transformers model, not wrapped by PEFT (adapters inside it are fine).
+        model: a transformers model, not wrapped by PEFT (adapters inside it are fine). It may
+            have a `soft_prompt`, see `PromptedTrunk`.
         input_ids, position_ids, branch_ids: (R, T), see `BranchedBatch`.
     """
     trunk = getattr(model, model.base_model_prefix)
     way = "masked" if is_plain(branch_ids) else choose_way(trunk.config, branch_ids)
+    prompt = getattr(model, "soft_prompt", None)
+    if prompt is not None:
+        way = "masked" if way == "masked" and not _has_windows(trunk.config) else "rows"
+        trunk = PromptedTrunk(trunk, prompt)
     if way == "cached":
         return run_cached(trunk, input_ids, position_ids, branch_ids)
     if way == "rows":
@@ -71,6 +78,13 @@ def choose_way(config, branch_ids: Tensor) -> str:
     return "rows"
 
 
+def _has_windows(config) -> bool:
+    kinds = getattr(config, "layer_types", None)
+    if kinds is None:
+        return getattr(config, "sliding_window", None) is not None
+    return "sliding_attention" in kinds
+
+
 def _prefixes_are_far_longer(branch_ids: Tensor) -> bool:
     if branch_ids.shape[1] < LONG_PREFIX:
         return False
@@ -84,7 +98,7 @@ def _warn_once(message: str) -> None:
     warnings.warn(message, stacklevel=2)
 
 
-def _mask(trunk: nn.Module, position_ids: Tensor, branch_ids: Tensor, blocks: bool):
+def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, blocks: bool):
     """Return the decoder's `attention_mask`: one, or one for each type of layer."""
     if is_plain(branch_ids):
         return (branch_ids != PADDING).long()

@@ -23,6 +23,7 @@ def add_lora(
     alpha: float = 16,
     dropout: float = 0.0,
     rslora: bool = True,
+    dora: bool = False,
     target_modules: Sequence[str] = (),
     head: Sequence[str] = (),
 ):
@@ -34,6 +35,7 @@ def add_lora(
         alpha: its scale is alpha / sqrt(r) with `rslora` (arXiv 2312.03732), else alpha / r.
         dropout: on the adapter's input.
         rslora: see `alpha`.
+        dora: let LoRA change directions only, and train the magnitudes (arXiv 2402.09353).
         target_modules: names of the linear layers to adapt, or `["all-linear"]`; by default the
             seven projections where the model has them all, else all linear layers.
         head: names of modules to train in full and save with the adapter.
@@ -45,24 +47,35 @@ def add_lora(
         ConfigError: the model has no layer of these names.
     """
     from peft import LoraConfig, get_peft_model
-    from transformers.pytorch_utils import Conv1D
 
-    targets = list(target_modules) or _usual_targets(model)
-    if targets == [ALL_LINEAR]:
-        targets = linear_layers(model, head)
+    targets = pick_targets(model, target_modules, head)
     config = LoraConfig(
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
         use_rslora=rslora,
+        use_dora=dora,
         target_modules=targets,
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+        fan_in_fan_out=has_conv1d(model),
         modules_to_save=list(head) or None,
     )
     try:
         return get_peft_model(model, config).train()
     except ValueError as error:
         raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
+
+
+def pick_targets(model, target_modules: Sequence[str], head: Sequence[str]) -> list[str]:
+    """Return the names of the layers to adapt; arguments as in `add_lora`."""
+    targets = list(target_modules) or _usual_targets(model)
+    return linear_layers(model, head) if targets == [ALL_LINEAR] else targets
+
+
+def has_conv1d(model) -> bool:
+    """Say whether layers hold their weights the other way round, as GPT-2's do."""
+    from transformers.pytorch_utils import Conv1D
+
+    return any(isinstance(module, Conv1D) for module in model.modules())
 
 
 def _usual_targets(model) -> list[str]:
@@ -91,9 +104,11 @@ def linear_layers(model, head: Sequence[str] = ()) -> list[str]:
     ]
 
 
-def adapted_modules(model) -> list[str]:
-    """Return the names that say which layers of a PEFT model have LoRA matrices, sorted."""
-    return sorted(model.active_peft_config.target_modules)
+def adapted_modules(model) -> list[str] | None:
+    """Return the sorted names that say which layers PEFT adapts; None where it adapts none."""
+    config = getattr(model, "active_peft_config", None)
+    targets = getattr(config, "target_modules", None)
+    return sorted(targets) if targets else None
 
 
 def trainable_parameters(model) -> int:

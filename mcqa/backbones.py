@@ -13,7 +13,7 @@ from mcqa.embedded import ALIAS, ensure_embedded
 from mcqa.errors import ConfigError, ModelError
 from mcqa.quiet import quiet_loading
 
-QUANTIZATIONS = ("nf4", "int8", "none")
+QUANTIZATIONS = ("nf4", "fp4", "int8", "none")
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 RUN_FILE = "run.json"
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -132,8 +132,8 @@ def load_weights(
     Args:
         model_class: a class with `from_pretrained`.
         path: a folder or a Hub id.
-        quantization: `nf4` (4-bit NormalFloat with double quantization), `int8`, or `none`. A
-            checkpoint that comes quantized stays as it is.
+        quantization: `nf4` (4-bit NormalFloat with double quantization), `fp4` (4-bit floats,
+            likewise), `int8`, or `none`. A checkpoint that comes quantized stays as it is.
         dtype: one of `DTYPES`; also the compute type of a quantized model.
         device: `auto`, or a torch device.
         model_settings: more for `from_pretrained`.
@@ -184,7 +184,7 @@ def _quantization_config(path: str, quantization: str, dtype):
         return transformers.BitsAndBytesConfig(load_in_8bit=True)
     return transformers.BitsAndBytesConfig(
         load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
+        bnb_4bit_quant_type=quantization,
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )

@@ -1,6 +1,8 @@
 """Run folders: what training leaves behind, and how it comes back exactly as it was.
 
-    adapter_model.safetensors  adapter_config.json   the adapter, and the head where there is one
+    adapter_model.safetensors  adapter_config.json   what PEFT has a format for, and the head with
+                                                     it where PEFT saves one
+    trained.safetensors                              trained weights that PEFT has no format for
     tokenizer files            README.md             tokenizer, model card
     run.json                                         what was done; written last, so a folder
                                                      with it is complete
@@ -18,46 +20,84 @@ import os
 from pathlib import Path
 
 from mcqa.backbones import RUN_FILE
-from mcqa.errors import ModelError
+from mcqa.errors import McqaError, ModelError
 from mcqa.files import write_json, write_whole
 from mcqa.quiet import quiet_loading
+from mcqa.recipes.table import DEFAULT, RECIPES
 
 ADAPTER_FILE = "adapter_model.safetensors"
 VALIDATION_FILE = "validation_predictions.jsonl"
+TRAINED_FILE = "trained.safetensors"
 REQUIRED = ("formulation", "template", "base_model", "quantization", "dtype", "max_length")
 
 
-def trained_checksum(model) -> str:
-    """Return a sha256 over the names and bytes of an adapter's tensors, its head included."""
+def trained_checksum(model, tensors: dict | None = None) -> str:
+    """Return a sha256 over the names and bytes of what was trained.
+
+    Args:
+        model: holds an adapter of PEFT, its head included, or none.
+        tensors: by name, what was trained beside that.
+    """
     import torch
-    from peft import get_peft_model_state_dict
+    from peft import PeftModel, get_peft_model_state_dict
 
     digest = hashlib.sha256()
-    with quiet_loading():
-        state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    for name, tensor in sorted(state.items()):
+    state = {}
+    if isinstance(model, PeftModel):
+        with quiet_loading():
+            state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    for name, tensor in sorted((state | (tensors or {})).items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
 def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: str) -> dict:
-    """Write a finished run: adapter and head, tokenizer, model card, and last `run.json`.
+    """Write a finished run: what was trained, tokenizer, model card, and last `run.json`.
+
+    Args:
+        folder: where to.
+        model: as `mcqa.recipes.building.finish` returns it.
+        tokenizer: its tokenizer.
+        record: what was done; its `recipe` says how the model is kept.
+        card: the model card.
 
     Returns:
-        The record with the adapter's size and checksum added.
+        The record with size and checksum of what was trained added.
     """
+    from safetensors.torch import save_file
+
     folder = Path(folder)
-    model.active_peft_config.base_model_name_or_path = record["base_model"]
-    model.save_pretrained(folder, save_embedding_layers=False)
+    kept_by = _recipe_of(record).kept_by
+    if kept_by != "weights":
+        model.active_peft_config.base_model_name_or_path = record["base_model"]
+        model.save_pretrained(folder, save_embedding_layers=False)
+    tensors = _beside_peft(model, kept_by)
+    if tensors:
+        save_file(tensors, folder / TRAINED_FILE, metadata={"format": "pt"})
     tokenizer.save_pretrained(folder)
     write_whole(folder / "README.md", card)
+    files = [folder / name for name in (ADAPTER_FILE, TRAINED_FILE)]
     record = record | {
-        "adapter_bytes": (folder / ADAPTER_FILE).stat().st_size,
-        "trained_sha256": trained_checksum(model),
+        "adapter_bytes": sum(file.stat().st_size for file in files if file.is_file()),
+        "trained_sha256": trained_checksum(model, tensors),
     }
     write_json(folder / RUN_FILE, record)
     return record
+
+
+def _recipe_of(record: dict):
+    return RECIPES[record.get("recipe", DEFAULT)]
+
+
+def _beside_peft(model, kept_by: str) -> dict:
+    """Return the trained tensors that PEFT does not save: all weights, or a prompt's head."""
+    from mcqa.recipes.weights import trained_tensors
+
+    if kept_by == "peft":
+        return {}
+    tensors = trained_tensors(model.get_base_model() if kept_by == "prompt" else model)
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
 def read_record(folder: str | os.PathLike) -> dict:
@@ -74,31 +114,86 @@ def read_record(folder: str | os.PathLike) -> dict:
     missing = [name for name in REQUIRED if not isinstance(record, dict) or name not in record]
     if missing:
         raise ModelError(f"{path}: not a run of mcqa, it lacks {', '.join(missing)}.")
+    if isinstance(record.get("recipe"), dict):  # so called before there were others than LoRA
+        settings = record["recipe"]
+        names = settings.keys() & RECIPES[DEFAULT].settings
+        record |= {
+            "recipe": DEFAULT,
+            "recipe_settings": {name: settings[name] for name in names},
+            "settings": settings,
+        }
+    if record.get("recipe", DEFAULT) not in RECIPES:
+        raise ModelError(
+            f"{path}: recipe {record['recipe']!r} does not exist; there are: {', '.join(RECIPES)}."
+        )
     return record
 
 
 def attach_adapter(model, folder: str | os.PathLike, record: dict, *, trainable: bool = False):
-    """Put a run's adapter and head on its backbone, to score with or to train on.
+    """Put what a run trained on its backbone, to score with or to train on.
+
+    Returns:
+        A `peft.PeftModel`, or the model itself where its own weights were trained;
+        `mcqa.recipes.building.scoring_model` says what scorers take.
 
     Raises:
-        ModelError: the adapter is missing, or its tensors are not those that were saved.
+        ModelError: a file is missing, or its tensors are not those that were saved.
     """
-    from peft import PeftModel
     from safetensors import SafetensorError
 
-    if not (Path(folder) / ADAPTER_FILE).is_file():
-        raise ModelError(f"{folder}: {ADAPTER_FILE} is missing; this run cannot be loaded.")
+    from mcqa.recipes.restarts import go_on
+
     try:
         with quiet_loading():
-            model = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+            model, tensors = _load(model, Path(folder), record, trainable)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        if isinstance(error, McqaError):
+            raise
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(
             f"{folder}: the adapter is damaged and cannot be loaded: {reason}"
         ) from error
-    if trained_checksum(model) != record.get("trained_sha256"):
+    if trained_checksum(model, tensors) != record.get("trained_sha256"):
         raise ModelError(
             f"{folder}: the adapter's tensors do not match the checksum in {RUN_FILE}; "
             "the file was changed or damaged. Train again or restore it."
         )
+    if trainable and record.get("recipe") == "relora":
+        model = go_on(model, record["recipe_settings"]["lora_r"])
     return model.train(trainable)
+
+
+def _load(model, folder: Path, record: dict, trainable: bool):
+    """Return the model with what was trained, and those tensors that PEFT did not load."""
+    from peft import PeftModel, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    from mcqa.recipes import building, low_rank, soft_prompts, weights
+
+    name, recipe = record.get("recipe", DEFAULT), _recipe_of(record)
+    head = weights.head_names(model)
+    if recipe.kept_by == "weights":
+        tensors = load_file(_present(folder, TRAINED_FILE))
+        model = building.BUILDERS[name](model, head=head, **record["recipe_settings"])
+        weights.load_tensors(model, tensors)
+        return weights.raise_precision(model) if trainable else model, tensors
+    adapter = _present(folder, ADAPTER_FILE)
+    if recipe.kept_by == "peft" or not trainable:
+        wrapper = low_rank.regularized_class() if name == "adalora" else PeftModel
+        model = wrapper.from_pretrained(model, str(folder), is_trainable=trainable)
+    else:
+        soft_prompts.check_goes_on(name)
+        model = building.BUILDERS[name](model, head=head, **record["recipe_settings"])
+        set_peft_model_state_dict(model, load_file(adapter))
+    if recipe.kept_by == "peft":
+        return low_rank.mend(model), {}
+    base = soft_prompts.connect(model, head).get_base_model()
+    tensors = load_file(_present(folder, TRAINED_FILE)) if head else {}
+    weights.load_tensors(base, tensors)
+    return model, tensors
+
+
+def _present(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise ModelError(f"{folder}: {name} is missing; this run cannot be loaded.")
+    return folder / name

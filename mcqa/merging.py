@@ -12,6 +12,7 @@ from heads.multiple_choice import DecoderForMultipleChoice
 from mcqa.checkpoints import attach_adapter
 from mcqa.errors import ConfigError, RunError
 from mcqa.quiet import quiet_loading
+from mcqa.recipes.table import DEFAULT, RECIPES
 
 CARD = """\
 ---
@@ -36,16 +37,24 @@ def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
         dtype: torch dtype of the result. A decoder's head stays float32.
 
     Raises:
+        ConfigError: what was trained has no place in a plain model.
         ModelError: the adapter is missing or damaged.
     """
     import torch
+    from peft import PeftModel
+
+    from mcqa.recipes.weights import has_additions
 
     with quiet_loading():
         if getattr(backbone, "hf_quantizer", None) is not None:
             backbone = backbone.dequantize(dtype=torch.float32)
         backbone = backbone.to(torch.float32)
-        merged = attach_adapter(backbone, folder, record).merge_and_unload(safe_merge=True)
-        _restore_conv1d(merged)
+        merged = attach_adapter(backbone, folder, record)
+        if isinstance(merged, PeftModel):
+            merged = merged.merge_and_unload(safe_merge=True)
+    if has_additions(merged):
+        raise ConfigError(not_mergeable(folder, record))
+    _restore_conv1d(merged)
     merged.config.dtype = dtype
     return merged.to(dtype).eval()
 
@@ -64,6 +73,25 @@ def _restore_conv1d(model) -> None:
             restored.weight = torch.nn.Parameter(layer.weight.T.contiguous(), requires_grad=False)
             restored.bias = layer.bias
             model.set_submodule(name, restored)
+
+
+def check_mergeable(folder: str | os.PathLike, record: dict) -> None:
+    """Refuse a run whose recipe adds what no plain model has.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if not RECIPES[record.get("recipe", DEFAULT)].merges:
+        raise ConfigError(not_mergeable(folder, record))
+
+
+def not_mergeable(folder: str | os.PathLike, record: dict) -> str:
+    """Say why a run cannot be merged."""
+    name = record["recipe"]
+    return (
+        f"{folder}: recipe {name!r} cannot be merged: it trains {RECIPES[name].trains}, and a "
+        "plain model has no place for these. Use the run folder itself, or train another recipe."
+    )
 
 
 def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Path:

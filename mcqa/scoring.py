@@ -31,6 +31,7 @@ from mcqa.formulations import NAMES, get_formulation
 from mcqa.parsing import FALLBACKS, PARSERS
 from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
+from mcqa.recipes.building import scoring_model
 
 MAX_LENGTH = 2048
 
@@ -163,7 +164,7 @@ def load_scorer(
             (generative), `head` (multiple choice); by default `head`, `text` for a run trained
             with the objective `options`, or `text-mean`.
         template: by default the run's own, else the scorer's usual one.
-        quantization: `nf4`, `int8` or `none`; by default the run's own, else `none`.
+        quantization: `nf4`, `fp4`, `int8` or `none`; by default the run's own, else `none`.
         dtype: `auto`, `bfloat16`, `float16` or `float32`; by default the run's own, else `auto`.
         device: `auto` or a torch device.
         max_length: the most tokens of a prompt with one option; by default the run's own, else
@@ -209,7 +210,7 @@ def load_scorer(
     tokenizer = load_tokenizer(reference.path)
     length = _pick_length(max_length, record, context_length(backbone))
     if record:
-        backbone = attach_adapter(backbone, reference.path, record).get_base_model()
+        backbone = scoring_model(attach_adapter(backbone, reference.path, record))
     encoder = Encoder(
         tokenizer,
         chosen,

@@ -8,7 +8,7 @@ from mcqa.checkpoints import read_record
 from mcqa.errors import ConfigError
 from mcqa.evaluation.metrics import summarize
 from mcqa.formulations import get_formulation
-from mcqa.merging import check_output, merge_adapter, save_merged
+from mcqa.merging import check_mergeable, check_output, merge_adapter, save_merged
 from mcqa.question import Question
 from mcqa.scoring import load_scorer
 
@@ -37,7 +37,7 @@ def merge_run(
         `accuracy_before_ci95`, `accuracy_after_ci95`, and `changed`: how many answers differ.
 
     Raises:
-        ConfigError: `run` is no run, or `output` holds something.
+        ConfigError: `run` is no run or cannot be merged, or `output` holds something.
         ModelError: the run is incomplete or damaged.
     """
     reference = resolve_model(run)
@@ -45,6 +45,7 @@ def merge_run(
         raise ConfigError(f"{run!r} is not a run folder; only a run has an adapter to merge.")
     check_output(output)
     record = read_record(reference.path)
+    check_mergeable(reference.path, record)
     device = pick_device(device)
     dtype = dtype or record["dtype"]
     settings = {"device": device, "template": record["template"]}

@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "Train both formulations on the bundled questions and compare them.",
     "check": "Look for what is wrong with a data set.",
     "train": "Fine-tune a model: generative or multiple-choice.",
+    "recipes": "List what can be trained, with trainable parameters for a model.",
     "score": "Score a data set with one model.",
     "evaluate": "Score a data set with several models and compare them.",
     "compare": "Compare predictions files over the same questions.",

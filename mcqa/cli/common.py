@@ -70,7 +70,7 @@ scoring_options = options(
     click.option("--max-length", type=click.IntRange(1), help="Most tokens of a prompt."),
     click.option(
         "--quantization",
-        type=click.Choice(["nf4", "int8", "none"]),
+        type=click.Choice(["nf4", "fp4", "int8", "none"]),
         help="Of the backbone; default: the run's own, else none.",
     ),
     click.option(

@@ -4,6 +4,7 @@ They choose without scoring, so their predictions have no scores and no probabil
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 
@@ -34,6 +35,28 @@ def generate(
         fallback: `text` answers what could not be read with the `text` scorer's choice, and says
             so in `parsed`; `none` leaves it without a choice.
     """
+    # PEFT counts padding between its virtual tokens and the question as positions.
+    n_rows = 1 if getattr(model, "soft_prompt", None) is not None else len(batch)
+    starts = range(0, len(batch), n_rows)
+    outputs = [_decode(model, tokenizer, batch[s : s + n_rows]) for s in starts]
+    texts, lengths = map(list, map(chain.from_iterable, zip(*outputs, strict=True)))
+    readings = [parse_answer(t, e.question, parser) for t, e in zip(texts, batch, strict=True)]
+    counts = [len(e.prefix) + length for e, length in zip(batch, lengths, strict=True)]
+    unread = [index for index, reading in enumerate(readings) if reading.choice is None]
+    if fallback == "text" and unread:
+        second = score_text(model, tokenizer, [batch[index] for index in unread])
+        for index, prediction in zip(unread, second, strict=True):
+            how = f"{readings[index].how}, fallback text"
+            readings[index] = Reading(prediction.choice, how)
+            counts[index] += prediction.tokens
+    return [
+        _unscored(encoded, "generate", reading.choice, count, text, reading.how)
+        for encoded, reading, count, text in zip(batch, readings, counts, texts, strict=True)
+    ]
+
+
+def _decode(model, tokenizer, batch: Sequence[EncodedQuestion]) -> tuple[list[str], list[int]]:
+    """Return what is written behind each question, and how many tokens that is."""
     prefixes = {"input_ids": [list(e.prefix) for e in batch]}
     inputs = tokenizer.pad(prefixes, padding_side="left", return_tensors="pt").to(model.device)
     start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
@@ -47,20 +70,7 @@ def generate(
     )
     written = output[:, start:]
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
-    readings = [parse_answer(t, e.question, parser) for t, e in zip(texts, batch, strict=True)]
-    counts = (written != tokenizer.pad_token_id).sum(1).tolist()
-    counts = [len(e.prefix) + count for e, count in zip(batch, counts, strict=True)]
-    unread = [index for index, reading in enumerate(readings) if reading.choice is None]
-    if fallback == "text" and unread:
-        second = score_text(model, tokenizer, [batch[index] for index in unread])
-        for index, prediction in zip(unread, second, strict=True):
-            how = f"{readings[index].how}, fallback text"
-            readings[index] = Reading(prediction.choice, how)
-            counts[index] += prediction.tokens
-    return [
-        _unscored(encoded, "generate", reading.choice, count, text, reading.how)
-        for encoded, reading, count, text in zip(batch, readings, counts, texts, strict=True)
-    ]
+    return texts, (written != tokenizer.pad_token_id).sum(1).tolist()
 
 
 def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:

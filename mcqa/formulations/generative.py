@@ -41,6 +41,15 @@ def load_backbone(path: str, *, head: None = None, **settings):
     Raises:
         ModelError: nothing can be loaded, or it is an encoder.
     """
+    return load_weights(_auto_class(path), path, **settings)
+
+
+def empty_backbone(path: str):
+    """Return what `load_backbone` would, untrained."""
+    return _auto_class(path).from_config(load_config(path))
+
+
+def _auto_class(path: str):
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     config = load_config(path)
@@ -49,8 +58,7 @@ def load_backbone(path: str, *, head: None = None, **settings):
             f"model {path!r} is an encoder ({config.model_type}): it cannot continue a text. Tune "
             "it with `mcqa train multiple-choice`, then score the run."
         )
-    auto_class = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    return load_weights(auto_class, path, **settings)
+    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
 def reads_pairs(model) -> bool:

@@ -140,6 +140,16 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
     return model
 
 
+def empty_backbone(path: str):
+    """Return what `load_backbone` would, untrained."""
+    from transformers import AutoModelForMultipleChoice
+
+    config = load_config(path)
+    if is_encoder(config):
+        return encoder_class(config.model_type)(config)
+    return AutoModelForMultipleChoice.from_config(config)
+
+
 def reads_pairs(model) -> bool:
     """Say whether the model is an encoder, which was trained on pairs of texts."""
     return is_encoder(model.config)

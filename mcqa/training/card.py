@@ -1,22 +1,24 @@
 """The model card of a run folder."""
 
+from mcqa.recipes.table import RECIPES
 from mcqa.report.numbers import format_accuracy
 
 CARD = """\
 ---
 base_model: {base_model}
-library_name: peft
+library_name: {library}
 tags: [multiple-choice, mcqa, {formulation}]
 ---
 
 # {base_model}, tuned for multiple-choice questions ({formulation})
 
-An adapter trained by [mcqa](https://pypi.org/project/mcqa) {version}.
+Trained by the recipe {recipe} of [mcqa](https://pypi.org/project/mcqa) {version}.
 
 | | |
 |---|---|
 | formulation | {formulation} |
 | prompt template | {template} |
+| recipe | {recipe} |
 | quantization of the base | {quantization} |
 | training questions | {n} from {source} (sha256 {sha256}) |
 | validation | {validated} |
@@ -34,6 +36,7 @@ def model_card(record: dict) -> str:
     train = record["train"]
     return CARD.format(
         **record,
+        library="transformers" if RECIPES[record["recipe"]].kept_by == "weights" else "peft",
         version=record["versions"]["mcqa"],
         n=f"{train['n']:,}",
         source=train["source"],

@@ -22,6 +22,8 @@ from mcqa.data.mapping import parse_fields
 from mcqa.embedded import ALIAS
 from mcqa.errors import ConfigError
 from mcqa.prompts import TEMPLATES
+from mcqa.recipes.table import DEFAULT, RECIPES
+from mcqa.recipes.table import SETTINGS as RECIPE_FIELDS
 
 Positive = Annotated[int, Field(ge=1)]
 ZeroOrOne = Annotated[int, Field(ge=0, le=1)]
@@ -73,7 +75,13 @@ class TrainingConfig(BaseModel):
         "default: completion for generative, options for multiple-choice",
     )
     max_length: Positive = Field(512, description="most tokens of a prompt with one option")
-    quantization: Literal["nf4", "int8", "none"] = Field("nf4", description="of the backbone")
+    recipe: Literal[*RECIPES] = Field(
+        DEFAULT, description="what is trained; `mcqa recipes` says what each of them is"
+    )
+    quantization: Literal["nf4", "fp4", "int8", "none"] = Field(
+        RECIPES[DEFAULT].quantizations[0],
+        description="of the backbone; other recipes than qlora start from their own",
+    )
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
         "auto", description="compute type; auto is bfloat16 where the device has it"
     )
@@ -87,6 +95,17 @@ class TrainingConfig(BaseModel):
         description="linear layers to adapt, or all-linear; default: Llama's seven projections "
         "where the model has them, else all linear layers below the head",
     )
+    top_layers: Positive = Field(2, description="top-layers: how many of the last layers train")
+    bottleneck_size: Positive = Field(64, description="adapter: width of the bottleneck")
+    bottleneck_modules: tuple[str, ...] = Field(
+        ("o_proj", "down_proj"), description="adapter: layers to put a bottleneck behind"
+    )
+    virtual_tokens: Positive = Field(20, description="prompt recipes: how many virtual tokens")
+    prompt_encoder_size: Positive = Field(128, description="p-tuning: width of its network")
+    adalora_initial_rank: Positive = Field(24, description="adalora: rank at the start")
+    adalora_target_rank: Positive = Field(16, description="adalora: average rank at the end")
+    relora_steps: Positive = Field(30, description="relora: merge and restart every N steps")
+    relora_warmup: int = Field(5, ge=0, description="relora: steps of warm-up after a restart")
     pooling: Literal["last", "mean", "attention"] = Field(
         "last", description="from an option's tokens to its vector"
     )
@@ -106,11 +125,13 @@ class TrainingConfig(BaseModel):
     lm_loss_weight: float = Field(
         0.0, ge=0, description="weight of a next-token loss on the right option"
     )
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate, then linear to 0")
+    learning_rate: float = Field(
+        1e-3, gt=0, description="peak learning rate, then linear to 0; some recipes have their own"
+    )
     warmup_steps: int = Field(10, ge=0, description="steps of linear warm-up")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
-    optimizer: Literal["adamw_8bit", "paged_adamw_8bit", "adamw_torch"] = Field(
-        "adamw_8bit", description="optimizer"
+    optimizer: Literal["adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "adamw_torch"] = (
+        Field("adamw_8bit", description="optimizer; paged ones need a GPU")
     )
     epochs: float = Field(1.0, gt=0, description="passes over the training questions")
     max_steps: Positive | None = Field(None, description="stop after N optimizer steps")
@@ -133,6 +154,27 @@ class TrainingConfig(BaseModel):
     def _one_several_or_none(cls, value):
         value = [value] if isinstance(value, str) else value
         return () if value in (["none"], ("none",)) else value
+
+    @model_validator(mode="after")
+    def _recipe_fits(self):
+        recipe = RECIPES[self.recipe]
+        starts = {"quantization": recipe.quantizations[0]} | recipe.defaults
+        for name in starts.keys() - self.model_fields_set:
+            self.__dict__[name] = starts[name]  # frozen, and not to count as given
+        if self.quantization not in recipe.quantizations:
+            raise ValueError(
+                f"recipe {self.recipe} does not work on quantization {self.quantization}; "
+                f"use {', '.join(recipe.quantizations)}"
+            )
+        unused = [
+            name for name in RECIPE_FIELDS if name not in recipe.settings and self._is_changed(name)
+        ]
+        if unused:
+            takes = ", ".join(recipe.settings) or "no settings of its own"
+            raise ValueError(f"{', '.join(unused)}: recipe {self.recipe} takes {takes}")
+        if self.recipe == "prefix-tuning" and self.gradient_checkpointing:
+            raise ValueError("prefix-tuning does not go with gradient_checkpointing")
+        return self
 
     @model_validator(mode="after")
     def _one_way_on(self):
@@ -162,18 +204,42 @@ class TrainingConfig(BaseModel):
             raise ValueError("label_smoothing is for loss cross_entropy")
         return self
 
+    def _is_changed(self, name: str) -> bool:
+        return getattr(self, name) != type(self).model_fields[name].default
+
+    def recipe_settings(self) -> dict:
+        """Return the settings that the recipe takes."""
+        return {name: getattr(self, name) for name in RECIPES[self.recipe].settings}
+
+    def going_on_from(self, earlier: dict) -> "TrainingConfig":
+        """Return these settings with the recipe of an earlier run.
+
+        Its quantization too, where none was given.
+
+        Args:
+            earlier: the run's record.
+
+        Raises:
+            ConfigError: another recipe was asked for.
+        """
+        recipe = earlier.get("recipe", DEFAULT)
+        if "recipe" in self.model_fields_set and self.recipe != recipe:
+            raise ConfigError(
+                f"recipe {self.recipe!r}: the run to go on from was trained with {recipe!r}, and "
+                "training goes on with that. Leave recipe out, or start from the base model."
+            )
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        kept = earlier.get("recipe_settings", {})
+        starts = {"quantization": earlier["quantization"]}
+        return _checked(starts | given | kept | {"recipe": recipe}, "settings")
+
     def head_settings(self, names: Sequence[str]) -> dict:
         """Return the settings of the head that a formulation knows by name.
 
         Raises:
             ConfigError: a setting was changed that it does not know.
         """
-        defaults = type(self).model_fields
-        unused = [
-            name
-            for name in HEAD_FIELDS
-            if name not in names and getattr(self, name) != defaults[name].default
-        ]
+        unused = [name for name in HEAD_FIELDS if name not in names and self._is_changed(name)]
         if unused:
             raise ConfigError(
                 f"{', '.join(unused)}: only the multiple-choice formulation has a head; "
@@ -198,11 +264,15 @@ def load_config(path: str | None, flags: dict) -> TrainingConfig:
         if source in flags:
             settings.pop(split, None)
     settings |= flags
+    return _checked(settings, path or "settings")
+
+
+def _checked(settings: dict, where: str) -> TrainingConfig:
     try:
         return TrainingConfig(**settings)
     except ValidationError as error:
         faults = "\n".join(f"  {_describe(fault)}" for fault in error.errors())
-        raise ConfigError(f"{path or 'settings'} cannot be used:\n{faults}") from None
+        raise ConfigError(f"{where} cannot be used:\n{faults}") from None
 
 
 def _read_yaml(path: Path) -> dict:

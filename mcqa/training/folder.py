@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from mcqa.backbones import RUN_FILE
-from mcqa.checkpoints import ADAPTER_FILE, VALIDATION_FILE
+from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
 from mcqa.data.reader import REJECTED
 from mcqa.errors import ConfigError
 from mcqa.files import require_folder
@@ -42,7 +42,7 @@ def has_checkpoint(folder: Path) -> bool:
 
 def clear_run(folder: Path) -> None:
     """Remove an earlier run, and nothing that is not a run's."""
-    for name in (RUN_FILE, LOG_FILE, ADAPTER_FILE, VALIDATION_FILE, REJECTED):
+    for name in (RUN_FILE, LOG_FILE, ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, REJECTED):
         (folder / name).unlink(missing_ok=True)
     for name in (CHECKPOINTS, TRACKED):
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -5,7 +5,9 @@ it is. The traps: a PeftModel hides `labels` from the Trainer (`label_names`), a
 is right only where the backbone computes in bf16 too.
 """
 
+import functools
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +17,7 @@ from datasets import Dataset
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
 import mcqa
-from mcqa.adapters import adapted_modules, add_lora, trainable_parameters
+from mcqa.adapters import adapted_modules, trainable_parameters
 from mcqa.backbones import (
     ModelReference,
     context_length,
@@ -33,14 +35,16 @@ from mcqa.formulations.objectives import Objective
 from mcqa.memory import PeakMemory
 from mcqa.prompts import get_template
 from mcqa.quiet import quiet_loading
+from mcqa.recipes.building import add_recipe, finish, scoring_model
 from mcqa.scoring import Scorer
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import CHECKPOINTS, TRACKED, check_run_folder, clear_run, has_checkpoint
 from mcqa.training.progress import LOG_FILE, TrainingLog
 from mcqa.training.questions import load_training, load_validation
+from mcqa.training.schedules import recipe_callbacks
 from mcqa.training.trackers import check_trackers, tracking_into
-from mcqa.training.trainer import AccuracyTrainer
+from mcqa.training.trainer import RecipeTrainer
 from mcqa.training.validation import validate
 
 VERSIONED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets")
@@ -75,15 +79,18 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     tokenizer = load_tokenizer(reference.path)
     if earlier:
         head = earlier.get("head")
-        announce(f"Going on from {config.model}: its LoRA and head settings are kept.")
+        config = config.going_on_from(earlier)
+        announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
         head = formulation.head_settings(reference.path, tokenizer, **head_fields)
     model = _trainable_model(formulation, reference, earlier, head, config, device)
-    max_length = min(config.max_length, context_length(model))
+    recipe_settings = config.recipe_settings()
+    room = context_length(model) - recipe_settings.get("virtual_tokens", 0)
+    max_length = min(config.max_length, room)
     pairs = formulation.reads_pairs(model)
     encoder = Encoder(tokenizer, get_template(config.template), max_length, pairs=pairs)
-    bare, name = model.get_base_model(), formulation.default_scorer(objective.name)
-    scorer = Scorer(bare, tokenizer, encoder, name, formulation)
+    name = formulation.default_scorer(objective.name)
+    scorer = Scorer(scoring_model(model), tokenizer, encoder, name, formulation)
     datasets = {
         "train_dataset": _examples(encoder.encode(training.questions), tokenizer, objective),
         "eval_dataset": _examples(encoder.encode(validation.questions), tokenizer, objective),
@@ -96,24 +103,31 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
     write_rejected(folder, rejected, announce=announce)
     announce(
         f"Training {formulation.NAME} ({objective.name}) on {len(training.questions):,} questions "
-        f"({config.template}, {config.quantization}, {device}); "
+        f"({config.recipe}, {config.template}, {config.quantization}, {device}); "
         f"{trainable_parameters(model):,} trainable parameters; run folder {folder}"
     )
     log = TrainingLog(folder / LOG_FILE, announce)
+    optimizer = pick_optimizer(config.optimizer, device, announce)
     memory = PeakMemory(device)
     with tracking_into(folder / TRACKED, config.report_to), quiet_loading():
-        trainer = AccuracyTrainer(
+        trainer = RecipeTrainer(
             scorer=scorer if config.best_metric == "accuracy" else None,
             questions=validation.questions,
+            recipe=config.recipe,
+            recipe_settings=recipe_settings,
             model=model,
-            args=_arguments(config, folder, device, evaluates=bool(validation.questions)),
+            args=_arguments(config, folder, device, optimizer, bool(validation.questions)),
             data_collator=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
-            callbacks=[log],
+            callbacks=[log, *recipe_callbacks(model, config.recipe, recipe_settings)],
             **datasets,
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=config.resume and has_checkpoint(folder))
     seconds, peak_memory_bytes = log.seconds, memory.bytes
+    n_trainable = trainable_parameters(model)
+    model = trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    dtype = pick_dtype(config.dtype, device)
+    model = finish(model, config.recipe, dtype=dtype, generates=head is None)
     validated = validate(scorer, validation.questions, folder, config.batch_size, announce)
     record = {
         "formulation": formulation.NAME,
@@ -123,19 +137,22 @@ def train(formulation_name: str, config: TrainingConfig, announce=print) -> dict
         "base_model": earlier["base_model"] if earlier else config.model,
         "started_from": config.model,
         "quantization": config.quantization,
-        "dtype": str(pick_dtype(config.dtype, device)).removeprefix("torch."),
+        "dtype": str(dtype).removeprefix("torch."),
         "max_length": max_length,
         "train": asdict(training.record),
         "validation": asdict(validation.record) if validation.record else None,
         "seconds": seconds,
         "peak_memory_bytes": peak_memory_bytes,
-        "trainable_parameters": trainable_parameters(model),
+        "trainable_parameters": n_trainable,
         "target_modules": adapted_modules(model),
+        "optimizer": optimizer,
         "seed": config.seed,
         "device": device,
         **_outcome(trainer.state, config),
         **validated,
-        "recipe": config.model_dump(mode="json"),
+        "recipe": config.recipe,
+        "recipe_settings": config.model_dump(mode="json", include=set(recipe_settings)),
+        "settings": config.model_dump(mode="json"),
         "versions": {
             "mcqa": mcqa.__version__,
             "python": platform.python_version(),
@@ -185,25 +202,34 @@ def _trainable_model(
     device: str,
 ):
     base = resolve_model(earlier["base_model"]) if earlier else reference
-    backbone = formulation.load_backbone(
-        base.path,
-        head=head,
-        quantization=config.quantization,
-        dtype=config.dtype,
-        device=device,
+    load = functools.partial(
+        formulation.load_backbone, base.path, head=head, dtype=config.dtype, device=device
     )
+    backbone = formulation.prepare_for_training(load(quantization=config.quantization))
     if earlier:
-        prepared = formulation.prepare_for_training(backbone)
-        return attach_adapter(prepared, reference.path, earlier, trainable=True)
-    return add_lora(
-        formulation.prepare_for_training(backbone),
-        r=config.lora_r,
-        alpha=config.lora_alpha,
-        dropout=config.lora_dropout,
-        rslora=config.rslora,
-        target_modules=config.target_modules,
+        return attach_adapter(backbone, reference.path, earlier, trainable=True)
+    return add_recipe(
+        backbone,
+        config.recipe,
         head=formulation.head_modules(backbone),
+        load_original=functools.partial(load, quantization="none"),
+        **config.recipe_settings(),
     )
+
+
+def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> str:
+    """Return the optimizer to use: where paging is not to be had, the same one without it.
+
+    Args:
+        name: what was asked for.
+        device: where the model trains.
+        announce: called with a line that says so.
+    """
+    if not name.startswith("paged_") or device.startswith("cuda"):
+        return name
+    instead = {"paged_adamw_8bit": "adamw_8bit", "paged_adamw_32bit": "adamw_torch"}[name]
+    announce(f"Optimizer {name} pages its state out of a GPU; on {device} {instead} is used.")
+    return instead
 
 
 def _examples(encoded: list[EncodedQuestion], tokenizer, objective: Objective) -> Dataset | None:
@@ -228,7 +254,7 @@ def _outcome(state, config: TrainingConfig) -> dict:
 
 
 def _arguments(
-    config: TrainingConfig, folder: Path, device: str, evaluates: bool
+    config: TrainingConfig, folder: Path, device: str, optimizer: str, evaluates: bool
 ) -> TrainingArguments:
     dtype = pick_dtype(config.dtype, device)
     return TrainingArguments(
@@ -240,7 +266,7 @@ def _arguments(
         lr_scheduler_type="linear",
         warmup_steps=config.warmup_steps,
         weight_decay=config.weight_decay,
-        optim=config.optimizer,
+        optim=optimizer,
         num_train_epochs=config.epochs,
         max_steps=config.max_steps or -1,
         eval_strategy="steps" if evaluates else "no",

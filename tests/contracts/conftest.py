@@ -8,6 +8,7 @@ import pytest
 from mcqa.encoding import Encoder
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.prompts import get_template
+from mcqa.recipes.table import RECIPES
 from mcqa.training import run
 from mcqa.training.config import TrainingConfig
 
@@ -52,6 +53,8 @@ def tiny_training(tiny_model_folder, question_file, tmp_path_factory):
             "max_steps": STEPS,
             "steps_between": 1,
         }
+        if "lora_r" not in RECIPES[settings.get("recipe", "qlora")].settings:
+            del defaults["lora_r"]
         config = TrainingConfig(**defaults | settings)
         kept = {}
 
@@ -82,7 +85,7 @@ def tiny_training(tiny_model_folder, question_file, tmp_path_factory):
     return train
 
 
-RECIPES = {
+BACKBONES = {
     "nf4": {"quantization": "nf4", "dtype": "auto", "optimizer": "adamw_8bit"},
     "int8": {"quantization": "int8", "dtype": "auto"},
     "none": {},
@@ -94,7 +97,7 @@ def formulation_name(request):
     return request.param
 
 
-@pytest.fixture(scope="session", params=RECIPES)
+@pytest.fixture(scope="session", params=BACKBONES)
 def trained(request, formulation_name, tiny_training):
     """One finished run of a formulation and a quantization."""
-    return tiny_training(formulation_name, **RECIPES[request.param])
+    return tiny_training(formulation_name, **BACKBONES[request.param])

@@ -23,7 +23,7 @@ def test_tensorboard_gets_what_the_runs_own_log_gets(command, training, tmp_path
         assert [(event.step, event.value) for event in events] == logged
         assert len(logged) == 6
     record = json.loads((folder / "run.json").read_text())
-    assert record["recipe"]["report_to"] == ["tensorboard"]
+    assert record["settings"]["report_to"] == ["tensorboard"]
 
 
 def test_a_missing_tracker_is_refused_before_anything_is_read(refused, tmp_path, monkeypatch):
@@ -36,7 +36,7 @@ def test_a_missing_tracker_is_refused_before_anything_is_read(refused, tmp_path,
 def test_every_tracker_gets_the_output_folders_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = TrainingConfig(report_to=("wandb", "trackio"), device="cpu")
-    arguments = run._arguments(config, run.Path("runs/head"), "cpu", evaluates=False)
+    arguments = run._arguments(config, run.Path("runs/head"), "cpu", "adamw_torch", False)
     assert (arguments.report_to, arguments.run_name) == (["wandb", "trackio"], "head")
-    plain = run._arguments(TrainingConfig(), run.Path("."), "cpu", evaluates=False)
+    plain = run._arguments(TrainingConfig(), run.Path("."), "cpu", "adamw_torch", False)
     assert (plain.report_to, plain.run_name) == ([], tmp_path.name)

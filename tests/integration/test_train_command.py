@@ -48,7 +48,7 @@ def test_a_run_records_what_was_done(runs, formulation, tiny_model_folder, quest
         "device": "cpu",
     }
     assert {name: record[name] for name in expected} == expected
-    assert record["recipe"].items() >= {"lora_r": 4, "learning_rate": 0.01, "epochs": 2}.items()
+    assert record["settings"].items() >= {"lora_r": 4, "learning_rate": 0.01, "epochs": 2}.items()
     assert record["versions"]["torch"] == torch.__version__
     assert record["versions"].keys() >= {"mcqa", "python", "transformers", "peft", "bitsandbytes"}
     assert 0 < record["seconds"] < 600
@@ -132,7 +132,7 @@ def test_a_flag_overrides_the_file_and_json_is_the_record(command, training, tmp
     record = json.loads(result.out)
     assert record == read_json(tmp_path / "run" / "run.json")
     assert (record["template"], record["seed"], record["steps"]) == ("lettered", 7, 1)
-    assert record["recipe"]["target_modules"] == ["q_proj"]
+    assert record["settings"]["target_modules"] == ["q_proj"]
     assert record["trainable_parameters"] == 4 * 2 * (64 + 64)
 
 
@@ -244,12 +244,12 @@ def test_training_needs_labels(refused, training, unlabelled_file, tmp_path):
 
 def test_all_faults_of_the_settings_are_told_at_once(refused, tmp_path):
     config = tmp_path / "config.yaml"
-    config.write_text("lora_rank: 8\nquantization: fp4\nwarmup_steps: -1\n")
+    config.write_text("lora_rank: 8\nquantization: int4\nwarmup_steps: -1\n")
     settings = ["--config", config, "--epochs", "many", "--batch-size", 0]
     message = refused("train", "multiple-choice", *settings, "--output", tmp_path / "run")
     for name in ("lora_rank", "quantization", "warmup_steps", "epochs", "batch_size"):
         assert f"\n  {name}" in message
-    assert "'nf4', 'int8' or 'none'" in message
+    assert "'nf4', 'fp4', 'int8' or 'none'" in message
     assert not (tmp_path / "run").exists()
 
 

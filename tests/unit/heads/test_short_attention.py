@@ -56,6 +56,14 @@ def test_bfloat16_rounds_as_sdpa_does():
         assert (rounded.float() - value).norm() < 0.02 * value.norm()
 
 
+def test_autocast_may_lower_the_type_of_what_comes_in_float32():
+    exact = attend(sdpa_attention_forward, 6, 2, branched_mask())
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = attend(short_attention, 6, 2, branched_mask(torch.bfloat16))
+    for rounded, value in zip(ours, exact, strict=True):
+        assert (rounded.float() - value).norm() < 0.02 * value.norm()
+
+
 def test_the_backward_pass_is_its_own_up_to_the_longest_length(monkeypatch):
     def backward_passes():
         before = len(calls)

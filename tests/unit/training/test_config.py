@@ -48,13 +48,13 @@ def test_a_flag_of_zero_or_false_is_given(yaml_file):
 
 
 def test_every_fault_is_told_at_once_with_its_field(yaml_file):
-    path = yaml_file("lora_r: 0\nlearning_rate: fast\nquantization: fp4\nlora_dropout: 1\n")
+    path = yaml_file("lora_r: 0\nlearning_rate: fast\nquantization: int4\nlora_dropout: 1\n")
     with pytest.raises(ConfigError) as raised:
         load_config(path, {"batch_size": -1, "template": "letterd"})
     message = str(raised.value)
     assert path in message
     assert len(message.splitlines()) == 1 + 6
-    for fault in ("lora_r = 0", "learning_rate = 'fast'", "quantization = 'fp4'"):
+    for fault in ("lora_r = 0", "learning_rate = 'fast'", "quantization = 'int4'"):
         assert fault in message
     for fault in ("lora_dropout = 1", "batch_size = -1", "template = 'letterd'"):
         assert fault in message
@@ -130,3 +130,42 @@ def test_a_flag_for_trackers_replaces_those_of_the_file(yaml_file):
     assert load_config(path, {"report_to": ("none",)}).report_to == ()
     with pytest.raises(ConfigError, match=r"report_to.*'tensorboard', 'wandb' or 'trackio'"):
         load_config(path, {"report_to": ("mlflow",)})
+
+
+def test_a_recipe_brings_its_own_defaults_and_what_is_given_wins():
+    config = TrainingConfig(recipe="full")
+    assert (config.quantization, config.learning_rate) == ("none", 5e-5)
+    config = TrainingConfig(recipe="lora", rslora=True, quantization="nf4")
+    assert (config.rslora, config.quantization) == (True, "nf4")
+    assert TrainingConfig().recipe_settings() == {
+        "lora_r": 16,
+        "lora_alpha": 16,
+        "lora_dropout": 0.0,
+        "rslora": True,
+        "target_modules": TrainingConfig().target_modules,
+    }
+    assert TrainingConfig(recipe="prompt-tuning").recipe_settings() == {"virtual_tokens": 20}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"recipe": "lora-r"}, "recipe = 'lora-r'"),
+        ({"recipe": "bitfit", "lora_r": 8}, "lora_r: recipe bitfit takes no settings of its own"),
+        ({"virtual_tokens": 8}, "virtual_tokens: recipe qlora takes lora_r"),
+        ({"recipe": "full", "quantization": "nf4"}, "full does not work on quantization nf4"),
+        ({"recipe": "loftq", "quantization": "none"}, "use nf4, fp4"),
+        ({"recipe": "prefix-tuning", "gradient_checkpointing": True}, "does not go with"),
+    ],
+)
+def test_a_recipe_refuses_what_it_does_not_take(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(None, settings)
+
+
+def test_going_on_keeps_the_recipe_and_what_was_asked_for():
+    earlier = {"recipe": "lora", "recipe_settings": {"lora_r": 4}, "quantization": "none"}
+    config = TrainingConfig(epochs=3).going_on_from(earlier)
+    assert (config.recipe, config.lora_r, config.epochs) == ("lora", 4, 3)
+    assert config.quantization == "none"
+    assert TrainingConfig(quantization="int8").going_on_from(earlier).quantization == "int8"

@@ -1,0 +1,48 @@
+"""`mcqa recipes`: what can be trained, and how much of a model that is."""
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from mcqa.cli.common import format_option, print_json, print_table
+
+
+@click.command("recipes")
+@click.option("--model", help="Count the trainable parameters of this model.")
+@click.option(
+    "--formulation",
+    type=click.Choice(["generative", "multiple-choice"]),
+    default="generative",
+    show_default=True,
+    help="Count with the head of this formulation.",
+)
+@format_option
+def command(model, formulation, output_format):
+    """List the recipes that `mcqa train ... --recipe NAME` takes.
+
+    \b
+    mcqa recipes --model smollm2-135m
+    """
+    from mcqa.app.recipes import list_recipes
+
+    rows = list_recipes(model, formulation.replace("-", "_"))
+    if output_format == "json":
+        print_json(rows)
+        return
+    table = Table("recipe", box=SIMPLE_HEAD)
+    for heading in ("trainable", "share") if model else ():
+        table.add_column(heading, justify="right")
+    for heading in ("backbone", "trains", "source"):
+        table.add_column(heading)
+    for row in rows:
+        counts = []
+        if "cannot" in row:
+            counts = ["cannot", ""]
+        elif model:
+            counts = [f"{row['trainable_parameters']:,}", f"{row['share']:.3%}"]
+        source = row["source"].rpartition(", ")[2]
+        table.add_row(row["name"], *counts, row["quantization"], row["trains"], source)
+    print_table(table)
+    for row in rows:
+        if "cannot" in row:
+            click.echo(f"{row['name']}: {row['cannot']}", err=True)
