@@ -1,6 +1,7 @@
 """Train every formulation with every quantization once, on the tiny model, a few full batches."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from mcqa.prompts import get_template
 from mcqa.recipes.table import RECIPES
 from mcqa.training import run
 from mcqa.training.config import TrainingConfig
+from mcqa.training.progress import LOG_FILE
 
 STEPS = 8
 
@@ -67,7 +69,7 @@ def tiny_training(tiny_model_folder, question_file, tmp_path_factory):
             patch.setattr(run, "save_run", keep)
             lines = []
             record = run.train(formulation, config, announce=lines.append)
-        log_lines = (run.Path(config.output) / run.LOG_FILE).read_text().splitlines()
+        log_lines = (Path(config.output) / LOG_FILE).read_text().splitlines()
         log = [json.loads(line) for line in log_lines]
         return SimpleNamespace(
             config=config,

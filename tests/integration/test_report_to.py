@@ -1,11 +1,13 @@
 """`--report-to`: trackers get what the Trainer logs; W&B and trackio need their services."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mcqa.training import run, trackers
+from mcqa.training import trackers
+from mcqa.training.arguments import trainer_arguments
 from mcqa.training.config import TrainingConfig
 
 
@@ -36,7 +38,7 @@ def test_a_missing_tracker_is_refused_before_anything_is_read(refused, tmp_path,
 def test_every_tracker_gets_the_output_folders_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = TrainingConfig(report_to=("wandb", "trackio"), device="cpu")
-    arguments = run._arguments(config, run.Path("runs/head"), "cpu", "adamw_torch", False)
+    arguments = trainer_arguments(config, Path("runs/head"), "cpu", "adamw_torch", False)
     assert (arguments.report_to, arguments.run_name) == (["wandb", "trackio"], "head")
-    plain = run._arguments(TrainingConfig(), run.Path("."), "cpu", "adamw_torch", False)
+    plain = trainer_arguments(TrainingConfig(), Path("."), "cpu", "adamw_torch", False)
     assert (plain.report_to, plain.run_name) == ([], tmp_path.name)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mcqa.training.run import pick_optimizer
+from mcqa.training.arguments import pick_optimizer
 from mcqa.training.schedules import Restarts, jagged
 
 

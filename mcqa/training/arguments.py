@@ -1,0 +1,81 @@
+"""What the Trainer is told: our settings as those of transformers.
+
+The traps: a PeftModel hides `labels` from the Trainer (`label_names`), and bf16 autocast is right
+only where the backbone computes in bf16 too.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import TrainingArguments
+
+from mcqa.backbones import pick_dtype
+from mcqa.training.config import TrainingConfig
+from mcqa.training.folder import CHECKPOINTS
+
+
+def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> str:
+    """Return the optimizer to use: where paging is not to be had, the same one without it.
+
+    Args:
+        name: what was asked for.
+        device: where the model trains.
+        announce: called with a line that says so.
+    """
+    if not name.startswith("paged_") or device.startswith("cuda"):
+        return name
+    instead = {"paged_adamw_8bit": "adamw_8bit", "paged_adamw_32bit": "adamw_torch"}[name]
+    announce(f"Optimizer {name} pages its state out of a GPU; on {device} {instead} is used.")
+    return instead
+
+
+def trainer_arguments(
+    config: TrainingConfig, folder: Path, device: str, optimizer: str, evaluates: bool
+) -> TrainingArguments:
+    """Return the Trainer's arguments.
+
+    Args:
+        config: the settings.
+        folder: the run folder.
+        device: where the model trains.
+        optimizer: the one that `pick_optimizer` returned.
+        evaluates: whether there are validation questions.
+    """
+    dtype = pick_dtype(config.dtype, device)
+    return TrainingArguments(
+        output_dir=str(folder / CHECKPOINTS),
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.accumulation,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=config.warmup_steps,
+        weight_decay=config.weight_decay,
+        optim=optimizer,
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps or -1,
+        eval_strategy="steps" if evaluates else "no",
+        eval_steps=config.steps_between,
+        save_strategy="steps",
+        save_steps=config.steps_between,
+        save_total_limit=1,
+        logging_steps=config.steps_between,
+        load_best_model_at_end=evaluates,
+        metric_for_best_model=f"eval_{config.best_metric}" if evaluates else None,
+        greater_is_better=config.best_metric == "accuracy",
+        prediction_loss_only=True,
+        activation_checkpointing=config.gradient_checkpointing,
+        bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
+        use_cpu=device == "cpu",
+        dataloader_pin_memory=device != "cpu",
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        remove_unused_columns=False,
+        label_names=["labels"],
+        seed=config.seed,
+        report_to=list(config.report_to),
+        run_name=folder.absolute().name,
+        disable_tqdm=True,
+    )

@@ -1,0 +1,189 @@
+"""All that a run needs before its first step: model, encoder, questions, examples.
+
+Everything that can be wrong with settings, data and model shows here, before anything is trained
+or removed.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase, set_seed
+
+from mcqa.backbones import (
+    ModelReference,
+    context_length,
+    load_tokenizer,
+    pick_device,
+    resolve_model,
+)
+from mcqa.checkpoints import attach_adapter, read_record
+from mcqa.encoding import EncodedQuestion, Encoder
+from mcqa.errors import ConfigError
+from mcqa.formulations import get_formulation
+from mcqa.formulations.objectives import Objective
+from mcqa.prompts import get_template
+from mcqa.recipes.building import add_recipe, scoring_model
+from mcqa.scoring import Scorer
+from mcqa.training.config import TrainingConfig
+from mcqa.training.folder import check_run_folder
+from mcqa.training.questions import TrainingData, load_training, load_validation
+from mcqa.training.trackers import check_trackers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Hold what a run is made of.
+
+    Args:
+        formulation: its module.
+        objective: what is learned.
+        config: the settings; those of an earlier run where training goes on from one.
+        folder: the run folder.
+        device: where the model is.
+        base_model: the name of the model without any adapter.
+        head: the head's settings, None where there is none.
+        model: what trains.
+        tokenizer: its tokenizer.
+        encoder: writes questions down as token ids.
+        scorer: asks the model as it stands.
+        training, validation: the questions.
+        examples, validation_examples: what the Trainer takes, None without questions.
+    """
+
+    formulation: ModuleType
+    objective: Objective
+    config: TrainingConfig
+    folder: Path
+    device: str
+    base_model: str
+    head: dict | None
+    model: object
+    tokenizer: PreTrainedTokenizerBase
+    encoder: Encoder
+    scorer: Scorer
+    training: TrainingData
+    validation: TrainingData
+    examples: Dataset
+    validation_examples: Dataset | None
+
+
+def prepare(
+    formulation_name: str, config: TrainingConfig, announce: Callable[[str], None]
+) -> Setup:
+    """Check the settings, read the questions, and build the model.
+
+    Args:
+        formulation_name: `generative` or `multiple_choice`.
+        config: the settings.
+        announce: called with the lines for the user.
+
+    Raises:
+        McqaError: a setting, the data or the model cannot be used.
+    """
+    formulation = get_formulation(formulation_name)
+    objective = _objective(formulation, config.objective)
+    head_fields = config.head_settings(formulation.SETTINGS)
+    check_trackers(config.report_to)
+    folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
+    reference = resolve_model(config.model)
+    earlier = _earlier_run(reference, formulation)
+    device = pick_device(config.device)
+    training, validation = load_training(config), load_validation(config)
+
+    set_seed(config.seed)
+    tokenizer = load_tokenizer(reference.path)
+    if earlier:
+        head = earlier.get("head")
+        config = config.going_on_from(earlier)
+        announce(f"Going on from {config.model}: its recipe and head settings are kept.")
+    else:
+        head = formulation.head_settings(reference.path, tokenizer, **head_fields)
+    model = _trainable_model(formulation, reference, earlier, head, config, device)
+    room = context_length(model) - config.recipe_settings().get("virtual_tokens", 0)
+    encoder = Encoder(
+        tokenizer,
+        get_template(config.template),
+        min(config.max_length, room),
+        pairs=formulation.reads_pairs(model),
+    )
+    scorer_name = formulation.default_scorer(objective.name)
+    return Setup(
+        formulation=formulation,
+        objective=objective,
+        config=config,
+        folder=folder,
+        device=device,
+        base_model=earlier["base_model"] if earlier else config.model,
+        head=head,
+        model=model,
+        tokenizer=tokenizer,
+        encoder=encoder,
+        scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
+        training=training,
+        validation=validation,
+        examples=_examples(encoder.encode(training.questions), tokenizer, objective),
+        validation_examples=_examples(encoder.encode(validation.questions), tokenizer, objective),
+    )
+
+
+def _objective(formulation, name: str | None) -> Objective:
+    objectives = formulation.OBJECTIVES
+    if name is None:
+        return next(iter(objectives.values()))
+    if name not in objectives:
+        raise ConfigError(
+            f"objective {name!r} does not go with {formulation.NAME}: use {', '.join(objectives)}."
+        )
+    return objectives[name]
+
+
+def _earlier_run(reference: ModelReference, formulation) -> dict | None:
+    """Return the record of the run that training starts from, None where it starts from a model.
+
+    Raises:
+        ConfigError: that run is of the other formulation.
+    """
+    if reference.kind != "run":
+        return None
+    record = read_record(reference.path)
+    if record["formulation"] != formulation.NAME:
+        raise ConfigError(
+            f"model {reference.name!r} is a run of the formulation {record['formulation']}; "
+            f"{formulation.NAME} cannot go on from it. Name its base model "
+            f"{record['base_model']!r}, or train {record['formulation']}."
+        )
+    return record
+
+
+def _trainable_model(
+    formulation,
+    reference: ModelReference,
+    earlier: dict | None,
+    head,
+    config: TrainingConfig,
+    device: str,
+):
+    base = resolve_model(earlier["base_model"]) if earlier else reference
+    load = functools.partial(
+        formulation.load_backbone, base.path, head=head, dtype=config.dtype, device=device
+    )
+    backbone = formulation.prepare_for_training(load(quantization=config.quantization))
+    if earlier:
+        return attach_adapter(backbone, reference.path, earlier, trainable=True)
+    return add_recipe(
+        backbone,
+        config.recipe,
+        head=formulation.head_modules(backbone),
+        load_original=functools.partial(load, quantization="none"),
+        **config.recipe_settings(),
+    )
+
+
+def _examples(encoded: list[EncodedQuestion], tokenizer, objective: Objective) -> Dataset | None:
+    if not encoded:
+        return None
+    return Dataset.from_list([objective.example(one, tokenizer) for one in encoded])
