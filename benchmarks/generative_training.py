@@ -3,7 +3,9 @@
     pip install 'mcqa[bench]'
     python benchmarks/generative_training.py --data data/commonsenseqa_train.jsonl
 
-Same model, LoRA, questions, prompts, batch size, precision (bfloat16), optimizer and schedule. Each
+Same model, LoRA, questions, prompts, batch size, precision (bfloat16), optimizer and schedule. mcqa
+groups questions by length; trl does so where it is told to (`--grouped`), and then both see the
+same batches in the same order. Each
 side trains in a process of its own, in turns; the median of the ratios counts. Seconds are those of
 the training loop alone, peak memory is the process's.
 
@@ -94,6 +96,7 @@ def train_trl(arguments) -> dict:
                 save_strategy="no",
                 report_to="none",
                 disable_tqdm=True,
+                train_sampling_strategy="group_by_length" if arguments.grouped else "random",
                 seed=arguments.seed,
             ),
         )
@@ -131,6 +134,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--log-every", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3, help="turns, a seed each")
+    parser.add_argument("--grouped", action="store_true", help="trl groups by length too")
     parser.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -147,6 +151,7 @@ def main() -> None:
         "template": arguments.template,
         "n": arguments.limit,
         "batch_size": arguments.batch_size,
+        "trl_groups_by_length": arguments.grouped,
         "questions_per_second": rates,
         "ratio": statistics.median(ratios),
         "ratios": ratios,

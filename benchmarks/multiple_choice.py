@@ -34,6 +34,9 @@ def main() -> None:
     if options.cell:
         print(json.dumps(run_cell(options, *options.cell.split(":"))))
         return
+    if options.profile:
+        profile_cell(options, *options.profile.split(":"))
+        return
     print(f"{options.model}, {options.data}, batch {options.batch_size}; {hardware()}")
     for quantization in options.quantizations:
         for phase in PHASES:
@@ -56,6 +59,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quantizations", nargs="+", default=["none", "nf4"])
+    parser.add_argument("--profile", metavar="CELL", help="instead, such as none:score:branched")
     parser.add_argument("--cell", help="for the processes that this one starts")
     return parser.parse_args()
 
@@ -69,14 +73,13 @@ def start_cell(*cell: str) -> dict:
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout: str) -> dict:
-    """Time one layout in one phase."""
+def build_cell(options: argparse.Namespace, quantization: str, phase: str, layout: str) -> tuple:
+    """Return a cell's model, its step, and the batches to take it on, the longest first."""
     import torch
 
     from heads.branching import pack, pack_rows
     from mcqa.backbones import load_tokenizer, pick_device, resolve_model
     from mcqa.formulations import get_formulation
-    from mcqa.memory import PeakMemory
 
     device = pick_device(options.device)
     formulation = get_formulation("multiple_choice")
@@ -86,17 +89,26 @@ def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout:
     )
     if layout == "rows":
         model.set_attn_implementation("sdpa")
-    work = 2 * trunk_weights(model)
-    questions = encode(options, load_tokenizer(path))
     lay_out = pack if layout == "branched" else pack_rows
     batches = [
         (
             lay_out([q.prefix for q in batch], [q.continuations for q in batch]).to(device),
             torch.tensor([q.question.label for q in batch], device=device),
         )
-        for batch in questions
+        for batch in encode(options, load_tokenizer(path))
     ]
     step = scoring(model) if phase == "score" else training(model, options.dtype, device)
+    return model, step, batches
+
+
+def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout: str) -> dict:
+    """Time one layout in one phase."""
+    import torch
+
+    from mcqa.memory import PeakMemory
+
+    model, step, batches = build_cell(options, quantization, phase, layout)
+    device = str(model.device)
     memory = PeakMemory(device)
     step(*batches[0])  # warm up: memory pools, optimizer state; the longest batch
     timed = batches[1:]
@@ -117,10 +129,23 @@ def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout:
         "tokens": tokens,
         "peak_mib": memory.bytes / 2**20,
         "above_model_mib": (memory.bytes - memory.start) / 2**20,
-        "gflops": tokens * work / seconds / 1e9,
+        "gflops": tokens * 2 * trunk_weights(model) / seconds / 1e9,
         "matmul_gflops": matmul_rate(getattr(torch, options.dtype), device),
-        "work": work,
+        "work": 2 * trunk_weights(model),
     }
+
+
+def profile_cell(options: argparse.Namespace, quantization: str, phase: str, layout: str) -> None:
+    """Print which operators a cell's time goes to."""
+    from torch.profiler import profile
+
+    _, step, batches = build_cell(options, quantization, phase, layout)
+    for batch in batches:
+        step(*batch)
+    with profile() as profiled:
+        for batch in batches[1:]:
+            step(*batch)
+    print(profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=12))
 
 
 def encode(options: argparse.Namespace, tokenizer) -> list[list]:
