@@ -42,7 +42,7 @@ class Scoring:
     name, begins = "score", "Scoring"
 
     def __init__(self, arguments, folder: Path):
-        self.output = folder / "p.jsonl"
+        self.output = self.done = folder / "p.jsonl"
         self.flags = ["score", "--model", arguments.model, "--data", arguments.data]
         self.flags += ["--batch-size", "4", "--output", str(self.output)]
         self.flags += ["--limit", str(arguments.limit)]
@@ -65,7 +65,7 @@ class Training:
     name, begins = "train", "Training"
 
     def __init__(self, arguments, folder: Path):
-        self.output = folder / "run"
+        self.output, self.done = folder / "run", folder / "run" / "run.json"
         self.flags = ["train", "multiple-choice", "--model", arguments.model]
         self.flags += ["--data", arguments.data, "--limit", str(arguments.limit)]
         self.flags += ["--max-steps", str(arguments.steps), "--steps-between", "2"]
@@ -118,10 +118,12 @@ def kill_and_resume(kind, arguments, folder: Path, chance: random.Random) -> Tal
                 process.wait(timeout=chance.uniform(0, seconds))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
-            if process.wait() == -signal.SIGKILL:
-                tally.kills += 1
+            killed = process.wait() == -signal.SIGKILL
+            tally.kills += killed
+            if killed and not work.done.exists():
                 continue
-        finish(process)
+        if process.poll() != -signal.SIGKILL:
+            finish(process)
         work.compare(unbroken, tally)
         tally.finished += 1
         if tally.kills == arguments.kills:
@@ -130,10 +132,8 @@ def kill_and_resume(kind, arguments, folder: Path, chance: random.Random) -> Tal
 
 
 def clear(work) -> None:
-    if work.output.is_dir():
-        shutil.rmtree(work.output)
-    else:
-        work.output.unlink()
+    for path in work.output.parent.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def main() -> None:

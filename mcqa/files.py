@@ -6,6 +6,8 @@ The trap: a rename may reach the disk before what was written; so the content is
 import contextlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from mcqa.errors import ConfigError, RunError
@@ -34,6 +36,25 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
         with contextlib.suppress(OSError):  # what stood in the way of writing is told already
             temporary.unlink(missing_ok=True)
     return path
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a folder to write into, which becomes `path` at the end and is gone after an error.
+
+    Args:
+        path: a folder that is empty or not there.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if path.is_dir():
+            path.rmdir()
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def not_written(path: str | os.PathLike, error: OSError) -> RunError:

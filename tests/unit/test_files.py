@@ -6,7 +6,7 @@ import os
 import pytest
 
 from mcqa.errors import RunError
-from mcqa.files import write_whole
+from mcqa.files import whole_folder, write_whole
 
 
 @pytest.fixture
@@ -37,3 +37,22 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
         write_whole(tmp_path / "file" / "inside", "text")
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "model"
+    path.mkdir()
+
+    def save(error=None):
+        with whole_folder(path) as inside:
+            (inside / "config.json").write_text("{}")
+            if error:
+                raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        save(KeyboardInterrupt())
+    assert list(tmp_path.iterdir()) == [path]
+    assert not list(path.iterdir())
+    save()
+    assert list(tmp_path.iterdir()) == [path]
+    assert [file.name for file in path.iterdir()] == ["config.json"]
