@@ -92,9 +92,7 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
     return checkpoint
 
 
-def _fit(
-    setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None
-) -> RecipeTrainer:
+def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None) -> RecipeTrainer:
     """Train, or go on training, and return the Trainer."""
     config, folder = setup.config, setup.folder
     collate, padding = setup.objective.collate, setup.tokenizer.pad_token_id

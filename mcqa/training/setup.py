@@ -36,7 +36,6 @@ from mcqa.training.questions import TrainingData, load_training, load_validation
 from mcqa.training.trackers import check_trackers
 from mcqa.work import digest_questions
 
-
 # Settings that a run may be gone on with in another way: `Setup.work` holds what they lead to, or
 # they change no result.
 BY_CONTENT = {"model", "data_format", "label_base", "field", "unlabelled", "skip_invalid"}
