@@ -108,6 +108,7 @@ class Partial:
         announce: Callable[[str], None] = lambda line: None,
     ):
         self.path, self.scorer = path, scorer
+        self._again = "the same command" + (", without --overwrite," if overwrite else "")
         if overwrite or not path.exists():
             write_whole(path, json.dumps({"work": work}) + "\n")
         self._lines = _read(path, work)
@@ -143,7 +144,7 @@ class Partial:
             self._file.close()
         if kind is KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"interrupted. {self.answers:,} answers are kept in {self.path}; the same command "
+                f"interrupted. {self.answers:,} answers are kept in {self.path}; {self._again} "
                 "goes on from there."
             ) from None
 
