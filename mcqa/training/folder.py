@@ -110,7 +110,7 @@ def telling_how_to_go_on(folder: Path) -> Iterator[None]:
 
     Raises:
         KeyboardInterrupt: again, with that as its text.
-        RunError: there is not enough memory, or a file cannot be written.
+        RunError: there is not enough memory, or the disk is full.
     """
     try:
         yield
@@ -120,14 +120,12 @@ def telling_how_to_go_on(folder: Path) -> Iterator[None]:
         reason = str(error).partition("\n")[0]
         if is_out_of_memory(error):
             raise RunError(
-                "not enough memory to train. Halve batch_size and double accumulation, which makes "
-                "the same steps; set gradient_checkpointing; or use quantization nf4. "
-                f"{_what_is_kept(folder)}"
+                "not enough memory to train. Set gradient_checkpointing; or start anew with half "
+                "the batch_size and double the accumulation, which makes the same steps, or with "
+                f"quantization nf4. {_what_is_kept(folder)}"
             ) from error
         if isinstance(error, (OSError, SafetensorError)) or "PytorchStreamWriter" in reason:
-            raise RunError(
-                f"{folder}: a file cannot be read or written ({reason}). {_what_is_kept(folder)}"
-            ) from error
+            raise RunError(f"training stopped: {reason}. {_what_is_kept(folder)}") from error
         raise
 
 

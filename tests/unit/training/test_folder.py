@@ -50,7 +50,7 @@ def test_other_work_is_not_gone_on_with(folder):
     ("error", "kind", "message"),
     [
         (KeyboardInterrupt(), KeyboardInterrupt, "interrupted. Step 10 is kept in"),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried"), RunError, "Halve batch_size"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried"), RunError, "half the batch_size"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9"), RunError, "accumulation"),
         (MemoryError(), RunError, "gradient_checkpointing"),
         (OSError(errno.ENOSPC, "No space left on device"), RunError, "No space left on device"),
