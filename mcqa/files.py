@@ -1,26 +1,68 @@
-"""Write a file all or nothing, and find out beforehand whether that will work."""
+"""Write a file all or nothing, and find out beforehand whether that will work.
 
+The trap: a rename may reach the disk before what was written; so the content is synced first.
+"""
+
+import contextlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from mcqa.errors import ConfigError
+from mcqa.errors import ConfigError, RunError
 
 
 def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
     """Write a file under a temporary name, then rename it, and return its path.
 
     An interruption leaves the file as it was before. Missing folders are made.
+
+    Raises:
+        RunError: it cannot be written, for instance because the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise not_written(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stood in the way of writing is told already
+            temporary.unlink(missing_ok=True)
     return path
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a folder to write into, which becomes `path` at the end and is gone after an error.
+
+    Args:
+        path: a folder that is empty or not there.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if path.is_dir():
+            path.rmdir()
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def not_written(path: str | os.PathLike, error: OSError) -> RunError:
+    """Return the error of a file that could not be written, in one line."""
+    return RunError(
+        f"{path}: cannot be written ({error.strerror or error}). What was there before is kept; "
+        "make room or choose another output, and give the command again."
+    )
 
 
 def require_folder(path: str | os.PathLike) -> Path:

@@ -1,4 +1,4 @@
-"""How much memory a piece of work took at most.
+"""How much memory a piece of work took at most, and whether it failed for want of more.
 
 On a GPU it is what PyTorch's allocator held there. Elsewhere it is the process's resident set:
 Python, libraries and weights included, and whatever earlier work in the same process left behind.
@@ -39,6 +39,15 @@ class PeakMemory:
 
             return torch.cuda.max_memory_allocated(self.device)
         return _status("VmHWM")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether an error means that a GPU's or this machine's memory did not suffice."""
+    import torch
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return known or should_reduce_batch_size(error)
 
 
 def _reset(device: str) -> int | None:

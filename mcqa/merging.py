@@ -11,6 +11,7 @@ from pathlib import Path
 from heads.multiple_choice import DecoderForMultipleChoice
 from mcqa.checkpoints import attach_adapter
 from mcqa.errors import ConfigError, RunError
+from mcqa.files import whole_folder
 from mcqa.quiet import quiet_loading
 from mcqa.recipes.table import DEFAULT, RECIPES
 
@@ -115,11 +116,11 @@ def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Pa
         auto_class=auto_class,
         how=" after `import heads`, or with `trust_remote_code=True`" if carries_code else "",
     )
-    with quiet_loading():
+    with whole_folder(folder) as inside, quiet_loading():
         # What loading did to a quantized file is not to be done backwards.
-        model.save_pretrained(folder, save_original_format=False)
-        tokenizer.save_pretrained(folder)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+        model.save_pretrained(inside, save_original_format=False)
+        tokenizer.save_pretrained(inside)
+        (inside / "README.md").write_text(card, encoding="utf-8")
     return folder
 
 

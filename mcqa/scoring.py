@@ -11,7 +11,8 @@ result.calibrated(scorer.temperature).probabilities
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -25,9 +26,10 @@ from mcqa.backbones import (
 )
 from mcqa.checkpoints import attach_adapter, read_record
 from mcqa.encoding import EncodedQuestion, Encoder
-from mcqa.errors import ConfigError
+from mcqa.errors import ConfigError, RunError
 from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations import NAMES, get_formulation
+from mcqa.memory import is_out_of_memory
 from mcqa.parsing import FALLBACKS, PARSERS
 from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
@@ -50,6 +52,9 @@ class Scorer:
         temperature: what training's validation questions say the scores are to be divided by;
             None where that is not known, or was fitted on other scores than these.
         settings: the scorer's own, passed on to its function.
+
+    Attributes:
+        batch_limit: the most questions a forward pass, once memory did not suffice for more.
     """
 
     def __init__(
@@ -69,6 +74,8 @@ class Scorer:
         self.name = name
         self.formulation = formulation.NAME
         self.temperature = temperature
+        self.settings = settings
+        self.batch_limit: int | None = None
         self._score = functools.partial(formulation.SCORERS[name], **settings)
 
     @property
@@ -89,6 +96,7 @@ class Scorer:
         questions: Sequence[Question],
         batch_size: int = 16,
         on_progress: Callable[[int], None] | None = None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
     ) -> list[Prediction]:
         """Score questions, longest first, and return their predictions in the order given.
 
@@ -96,32 +104,63 @@ class Scorer:
             questions: what to answer; labels are carried through, never looked at.
             batch_size: questions a forward pass; scores do not depend on it, beyond rounding.
             on_progress: called after each batch with how many questions it had.
+            kept: each batch's predictions by its number. Those that are there are taken over from
+                an earlier call with the same arguments, the others are put in as they come.
 
         Raises:
             ConfigError: the batch size is not positive.
             EncodingError: a question's options do not fit into the model's context.
+            RunError: there is not enough memory for one question.
         """
-        return self.score_encoded(self.encoder.encode(questions), batch_size, on_progress)
+        return self.score_encoded(self.encoder.encode(questions), batch_size, on_progress, kept)
 
     def score_encoded(
         self,
         encoded: Sequence[EncodedQuestion],
         batch_size: int = 16,
         on_progress: Callable[[int], None] | None = None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
     ) -> list[Prediction]:
         """Score questions that are token ids already; otherwise as `score_many`."""
         if batch_size < 1:
             raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
+        kept = {} if kept is None else kept
         predictions: list[Prediction | None] = [None] * len(encoded)
-        for indices in _batches(encoded, batch_size):
-            batch = [encoded[index] for index in indices]
-            with torch.inference_mode():
-                results = self._score(self.model, self.tokenizer, batch)
-            for index, prediction in zip(indices, results, strict=True):
-                predictions[index] = replace(prediction, truncated=encoded[index].truncated)
+        for number, indices in enumerate(_batches(encoded, batch_size)):
+            if number not in kept:
+                kept[number] = self._score_batch([encoded[index] for index in indices])
+            for index, prediction in zip(indices, kept[number], strict=True):
+                predictions[index] = prediction
             if on_progress:
                 on_progress(len(indices))
         return predictions
+
+    def _score_batch(self, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
+        """Score a batch, in parts of `batch_limit` questions once it was too large."""
+        results: list[Prediction] = []
+        while len(results) < len(batch):
+            part = batch[len(results) :][: self.batch_limit]
+            try:
+                with torch.inference_mode():
+                    results += self._score(self.model, self.tokenizer, part)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(part, error)
+        return [replace(p, truncated=e.truncated) for p, e in zip(results, batch, strict=True)]
+
+    def _halve(self, part: Sequence[EncodedQuestion], error: Exception) -> None:
+        if len(part) == 1:
+            raise RunError(
+                f"question {part[0].question.id!r}: not enough memory even for it alone. Lower "
+                "--max-length, use --quantization nf4, or a device with more memory."
+            ) from error
+        self.batch_limit = len(part) // 2
+        warnings.warn(
+            f"Not enough memory for {len(part)} questions at once; going on with at most "
+            f"{self.batch_limit}. Scores do not depend on that, beyond rounding.",
+            stacklevel=4,
+        )
 
 
 def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[int]]:

@@ -35,6 +35,7 @@ FLOORS = {
     "mcqa.data.bundled": 1,
     "mcqa.prompts": 1,
     "mcqa.parsing": 1,
+    "mcqa.work": 1,
     "mcqa.evaluation": 1,
     "mcqa.question": 0,
     "mcqa.errors": 0,

@@ -65,7 +65,9 @@ def run_demo(
     for name, spec in (tuned | base).items():
         scored = folder / "evaluation" / name.replace(", ", "-").replace(" ", "_")
         with progress(len(test), name) as on_progress:
-            evaluations.append(evaluate(spec, name, test, scored, on_progress=on_progress))
+            evaluations.append(
+                evaluate(spec, name, test, scored, on_progress=on_progress, overwrite=True)
+            )
     facts = clusters_of(test, source="bundled")
     details = {
         "Model": f"{ALIAS}, 4-bit (NF4) while tuned, bfloat16 untrained",

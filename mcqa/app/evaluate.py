@@ -1,30 +1,30 @@
 """Score the same questions with one or more models, and compare them fairly."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mcqa import checkpoints
-from mcqa.app.folder import Evaluation, Record, Validation, write_answers, write_record
-from mcqa.app.orders import (
-    PERMUTATIONS,
-    OrderedAnswer,
-    Orders,
-    Plan,
-    mapped_back,
-    reorder,
-    write_orders,
+from mcqa.app.folder import (
+    PREDICTIONS,
+    Evaluation,
+    Record,
+    Validation,
+    write_answers,
+    write_record,
 )
+from mcqa.app.orders import PERMUTATIONS, Orders, Plan, write_orders
+from mcqa.app.partial import Partial, describe_work, partial_path
 from mcqa.app.results import METRICS, write_results
+from mcqa.app.score import encode_timed, score_orders, score_timed
 from mcqa.app.validation import UNSCORED, own_validation
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import Prediction
 from mcqa.files import write_json
 from mcqa.formulations import NAMES, get_formulation
-from mcqa.memory import PeakMemory
 from mcqa.question import Question
-from mcqa.scoring import Scorer, load_scorer
+from mcqa.scoring import load_scorer
+from mcqa.work import digest_questions
 
 
 @dataclass(frozen=True)
@@ -43,52 +43,6 @@ class ModelSpec:
         return cls(text, scorer)
 
 
-def score_timed(
-    scorer: Scorer,
-    questions: Sequence[Question],
-    batch_size: int,
-    on_progress: Callable[[int], None] | None = None,
-) -> tuple[list[Prediction], float]:
-    """Score questions and return their predictions and the seconds that took."""
-    started = time.perf_counter()
-    predictions = scorer.score_many(questions, batch_size, on_progress)
-    return predictions, time.perf_counter() - started
-
-
-def score_orders(
-    scorer: Scorer,
-    questions: Sequence[Question],
-    predictions: Sequence[Prediction],
-    plan: Plan,
-    batch_size: int,
-    on_progress: Callable[[int], None] | None = None,
-) -> Orders:
-    """Score each question in all its orders but the original one.
-
-    Each pass has the batches of the first one, as far as it asks the same questions. So where the
-    prompt does not list the options, every score must come out the same to the last bit.
-
-    Args:
-        scorer: what answers.
-        questions: what to ask.
-        predictions: its answers in the original order, one per question.
-        plan: the orders.
-        batch_size, on_progress: see `Scorer.score_many`.
-    """
-    started = time.perf_counter()
-    answers = [
-        [OrderedAnswer(p.id, orders[0], p.scores, p.choice)]
-        for p, orders in zip(predictions, plan.orders, strict=True)
-    ]
-    for nth in range(1, max(map(len, plan.orders), default=0)):
-        places = [place for place, orders in enumerate(plan.orders) if nth < len(orders)]
-        asked = [reorder(questions[place], plan.orders[place][nth]) for place in places]
-        results = scorer.score_many(asked, batch_size, on_progress)
-        for place, result in zip(places, results, strict=True):
-            answers[place].append(mapped_back(result, plan.orders[place][nth]))
-    return Orders(plan.kind, plan.seed, time.perf_counter() - started, answers)
-
-
 def evaluate(
     spec: ModelSpec,
     name: str,
@@ -97,6 +51,8 @@ def evaluate(
     *,
     batch_size: int = 16,
     on_progress: Callable[[int], None] | None = None,
+    announce: Callable[[str], None] = lambda line: None,
+    overwrite: bool = False,
     plan: Plan | None = None,
     validation_questions: Sequence[Question] = (),
     validation_note: str = "",
@@ -104,7 +60,8 @@ def evaluate(
 ) -> Evaluation:
     """Score questions with one model, and write its predictions and `metrics.json`.
 
-    With a plan also `permutations.jsonl`; without, one that was left there is taken away.
+    With a plan also `permutations.jsonl`; without, one that was left there is taken away. Answers
+    that an interrupted call kept are taken over; `compare_evaluations` removes what is kept.
 
     Args:
         spec: model and scorer.
@@ -112,6 +69,7 @@ def evaluate(
         questions: what to answer.
         folder: where to write.
         batch_size, on_progress: see `Scorer.score_many`.
+        announce, overwrite: see `mcqa.app.partial.Partial`.
         plan: the orders of their options in which to ask them; None for their own alone.
         validation_questions: what to score besides, neither timed nor counted; without any a
             run's own validation questions take their place.
@@ -121,23 +79,31 @@ def evaluate(
     if spec.scorer != "generate":
         settings = {k: v for k, v in settings.items() if k not in ("parser", "fallback")}
     scorer = load_scorer(spec.model, spec.scorer, **settings)
-    memory = PeakMemory(str(scorer.model.device))
-    predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
-    metrics = summarize(predictions, seconds, memory.bytes)
-    if not any(prediction.scores for prediction in predictions):
-        validation = Validation([], UNSCORED)
-    elif validation_questions:
-        answered = scorer.score_many(validation_questions, batch_size, on_progress)
-        validation = Validation(answered, validation_note)
-    else:
-        validation = own_validation(spec.model, scorer, predictions)
-    (folder / PERMUTATIONS).unlink(missing_ok=True)
-    write_answers(folder, predictions, validation)
-    write_json(folder / METRICS, metrics)
-    orders = None
-    if plan:
-        orders = score_orders(scorer, questions, predictions, plan, batch_size, on_progress)
-        write_orders(folder, orders)
+    encoded, encoding = encode_timed(scorer, questions)
+    work = describe_work(
+        scorer,
+        encoded,
+        batch_size,
+        validation=digest_questions(validation_questions),
+        permutations=plan and f"{plan.kind}, seed {plan.seed}",
+    )
+    path, orders = partial_path(folder / PREDICTIONS), None
+    with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
+        part = partial.part("questions")
+        predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
+        metrics = summarize(predictions, encoding + seconds, part.peak_memory_bytes)
+        if not any(prediction.scores for prediction in predictions):
+            validation = Validation([], UNSCORED)
+        elif validation_questions:
+            part = partial.part("validation")
+            answered = scorer.score_many(validation_questions, batch_size, on_progress, part)
+            validation = Validation(answered, validation_note)
+        else:
+            validation = own_validation(spec.model, scorer, predictions)
+        if plan:
+            how = batch_size, on_progress, partial.part
+            orders = score_orders(scorer, questions, predictions, plan, *how)
+    _write(folder, predictions, metrics, validation, orders)
     return Evaluation(
         name=name,
         folder=folder,
@@ -149,6 +115,20 @@ def evaluate(
         validation=validation,
         orders=orders,
     )
+
+
+def _write(
+    folder: Path,
+    predictions: Sequence[Prediction],
+    metrics: dict,
+    validation: Validation,
+    orders: Orders | None,
+) -> None:
+    (folder / PERMUTATIONS).unlink(missing_ok=True)
+    write_answers(folder, predictions, validation)
+    write_json(folder / METRICS, metrics)
+    if orders:
+        write_orders(folder, orders)
 
 
 def _cost(model: str) -> dict | None:
@@ -175,6 +155,8 @@ def compare_evaluations(
 ) -> list[dict]:
     """Compare every pair, and write what `mcqa.app.results.write_results` writes.
 
+    Answers that were kept in case of an interruption are removed then.
+
     Args:
         evaluations: what to show; their folders are in `folder`, or are it.
         folder: where to write.
@@ -195,7 +177,10 @@ def compare_evaluations(
         questions=questions,
     )
     write_record(folder, record)
-    return write_results(folder, record)
+    comparisons = write_results(folder, record)
+    for evaluation in evaluations:
+        partial_path(evaluation.folder / PREDICTIONS).unlink(missing_ok=True)
+    return comparisons
 
 
 def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:

@@ -1,7 +1,7 @@
 """The command line: `mcqa COMMAND`. A command's module is imported when the command is used.
 
-Exit codes: 0 fine, 1 failure, 2 bad input or usage. An error is one red line; `--debug` anywhere
-on the line shows the traceback.
+Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted by Ctrl-C. An error is one red
+line; `--debug` anywhere on the line shows the traceback.
 """
 
 import importlib
@@ -59,8 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         result = app.main(args=arguments, prog_name="mcqa", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
-    except click.exceptions.Abort:
-        _fail("interrupted.", 1)
+    except click.exceptions.Abort as stop:  # click's word for a KeyboardInterrupt, its cause
+        _fail(str(stop.__cause__ or "") or "interrupted.", 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

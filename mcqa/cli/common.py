@@ -198,6 +198,10 @@ cluster_option = click.option(
 )
 
 
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Forget the answers that an interrupted run kept."
+)
+
 format_option = click.option(
     "--format",
     "output_format",

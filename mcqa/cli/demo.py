@@ -20,13 +20,16 @@ def command(output, train_questions, seed):
     from mcqa.app.demo import run_demo
 
     folder = Path(output)
-    evaluations, comparisons = run_demo(
-        folder,
-        train_questions=train_questions,
-        seed=seed,
-        announce=say,
-        progress=progress,
-        details=report_details(),
-    )
+    try:
+        evaluations, comparisons = run_demo(
+            folder,
+            train_questions=train_questions,
+            seed=seed,
+            announce=say,
+            progress=progress,
+            details=report_details(),
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted. The same command starts anew.") from None
     print_evaluations(evaluations, comparisons)
     say(f"Results: {folder}   Page: {folder / 'report.html'}")

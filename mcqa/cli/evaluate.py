@@ -14,6 +14,7 @@ from mcqa.cli.common import (
     gather_reading,
     load_data,
     options,
+    overwrite_option,
     print_evaluations,
     print_json,
     progress,
@@ -41,6 +42,7 @@ from mcqa.cli.common import (
     "options), or K orders drawn with --seed.",
 )
 @click.option("--output", default="runs/evaluation", show_default=True, help="Folder to write.")
+@overwrite_option
 @format_option
 def command(
     models,
@@ -57,6 +59,7 @@ def command(
     validation_limit,
     cluster_by,
     output,
+    overwrite,
     output_format,
     batch_size,
     shots,
@@ -74,6 +77,7 @@ def command(
     told before and after a temperature, fitted on the validation questions given here or on those
     of a run's training; on the same questions pairs of models are combined. With --permutations
     also permutations.jsonl, and how many answers change with the order.
+    Stopped by whatever, the same command goes on with what is answered already.
 
     \b
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
@@ -118,6 +122,8 @@ def command(
                     folder if len(specs) == 1 else folder / folder_name(name),
                     batch_size=batch_size,
                     on_progress=on_progress,
+                    announce=say,
+                    overwrite=overwrite,
                     plan=plan,
                     validation_questions=held_out,
                     validation_note=held_out_note,

@@ -9,6 +9,7 @@ from mcqa.cli.common import (
     gather_reading,
     load_data,
     options,
+    overwrite_option,
     print_json,
     progress,
     say,
@@ -21,6 +22,7 @@ from mcqa.report import numbers
 @click.option("--model", required=True, help="smollm2-135m, a folder, a run folder or a Hub id.")
 @options(data_options, scoring_options)
 @click.option("--output", required=True, help="Predictions file to write (JSON lines).")
+@overwrite_option
 @format_option
 def command(
     model,
@@ -33,6 +35,7 @@ def command(
     unlabelled,
     skip_invalid,
     output,
+    overwrite,
     output_format,
     batch_size,
     shots,
@@ -43,25 +46,33 @@ def command(
 ):
     """Score the questions of DATA with MODEL and write one line per question.
 
+    Stopped by whatever, the same command goes on with what is answered already.
+
     \b
     mcqa score --model smollm2-135m --data bundled --output predictions.jsonl
     mcqa score --model runs/demo/multiple_choice --data test.jsonl --output p.jsonl
     """
-    from mcqa.app.evaluate import score_timed
+    from mcqa.app.score import score
     from mcqa.evaluation.metrics import summarize
-    from mcqa.evaluation.predictions import write_predictions
     from mcqa.files import require_file
     from mcqa.scoring import load_scorer
 
-    folder = require_file(output).parent
+    output = require_file(output)
     reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
-    questions, account = load_data(data, split, limit, reading, folder)
+    questions, account = load_data(data, split, limit, reading, output.parent)
     examples = draw_shots(shots, shots_data, shots_split, seed, reading)
     scorer = load_scorer(model, shots=examples, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
     with progress(len(questions), model) as on_progress:
-        predictions, seconds = score_timed(scorer, questions, batch_size, on_progress)
-    write_predictions(output, predictions)
+        predictions, seconds = score(
+            scorer,
+            questions,
+            output,
+            batch_size=batch_size,
+            on_progress=on_progress,
+            announce=say,
+            overwrite=overwrite,
+        )
     metrics = summarize(predictions, seconds) | account.counts()
     if output_format == "json":
         print_json(metrics)

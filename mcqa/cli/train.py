@@ -6,6 +6,7 @@ in YAML and on the command line.
 
 import types
 import typing
+from pathlib import Path
 
 import click
 
@@ -46,9 +47,11 @@ def _command(formulation: str, purpose: str) -> click.Command:
     def train_it(config, output_format, **flags):
         flags = {name: value for name, value in flags.items() if value not in (None, ())}
         settings = load_config(config, flags)
+        from mcqa.training.folder import telling_how_to_go_on
         from mcqa.training.run import train
 
-        record = train(formulation, settings, announce=say)
+        with telling_how_to_go_on(Path(settings.output)):
+            record = train(formulation, settings, announce=say)
         if output_format == "json":
             print_json(record)
 

@@ -102,11 +102,25 @@ class Prediction:
         return replace(self, probabilities=_softmax(cooled))
 
     def to_json(self) -> str:
-        """Return one line of `predictions.jsonl`, without the fields only generation fills."""
+        """Return one line of `predictions.jsonl`."""
+        return json.dumps(self.to_row(), ensure_ascii=False)
+
+    def to_row(self) -> dict:
+        """Return the prediction as JSON holds it, without the fields only generation fills."""
         row = asdict(self)
         if self.text is None:
             del row["text"], row["parsed"]
-        return json.dumps(row, ensure_ascii=False)
+        return row
+
+    @classmethod
+    def from_row(cls, row: dict) -> "Prediction":
+        """Return the prediction that `to_row` made a row of.
+
+        Raises:
+            TypeError, KeyError: it is no such row.
+        """
+        pairs = {name: row[name] and tuple(row[name]) for name in ("scores", "probabilities")}
+        return cls(**row | pairs)
 
 
 def _softmax(scores: Sequence[float]) -> tuple[float, ...]:
@@ -138,10 +152,7 @@ def read_predictions(path: str | os.PathLike) -> list[Prediction]:
 
 def _parse(line: str, where: str) -> Prediction:
     try:
-        row = json.loads(line)
-        for name in ("scores", "probabilities"):
-            row[name] = None if row[name] is None else tuple(row[name])
-        return Prediction(**row)
+        return Prediction.from_row(json.loads(line))
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"{where}: not a line of a predictions file ({error}); "

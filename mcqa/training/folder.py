@@ -1,17 +1,30 @@
-"""The run folder before training: what may be written there, and what is there already."""
+"""The run folder while it is not finished: what may be written there, and what is there to go on.
 
+The trap: a killed process leaves half a checkpoint, and Transformers would resume from it. The
+Trainer writes its state last, so a checkpoint is whole where that can be read.
+"""
+
+import contextlib
+import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+from safetensors import SafetensorError
+from transformers.trainer import TRAINER_STATE_NAME
 
 from mcqa.backbones import RUN_FILE
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
 from mcqa.data.reader import REJECTED
-from mcqa.errors import ConfigError
-from mcqa.files import require_folder
+from mcqa.errors import ConfigError, RunError
+from mcqa.files import require_folder, write_json
+from mcqa.memory import is_out_of_memory
 from mcqa.training.progress import LOG_FILE
+from mcqa.work import tell_changes
 
 CHECKPOINTS = "checkpoints"
 TRACKED = "tracking"
+STARTED = "started.json"
 
 
 def check_run_folder(path: str, *, resume: bool, overwrite: bool) -> Path:
@@ -40,9 +53,105 @@ def has_checkpoint(folder: Path) -> bool:
     return any(folder.glob(f"{CHECKPOINTS}/checkpoint-*"))
 
 
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run folder, None where there is none."""
+    whole = [path for path in folder.glob(f"{CHECKPOINTS}/checkpoint-*") if _is_whole(path)]
+    return max(whole, key=_step, default=None)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
+    """Write down what is trained, or make sure that it is what the last checkpoint is of.
+
+    Half a checkpoint is removed.
+
+    Args:
+        folder: the run folder.
+        work: what decides the result.
+        resume: whether to go on.
+
+    Returns:
+        The checkpoint to go on from, None to start at the beginning.
+
+    Raises:
+        ConfigError: the checkpoint is of other work.
+    """
+    checkpoint = last_checkpoint(folder) if resume else None
+    started = folder / STARTED
+    if checkpoint and started.is_file():
+        changes = tell_changes(json.loads(started.read_text(encoding="utf-8")), work)
+        if changes:
+            raise ConfigError(
+                f"{folder} holds an unfinished run of other work:\n{changes}\n"
+                "Give the settings of then to go on, or pass --overwrite instead of --resume to "
+                "start anew."
+            )
+    for path in folder.glob(f"{CHECKPOINTS}/checkpoint-*"):
+        if not _is_whole(path):
+            shutil.rmtree(path)
+    write_json(started, work)
+    return checkpoint
+
+
+@contextlib.contextmanager
+def telling_how_to_go_on(folder: Path) -> Iterator[None]:
+    """Say what is kept where a run ends by Ctrl-C, or for want of memory or disk.
+
+    Raises:
+        KeyboardInterrupt: again, with that as its text.
+        RunError: there is not enough memory, or the disk is full.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted. {_what_is_kept(folder)}") from None
+    except (RuntimeError, MemoryError, OSError, SafetensorError) as error:
+        reason = str(error).partition("\n")[0]
+        if is_out_of_memory(error):
+            raise RunError(
+                "not enough memory to train. Set gradient_checkpointing; or start anew with half "
+                "the batch_size and double the accumulation, which makes the same steps, or with "
+                f"quantization nf4. {_what_is_kept(folder)}"
+            ) from error
+        if isinstance(error, (OSError, SafetensorError)) or "PytorchStreamWriter" in reason:
+            raise RunError(f"training stopped: {reason}. {_what_is_kept(folder)}") from error
+        raise
+
+
+def _what_is_kept(folder: Path) -> str:
+    if (folder / RUN_FILE).exists():
+        return f"The finished run in {folder} is as it was."
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        return "No checkpoint was written yet; the same command starts anew."
+    return (
+        f"Step {_step(checkpoint)} is kept in {checkpoint}; the same command with --resume goes on "
+        "from there."
+    )
+
+
 def clear_run(folder: Path) -> None:
     """Remove an earlier run, and nothing that is not a run's."""
-    for name in (RUN_FILE, LOG_FILE, ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, REJECTED):
+    for name in (
+        RUN_FILE,
+        STARTED,
+        LOG_FILE,
+        ADAPTER_FILE,
+        TRAINED_FILE,
+        VALIDATION_FILE,
+        REJECTED,
+    ):
         (folder / name).unlink(missing_ok=True)
     for name in (CHECKPOINTS, TRACKED):
         shutil.rmtree(folder / name, ignore_errors=True)

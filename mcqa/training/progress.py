@@ -35,7 +35,8 @@ class TrainingLog(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs):
         kept = []
         if self.path.exists():
-            entries = map(json.loads, self.path.read_text(encoding="utf-8").splitlines())
+            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last may be half
+            entries = map(json.loads, lines)
             kept = [entry for entry in entries if entry["step"] <= state.global_step]
         write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._first_step = state.global_step

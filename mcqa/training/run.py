@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 
 from transformers import PrinterCallback
 
@@ -22,7 +23,7 @@ from mcqa.recipes.building import finish
 from mcqa.training.arguments import pick_optimizer, trainer_arguments
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
-from mcqa.training.folder import TRACKED, clear_run, has_checkpoint
+from mcqa.training.folder import STARTED, TRACKED, begin, clear_run
 from mcqa.training.progress import LOG_FILE, TrainingLog
 from mcqa.training.schedules import recipe_callbacks
 from mcqa.training.setup import Setup, prepare
@@ -51,10 +52,10 @@ def train(
             removed then.
     """
     setup = prepare(formulation_name, config, announce)
-    _begin(setup, announce)
+    checkpoint = _begin(setup, announce)
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
     log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
-    trainer = _fit(setup, optimizer, log)
+    trainer = _fit(setup, optimizer, log, checkpoint)
     cost = {
         "seconds": log.seconds,
         "peak_memory_bytes": memory.bytes,
@@ -67,15 +68,17 @@ def train(
     outcome = {**cost, "optimizer": optimizer, **_outcome(trainer.state, config), **validated}
     record = _record(setup, adapted_modules(model), outcome)
     record = save_run(setup.folder, model, setup.tokenizer, record, model_card(record))
+    (setup.folder / STARTED).unlink()
     announce(f"Trained in {record['seconds']:.0f} s: {setup.folder}")
     return record
 
 
-def _begin(setup: Setup, announce: Callable[[str], None]) -> None:
-    """Clear the run folder where asked to, and say what will be done."""
+def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
+    """Clear the run folder where asked to, say what will be done, and from which checkpoint on."""
     config, training, validation = setup.config, setup.training, setup.validation
     if config.overwrite:
         clear_run(setup.folder)
+    checkpoint = begin(setup.folder, setup.work, resume=config.resume)
     for remark in (*training.remarks(), *validation.remarks()):
         announce(remark)
     rejected = [*training.account.rejected, *validation.account.rejected]
@@ -86,9 +89,10 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> None:
         f"({config.recipe}, {config.template}, {config.quantization}, {setup.device}); "
         f"{trainable_parameters(setup.model):,} trainable parameters; run folder {setup.folder}"
     )
+    return checkpoint
 
 
-def _fit(setup: Setup, optimizer: str, log: TrainingLog) -> RecipeTrainer:
+def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None) -> RecipeTrainer:
     """Train, or go on training, and return the Trainer."""
     config, folder = setup.config, setup.folder
     collate, padding = setup.objective.collate, setup.tokenizer.pad_token_id
@@ -108,7 +112,7 @@ def _fit(setup: Setup, optimizer: str, log: TrainingLog) -> RecipeTrainer:
             eval_dataset=setup.validation_examples,
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=config.resume and has_checkpoint(folder))
+        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     return trainer
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 
+import mcqa
 from mcqa.backbones import (
     ModelReference,
     context_length,
@@ -20,7 +22,7 @@ from mcqa.backbones import (
     pick_device,
     resolve_model,
 )
-from mcqa.checkpoints import attach_adapter, read_record
+from mcqa.checkpoints import attach_adapter, read_record, weights_checksum
 from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
@@ -32,6 +34,13 @@ from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import check_run_folder
 from mcqa.training.questions import TrainingData, load_training, load_validation
 from mcqa.training.trackers import check_trackers
+from mcqa.work import digest_questions
+
+# Settings that a run may be gone on with in another way: `Setup.work` holds what they lead to, or
+# they change no result.
+BY_CONTENT = {"model", "data_format", "label_base", "field", "unlabelled", "skip_invalid"}
+BY_CONTENT |= {f"{of}{name}" for of in ("", "validation_") for name in ("data", "split", "limit")}
+WITHOUT_INFLUENCE = {"output", "resume", "overwrite", "report_to", "gradient_checkpointing"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +56,7 @@ class Setup:
         base_model: the name of the model without any adapter.
         head: the head's settings, None where there is none.
         model: what trains.
+        start: changes with the weights that it starts from.
         tokenizer: its tokenizer.
         encoder: writes questions down as token ids.
         scorer: asks the model as it stands.
@@ -62,6 +72,7 @@ class Setup:
     base_model: str
     head: dict | None
     model: object
+    start: str
     tokenizer: PreTrainedTokenizerBase
     encoder: Encoder
     scorer: Scorer
@@ -69,6 +80,18 @@ class Setup:
     validation: TrainingData
     examples: Dataset
     validation_examples: Dataset | None
+
+    @property
+    def work(self) -> dict:
+        """What decides the trained weights, by the names in which a change is told."""
+        return {
+            "formulation": self.formulation.NAME,
+            "weights to start from": self.start,
+            "training questions": digest_questions(self.training.questions),
+            "validation questions": digest_questions(self.validation.questions),
+            **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
+            "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
+        }
 
 
 def prepare(
@@ -102,7 +125,7 @@ def prepare(
         announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
         head = formulation.head_settings(reference.path, tokenizer, **head_fields)
-    model = _trainable_model(formulation, reference, earlier, head, config, device)
+    model, start = _trainable_model(formulation, reference, earlier, head, config, device)
     room = context_length(model) - config.recipe_settings().get("virtual_tokens", 0)
     encoder = Encoder(
         tokenizer,
@@ -120,6 +143,7 @@ def prepare(
         base_model=earlier["base_model"] if earlier else config.model,
         head=head,
         model=model,
+        start=start,
         tokenizer=tokenizer,
         encoder=encoder,
         scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
@@ -166,21 +190,25 @@ def _trainable_model(
     head,
     config: TrainingConfig,
     device: str,
-):
+) -> tuple:
+    """Return the model, and what changes with the weights that it starts from."""
     base = resolve_model(earlier["base_model"]) if earlier else reference
     load = functools.partial(
         formulation.load_backbone, base.path, head=head, dtype=config.dtype, device=device
     )
     backbone = formulation.prepare_for_training(load(quantization=config.quantization))
+    start = weights_checksum(backbone)[:16]
     if earlier:
-        return attach_adapter(backbone, reference.path, earlier, trainable=True)
-    return add_recipe(
+        start += f" with {earlier['trained_sha256'][:16]}"
+        return attach_adapter(backbone, reference.path, earlier, trainable=True), start
+    model = add_recipe(
         backbone,
         config.recipe,
         head=formulation.head_modules(backbone),
         load_original=functools.partial(load, quantization="none"),
         **config.recipe_settings(),
     )
+    return model, start
 
 
 def _examples(encoded: list[EncodedQuestion], tokenizer, objective: Objective) -> Dataset | None:

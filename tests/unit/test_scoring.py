@@ -7,7 +7,7 @@ import torch
 
 import mcqa
 from heads.multiple_choice import LlamaForMultipleChoice
-from mcqa.errors import ConfigError, EncodingError, ModelError
+from mcqa.errors import ConfigError, EncodingError, ModelError, RunError
 from mcqa.question import Question
 from mcqa.scoring import load_scorer
 
@@ -259,3 +259,68 @@ def test_a_model_folder_with_a_damaged_configuration_is_refused(tmp_path, conten
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ModelError, match=str(tmp_path)):
         load_scorer(str(tmp_path), device="cpu")
+
+
+@pytest.fixture
+def small_memory(scorers, monkeypatch):
+    """Let `text` answer at most `room` questions at once, and remember how many it was asked."""
+
+    def shrink(room):
+        scorer, asked = scorers["text"], []
+        score = scorer._score
+
+        def scarce(model, tokenizer, batch):
+            asked.append(len(batch))
+            if len(batch) > room:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
+            return score(model, tokenizer, batch)
+
+        monkeypatch.setattr(scorer, "_score", scarce)
+        monkeypatch.setattr(scorer, "batch_limit", None)
+        return scorer, asked
+
+    return shrink
+
+
+def test_out_of_memory_halves_the_batch_says_so_and_changes_no_score(
+    scorers, tiny_questions, small_memory
+):
+    questions = [q for q in tiny_questions if len(q.options) == 3]
+    assert len(questions) == 9
+    whole = scorers["text"].score_many(questions, batch_size=6)
+    scorer, asked = small_memory(room=2)
+    with pytest.warns(UserWarning, match="Not enough memory for") as told:
+        halved = scorer.score_many(questions, batch_size=6)
+    assert asked == [6, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    assert [" ".join(str(w.message).split()[4:6]) for w in told.list] == [
+        "6 questions",
+        "3 questions",
+    ]
+    assert [p.id for p in halved] == [p.id for p in whole]
+    for one, other in zip(whole, halved, strict=True):
+        assert one.scores == pytest.approx(other.scores, rel=1e-5)
+
+
+def test_one_question_that_does_not_fit_is_an_error(small_memory):
+    scorer, _ = small_memory(room=0)
+    with pytest.raises(RunError, match=f"'{QUESTION.id}': not enough memory even for it alone"):
+        scorer.score(QUESTION)
+
+
+def test_an_error_that_is_not_about_memory_is_passed_on(scorers, monkeypatch):
+    def broken(model, tokenizer, batch):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(scorers["text"], "_score", broken)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        scorers["text"].score(QUESTION)
+
+
+def test_kept_batches_are_not_scored_again(scorers, tiny_questions, small_memory):
+    kept, questions = {}, tiny_questions[:8]
+    whole = scorers["text"].score_many(questions, batch_size=1, kept=kept)
+    assert sorted(kept) == list(range(8))
+    del kept[3], kept[6]
+    scorer, asked = small_memory(room=8)
+    assert scorer.score_many(questions, batch_size=1, kept=kept) == whole
+    assert asked == [1, 1]

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from mcqa.app.evaluate import score_orders
 from mcqa.app.orders import (
     Plan,
     describe_run_orders,
@@ -14,6 +13,7 @@ from mcqa.app.orders import (
     reorder,
     write_orders,
 )
+from mcqa.app.score import score_orders
 from mcqa.errors import ConfigError, DataError
 from mcqa.evaluation.predictions import Prediction
 from mcqa.question import Question
@@ -27,7 +27,7 @@ class Recorder:
     def __init__(self, scores):
         self.scores, self.asked = scores, []
 
-    def score_many(self, questions, batch_size=16, on_progress=None):
+    def score_many(self, questions, batch_size=16, on_progress=None, kept=None):
         self.asked += questions
         if on_progress:
             on_progress(len(questions))
@@ -35,6 +35,13 @@ class Recorder:
             Prediction.scored(q, self.scores(q.options), unit="nats", scorer="text", tokens=1)
             for q in questions
         ]
+
+
+class Kept(dict):
+    """Stand in for the answers that an interrupted pass would have kept: none."""
+
+    def __init__(self, name):
+        self.name, self.seconds = name, 0.0
 
 
 def by_text(options):
@@ -50,7 +57,7 @@ def asked(scores, questions, kind="cyclic"):
     predictions = scorer.score_many(questions)
     scorer.asked.clear()
     plan = Plan.of(kind, questions, seed=0)
-    return scorer, predictions, score_orders(scorer, questions, predictions, plan, 4)
+    return scorer, predictions, score_orders(scorer, questions, predictions, plan, 4, None, Kept)
 
 
 def describe(predictions, orders, **settings):

@@ -1,0 +1,222 @@
+"""Answers so far, in a file beside the one they are for, so that a killed run can go on.
+
+    predictions.partial.jsonl   a line that says what is being done,
+                                then a line per batch: its predictions, and what it took
+
+A line is a whole batch: what else is in a batch shows in a score's last bits, so that only a run
+that goes on batch by batch ends with the very numbers of an unbroken one. For the same reason it
+must be the same work: `describe_work` lists what decides the answers.
+
+The trap: a killed process or a full disk leaves half a line. The file is cut before the first line
+that cannot be read, and that batch is scored again.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import mcqa
+from mcqa.checkpoints import weights_checksum
+from mcqa.encoding import EncodedQuestion
+from mcqa.errors import ConfigError
+from mcqa.evaluation.predictions import Prediction
+from mcqa.files import not_written, write_whole
+from mcqa.memory import PeakMemory
+from mcqa.scoring import Scorer
+from mcqa.work import digest, digest_questions, tell_changes
+
+
+def partial_path(output: str | os.PathLike) -> Path:
+    """Return where the answers for a predictions file are kept until it is written.
+
+    >>> partial_path("runs/base/predictions.jsonl").as_posix()
+    'runs/base/predictions.partial.jsonl'
+    """
+    output = Path(output)
+    return output.with_name(f"{output.stem}.partial{output.suffix}")
+
+
+def describe_work(
+    scorer: Scorer, encoded: Sequence[EncodedQuestion], batch_size: int, **more
+) -> dict:
+    """Return what decides the answers, by the names in which a change is told.
+
+    Args:
+        scorer: what answers.
+        encoded: the questions, as it reads them.
+        batch_size: see `Scorer.score_many`.
+        more: what else is asked.
+    """
+    import torch
+
+    encoder, shots = scorer.encoder, scorer.encoder.shots
+    return {
+        "questions": digest_questions(e.question for e in encoded),
+        "scorer": scorer.name,
+        **scorer.settings,
+        "template": scorer.template,
+        "shots": shots and f"{shots.k}, seed {shots.seed}, of {digest_questions(shots.pool)}",
+        "chat": encoder.chat,
+        "system": encoder.system,
+        "max_length": encoder.max_length,
+        "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
+        "weights": weights_checksum(scorer.model)[:16],
+        "quantization": _quantization(scorer.model),
+        "dtype": str(scorer.model.dtype).removeprefix("torch."),
+        "device": scorer.model.device.type,
+        "batch_size": batch_size,
+        "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
+        **more,
+    }
+
+
+def _quantization(model) -> str:
+    config = getattr(model.config, "quantization_config", None)
+    if config is None:
+        return "none"
+    of_bitsandbytes = getattr(config, "quantization_method", None)
+    return of_bitsandbytes() if of_bitsandbytes else str(config.quant_method)
+
+
+class Partial:
+    """Keep a run's answers batch by batch; use it as a context.
+
+    Where the file is there already, its batches are taken over.
+
+    Args:
+        path: the file.
+        work: from `describe_work`.
+        scorer: what answers; how far it had to halve its batches is kept too.
+        overwrite: forget what is in the file.
+        announce: called with a line where answers are taken over.
+
+    Raises:
+        ConfigError: the file holds answers of other work.
+        KeyboardInterrupt: on leaving the context by one, with a line that says what is kept.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        work: dict,
+        scorer: Scorer,
+        *,
+        overwrite: bool = False,
+        announce: Callable[[str], None] = lambda line: None,
+    ):
+        self.path, self.scorer = path, scorer
+        self._again = "the same command" + (", without --overwrite," if overwrite else "")
+        if overwrite or not path.exists():
+            write_whole(path, json.dumps({"work": work}) + "\n")
+        self._lines = _read(path, work)
+        self.answers = sum(len(line["predictions"]) for line in self._lines)
+        if self._lines:
+            scorer.batch_limit = self._lines[-1]["batch_limit"]
+            announce(f"{self.answers:,} answers are taken over from {path}")
+        self.memory = PeakMemory(str(scorer.model.device))
+        self._file = path.open("ab")
+
+    def part(self, name: str) -> "Part":
+        """Return the batches of one pass over questions, to go on with."""
+        return Part([line for line in self._lines if line["part"] == name], name, self)
+
+    def append(self, line: dict) -> None:
+        """Write a batch down before the next one is scored.
+
+        Raises:
+            RunError: it cannot be written; what was written before is kept.
+        """
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise not_written(self.path, error) from error
+        self.answers += len(line["predictions"])
+
+    def __enter__(self) -> "Partial":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        with contextlib.suppress(OSError):  # of a line that is an error already
+            self._file.close()
+        if kind is KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted. {self.answers:,} answers are kept in {self.path}; {self._again} "
+                "goes on from there."
+            ) from None
+
+
+class Part(dict):
+    """Hold the predictions of each batch of a pass by the batch's number, and write down more.
+
+    Args:
+        lines: of the batches that are there.
+        name: of the pass.
+        partial: where to write.
+
+    Attributes:
+        seconds: how long the batches took that were there at the start.
+    """
+
+    def __init__(self, lines: Sequence[dict], name: str, partial: Partial):
+        super().__init__()
+        for line in lines:
+            predictions = [Prediction.from_row(row) for row in line["predictions"]]
+            super().__setitem__(line["batch"], predictions)
+        self.seconds = sum(line["seconds"] for line in lines)
+        self._peaks = [line["peak_memory_bytes"] for line in lines]
+        self._name, self._partial, self._since = name, partial, time.perf_counter()
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most memory in use so far, in interrupted runs too; None where it is not known."""
+        return max(filter(None, [*self._peaks, self._partial.memory.bytes]), default=None)
+
+    def __setitem__(self, number: int, predictions: list[Prediction]) -> None:
+        super().__setitem__(number, predictions)
+        now = time.perf_counter()
+        line = {
+            "part": self._name,
+            "batch": number,
+            "seconds": now - self._since,
+            "peak_memory_bytes": self._partial.memory.bytes,
+            "batch_limit": self._partial.scorer.batch_limit,
+            "predictions": [prediction.to_row() for prediction in predictions],
+        }
+        self._partial.append(line)
+        self._since = now
+
+
+def _read(path: Path, work: dict) -> list[dict]:
+    """Return the lines of finished batches, after cutting off what is no whole line.
+
+    Raises:
+        ConfigError: they are of other work.
+    """
+    rows, size = [], 0
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+            size += len(line)
+    if not rows or "work" not in rows[0]:
+        raise ConfigError(
+            f"{path}: not answers that mcqa kept. Choose another --output, or pass --overwrite to "
+            "replace the file."
+        )
+    before, *lines = rows
+    changes = tell_changes(before["work"], work)
+    if changes:
+        answers = sum(len(line["predictions"]) for line in lines)
+        raise ConfigError(
+            f"{path} holds {answers:,} answers of other work:\n{changes}\n"
+            "Give the settings of then to go on, choose another --output, or pass --overwrite to "
+            "start anew."
+        )
+    os.truncate(path, size)
+    return lines
