@@ -154,8 +154,8 @@ MODELS = (
     ),
     Case(
         "weights without their head",
-        "model 'MODEL': its weights lack option_head.weight, and would be random there. Restore the "
-        "folder, or name a model of this architecture with all its weights.",
+        "model 'MODEL': its weights lack option_head.weight, and would be random there. Restore "
+        "the folder, or name a model of this architecture with all its weights.",
         make=a_head_without_its_tensor,
     ),
     Case(
