@@ -126,8 +126,9 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
 
     settings["model_settings"] = {"multiple_choice": head} if head else {}
     config = load_config(path)
+    as_saved = has_head(config) and head in (None, getattr(config, "multiple_choice", None))
     if is_encoder(config):
-        settings["may_lack"] = None if has_head(config) else encoder_head_modules
+        settings["may_lack"] = None if as_saved else encoder_head_modules
         model = load_weights(encoder_class(config.model_type), path, **settings)
         for name in encoder_head_modules(model):
             model.get_submodule(name).float()  # one that starts anew comes in the trunk's type
@@ -140,7 +141,7 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
                 "needs a decoder (a causal language model), or an encoder of type "
                 f"{', '.join(ENCODERS)}."
             )
-        return [] if has_head(config) else [HEAD_NAME]
+        return [] if as_saved else [HEAD_NAME]
 
     return load_weights(AutoModelForMultipleChoice, path, may_lack=may_lack, **settings)
 

@@ -266,9 +266,9 @@ RUNS = (
     ),
     Case(
         "a run.json with a value that is not allowed",
-        f"RUN/run.json: quantization is 'fp4', not one of nf4, int8, none. {AGAIN}",
+        f"RUN/run.json: quantization is 'int4', not one of nf4, fp4, int8, none. {AGAIN}",
         RUN,
-        spoiled("run", edited(RECORD, quantization="fp4")),
+        spoiled("run", edited(RECORD, quantization="int4")),
     ),
     Case(
         "no adapter",

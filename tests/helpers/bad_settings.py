@@ -47,8 +47,8 @@ FLAGS = (
     ),
     Case(
         "no such quantization",
-        CHOICE.format("quantization", "fp4", "'nf4', 'int8', 'none'"),
-        SCORE + " --quantization fp4",
+        CHOICE.format("quantization", "int4", "'nf4', 'fp4', 'int8', 'none'"),
+        SCORE + " --quantization int4",
     ),
     Case(
         "no such dtype",
@@ -156,10 +156,10 @@ TRAINING = (
     ),
     Case(
         "several faults at once",
-        "CONFIG cannot be used: quantization = 'fp4': Input should be 'nf4', 'int8' or 'none' "
+        "CONFIG cannot be used: quantization = 'int4': Input should be 'nf4', 'fp4', 'int8' or 'none' "
         "warmup_steps = -1: Input should be greater than or equal to 0",
         CONFIG.replace(" --quantization none", ""),
-        settings("quantization: fp4\nwarmup_steps: -1\n"),
+        settings("quantization: int4\nwarmup_steps: -1\n"),
     ),
     Case(
         "a file that is no YAML",
