@@ -156,8 +156,8 @@ TRAINING = (
     ),
     Case(
         "several faults at once",
-        "CONFIG cannot be used: quantization = 'int4': Input should be 'nf4', 'fp4', 'int8' or 'none' "
-        "warmup_steps = -1: Input should be greater than or equal to 0",
+        "CONFIG cannot be used: quantization = 'int4': Input should be 'nf4', 'fp4', 'int8' or "
+        "'none' warmup_steps = -1: Input should be greater than or equal to 0",
         CONFIG.replace(" --quantization none", ""),
         settings("quantization: int4\nwarmup_steps: -1\n"),
     ),
@@ -226,6 +226,11 @@ TRAINING = (
         "an objective of the other formulation",
         "objective 'completion' does not go with multiple_choice: use options.",
         TRAIN_HEAD + " --objective completion",
+    ),
+    Case(
+        "no such recipe",
+        "settings cannot be used: recipe = 'magic': Input should be …'lora'…",
+        TRAIN + " --recipe magic",
     ),
     Case(
         "layers that the model lacks",
