@@ -47,6 +47,8 @@ class DecoderForMultipleChoice:
 
     def __init__(self, config, multiple_choice: dict | None = None):
         super().__init__(config)
+        if type(self).__name__ in (config.architectures or ()):
+            self._keys_to_ignore_on_load_missing = None  # its files are said to hold the head
         given = multiple_choice or getattr(config, "multiple_choice", None)
         self.settings = HeadSettings.from_dict(given)
         config.multiple_choice = self.settings.as_dict()

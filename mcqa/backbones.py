@@ -2,10 +2,15 @@
 
 Everywhere a model is named, four things work: the embedded alias, a local folder, a Hub id, and
 a run folder of ours.
+
+The trap: a model's folder is somebody else's. Weights come from safetensors alone, for a pickle
+runs code when it is opened; Python files beside them are never run; and weights that lack a tensor
+are refused, for transformers fills it with random numbers and goes on.
 """
 
 import contextlib
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +22,17 @@ QUANTIZATIONS = ("nf4", "fp4", "int8", "none")
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 RUN_FILE = "run.json"
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+# What a message of transformers holds, and what to say in its place.
+REASONS = {
+    "trust_remote_code": "it needs Python code of its own, which is never run; only the "
+    "architectures of transformers are.",
+    "model.safetensors": "it has no model.safetensors, and nothing else is read: a pickle like "
+    "pytorch_model.bin can run any code. Where you trust it, load it with transformers and save it "
+    "with save_pretrained, which writes safetensors.",
+    "ignore_mismatched_sizes": "its weights are of other sizes than its config.json says.",
+    "backend tokenizer": "it has no tokenizer.json or other tokenizer file.",
+}
 
 
 @dataclass(frozen=True)
@@ -71,10 +87,13 @@ def pick_device(device: str = "auto") -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {device!r} cannot be used here: {reason}") from error
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(
+            f"device {device!r} cannot be used here: {reason}. Use auto, cpu, or cuda where there "
+            "is a GPU."
+        ) from error
     return device
 
 
@@ -103,7 +122,13 @@ def load_config(path: str):
     from transformers import AutoConfig
 
     with _explained(path), quiet_loading():
-        return AutoConfig.from_pretrained(path)
+        return AutoConfig.from_pretrained(path, trust_remote_code=False)
+
+
+def has_head(config) -> bool:
+    """Tell a saved multiple-choice model from a language model by its architecture."""
+    architectures = getattr(config, "architectures", None) or [""]
+    return architectures[0].endswith("ForMultipleChoice")
 
 
 def load_tokenizer(path: str):
@@ -111,7 +136,7 @@ def load_tokenizer(path: str):
     from transformers import AutoTokenizer
 
     with _explained(path), quiet_loading():
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -126,6 +151,7 @@ def load_weights(
     dtype="auto",
     device="auto",
     model_settings: dict | None = None,
+    may_lack: Callable[..., Sequence[str]] | None = None,
 ):
     """Load a model of `model_class`, frozen and in evaluation mode.
 
@@ -137,10 +163,11 @@ def load_weights(
         dtype: one of `DTYPES`; also the compute type of a quantized model.
         device: `auto`, or a torch device.
         model_settings: more for `from_pretrained`.
+        may_lack: from the model to the names of the modules that its weights need not hold.
 
     Raises:
         ConfigError: an unknown quantization or dtype.
-        ModelError: nothing can be loaded from `path`.
+        ModelError: nothing can be loaded from `path`, or its weights lack a tensor.
     """
     if quantization not in QUANTIZATIONS:
         raise ConfigError(
@@ -153,13 +180,33 @@ def load_weights(
         quantization_config = _quantization_config(path, quantization, dtype)
         if quantization_config is not None:  # None would undo what a quantized checkpoint says
             more["quantization_config"] = quantization_config
-        model = model_class.from_pretrained(path, dtype=dtype, device_map={"": device}, **more)
+        model, found = model_class.from_pretrained(
+            path,
+            dtype=dtype,
+            device_map={"": device},
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **more,
+        )
+    _check_complete(path, found["missing_keys"], may_lack(model) if may_lack else ())
     if device == "cpu":
         from heads.short_attention import use_short_attention
 
         use_short_attention(model)
         _keep_cpu_kernels_exact(model)
     return model.requires_grad_(False).eval()
+
+
+def _check_complete(path: str, missing: set[str], allowed: Sequence[str]) -> None:
+    """Refuse weights without a tensor that is not of a module allowed to be new."""
+    lacking = sorted(key for key in missing if not key.startswith(tuple(f"{n}." for n in allowed)))
+    if lacking:
+        more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+        raise ModelError(
+            f"model {path!r}: its weights lack {lacking[0]}{more}, and would be random there. "
+            "Restore the folder, or name a model of this architecture with all its weights."
+        )
 
 
 def _keep_cpu_kernels_exact(model) -> None:
@@ -206,13 +253,28 @@ def context_length(model) -> int:
 @contextlib.contextmanager
 def _explained(path: str):
     """Turn a failed download or an unreadable folder into one line."""
+    import torch
     from safetensors import SafetensorError
 
     try:
         yield
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelError(
-            f"model {path!r} cannot be loaded: {reason} A model is {ALIAS!r}, a folder with a "
-            "model, a run folder, or a Hub id (which needs a network, once)."
-        ) from error
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        remedy = "Restore the folder, or name another model."
+        if not Path(path).is_dir():
+            remedy = (
+                f"A model is {ALIAS!r}, a folder with a model, a run folder, or a Hub id (which "
+                "needs a network, once)."
+            )
+        raise ModelError(f"model {path!r} cannot be loaded: {_reason(error)} {remedy}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say what went wrong: in our words where the library's lead astray, else in its first line."""
+    text = str(error)
+    for mark, reason in REASONS.items():
+        if mark in text:
+            return reason
+    first = text.strip().partition("\n")[0] or type(error).__name__
+    return first if first.endswith(".") else f"{first}."

@@ -19,16 +19,42 @@ import json
 import os
 from pathlib import Path
 
-from mcqa.backbones import RUN_FILE
+from mcqa.backbones import DTYPES, QUANTIZATIONS, RUN_FILE, ModelReference, resolve_model
 from mcqa.errors import McqaError, ModelError
 from mcqa.files import write_json, write_whole
+from mcqa.prompts import TEMPLATES
 from mcqa.quiet import quiet_loading
 from mcqa.recipes.table import DEFAULT, RECIPES
 
 ADAPTER_FILE = "adapter_model.safetensors"
 VALIDATION_FILE = "validation_predictions.jsonl"
 TRAINED_FILE = "trained.safetensors"
-REQUIRED = ("formulation", "template", "base_model", "quantization", "dtype", "max_length")
+PICKLE = "adapter_model.bin"
+REMEDY = "Restore the run folder, or train again."
+TEXT, NUMBER, OBJECT = (str, "a text"), (int, "a whole number"), (dict, "an object")
+REQUIRED = {
+    "formulation": TEXT,
+    "template": TEXT,
+    "base_model": TEXT,
+    "quantization": TEXT,
+    "dtype": TEXT,
+    "max_length": NUMBER,
+    "trained_sha256": TEXT,
+}
+OPTIONAL = {
+    "objective": TEXT,
+    "head": OBJECT,
+    "calibration": OBJECT,
+    "recipe": TEXT,
+    "recipe_settings": OBJECT,
+}
+CHOICES = {
+    "formulation": ("generative", "multiple_choice"),
+    "template": tuple(TEMPLATES),
+    "quantization": QUANTIZATIONS,
+    "dtype": DTYPES,
+    "recipe": tuple(RECIPES),
+}
 
 
 def trained_checksum(model, tensors: dict | None = None) -> str:
@@ -115,16 +141,16 @@ def read_record(folder: str | os.PathLike) -> dict:
     """Read a run's `run.json`.
 
     Raises:
-        ModelError: it is not JSON, or lacks a field.
+        ModelError: it is not JSON, lacks a field, or a field's value is not allowed.
     """
     path = Path(folder) / RUN_FILE
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}).") from error
+        raise ModelError(f"{path}: cannot be read ({error}). {REMEDY}") from error
     missing = [name for name in REQUIRED if not isinstance(record, dict) or name not in record]
     if missing:
-        raise ModelError(f"{path}: not a run of mcqa, it lacks {', '.join(missing)}.")
+        raise ModelError(f"{path}: not a run of mcqa, it lacks {', '.join(missing)}. {REMEDY}")
     if isinstance(record.get("recipe"), dict):  # so called before there were others than LoRA
         settings = record["recipe"]
         names = settings.keys() & RECIPES[DEFAULT].settings
@@ -133,11 +159,34 @@ def read_record(folder: str | os.PathLike) -> dict:
             "recipe_settings": {name: settings[name] for name in names},
             "settings": settings,
         }
-    if record.get("recipe", DEFAULT) not in RECIPES:
-        raise ModelError(
-            f"{path}: recipe {record['recipe']!r} does not exist; there are: {', '.join(RECIPES)}."
-        )
+    _check_fields(path, record)
     return record
+
+
+def _check_fields(path: Path, record: dict) -> None:
+    given = {name: kind for name, kind in OPTIONAL.items() if record.get(name) is not None}
+    for name, (kind, words) in (REQUIRED | given).items():
+        value = record[name]
+        if not isinstance(value, kind):
+            raise ModelError(f"{path}: {name} is {value!r}, not {words}. {REMEDY}")
+        if name in CHOICES and value not in CHOICES[name]:
+            allowed = ", ".join(CHOICES[name])
+            raise ModelError(f"{path}: {name} is {value!r}, not one of {allowed}. {REMEDY}")
+
+
+def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:
+    """Return the model that a run was trained on.
+
+    Raises:
+        ModelError: it is not where it was.
+    """
+    try:
+        return resolve_model(record["base_model"])
+    except ModelError as error:
+        raise ModelError(
+            f"{folder}: the base model of this run is gone. {error} Put it back, or write into "
+            f"{RUN_FILE} as base_model where it is now."
+        ) from error
 
 
 def attach_adapter(model, folder: str | os.PathLike, record: dict, *, trainable: bool = False):
@@ -157,17 +206,17 @@ def attach_adapter(model, folder: str | os.PathLike, record: dict, *, trainable:
     try:
         with quiet_loading():
             model, tensors = _load(model, Path(folder), record, trainable)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError) as error:
         if isinstance(error, McqaError):
             raise
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].rstrip(".:")
         raise ModelError(
-            f"{folder}: the adapter is damaged and cannot be loaded: {reason}"
+            f"{folder}: the adapter is damaged and cannot be loaded: {reason}. {REMEDY}"
         ) from error
     if trained_checksum(model, tensors) != record.get("trained_sha256"):
         raise ModelError(
             f"{folder}: the adapter's tensors do not match the checksum in {RUN_FILE}; "
-            "the file was changed or damaged. Train again or restore it."
+            f"the file was changed or damaged. {REMEDY}"
         )
     if trainable and record.get("recipe") == "relora":
         model = go_on(model, record["recipe_settings"]["lora_r"])
@@ -206,5 +255,8 @@ def _load(model, folder: Path, record: dict, trainable: bool):
 
 def _present(folder: Path, name: str) -> Path:
     if not (folder / name).is_file():
-        raise ModelError(f"{folder}: {name} is missing; this run cannot be loaded.")
+        pickled = ""
+        if (folder / PICKLE).is_file():
+            pickled = f" {PICKLE} is a pickle, which can run any code, and is not read."
+        raise ModelError(f"{folder}: {name} is missing.{pickled} {REMEDY}")
     return folder / name

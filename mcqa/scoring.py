@@ -11,22 +11,27 @@ result.calibrated(scorer.temperature).probabilities
 """
 
 import functools
+import math
 import warnings
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
+from types import ModuleType
+from typing import NamedTuple
 
 import torch
 
 from mcqa.backbones import (
+    ModelReference,
     context_length,
+    has_head,
     load_config,
     load_tokenizer,
     pick_device,
     resolve_model,
 )
-from mcqa.checkpoints import attach_adapter, read_record
+from mcqa.checkpoints import attach_adapter, base_of, read_record
 from mcqa.encoding import EncodedQuestion, Encoder
-from mcqa.errors import ConfigError, RunError
+from mcqa.errors import ConfigError, ModelError, RunError
 from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.memory import is_out_of_memory
@@ -110,6 +115,7 @@ class Scorer:
         Raises:
             ConfigError: the batch size is not positive.
             EncodingError: a question's options do not fit into the model's context.
+            ModelError: a score is not a finite number.
             RunError: there is not enough memory for one question.
         """
         return self.score_encoded(self.encoder.encode(questions), batch_size, on_progress, kept)
@@ -147,6 +153,8 @@ class Scorer:
                 if not is_out_of_memory(error):
                     raise
                 self._halve(part, error)
+        for prediction in results:
+            _check_finite(prediction, self.model.dtype)
         return [replace(p, truncated=e.truncated) for p, e in zip(results, batch, strict=True)]
 
     def _halve(self, part: Sequence[EncodedQuestion], error: Exception) -> None:
@@ -160,6 +168,15 @@ class Scorer:
             f"Not enough memory for {len(part)} questions at once; going on with at most "
             f"{self.batch_limit}. Scores do not depend on that, beyond rounding.",
             stacklevel=4,
+        )
+
+
+def _check_finite(prediction: Prediction, dtype: torch.dtype) -> None:
+    if prediction.scores and not all(map(math.isfinite, prediction.scores)):
+        raise ModelError(
+            f"question {prediction.id!r}: its scores {prediction.scores} are not all finite "
+            f"numbers (computed in {str(dtype).removeprefix('torch.')}). Score with --dtype "
+            "float32; if they stay so, the model's weights are damaged."
         )
 
 
@@ -178,6 +195,40 @@ def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[i
         for start in range(0, len(group), batch_size)
     ]
     return sorted(batches, key=lambda batch: -encoded[batch[0]].tokens)
+
+
+class Found(NamedTuple):
+    """Hold what a model name means, and the scorer it is asked with, before weights are loaded.
+
+    `record` is a run's `run.json`, empty for what is no run; `head` the settings of its head.
+    """
+
+    reference: ModelReference
+    record: dict
+    formulation: ModuleType
+    head: dict | None
+    scorer: str
+
+
+def look_up(model: str, scorer: str | None = None) -> Found:
+    """Find out what a model name means, and that the scorer goes with it.
+
+    Args:
+        model, scorer: as for `load_scorer`.
+
+    Raises:
+        ModelError: the name means no model, or its record or configuration cannot be read.
+        ConfigError: the scorer does not exist, or does not go with the model.
+    """
+    reference = resolve_model(model)
+    record = read_record(reference.path) if reference.kind == "run" else {}
+    config = None if record else load_config(reference.path)
+    of_config = "multiple_choice" if config and has_head(config) else "generative"
+    formulation = get_formulation(record.get("formulation") or of_config)
+    head = record.get("head") or getattr(config, "multiple_choice", None)
+    name = scorer or formulation.default_scorer(record.get("objective"))
+    _check_scorer(name, formulation, formulation.available_scorers(head), model)
+    return Found(reference, record, formulation, head, name)
 
 
 def load_scorer(
@@ -219,13 +270,7 @@ def load_scorer(
         ModelError: the name means no model, or a run folder is incomplete or damaged.
         ConfigError: a setting is unknown, or the scorer does not go with the model or template.
     """
-    reference = resolve_model(model)
-    record = read_record(reference.path) if reference.kind == "run" else {}
-    config = None if record else load_config(reference.path)
-    formulation = get_formulation(record.get("formulation") or _formulation_of(config))
-    head = record.get("head") or getattr(config, "multiple_choice", None)
-    name = scorer or formulation.default_scorer(record.get("objective"))
-    _check_scorer(name, formulation, formulation.available_scorers(head), model)
+    reference, record, formulation, head, name = look_up(model, scorer)
     reading = _reading_settings(name, parser, fallback)
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
     if name == "letter" and not chosen.lists_options:
@@ -238,7 +283,7 @@ def load_scorer(
             "scorer 'pmi' compares with a prompt without a question, and a chat has none. "
             "Leave out --chat, or use text."
         )
-    base = resolve_model(record["base_model"]) if record else reference
+    base = base_of(reference.path, record) if record else reference
     backbone = formulation.load_backbone(
         base.path,
         head=head,
@@ -300,9 +345,3 @@ def _reading_settings(scorer: str, parser: str, fallback: str) -> dict[str, str]
     if (parser, fallback) != ("strict", "none"):
         raise ConfigError(f"parser and fallback are settings of 'generate', not of {scorer!r}.")
     return {}
-
-
-def _formulation_of(config) -> str:
-    """Tell a saved multiple-choice model from a language model by its architecture."""
-    architectures = getattr(config, "architectures", None) or [""]
-    return "multiple_choice" if architectures[0].endswith("ForMultipleChoice") else "generative"

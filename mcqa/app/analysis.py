@@ -24,7 +24,7 @@ Runs = Mapping[str, Sequence[Prediction]]
 
 EXAMPLES = 10
 GROUP_RESAMPLES = 400  # of each group, for there are many of them
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 GROUP_KEYS = ("n", "scored", "unparsed", "metrics")
 
 
@@ -144,8 +144,8 @@ def one_sided(
 def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
     """Return `per_question.csv`: a row per question, four columns per run, no question's text.
 
-    A spreadsheet would run a cell that begins with one of `= + - @`, a tab or a carriage return
-    as a formula; such a cell gets an apostrophe before it. Lines end in CR LF: with LF alone the
+    A spreadsheet would run a cell that begins with one of `= + - @`, a tab or a line break as a
+    formula; such a cell gets an apostrophe before it. Lines end in CR LF: with LF alone the
     csv module does not quote a carriage return inside a cell.
 
     Args:

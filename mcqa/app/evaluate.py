@@ -136,10 +136,10 @@ def _cost(model: str) -> dict | None:
         return None
     record = checkpoints.read_record(model)
     return {
-        "trainable_parameters": record["trainable_parameters"],
-        "training_seconds": record["seconds"],
+        "trainable_parameters": record.get("trainable_parameters"),
+        "training_seconds": record.get("seconds"),
         "training_memory_bytes": record.get("peak_memory_bytes"),
-        "adapter_bytes": record["adapter_bytes"],
+        "adapter_bytes": record.get("adapter_bytes"),
     }
 
 
@@ -190,7 +190,7 @@ def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:
     ['head', 'smollm2-135m text']
     """
     paths = [Path(spec.model) for spec in specs]
-    paths = [path if path.name else path.absolute() for path in paths]
+    paths = [path if path.name not in ("", "..") else path.resolve() for path in paths]
     scorers = [f" {spec.scorer}" if spec.scorer else "" for spec in specs]
     names = [path.name + scorer for path, scorer in zip(paths, scorers, strict=True)]
     if len(set(map(folder_name, names))) < len(names):

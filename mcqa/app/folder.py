@@ -12,6 +12,7 @@ folder whose questions are not; the report is then drawn without subjects and wi
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -127,20 +128,23 @@ def read_record(folder: Path) -> Record:
         kept = json.loads(path.read_text(encoding="utf-8"))
         runs, compared = kept["runs"], kept["compared"]
         evaluations = [_read_run(folder, run) for run in runs]
-        return Record(
+        by_name = {evaluation.name: evaluation for evaluation in evaluations}
+        record = Record(
             title=kept["title"],
-            details=kept["details"],
+            details=dict(kept["details"]),
             evaluations=evaluations,
-            compared=compared,
+            compared=[by_name[name].name for name in compared],
             clusters=kept["clusters"],
             questions=_read_questions(folder / QUESTIONS),
         )
+        _check_answered(record)
+        return record
     except FileNotFoundError as error:
         raise DataError(
             f"{folder}: no {RECORD} in it. Name a folder that `mcqa evaluate` or `mcqa demo` "
             "wrote; where an older version did, evaluate again."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -189,5 +193,30 @@ def _read_questions(path: Path) -> list[Question]:
     """Return the questions, none where their file was taken away."""
     if not path.is_file():
         return []
+    questions = []
     with path.open(encoding="utf-8") as file:
-        return [Question(**json.loads(line)) for line in file]
+        for number, line in enumerate(file, 1):
+            try:
+                questions.append(Question(**json.loads(line)))
+            except (ValueError, TypeError) as error:
+                raise DataError(
+                    f"{path}, line {number}: not a question as `mcqa evaluate` writes it "
+                    f"({error}). Evaluate again, or delete the file to do without it."
+                ) from error
+    return questions
+
+
+def _check_answered(record: Record) -> None:
+    """Refuse runs that do not answer the same questions, before anything is replaced."""
+    asked = Counter((question.id, question.label) for question in record.questions)
+    for evaluation in record.evaluations:
+        answered = Counter((p.id, p.label) for p in evaluation.predictions)
+        asked = asked or answered
+        differing = (asked - answered) + (answered - asked)
+        if differing:
+            id, _ = next(iter(differing))
+            raise DataError(
+                f"{evaluation.folder / PREDICTIONS}: its {answered.total():,} answers are not "
+                f"those to the {asked.total():,} questions of this evaluation; question {id!r} is "
+                "missing, there twice, or has another label. Evaluate again."
+            )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcqa.backbones import load_tokenizer, pick_device, pick_dtype, resolve_model
-from mcqa.checkpoints import read_record
+from mcqa.checkpoints import base_of, read_record
 from mcqa.errors import ConfigError
 from mcqa.evaluation.metrics import summarize
 from mcqa.formulations import get_formulation
@@ -51,7 +51,7 @@ def merge_run(
     settings = {"device": device, "template": record["template"]}
     before = load_scorer(run, **settings).score_many(questions, batch_size) if questions else []
     backbone = get_formulation(record["formulation"]).load_backbone(
-        resolve_model(record["base_model"]).path,
+        base_of(reference.path, record).path,
         head=record.get("head"),
         quantization=record["quantization"],
         dtype=record["dtype"],

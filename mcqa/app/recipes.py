@@ -2,7 +2,7 @@
 
 from mcqa.adapters import trainable_parameters
 from mcqa.backbones import resolve_model
-from mcqa.checkpoints import read_record
+from mcqa.checkpoints import base_of, read_record
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.recipes.building import add_recipe
@@ -42,7 +42,7 @@ def list_recipes(model: str | None = None, formulation: str = "generative") -> l
 def _base_path(model: str) -> str:
     reference = resolve_model(model)
     if reference.kind == "run":
-        reference = resolve_model(read_record(reference.path)["base_model"])
+        reference = base_of(reference.path, read_record(reference.path))
     return reference.path
 
 

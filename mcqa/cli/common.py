@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -82,7 +83,9 @@ scoring_options = options(
     click.option("--shots", type=click.IntRange(1), help="Worked examples before a question."),
     click.option("--shots-data", help="File or data set to draw them from."),
     click.option("--shots-split", help="Its split (Hub, bundled)."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of every draw."),
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of every draw."
+    ),
     click.option("--chat", is_flag=True, help="Use the model's chat template."),
     click.option("--system", help="System message of the chat."),
     click.option(
@@ -244,7 +247,7 @@ def print_evaluations(evaluations, comparisons) -> None:
     for evaluation in evaluations:
         metrics, cost = evaluation.metrics, evaluation.cost or {}
         cells = [
-            evaluation.name,
+            escape(evaluation.name),
             evaluation.scorer,
             numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"]),
             str(metrics["n"]),

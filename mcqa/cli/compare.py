@@ -11,7 +11,9 @@ from mcqa.report import numbers
 @click.command("compare")
 @click.argument("files", nargs=-1, required=True, metavar="A.jsonl B.jsonl [...]")
 @click.option("--output", required=True, help="Folder to write comparison.json to.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap."
+)
 @click.option("--data", help="The questions themselves, to group them: file, Hub, 'bundled'.")
 @click.option("--split", help="Their split (Hub, bundled; default: test).")
 @cluster_option

@@ -95,6 +95,7 @@ def command(
     from mcqa.app.orders import Plan
     from mcqa.data import data_fingerprint
     from mcqa.files import require_folder
+    from mcqa.scoring import look_up
 
     folder = require_folder(output)
     reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
@@ -106,6 +107,8 @@ def command(
     examples = draw_shots(shots, shots_data, shots_split, seed, reading)
     plan = Plan.of(permutations, questions, seed) if permutations is not None else None
     specs = [ModelSpec.parse(text, scorer) for text in models]
+    for spec in specs:  # what is wrong with the last shows before the first takes its time
+        look_up(spec.model, spec.scorer)
     names = distinct_names(specs)
     say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
     if plan:

@@ -19,6 +19,7 @@ from mcqa.data.fields import missing, shown
 from mcqa.errors import DataError
 
 _BATCH = 1000
+_LONGEST = 2**28  # bytes; a small .gz can hold a line that fills the memory
 _MMLU = ("question", "A", "B", "C", "D", "answer")
 
 
@@ -60,9 +61,10 @@ def read_file(path: Path, headerless: bool = False) -> Table:
     _check_exists(path)
     reader = READERS.get(_ending(path))
     if reader is None:
+        ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
         raise DataError(
-            f"{path}: files ending in {path.suffix!r} are not read, only {ENDINGS}. "
-            "Convert or rename the file."
+            f"{path}: files ending in {ending!r} are not read, only {ENDINGS}. Convert or rename "
+            "the file; unpack an archive first."
         )
 
     def rows() -> Iterator[Row]:
@@ -120,7 +122,12 @@ def _opened(path: Path) -> BinaryIO:
 
 def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
     """Yield a text file's lines as bytes, without its byte order mark."""
-    for number, line in enumerate(file):
+    for number, line in enumerate(iter(lambda: file.readline(_LONGEST), b"")):
+        if len(line) == _LONGEST:
+            raise DataError(
+                f"{path}, line {number + 1}: longer than {_LONGEST:,} bytes, which is no question. "
+                "Put every row on a line of its own."
+            )
         if number == 0:
             if line.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise DataError(f"{path}, line 1: not UTF-8 but UTF-16. Save the file as UTF-8.")
@@ -141,7 +148,7 @@ def _read_jsonl(path: Path, file: BinaryIO) -> Iterator[Row]:
             continue
         place = f"line {number}"
         try:
-            yield _row(place, _parse(_decoded(line, "")))
+            yield _row(place, _parse(_decoded(line.rstrip(b"\r\n"), "")))
         except DataError as error:
             yield Row(place, line.decode(errors="replace").strip(), str(error))
 

@@ -152,9 +152,30 @@ def read_predictions(path: str | os.PathLike) -> list[Prediction]:
 
 def _parse(line: str, where: str) -> Prediction:
     try:
-        return Prediction.from_row(json.loads(line))
+        prediction = Prediction.from_row(json.loads(line))
+        _check_kinds(prediction)
+        return prediction
     except (ValueError, TypeError, KeyError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise DataError(
-            f"{where}: not a line of a predictions file ({error}); "
+            f"{where}: not a line of a predictions file ({reason}); "
             "such a file is written by `mcqa score`."
         ) from error
+
+
+def _check_kinds(prediction: Prediction) -> None:
+    """Refuse what only another program or a hand can have written into a line.
+
+    Raises:
+        TypeError: a field is of another kind; `Answers` sees to what is out of range.
+    """
+    if not isinstance(prediction.id, str):
+        raise TypeError(f"id is {prediction.id!r}, not a text")
+    for name in ("label", "choice"):
+        value = getattr(prediction, name)
+        if value is not None and type(value) is not int:
+            raise TypeError(f"{name} is {value!r}, not an index or null")
+    for name in ("scores", "probabilities"):
+        values = getattr(prediction, name) or ()
+        if not all(type(value) in (int, float) for value in values):
+            raise TypeError(f"{name} are {list(values)}, not numbers")

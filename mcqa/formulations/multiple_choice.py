@@ -12,7 +12,7 @@ from heads.encoder import ENCODERS, encoder_class, is_encoder
 from heads.encoder import head_modules as encoder_head_modules
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from heads.settings import HeadSettings
-from mcqa.backbones import load_config, load_weights
+from mcqa.backbones import has_head, load_config, load_weights
 from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError, ModelError
 from mcqa.evaluation.predictions import Prediction
@@ -112,7 +112,7 @@ def available_scorers(head: dict | None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: dict | None = None, **settings):
-    """Load a decoder or an encoder with an untrained head; see `mcqa.backbones.load_weights`.
+    """Load a decoder or an encoder with its head, or a new one; see `mcqa.backbones.load_weights`.
 
     Args:
         path: a folder or a Hub id.
@@ -124,20 +124,26 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
     """
     from transformers import AutoModelForMultipleChoice
 
-    own = {"multiple_choice": head} if head else {}
+    settings["model_settings"] = {"multiple_choice": head} if head else {}
     config = load_config(path)
+    as_saved = has_head(config) and head in (None, getattr(config, "multiple_choice", None))
     if is_encoder(config):
-        model = load_weights(encoder_class(config.model_type), path, model_settings=own, **settings)
+        settings["may_lack"] = None if as_saved else encoder_head_modules
+        model = load_weights(encoder_class(config.model_type), path, **settings)
         for name in encoder_head_modules(model):
             model.get_submodule(name).float()  # one that starts anew comes in the trunk's type
         return model
-    model = load_weights(AutoModelForMultipleChoice, path, model_settings=own, **settings)
-    if not isinstance(model, DecoderForMultipleChoice):
-        raise ModelError(
-            f"model {path!r} is a {type(model).__name__}: the multiple-choice formulation needs a "
-            f"decoder (a causal language model), or an encoder of type {', '.join(ENCODERS)}."
-        )
-    return model
+
+    def may_lack(model) -> list[str]:
+        if not isinstance(model, DecoderForMultipleChoice):
+            raise ModelError(
+                f"model {path!r} is a {type(model).__name__}: the multiple-choice formulation "
+                "needs a decoder (a causal language model), or an encoder of type "
+                f"{', '.join(ENCODERS)}."
+            )
+        return [] if as_saved else [HEAD_NAME]
+
+    return load_weights(AutoModelForMultipleChoice, path, may_lack=may_lack, **settings)
 
 
 def empty_backbone(path: str):

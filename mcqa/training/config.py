@@ -47,7 +47,7 @@ def _as_pairs(fields):
 class TrainingConfig(BaseModel):
     """Hold every setting of a run; the descriptions are the command line's help."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = Field(ALIAS, description="model to tune: embedded name, folder or Hub id")
     data: str = Field("bundled", description="training questions: file, Hub id or 'bundled'")
@@ -145,7 +145,9 @@ class TrainingConfig(BaseModel):
         "loss", description="which validation result decides what model is kept"
     )
     gradient_checkpointing: bool = Field(False, description="less memory, one more forward pass")
-    seed: int = Field(0, ge=0, description="seed of the adapter and of the order of questions")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="seed of the adapter and of the order of questions"
+    )
     resume: bool = Field(False, description="go on from the last checkpoint in the output folder")
     overwrite: bool = Field(False, description="replace what is in the output folder")
 
@@ -279,7 +281,8 @@ def _read_yaml(path: Path) -> dict:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML ({error}).") from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: cannot be read as YAML ({reason}).") from error
     if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
         raise ConfigError(f"{path}: a configuration is a list of `setting: value` lines.")
     return settings

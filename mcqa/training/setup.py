@@ -22,7 +22,7 @@ from mcqa.backbones import (
     pick_device,
     resolve_model,
 )
-from mcqa.checkpoints import attach_adapter, read_record, weights_checksum
+from mcqa.checkpoints import attach_adapter, base_of, read_record, weights_checksum
 from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
@@ -192,7 +192,7 @@ def _trainable_model(
     device: str,
 ) -> tuple:
     """Return the model, and what changes with the weights that it starts from."""
-    base = resolve_model(earlier["base_model"]) if earlier else reference
+    base = base_of(reference.path, earlier) if earlier else reference
     load = functools.partial(
         formulation.load_backbone, base.path, head=head, dtype=config.dtype, device=device
     )

@@ -61,7 +61,8 @@ def refused(command):
     def run(*arguments) -> str:
         result = command(*arguments)
         assert result.code == 2, result.err
-        assert result.err.count("Error:") == 1, result.err
+        errors = [line for line in result.err.splitlines() if line.startswith("Error:")]
+        assert len(errors) == 1, result.err
         assert "Traceback" not in result.out + result.err
         return result.err.partition("Error:")[2]
 

@@ -22,8 +22,11 @@ def _bash_lines(text):
 
 
 def _shown(path):
-    """Yield the lines of a file's bash blocks and its code spans, or of a config's comments."""
-    text = path.read_text(encoding="utf-8")
+    """Yield the lines of a file's bash blocks and its code spans, or of a config's comments.
+
+    Not what stands in double backticks: messages, which name commands without their options.
+    """
+    text = re.sub(r"``[^\n]*?``(?!`)", "", path.read_text(encoding="utf-8"))
     if path.suffix == ".yaml":
         yield from (line.removeprefix("#") for line in text.splitlines() if line.startswith("#"))
         return

@@ -1,0 +1,365 @@
+"""Models, runs and output folders that cannot be used."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from bad_inputs import (
+    EVALUATE,
+    SCORE,
+    TRAIN,
+    TRAIN_HEAD,
+    Case,
+    Place,
+    cut,
+    edited,
+    replaced,
+    spoiled,
+)
+from encoders import save
+from safetensors.torch import load_file, save_file
+
+WEIGHTS, ADAPTER, RECORD = "model.safetensors", "adapter_model.safetensors", "run.json"
+RESTORE = "Restore the folder, or name another model."
+AGAIN = "Restore the run folder, or train again."
+CANNOT = "model 'MODEL' cannot be loaded:"
+ANY = (
+    "A model is 'smollm2-135m', a folder with a model, a run folder, or a Hub id like "
+    "'unsloth/Llama-3.2-1B'."
+)
+RUN = SCORE.replace("MODEL", "RUN")
+FOREIGN = {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
+
+
+class Harmful:
+    """Leave a mark where a pickle of it is opened."""
+
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def pickled(weights: str, name: str):
+    """Return what replaces weights by a pickle that leaves a mark when it is opened."""
+
+    def replace(folder: Path) -> None:
+        (folder / weights).unlink()
+        torch.save({"weight": Harmful(folder / "opened")}, folder / name)
+
+    return replace
+
+
+def tensors(change, name: str = WEIGHTS):
+    """Return what changes the tensors of a file."""
+
+    def rewrite(folder: Path) -> None:
+        found = load_file(folder / name)
+        change(found)
+        save_file(found, folder / name, metadata={"format": "pt"})
+
+    return rewrite
+
+
+def halve_one(found) -> None:
+    key = "model.layers.0.mlp.up_proj.weight"
+    found[key] = found[key][:64].clone()
+
+
+def drop_head(found) -> None:
+    for name in [name for name in found if name.startswith("option_head.")]:
+        del found[name]
+
+
+def foreign_code(folder: Path) -> None:
+    edited("config.json", **FOREIGN)(folder)
+    (folder / "own.py").write_text(f"open({str(folder / 'opened')!r}, 'w')")
+
+
+def an_encoder(place: Place) -> None:
+    place.model = save("bert", place.folder / "model")
+
+
+def no_model(place: Place) -> None:
+    place.model = place.folder / "absent"
+
+
+def an_empty_model(place: Place) -> None:
+    place.model = place.folder / "model"
+    place.model.mkdir()
+
+
+def a_head_without_its_tensor(place: Place) -> None:
+    """A multiple-choice model, as `mcqa merge` writes it, whose head got lost."""
+    from mcqa.app.merge import merge_run
+
+    place.model = place.folder / "model"
+    merge_run(place.runs["multiple-choice"], place.model, device="cpu")
+    tensors(drop_head)(place.model)
+
+
+MODELS = (
+    Case("no such folder", f"model 'MODEL': no such folder. {ANY}", make=no_model),
+    Case(
+        "a second model that does not exist",
+        f"model './absent': no such folder. {ANY}",
+        EVALUATE + " --model ./absent",
+    ),
+    Case(
+        "a scorer that a second model lacks",
+        "scorer 'head' does not go with 'MODEL', which is generative: use text, text-mean, "
+        "text-char, pmi, letter, constrained, generate.",
+        EVALUATE + " --model MODEL:head",
+    ),
+    Case(
+        "a folder without a model",
+        "MODEL: a folder with neither run.json (a finished run) nor config.json (a model).",
+        make=an_empty_model,
+    ),
+    Case(
+        "a broken config.json",
+        f"{CANNOT} It looks like the config file at 'MODEL/config.json' is not a valid JSON file. "
+        f"{RESTORE}",
+        make=spoiled("model", replaced("config.json", "{")),
+    ),
+    Case(
+        "a config.json of no known type",
+        f"{CANNOT} Unrecognized model in MODEL. … {RESTORE}",
+        make=spoiled("model", replaced("config.json", "{}")),
+    ),
+    Case(
+        "a model with Python code of its own",
+        f"{CANNOT} it needs Python code of its own, which is never run; only the architectures of "
+        f"transformers are. {RESTORE}",
+        make=spoiled("model", foreign_code),
+    ),
+    Case(
+        "a pickle (pytorch_model.bin)",
+        f"{CANNOT} it has no model.safetensors, and nothing else is read: a pickle like "
+        "pytorch_model.bin can run any code. Where you trust it, load it with transformers and "
+        f"save it with save_pretrained, which writes safetensors. {RESTORE}",
+        make=spoiled("model", pickled(WEIGHTS, "pytorch_model.bin")),
+    ),
+    Case(
+        "weights cut short",
+        f"{CANNOT} … {RESTORE}",
+        make=spoiled("model", cut(WEIGHTS)),
+    ),
+    Case(
+        "weights that lack a tensor",
+        "model 'MODEL': its weights lack model.norm.weight, and would be random there. Restore "
+        "the folder, or name a model of this architecture with all its weights.",
+        make=spoiled("model", tensors(lambda found: found.pop("model.norm.weight"))),
+    ),
+    Case(
+        "weights without their head",
+        "model 'MODEL': its weights lack option_head.weight, and would be random there. Restore "
+        "the folder, or name a model of this architecture with all its weights.",
+        make=a_head_without_its_tensor,
+    ),
+    Case(
+        "weights of another size",
+        f"{CANNOT} its weights are of other sizes than its config.json says. {RESTORE}",
+        make=spoiled("model", tensors(halve_one)),
+    ),
+    Case(
+        "weights that are not numbers",
+        "question 'q…': its scores (nan, nan, …) are not all finite numbers (computed in "
+        "float32). Score with --dtype float32; if they stay so, the model's weights are damaged.",
+        SCORE + " --dtype float32",
+        spoiled("model", tensors(lambda found: found["model.norm.weight"].fill_(float("nan")))),
+    ),
+    Case(
+        "no tokenizer",
+        f"{CANNOT} it has no tokenizer.json or other tokenizer file. {RESTORE}",
+        make=spoiled("model", lambda folder: [p.unlink() for p in folder.glob("token*")]),
+    ),
+    Case(
+        "a broken tokenizer",
+        f"{CANNOT} … {RESTORE}",
+        make=spoiled("model", cut("tokenizer.json")),
+    ),
+    Case(
+        "an encoder asked to generate",
+        "model 'MODEL' is an encoder (bert): it cannot continue a text. Tune it with `mcqa train "
+        "multiple-choice`, then score the run.",
+        make=an_encoder,
+    ),
+    Case(
+        "a head of decoders for an encoder",
+        "pooling: only for the head of decoders; an encoder (bert) has the head of its own class. "
+        "Leave it out.",
+        TRAIN_HEAD + " --pooling mean",
+        an_encoder,
+    ),
+    Case(
+        "a Hub id that cannot be reached",
+        "model 'owner/absent' cannot be loaded: … A model is 'smollm2-135m', a folder with a "
+        "model, a run folder, or a Hub id (which needs a network, once).",
+        SCORE.replace("MODEL", "owner/absent"),
+    ),
+)
+
+
+def swapped(place: Place) -> None:
+    """A run whose adapter has one tensor doubled, which no reader notices."""
+    spoiled("run", tensors(lambda found: next(iter(found.values())).mul_(2), ADAPTER))(place)
+
+
+def base_gone(folder: Path) -> None:
+    edited(RECORD, base_model=str(folder.parent / "base"))(folder)
+
+
+def finished(place: Place) -> None:
+    shutil.copytree(place.run, place.out)
+
+
+def unfinished(place: Place) -> None:
+    shutil.copytree(place.run, place.out)
+    (place.out / RECORD).unlink()
+
+
+def out_is_a_file(place: Place) -> None:
+    place.out.write_text("precious")
+
+
+def out_is_read_only(place: Place) -> None:
+    place.patch.setattr("os.access", lambda path, mode: False)
+
+
+def out_is_full(place: Place) -> None:
+    place.out.mkdir()
+    (place.out / "thesis.txt").write_text("precious")
+
+
+def out_is_a_folder(place: Place) -> None:
+    (place.out / "p.jsonl").mkdir(parents=True)
+
+
+MERGE = "merge RUN --output OUT --device cpu"
+
+RUNS = (
+    Case(
+        "a broken run.json",
+        f"RUN/run.json: cannot be read (…). {AGAIN}",
+        RUN,
+        spoiled("run", cut(RECORD)),
+    ),
+    Case(
+        "a run.json without a field",
+        f"RUN/run.json: not a run of mcqa, it lacks template, dtype. {AGAIN}",
+        RUN,
+        spoiled("run", edited(RECORD, template=None, dtype=None)),
+    ),
+    Case(
+        "a run.json with a field of another kind",
+        f"RUN/run.json: max_length is 'many', not a whole number. {AGAIN}",
+        RUN,
+        spoiled("run", edited(RECORD, max_length="many")),
+    ),
+    Case(
+        "a run.json of another formulation",
+        f"RUN/run.json: formulation is 'ranking', not one of generative, multiple_choice. {AGAIN}",
+        RUN,
+        spoiled("run", edited(RECORD, formulation="ranking")),
+    ),
+    Case(
+        "a run.json with a value that is not allowed",
+        f"RUN/run.json: quantization is 'int4', not one of nf4, fp4, int8, none. {AGAIN}",
+        RUN,
+        spoiled("run", edited(RECORD, quantization="int4")),
+    ),
+    Case(
+        "no adapter",
+        f"RUN: adapter_model.safetensors is missing. {AGAIN}",
+        RUN,
+        spoiled("run", lambda folder: (folder / ADAPTER).unlink()),
+    ),
+    Case(
+        "an adapter that is a pickle",
+        "RUN: adapter_model.safetensors is missing. adapter_model.bin is a pickle, which can run "
+        f"any code, and is not read. {AGAIN}",
+        RUN,
+        spoiled("run", pickled(ADAPTER, "adapter_model.bin")),
+    ),
+    Case(
+        "an adapter cut short",
+        f"RUN: the adapter is damaged and cannot be loaded: …. {AGAIN}",
+        RUN,
+        spoiled("run", cut(ADAPTER)),
+    ),
+    Case(
+        "a broken adapter_config.json",
+        f"RUN: the adapter is damaged and cannot be loaded: …. {AGAIN}",
+        RUN,
+        spoiled("run", cut("adapter_config.json")),
+    ),
+    Case(
+        "another adapter",
+        "RUN: the adapter's tensors do not match the checksum in run.json; the file was changed or "
+        f"damaged. {AGAIN}",
+        RUN,
+        swapped,
+    ),
+    Case(
+        "no base model",
+        f"RUN: the base model of this run is gone. model '…base': no such folder. {ANY} Put it "
+        "back, or write into run.json as base_model where it is now.",
+        RUN,
+        spoiled("run", base_gone),
+    ),
+    Case(
+        "a folder to merge that is no run",
+        "'MODEL' is not a run folder; only a run has an adapter to merge.",
+        MERGE.replace("RUN", "MODEL"),
+    ),
+    Case(
+        "merging into a folder with something in it",
+        "OUT is not an empty folder. Choose another --output.",
+        MERGE,
+        out_is_full,
+    ),
+    Case(
+        "training over a finished run",
+        "OUT holds a finished run. Choose another --output, or pass --overwrite.",
+        TRAIN,
+        finished,
+    ),
+    Case(
+        "training over an unfinished run",
+        "OUT holds an unfinished run. Pass --resume to go on with it, or --overwrite to start "
+        "anew.",
+        TRAIN,
+        unfinished,
+    ),
+    Case(
+        "an unfinished run as a model",
+        "OUT: a folder with neither run.json (a finished run) nor config.json (a model).",
+        SCORE.replace("MODEL", "OUT"),
+        unfinished,
+    ),
+    Case(
+        "going on from a run of the other formulation",
+        "model 'RUN' is a run of the formulation generative; multiple_choice cannot go on from it. "
+        "Name its base model '…', or train generative.",
+        TRAIN_HEAD.replace("MODEL", "RUN"),
+    ),
+    Case(
+        "an output folder that is a file",
+        "output OUT: not a folder, and none can be made (…).",
+        EVALUATE,
+        out_is_a_file,
+    ),
+    Case(
+        "an output file that is a folder",
+        "output OUT/p.jsonl: a folder; name a file to write.",
+        make=out_is_a_folder,
+    ),
+    Case(
+        "an output folder that must not be written to",
+        "output OUT: the folder must not be written to.",
+        EVALUATE,
+        out_is_read_only,
+    ),
+)

@@ -1,0 +1,251 @@
+"""Flags and settings that cannot be used."""
+
+from bad_inputs import EVALUATE, SCORE, TRAIN, TRAIN_HEAD, Case, Place, row, settings
+
+CONFIG = TRAIN + " --config CONFIG"
+CHOICE = "Invalid value for '--{}': '{}' is not one of {}."
+
+
+def no_tracker(place: Place) -> None:
+    from mcqa.training.trackers import AVAILABLE
+
+    place.patch.setitem(AVAILABLE, "wandb", lambda: False)
+
+
+def many_options(place: Place) -> None:
+    row(options=[f"option {n}" for n in range(7)])(place)
+
+
+FLAGS = (
+    Case(
+        "no such scorer",
+        "scorer 'letters' does not exist; for 'MODEL' there are: text, text-mean, text-char, pmi, "
+        "letter, constrained, generate.",
+        SCORE + " --scorer letters",
+    ),
+    Case(
+        "a scorer of the other formulation",
+        "scorer 'head' does not go with 'MODEL', which is generative: use text, text-mean, "
+        "text-char, pmi, letter, constrained, generate.",
+        SCORE + " --scorer head",
+    ),
+    Case(
+        "no such template",
+        "template 'plain' does not exist; there are: cloze, lettered, hybrid.",
+        SCORE + " --template plain",
+    ),
+    Case(
+        "letters without a template that shows them",
+        "scorer 'letter' needs a template that lists the options with letters; 'cloze' does not. "
+        "Use --template lettered.",
+        SCORE + " --scorer letter --template cloze",
+    ),
+    Case(
+        "batch size 0",
+        "Invalid value for '--batch-size': 0 is not in the range x>=1.",
+        SCORE + " --batch-size 0",
+    ),
+    Case(
+        "no such quantization",
+        CHOICE.format("quantization", "int4", "'nf4', 'fp4', 'int8', 'none'"),
+        SCORE + " --quantization int4",
+    ),
+    Case(
+        "no such dtype",
+        CHOICE.format("dtype", "half", "'auto', 'bfloat16', 'float16', 'float32'"),
+        SCORE + " --dtype half",
+    ),
+    Case(
+        "a device that does not exist",
+        "device 'cuda:99' cannot be used here: …. Use auto, cpu, or cuda where there is a GPU.",
+        SCORE + " --device cuda:99",
+    ),
+    Case(
+        "a device without memory",
+        "device 'meta' cannot be used here: …. Use auto, cpu, or cuda where there is a GPU.",
+        SCORE + " --device meta",
+    ),
+    Case(
+        "more tokens than the model takes",
+        "max_length 300: the model's positions reach 256 tokens only.",
+        SCORE + " --max-length 300",
+    ),
+    Case(
+        "a seed below 0",
+        "Invalid value for '--seed': -1 is not in the range x>=0.",
+        EVALUATE + " --seed -1",
+    ),
+    Case(
+        "shots without their data",
+        "--shots and --shots-data go together.",
+        SCORE + " --shots 2",
+    ),
+    Case(
+        "more shots than questions",
+        "shots: 50 examples from 36 labelled questions; there must be at least one example and "
+        "more questions than examples.",
+        SCORE + " --shots 50 --shots-data FILE",
+    ),
+    Case(
+        "a chat with a model that has none",
+        "chat: this model's tokenizer has no chat template; leave chat out.",
+        SCORE + " --chat",
+    ),
+    Case(
+        "a system message without a chat",
+        "system: a system message needs a chat; add --chat.",
+        SCORE + " --system Hello",
+    ),
+    Case(
+        "a parser for a scorer that reads nothing",
+        "parser and fallback are settings of 'generate', not of 'text'.",
+        SCORE + " --scorer text --parser lenient",
+    ),
+    Case(
+        "no such permutations",
+        "permutations is 'some'; use cyclic, all, or a number from 2 on.",
+        EVALUATE + " --permutations some",
+    ),
+    Case(
+        "all orders of too many options",
+        "question 'q2': 7 options have 5,040 orders; …",
+        EVALUATE + " --permutations all",
+        many_options,
+    ),
+    Case(
+        "clusters by a subject that no question has",
+        "cluster_by subject: no question of FILE has a subject. Leave it out, or give the "
+        "questions a field `subject`.",
+        EVALUATE + " --cluster-by subject",
+    ),
+    Case(
+        "a validation limit without validation questions",
+        "--validation-limit needs --validation-data or --validation-split.",
+        EVALUATE + " --validation-limit 5",
+    ),
+    Case(
+        "no such data format",
+        "format is 'squad'; it must be auto, medmcqa, arc, mmlu, medqa, swag, hellaswag, race, "
+        "sciq, pubmedqa, generic, commonsenseqa, openbookqa.",
+        SCORE + " --data-format squad",
+    ),
+    Case(
+        "a field without a name",
+        "field 'prompt': expected NAME=FIELD, like stem=prompt.",
+        SCORE + " --field prompt",
+    ),
+    Case(
+        "a field that no row has",
+        "FILE, line 1: the field 'prompt', which --field names, is missing.",
+        SCORE + " --field stem=prompt",
+    ),
+    Case("no such flag", "No such option…--nonsense…", SCORE + " --nonsense"),
+    Case(
+        "no such command",
+        "No such command 'scores'.",
+        "scores",
+    ),
+)
+
+TRAINING = (
+    Case(
+        "a setting that does not exist",
+        "CONFIG cannot be used: lora_rank: no such setting; there are: …",
+        CONFIG,
+        settings("lora_rank: 8\n"),
+    ),
+    Case(
+        "several faults at once",
+        "CONFIG cannot be used: quantization = 'int4': Input should be 'nf4', 'fp4', 'int8' or "
+        "'none' warmup_steps = -1: Input should be greater than or equal to 0",
+        CONFIG.replace(" --quantization none", ""),
+        settings("quantization: int4\nwarmup_steps: -1\n"),
+    ),
+    Case(
+        "a file that is no YAML",
+        "CONFIG: cannot be read as YAML (…).",
+        CONFIG,
+        settings("model: [a, b\n"),
+    ),
+    Case(
+        "YAML that would run code",
+        "CONFIG: cannot be read as YAML (could not determine a constructor for the tag …).",
+        CONFIG,
+        settings("model: !!python/object/apply:os.getcwd []\n"),
+    ),
+    Case(
+        "YAML that is no list of settings",
+        "CONFIG: a configuration is a list of `setting: value` lines.",
+        CONFIG,
+        settings("- model\n"),
+    ),
+    Case(
+        "no such configuration",
+        "CONFIG: cannot be read as YAML ([Errno 2] No such file or directory: 'CONFIG').",
+        CONFIG,
+    ),
+    Case(
+        "a negative learning rate",
+        "settings cannot be used: learning_rate = '-1': Input should be greater than 0",
+        TRAIN + " --learning-rate -1",
+    ),
+    Case(
+        "epochs without an end",
+        "settings cannot be used: epochs = 'inf': Input should be a finite number",
+        TRAIN + " --epochs inf",
+    ),
+    Case(
+        "a seed that is too large",
+        "settings cannot be used: seed = '5000000000': Input should be less than 4294967296",
+        TRAIN + " --seed 5000000000",
+    ),
+    Case(
+        "--resume with --overwrite",
+        "settings cannot be used: resume and overwrite exclude each other; pass one of them",
+        TRAIN + " --resume --overwrite",
+    ),
+    Case(
+        "a tracker that is not installed",
+        "report_to: wandb not installed. Run `pip install wandb`, or leave it out.",
+        TRAIN + " --report-to wandb",
+        no_tracker,
+    ),
+    Case(
+        "a flag of the head, without one",
+        "No such option…--pooling…",
+        TRAIN + " --pooling mean",
+    ),
+    Case(
+        "a setting of the head, without one",
+        "pooling: only the multiple-choice formulation has a head; leave it out, or use `mcqa "
+        "train multiple-choice`.",
+        CONFIG,
+        settings("pooling: mean\n"),
+    ),
+    Case(
+        "an objective of the other formulation",
+        "objective 'completion' does not go with multiple_choice: use options.",
+        TRAIN_HEAD + " --objective completion",
+    ),
+    Case(
+        "no such recipe",
+        "settings cannot be used: recipe = 'magic': Input should be …'lora'…",
+        TRAIN + " --recipe magic",
+    ),
+    Case(
+        "layers that the model lacks",
+        "target modules nonsense: …",
+        TRAIN + " --target-modules nonsense",
+    ),
+    Case(
+        "words to start from that are several tokens",
+        "head_words: 'wonderful' is … tokens of this tokenizer; name a word that is one, with "
+        "the space before it where it has one.",
+        TRAIN_HEAD + " --head-init words --head-words wonderful --head-words bad",
+    ),
+    Case(
+        "a best step by accuracy, without validation questions",
+        "settings cannot be used: best_metric needs validation_data or validation_split",
+        TRAIN + " --best-metric accuracy",
+    ),
+)
