@@ -142,6 +142,8 @@ class Partial:
     def __exit__(self, kind, error, trace) -> None:
         with contextlib.suppress(OSError):  # of a line that is an error already
             self._file.close()
+        if kind and not self.answers:
+            self.path.unlink(missing_ok=True)
         if kind is KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"interrupted. {self.answers:,} answers are kept in {self.path}; {self._again} "

@@ -129,10 +129,10 @@ def test_debug_raises_a_failure_nobody_foresaw(broken):
         main([*BAD_DATA, "--debug"])
 
 
-def test_an_interruption_is_exit_code_1_without_a_traceback(command, broken):
+def test_an_interruption_is_exit_code_130_without_a_traceback(command, broken):
     broken(KeyboardInterrupt())
     result = command(*BAD_DATA)
-    assert result.code == 1
+    assert result.code == 130
     assert result.err.strip() == "Error: interrupted."
 
 

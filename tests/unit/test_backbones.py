@@ -90,7 +90,7 @@ def test_devices_and_dtypes_are_picked_by_what_there_is(monkeypatch):
 def test_unknown_settings_list_the_known_ones(tiny_model_folder):
     with pytest.raises(ConfigError, match="'fp8': must be one of auto, bfloat16, float16, float32"):
         pick_dtype("fp8", "cpu")
-    with pytest.raises(ConfigError, match="'int4': must be one of nf4, int8, none"):
+    with pytest.raises(ConfigError, match="'int4': must be one of nf4, fp4, int8, none"):
         load_weights(LlamaForCausalLM, str(tiny_model_folder), quantization="int4", device="cpu")
     with pytest.raises(ConfigError, match="dtype 'half'"):
         load_weights(LlamaForCausalLM, str(tiny_model_folder), dtype="half", device="cpu")
@@ -104,7 +104,8 @@ def test_a_loaded_model_is_frozen_in_evaluation_mode_and_quantized_as_asked(
         LlamaForCausalLM, str(tiny_model_folder), quantization=quantization, device="cpu"
     )
     layer = type(model.model.layers[0].self_attn.q_proj).__name__
-    assert layer == {"nf4": "Linear4bit", "int8": "Linear8bitLt", "none": "Linear"}[quantization]
+    layers = {"nf4": "Linear4bit", "fp4": "Linear4bit", "int8": "Linear8bitLt", "none": "Linear"}
+    assert layer == layers[quantization]
     assert not model.training
     assert not any(p.requires_grad for p in model.parameters())
     assert model.dtype == torch.bfloat16
