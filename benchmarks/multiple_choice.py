@@ -74,7 +74,7 @@ def start_cell(*cell: str) -> dict:
 
 
 def build_cell(options: argparse.Namespace, quantization: str, phase: str, layout: str) -> tuple:
-    """Return a cell's model, its step, and the batches to take it on, the longest first."""
+    """Return a cell's work per token, its step, and the batches to take it on, longest first."""
     import torch
 
     from heads.branching import pack, pack_rows
@@ -89,6 +89,7 @@ def build_cell(options: argparse.Namespace, quantization: str, phase: str, layou
     )
     if layout == "rows":
         model.set_attn_implementation("sdpa")
+    work = 2 * trunk_weights(model)  # before LoRA adds its own
     lay_out = pack if layout == "branched" else pack_rows
     batches = [
         (
@@ -98,17 +99,18 @@ def build_cell(options: argparse.Namespace, quantization: str, phase: str, layou
         for batch in encode(options, load_tokenizer(path))
     ]
     step = scoring(model) if phase == "score" else training(model, options.dtype, device)
-    return model, step, batches
+    return work, step, batches
 
 
 def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout: str) -> dict:
     """Time one layout in one phase."""
     import torch
 
+    from mcqa.backbones import pick_device
     from mcqa.memory import PeakMemory
 
-    model, step, batches = build_cell(options, quantization, phase, layout)
-    device = str(model.device)
+    work, step, batches = build_cell(options, quantization, phase, layout)
+    device = pick_device(options.device)
     memory = PeakMemory(device)
     step(*batches[0])  # warm up: memory pools, optimizer state; the longest batch
     timed = batches[1:]
@@ -129,9 +131,9 @@ def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout:
         "tokens": tokens,
         "peak_mib": memory.bytes / 2**20,
         "above_model_mib": (memory.bytes - memory.start) / 2**20,
-        "gflops": tokens * 2 * trunk_weights(model) / seconds / 1e9,
+        "gflops": tokens * work / seconds / 1e9,
         "matmul_gflops": matmul_rate(getattr(torch, options.dtype), device),
-        "work": 2 * trunk_weights(model),
+        "work": work,
     }
 
 
