@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMultipleChoice
 
 from heads.encoder import head_modules
-from mcqa.app.harness import HarnessModel
 from mcqa.app.merge import merge_run
 from mcqa.errors import ConfigError, ModelError
 from mcqa.question import Question
@@ -158,6 +157,9 @@ def test_an_encoder_is_no_generator(folders, tiny_training):
 
 
 def test_the_harness_is_refused_an_encoder(run):
+    pytest.importorskip("lm_eval", reason="lm-evaluation-harness comes with the extra 'harness'")
+    from mcqa.app.harness import HarnessModel
+
     with pytest.raises(ConfigError, match="reads pairs of texts"):
         HarnessModel(run.folder, device="cpu")
 
