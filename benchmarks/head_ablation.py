@@ -10,10 +10,12 @@ of what is there.
 """
 
 import argparse
+import functools
 import itertools
-import json
 import tempfile
 from pathlib import Path
+
+from cells import read_cells, run_cells
 
 HEADS = {
     "last": {},
@@ -40,17 +42,9 @@ def main() -> None:
     """Run the missing cells, then print the table."""
     options = parse()
     output = Path(options.output)
-    done = read(output)
+    done = read_cells(output, ("head", "loss", "start", "seed"))
     if not options.table:
-        cells = plan(options)
-        for number, cell in enumerate(cells, 1):
-            if cell in done:
-                continue
-            print(f"{number}/{len(cells)}: {' | '.join(map(str, cell))}", flush=True)
-            result = run_cell(options, *cell)
-            with output.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
-            done[cell] = result
+        run_cells(output, plan(options), done, functools.partial(run_cell, options))
     print_table(done)
 
 
@@ -121,18 +115,6 @@ def run_cell(options: argparse.Namespace, head: str, loss: str, start: str, seed
         "seconds": record["seconds"],
         "trainable_parameters": record["trainable_parameters"],
     }
-
-
-def read(path: Path) -> dict[tuple, dict]:
-    """Return the finished cells; a line cut short by an interruption counts as missing."""
-    done = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            result = json.loads(line)
-        except ValueError:
-            continue
-        done[tuple(result[name] for name in ("head", "loss", "start", "seed"))] = result
-    return done
 
 
 def print_table(done: dict[tuple, dict]) -> None:

@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cells import read_cells, run_cells
+
 FORMULATIONS = ("generative", "multiple_choice")
 
 
@@ -25,20 +27,10 @@ def main() -> None:
         print(json.dumps(run_cell(options, *options.cell)))
         return
     output = Path(options.output)
-    done = read(output)
+    done = read_cells(output, ("recipe", "formulation"))
     if not options.table:
         cells = [(recipe, form) for recipe in options.recipes for form in options.formulations]
-        for number, cell in enumerate(cells, 1):
-            if cell in done:
-                continue
-            print(f"{number}/{len(cells)}: {' | '.join(cell)}", flush=True)
-            result = run_apart(cell)
-            if result is None:
-                print("  failed; started again, the script tries once more", flush=True)
-                continue
-            with output.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
-            done[cell] = result
+        run_cells(output, cells, done, run_apart)
     print_table(done)
 
 
@@ -66,7 +58,7 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def run_apart(cell: tuple[str, str]) -> dict | None:
+def run_apart(*cell: str) -> dict | None:
     """Run one cell in a new process, with this one's options; None where it failed."""
     command = [sys.executable, *sys.argv, "--cell", *cell]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
@@ -113,18 +105,6 @@ def run_cell(options: argparse.Namespace, recipe: str, formulation: str) -> dict
         "seed": options.seed,
         "device": record["device"],
     }
-
-
-def read(path: Path) -> dict[tuple, dict]:
-    """Return the finished cells; a line cut short by an interruption counts as missing."""
-    done = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            result = json.loads(line)
-        except ValueError:
-            continue
-        done[result["recipe"], result["formulation"]] = result
-    return done
 
 
 def print_table(done: dict[tuple, dict]) -> None:
