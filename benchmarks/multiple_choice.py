@@ -39,7 +39,7 @@ def main() -> None:
         return
     print(f"{options.model}, {options.data}, batch {options.batch_size}; {hardware()}")
     for quantization in options.quantizations:
-        for phase in PHASES:
+        for phase in options.phases:
             turns = [
                 {layout: start_cell(quantization, phase, layout) for layout in LAYOUTS}
                 for _ in range(options.turns)
@@ -59,6 +59,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quantizations", nargs="+", default=["none", "nf4"])
+    parser.add_argument("--phases", nargs="+", choices=PHASES, default=list(PHASES))
     parser.add_argument("--profile", metavar="CELL", help="instead, such as none:score:branched")
     parser.add_argument("--cell", help="for the processes that this one starts")
     return parser.parse_args()
