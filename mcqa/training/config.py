@@ -24,6 +24,7 @@ from mcqa.errors import ConfigError
 from mcqa.prompts import TEMPLATES
 from mcqa.recipes.table import DEFAULT, RECIPES
 from mcqa.recipes.table import SETTINGS as RECIPE_FIELDS
+from mcqa.retrieval.contexts import KINDS, TOP_K
 
 Positive = Annotated[int, Field(ge=1)]
 ZeroOrOne = Annotated[int, Field(ge=0, le=1)]
@@ -68,6 +69,18 @@ class TrainingConfig(BaseModel):
     )
     skip_invalid: bool = Field(False, description="put bad rows into rejected.jsonl")
     output: str = Field("runs/latest", description="run folder to write")
+    context: Literal[*KINDS] = Field(
+        "data",
+        description="what to read before a question: data (its own context), none, gold (the "
+        "passage that comes with it: context, else explanation) or retrieved (by BM25)",
+    )
+    index: str | None = Field(
+        None, description="retrieved: folder of passages that `mcqa index` wrote"
+    )
+    corpus: str | None = Field(
+        None, description="retrieved: passages or questions with explanations, instead of --index"
+    )
+    top_k: Positive = Field(TOP_K, description="retrieved: how many passages")
     template: Literal[*TEMPLATES] = Field("cloze", description="how questions are written down")
     objective: Literal["completion", "options"] | None = Field(
         None,
@@ -196,6 +209,15 @@ class TrainingConfig(BaseModel):
     @model_validator(mode="after")
     def _fields_are_known(self):
         parse_fields(self.field)
+        return self
+
+    @model_validator(mode="after")
+    def _context_fits(self):
+        given = [name for name in ("index", "corpus") if getattr(self, name) is not None]
+        if self.context == "retrieved" and len(given) != 1:
+            raise ValueError("context retrieved needs either index or corpus")
+        if self.context != "retrieved" and (given or self._is_changed("top_k")):
+            raise ValueError("index, corpus and top_k are for context retrieved")
         return self
 
     @model_validator(mode="after")
