@@ -195,3 +195,6 @@ def _check_kinds(prediction: Prediction) -> None:
         values = getattr(prediction, name) or ()
         if not all(type(value) in (int, float) for value in values):
             raise TypeError(f"{name} are {list(values)}, not numbers")
+    for passage in prediction.retrieved or ():
+        if not isinstance(passage.id, str) or type(passage.score) not in (int, float):
+            raise TypeError(f"retrieved has {list(passage)}, not an id and a score")

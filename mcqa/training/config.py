@@ -39,6 +39,14 @@ HEAD_FIELDS = (
     "lm_loss_weight",
 )
 
+# What a file says of these goes when a flag gives the setting that they belong to.
+GO_WITH = {
+    "data": ("split",),
+    "validation_data": ("validation_split",),
+    "index": ("corpus",),
+    "corpus": ("index",),
+}
+
 
 def _as_pairs(fields):
     """Let a file say `field: {stem: prompt}` for what the flags say as `--field stem=prompt`."""
@@ -273,7 +281,9 @@ class TrainingConfig(BaseModel):
 
 
 def load_config(path: str | None, flags: dict) -> TrainingConfig:
-    """Read a YAML file and let flags override it; a flag for data replaces its split too.
+    """Read a YAML file and let flags override it, with what belongs to the setting they replace.
+
+    A flag for data replaces its split, one for passages or for a context without any the passages.
 
     Args:
         path: the file, or None for the defaults.
@@ -284,11 +294,11 @@ def load_config(path: str | None, flags: dict) -> TrainingConfig:
     """
     settings = {} if path is None else _read_yaml(Path(path))
     flags = {name: value for name, value in flags.items() if value is not None}
-    for source, split in (("data", "split"), ("validation_data", "validation_split")):
-        if source in flags:
-            settings.pop(split, None)
-    settings |= flags
-    return _checked(settings, path or "settings")
+    replaced = {name for flag in flags for name in GO_WITH.get(flag, ())}
+    if flags.get("context", "retrieved") != "retrieved":
+        replaced |= {"index", "corpus", "top_k"}
+    settings = {name: value for name, value in settings.items() if name not in replaced}
+    return _checked(settings | flags, path or "settings")
 
 
 def _checked(settings: dict, where: str) -> TrainingConfig:

@@ -142,7 +142,7 @@ def prepare(
         get_template(config.template),
         min(config.max_length, room),
         pairs=formulation.reads_pairs(model),
-        contexts=_contexts(config, validation.questions),
+        contexts=_contexts(config, validation.questions, announce),
     )
     scorer_name = formulation.default_scorer(objective.name)
     return Setup(
@@ -165,10 +165,13 @@ def prepare(
     )
 
 
-def _contexts(config: TrainingConfig, validation: Sequence[Question]) -> Contexts:
+def _contexts(
+    config: TrainingConfig, validation: Sequence[Question], announce: Callable[[str], None]
+) -> Contexts:
     if config.context != "retrieved":
         return Contexts(config.context)
     index = open_passages(config.index, config.corpus, **reading_settings(config))
+    announce(f"Retrieving from {len(index):,} passages of {index.source}")
     return Contexts(config.context, index=index, top_k=config.top_k, held_out=validation)
 
 
