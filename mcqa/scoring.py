@@ -225,14 +225,15 @@ class Found(NamedTuple):
         Raises:
             ConfigError: there are none, and training had them.
         """
-        own = self.record.get("context", {"kind": "data"})
-        if asked is None and own["kind"] == "retrieved" and not passages:
+        own = self.record.get("context", {})
+        kind = asked or own.get("kind", "data")
+        if asked is None and kind == "retrieved" and not passages:
             raise ConfigError(
-                f"{self.reference.name!r} was trained with passages of {own['source']!r}, and is "
-                "asked with retrieved ones unless told otherwise: give --index or --corpus, or "
+                f"{self.reference.name!r} was trained with passages of {own.get('source')!r}, and "
+                "is asked with retrieved ones unless told otherwise: give --index or --corpus, or "
                 "another --context."
             )
-        return asked or own["kind"]
+        return kind
 
 
 def look_up(model: str, scorer: str | None = None) -> Found:
@@ -308,6 +309,7 @@ def load_scorer(
     found = look_up(model, scorer)
     reference, record, formulation, head, name = found
     reading = _reading_settings(name, parser, fallback)
+    contexts = _contexts(found, context, index, top_k, held_out)
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
     if name == "letter" and not chosen.lists_options:
         raise ConfigError(
@@ -337,7 +339,7 @@ def load_scorer(
         length,
         pairs=formulation.reads_pairs(backbone),
         shots=shots,
-        contexts=_contexts(found, context, index, top_k, held_out),
+        contexts=contexts,
         chat=chat,
         system=system,
     )
