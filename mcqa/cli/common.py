@@ -197,9 +197,7 @@ def find_passages(kinds, index, corpus, top_k, reading):
         return None
     from mcqa.retrieval.index import open_passages
 
-    passages = open_passages(index, corpus, **{**reading, "unlabelled": "keep"})
-    say(f"Retrieving from {len(passages):,} passages of {passages.source}")
-    return passages
+    return open_passages(index, corpus, say, **{**reading, "unlabelled": "keep"})
 
 
 validation_options = options(

@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -188,13 +188,17 @@ class PassageIndex:
 
 
 def open_passages(
-    index: str | os.PathLike | None = None, corpus: str | os.PathLike | None = None, **reading
+    index: str | os.PathLike | None,
+    corpus: str | os.PathLike | None,
+    announce: Callable[[str], None],
+    **reading,
 ) -> PassageIndex:
     """Return the index in a folder, or make one of a corpus, in memory.
 
     Args:
         index: what `mcqa index` wrote.
         corpus: what it would have read.
+        announce: called with lines that say what was left out of a corpus, and what there is.
         reading: how to read it, see `read_corpus`.
 
     Raises:
@@ -207,8 +211,13 @@ def open_passages(
             "wrote, or --corpus."
         )
     if index is not None:
-        return PassageIndex.load(index)
-    return index_corpus(corpus, **reading)[0]
+        passages = PassageIndex.load(index)
+    else:
+        passages, read = index_corpus(corpus, **reading)
+        for remark in read.remarks:
+            announce(f"{corpus}: {remark}")
+    announce(f"Retrieving from {len(passages):,} passages of {passages.source}")
+    return passages
 
 
 def index_corpus(source: str | os.PathLike, **reading) -> tuple[PassageIndex, Corpus]:

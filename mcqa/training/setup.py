@@ -170,8 +170,7 @@ def _contexts(
 ) -> Contexts:
     if config.context != "retrieved":
         return Contexts(config.context)
-    index = open_passages(config.index, config.corpus, **reading_settings(config))
-    announce(f"Retrieving from {len(index):,} passages of {index.source}")
+    index = open_passages(config.index, config.corpus, announce, **reading_settings(config))
     return Contexts(config.context, index=index, top_k=config.top_k, held_out=validation)
 
 

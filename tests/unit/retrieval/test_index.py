@@ -96,7 +96,9 @@ def test_a_passage_belongs_to_questions_of_its_stem_and_to_those_it_explains():
 
 def test_an_index_comes_back_from_disk_as_it_was(index, tmp_path):
     folder = index.save(tmp_path / "idx")
-    again = open_passages(folder)
+    said = []
+    again = open_passages(folder, None, said.append)
+    assert said == ["Retrieving from 5 passages of texts"]
     assert again.passages == PASSAGES
     assert (again.checksum, again.source, again.sha256) == (index.checksum, "texts", "0" * 64)
     for query in ("skin covers", "bile", "vitamin c", "zebra"):
