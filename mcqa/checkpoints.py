@@ -44,6 +44,7 @@ REQUIRED = {
 OPTIONAL = {
     "objective": TEXT,
     "head": OBJECT,
+    "context": OBJECT,
     "calibration": OBJECT,
     "recipe": TEXT,
     "recipe_settings": OBJECT,

@@ -4,8 +4,9 @@ Prefix and continuations are tokenized separately, so the spans are known and no
 An encoder reads pairs of texts: what its tokenizer puts around and between the two becomes part
 of prefix and continuations.
 
-Where a question is too long its worked examples give way first, then its context, then the middle
-of its stem, and what was cut is counted. Options that do not fit by themselves are an error.
+Where a question is too long its context gives way first, from its end, then its worked examples,
+then the middle of its stem, and what was cut is counted. Options that do not fit by themselves are
+an error.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mcqa.errors import ConfigError, EncodingError
+from mcqa.evaluation.predictions import Retrieved
 from mcqa.prompts import RenderedQuestion, Shots, Template
 from mcqa.question import Question
+from mcqa.retrieval.contexts import Contexts, Given
 
 GAP = " ... "
 BETWEEN_SHOTS = "\n\n"
@@ -25,12 +28,13 @@ class EncodedQuestion:
     """Hold a question as token ids.
 
     Args:
-        question: what was encoded.
+        question: what was encoded, as it came.
         prefix: token ids that all options share, never empty.
         continuations: token ids of each option.
         characters: length of each continuation's text, without white space around it.
         neutral_prefix: token ids that stand before a continuation without a question.
-        truncated: how many tokens of examples, context and stem were cut to make it fit.
+        truncated: how many tokens of context, examples and stem were cut to make it fit.
+        retrieved: the passages that are its context, before that; None where none were looked for.
     """
 
     question: Question
@@ -39,6 +43,7 @@ class EncodedQuestion:
     characters: tuple[int, ...] = ()
     neutral_prefix: tuple[int, ...] = ()
     truncated: int = 0
+    retrieved: tuple[Retrieved, ...] | None = None
 
     @property
     def tokens(self) -> int:
@@ -79,18 +84,20 @@ class _Prompt:
 
     Args:
         question: the whole question.
+        given: its context.
         shots: the worked examples before it.
         context_kept, stem_kept: how many characters of its context and stem are shown.
     """
 
     question: Question
+    given: Given
     shots: tuple[Question, ...]
     context_kept: int
     stem_kept: int
 
     @classmethod
-    def whole(cls, question: Question, shots: Sequence[Question]) -> "_Prompt":
-        return cls(question, tuple(shots), len(question.context or ""), len(question.stem))
+    def whole(cls, question: Question, given: Given, shots: Sequence[Question]) -> "_Prompt":
+        return cls(question, given, tuple(shots), len(given.context or ""), len(question.stem))
 
     @property
     def shown(self) -> Question:
@@ -99,7 +106,7 @@ class _Prompt:
         stem = question.stem
         if kept < len(stem):
             stem = stem[: (kept + 1) // 2] + GAP + stem[len(stem) - kept // 2 :]
-        context = (question.context or "")[: self.context_kept] or None
+        context = (self.given.context or "")[: self.context_kept] or None
         return replace(question, stem=stem, context=context)
 
 
@@ -130,6 +137,7 @@ class Encoder:
         max_length: the most tokens of prefix + one option.
         pairs: write prefix and continuation as a pair of texts, as encoders are trained on.
         shots: where to draw worked examples from, which become part of the prefix.
+        contexts: what a question gets to read; by default the data's own context.
         chat: whether to write the prompt as turns of the tokenizer's chat template.
         system: a system message for the chat.
 
@@ -146,6 +154,7 @@ class Encoder:
         *,
         pairs: bool = False,
         shots: Shots | None = None,
+        contexts: Contexts | None = None,
         chat: bool = False,
         system: str | None = None,
     ):
@@ -157,24 +166,36 @@ class Encoder:
         self.template = template
         self.max_length = max_length
         self.shots = shots
+        self.contexts = contexts or Contexts()
         self.chat = chat
         self.system = system
         self._adds_special_tokens = not chat and not pairs
         self._frame = PairFrame.of(tokenizer) if pairs else PairFrame()
         self._neutral_prefix = tuple(tokenizer(template.neutral_prefix)["input_ids"])
 
-    def encode(self, questions: Sequence[Question]) -> list[EncodedQuestion]:
+    def encode(
+        self, questions: Sequence[Question], *, learning: bool = False
+    ) -> list[EncodedQuestion]:
         """Encode questions, in order.
+
+        Args:
+            questions: what is asked, or learned.
+            learning: see `Contexts.give`.
 
         Raises:
             EncodingError: a question's options do not fit into `max_length`.
         """
+        contexts = self.contexts.give(questions, learning=learning)
         prompts = [
-            _Prompt.whole(question, self.shots.draw(question) if self.shots else ())
-            for question in questions
+            _Prompt.whole(question, given, self._draw(question))
+            for question, given in zip(questions, contexts, strict=True)
         ]
         encoded = self._tokenize(prompts)
         return [self._fit(prompt, e) for prompt, e in zip(prompts, encoded, strict=True)]
+
+    def _draw(self, question: Question) -> list[Question]:
+        drawn = self.shots.draw(question) if self.shots else ()
+        return [self.contexts.example(example) for example in drawn]
 
     def _tokenize(self, prompts: Sequence[_Prompt]) -> Iterator[EncodedQuestion]:
         if not prompts:
@@ -194,6 +215,7 @@ class Encoder:
                 continuations=tuple((*tokens, *after) for tokens in continuations),
                 characters=tuple(len(text.strip()) for text in r.continuations),
                 neutral_prefix=self._neutral_prefix,
+                retrieved=prompt.given.retrieved,
             )
 
     def _render(self, prompt: _Prompt) -> RenderedQuestion:
@@ -229,15 +251,15 @@ class Encoder:
         return replace(encoded, truncated=len(full.prefix) - len(encoded.prefix))
 
     def _shorten(self, prompt: _Prompt, excess: int) -> _Prompt | None:
-        """Leave out one example, else about `excess` tokens of the context, else of the stem.
+        """Leave out about `excess` tokens of the context, else one example, else of the stem.
 
         Whole characters are left out, at least one, so that shortening comes to an end.
         """
+        if prompt.context_kept:
+            cut = self._characters(prompt.given.context, excess)
+            return replace(prompt, context_kept=max(0, prompt.context_kept - cut))
         if prompt.shots:
             return replace(prompt, shots=prompt.shots[1:])
-        if prompt.context_kept:
-            cut = self._characters(prompt.question.context, excess)
-            return replace(prompt, context_kept=max(0, prompt.context_kept - cut))
         if prompt.stem_kept > 1:
             cut = self._characters(prompt.question.stem, excess)
             return replace(prompt, stem_kept=max(1, prompt.stem_kept - cut))

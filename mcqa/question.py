@@ -19,6 +19,8 @@ class Question:
         id: a name that is unique in its data set; by default a hash of stem and options.
         context: a passage to read before the stem.
         subject: what the question is about, for results per subject.
+        explanation: why the answer is right. It gives the answer away, so that no prompt has it
+            unless that is asked for; see `mcqa.retrieval.contexts`.
 
     Raises:
         QuestionError: a field is missing, blank, or out of range.
@@ -34,6 +36,7 @@ class Question:
     id: str = ""
     context: str | None = None
     subject: str | None = None
+    explanation: str | None = None
 
     def __post_init__(self):
         if isinstance(self.options, str):

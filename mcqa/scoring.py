@@ -12,6 +12,7 @@ result.calibrated(scorer.temperature).probabilities
 
 import functools
 import math
+import os
 import warnings
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
@@ -39,6 +40,8 @@ from mcqa.parsing import FALLBACKS, PARSERS
 from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.recipes.building import scoring_model
+from mcqa.retrieval.contexts import Contexts
+from mcqa.retrieval.index import PassageIndex
 
 MAX_LENGTH = 2048
 
@@ -155,7 +158,10 @@ class Scorer:
                 self._halve(part, error)
         for prediction in results:
             _check_finite(prediction, self.model.dtype)
-        return [replace(p, truncated=e.truncated) for p, e in zip(results, batch, strict=True)]
+        return [
+            replace(prediction, truncated=encoded.truncated, retrieved=encoded.retrieved)
+            for prediction, encoded in zip(results, batch, strict=True)
+        ]
 
     def _halve(self, part: Sequence[EncodedQuestion], error: Exception) -> None:
         if len(part) == 1:
@@ -209,6 +215,26 @@ class Found(NamedTuple):
     head: dict | None
     scorer: str
 
+    def context(self, asked: str | None, *, passages: bool) -> str:
+        """Return what questions get to read: what is asked for, else what they got in training.
+
+        Args:
+            asked: a kind of `mcqa.retrieval.contexts.Contexts`, or None.
+            passages: whether there are any to retrieve.
+
+        Raises:
+            ConfigError: there are none, and training had them.
+        """
+        own = self.record.get("context", {})
+        kind = asked or own.get("kind", "data")
+        if asked is None and kind == "retrieved" and not passages:
+            raise ConfigError(
+                f"{self.reference.name!r} was trained with passages of {own.get('source')!r}, and "
+                "is asked with retrieved ones unless told otherwise: give --index or --corpus, or "
+                "another --context."
+            )
+        return kind
+
 
 def look_up(model: str, scorer: str | None = None) -> Found:
     """Find out what a model name means, and that the scorer goes with it.
@@ -241,6 +267,10 @@ def load_scorer(
     device: str = "auto",
     max_length: int | None = None,
     shots: Shots | None = None,
+    context: str | None = None,
+    index: PassageIndex | str | os.PathLike | None = None,
+    top_k: int | None = None,
+    held_out: Sequence[Question] = (),
     chat: bool = False,
     system: str | None = None,
     parser: str = "strict",
@@ -260,6 +290,12 @@ def load_scorer(
         max_length: the most tokens of a prompt with one option; by default the run's own, else
             what the model can take, up to 2,048.
         shots: worked examples to put before each question.
+        context: what a question gets to read before it, `data`, `none`, `gold` or `retrieved` (see
+            `mcqa.retrieval.contexts.Contexts`); by default as the run was trained, else `data`.
+        index: where passages are retrieved from, or the folder that `mcqa index` wrote.
+        top_k: how many; by default as the run was trained, else 3.
+        held_out: questions whose passages are not to be retrieved: all those that will be asked. A
+            call's own questions are held out in any case.
         chat: write the prompt as turns of the model's chat template.
         system: a system message for the chat.
         parser: how `generate` reads an answer, `strict` or `lenient`.
@@ -270,8 +306,10 @@ def load_scorer(
         ModelError: the name means no model, or a run folder is incomplete or damaged.
         ConfigError: a setting is unknown, or the scorer does not go with the model or template.
     """
-    reference, record, formulation, head, name = look_up(model, scorer)
+    found = look_up(model, scorer)
+    reference, record, formulation, head, name = found
     reading = _reading_settings(name, parser, fallback)
+    contexts = _contexts(found, context, index, top_k, held_out)
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
     if name == "letter" and not chosen.lists_options:
         raise ConfigError(
@@ -301,6 +339,7 @@ def load_scorer(
         length,
         pairs=formulation.reads_pairs(backbone),
         shots=shots,
+        contexts=contexts,
         chat=chat,
         system=system,
     )
@@ -310,10 +349,25 @@ def load_scorer(
     )
 
 
+def _contexts(
+    found: Found,
+    kind: str | None,
+    index: PassageIndex | str | os.PathLike | None,
+    top_k: int | None,
+    held_out: Sequence[Question],
+) -> Contexts:
+    """Return what questions get to read, the run's own way where nothing else is said."""
+    kind = found.context(kind, passages=index is not None)
+    if kind == "retrieved":
+        top_k = top_k or found.record.get("context", {}).get("top_k")
+    return Contexts(kind, index=index, top_k=top_k, held_out=held_out)
+
+
 def _temperature(record: dict, encoder: Encoder, scorer: str) -> float | None:
     """Return a run's temperature where its questions are scored as they were to fit it."""
     fitted = record.get("calibration") or {}
     same = fitted.get("scorer") == scorer and record["template"] == encoder.template.name
+    same = same and encoder.contexts.same_as(record.get("context", {"kind": "data"}))
     return fitted["temperature"] if same and not (encoder.shots or encoder.chat) else None
 
 

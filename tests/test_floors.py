@@ -37,6 +37,7 @@ FLOORS = {
     "mcqa.parsing": 1,
     "mcqa.work": 1,
     "mcqa.evaluation": 1,
+    "mcqa.retrieval": 1,
     "mcqa.question": 0,
     "mcqa.errors": 0,
     "mcqa.files": 0,

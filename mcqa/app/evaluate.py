@@ -23,7 +23,7 @@ from mcqa.evaluation.predictions import Prediction
 from mcqa.files import write_json
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.question import Question
-from mcqa.scoring import load_scorer
+from mcqa.scoring import load_scorer, look_up
 from mcqa.work import digest_questions
 
 
@@ -41,6 +41,15 @@ class ModelSpec:
         if colon and any(named in get_formulation(name).SCORERS for name in NAMES):
             return cls(model, named)
         return cls(text, scorer)
+
+
+def context_kind(spec: ModelSpec, asked: str | None, *, passages: bool) -> str:
+    """Return what a model's questions get to read, see `mcqa.scoring.Found.context`.
+
+    Raises:
+        ModelError, ConfigError: the model or its scorer cannot be used, or passages are missing.
+    """
+    return look_up(spec.model, spec.scorer).context(asked, passages=passages)
 
 
 def evaluate(
@@ -74,11 +83,16 @@ def evaluate(
         validation_questions: what to score besides, neither timed nor counted; without any a
             run's own validation questions take their place.
         validation_note: which questions they are, in words.
-        settings: passed on to `mcqa.load_scorer`; how to read answers only to `generate`.
+        settings: passed on to `mcqa.load_scorer`; how to read answers only to `generate`, where
+            to retrieve passages only where the model is to.
     """
     if spec.scorer != "generate":
         settings = {k: v for k, v in settings.items() if k not in ("parser", "fallback")}
-    scorer = load_scorer(spec.model, spec.scorer, **settings)
+    passages = settings.get("index") is not None
+    if context_kind(spec, settings.get("context"), passages=passages) != "retrieved":
+        settings = {k: v for k, v in settings.items() if k not in ("index", "top_k")}
+    asked = [*questions, *validation_questions]
+    scorer = load_scorer(spec.model, spec.scorer, held_out=asked, **settings)
     encoded, encoding = encode_timed(scorer, questions)
     work = describe_work(
         scorer,
@@ -114,6 +128,7 @@ def evaluate(
         cost=_cost(spec.model),
         validation=validation,
         orders=orders,
+        context=str(scorer.encoder.contexts),
     )
 
 

@@ -49,6 +49,7 @@ class Evaluation:
         name: how tables and folders call it.
         folder: where its `predictions.jsonl` and `metrics.json` are.
         scorer, template: names.
+        context: what the questions got to read, see `mcqa.retrieval.contexts`.
         predictions: one per question, in the questions' order.
         metrics: what `mcqa.evaluation.metrics.summarize` returns.
         cost: `trainable_parameters`, `training_seconds`, `training_memory_bytes`,
@@ -66,6 +67,7 @@ class Evaluation:
     cost: dict | None
     validation: Validation
     orders: Orders | None = None
+    context: str = "data"
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def write_record(folder: Path, record: Record) -> None:
             "folder": evaluation.folder.relative_to(folder).as_posix(),
             "scorer": evaluation.scorer,
             "template": evaluation.template,
+            "context": evaluation.context,
             "seconds": evaluation.metrics["seconds"],
             "peak_memory_bytes": evaluation.metrics["peak_memory_bytes"],
             "cost": evaluation.cost,
@@ -172,6 +175,7 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
         cost=run["cost"],
         validation=_read_validation(inside, run.get("validation", "")),
         orders=orders and read_orders(inside, predictions, orders),
+        context=run.get("context", "data"),
     )
 
 

@@ -115,6 +115,7 @@ class HarnessModel(LM):
         if device == "cuda:0" and not torch.cuda.is_available():
             device = "auto"
         settings = {"device": device, "dtype": dtype, "quantization": quantization}
+        settings["context"] = "data"  # the harness has contexts of its own
         made = load_scorer(run or model, scorer, max_length=max_length, **settings)
         if get_formulation(made.formulation).reads_pairs(made.model):
             raise ConfigError(

@@ -29,7 +29,8 @@ def merge_run(
         output: an empty or new folder.
         dtype: of the saved weights; by default the run's compute type.
         device: `auto` or a torch device.
-        questions: labelled questions to score with the run and with the merged folder.
+        questions: labelled questions to score with the run and with the merged folder. A run that
+            retrieves passages gets none here.
         batch_size: questions a forward pass.
 
     Returns:
@@ -48,7 +49,7 @@ def merge_run(
     check_mergeable(reference.path, record)
     device = pick_device(device)
     dtype = dtype or record["dtype"]
-    settings = {"device": device, "template": record["template"]}
+    settings = {"device": device, "template": record["template"], "context": _context(record)}
     before = load_scorer(run, **settings).score_many(questions, batch_size) if questions else []
     backbone = get_formulation(record["formulation"]).load_backbone(
         base_of(reference.path, record).path,
@@ -65,6 +66,12 @@ def merge_run(
     settings |= {"dtype": dtype, "max_length": record["max_length"]}
     after = load_scorer(str(folder), **settings).score_many(questions, batch_size)
     return result | _effect(before, after)
+
+
+def _context(record: dict) -> str:
+    """Return the run's context, none where passages would have to be found: there are none here."""
+    kind = record.get("context", {}).get("kind", "data")
+    return "none" if kind == "retrieved" else kind
 
 
 def _effect(before, after) -> dict:

@@ -59,6 +59,7 @@ def describe_work(
         **scorer.settings,
         "template": scorer.template,
         "shots": shots and f"{shots.k}, seed {shots.seed}, of {digest_questions(shots.pool)}",
+        "context": str(encoder.contexts),
         "chat": encoder.chat,
         "system": encoder.system,
         "max_length": encoder.max_length,

@@ -15,6 +15,7 @@ from mcqa.errors import McqaError
 COMMANDS = {
     "demo": "Train both formulations on the bundled questions and compare them.",
     "check": "Look for what is wrong with a data set.",
+    "index": "Build an index of passages for --context retrieved.",
     "train": "Fine-tune a model: generative or multiple-choice.",
     "recipes": "List what can be trained, with trainable parameters for a model.",
     "score": "Score a data set with one model.",

@@ -60,7 +60,29 @@ data_options = options(
     reading_options,
 )
 
+context_options = options(
+    click.option(
+        "--context",
+        type=click.Choice(["data", "none", "gold", "retrieved"]),
+        help="What to read before a question. data: its own context; none; gold: the passage that "
+        "comes with it, its context or else its explanation, which usually names the answer; "
+        "retrieved: passages that BM25 finds. Default: as the run was trained, else data.",
+    ),
+    click.option("--index", metavar="DIR", help="retrieved: passages that `mcqa index` wrote."),
+    click.option(
+        "--corpus",
+        metavar="FILE",
+        help="retrieved: passages, or questions with explanations, instead of --index.",
+    ),
+    click.option(
+        "--top-k",
+        type=click.IntRange(1),
+        help="retrieved: how many; default: as in training, else 3.",
+    ),
+)
+
 scoring_options = options(
+    context_options,
     click.option(
         "--scorer",
         help="text, text-mean, text-char, pmi, letter, constrained, generate; "
@@ -157,6 +179,25 @@ def _as_the_questions(source, split, reading, *, bundled):
     if source == "bundled":
         return {"split": split or bundled}
     return {**reading, "split": split}
+
+
+def find_passages(kinds, index, corpus, top_k, reading):
+    """Return the index of the passages to retrieve, None where no model is to get any.
+
+    A corpus of questions is read as the questions that are asked.
+
+    Args:
+        kinds: what each model's questions get to read.
+        index, corpus, top_k: the options.
+        reading: see `gather_reading`.
+    """
+    if "retrieved" not in kinds:
+        if (index, corpus, top_k) != (None, None, None):
+            raise click.UsageError("--index, --corpus and --top-k go with --context retrieved.")
+        return None
+    from mcqa.retrieval.index import open_passages
+
+    return open_passages(index, corpus, say, **{**reading, "unlabelled": "keep"})
 
 
 validation_options = options(

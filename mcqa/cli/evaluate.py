@@ -10,6 +10,7 @@ from mcqa.cli.common import (
     data_options,
     draw_shots,
     draw_validation,
+    find_passages,
     format_option,
     gather_reading,
     load_data,
@@ -68,6 +69,10 @@ def command(
     seed,
     scorer,
     permutations,
+    context,
+    index,
+    corpus,
+    top_k,
     **settings,
 ):
     """Score the questions of DATA with every MODEL and compare them, paired.
@@ -88,6 +93,7 @@ def command(
     from mcqa.app.evaluate import (
         ModelSpec,
         compare_evaluations,
+        context_kind,
         distinct_names,
         evaluate,
         folder_name,
@@ -95,7 +101,6 @@ def command(
     from mcqa.app.orders import Plan
     from mcqa.data import data_fingerprint
     from mcqa.files import require_folder
-    from mcqa.scoring import look_up
 
     folder = require_folder(output)
     reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
@@ -107,8 +112,10 @@ def command(
     examples = draw_shots(shots, shots_data, shots_split, seed, reading)
     plan = Plan.of(permutations, questions, seed) if permutations is not None else None
     specs = [ModelSpec.parse(text, scorer) for text in models]
-    for spec in specs:  # what is wrong with the last shows before the first takes its time
-        look_up(spec.model, spec.scorer)
+    # What is wrong with the last model shows before the first takes its time.
+    given = (index, corpus) != (None, None)
+    kinds = [context_kind(spec, context, passages=given) for spec in specs]
+    passages = find_passages(kinds, index, corpus, top_k, reading)
     names = distinct_names(specs)
     say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
     if plan:
@@ -131,6 +138,9 @@ def command(
                     validation_questions=held_out,
                     validation_note=held_out_note,
                     shots=examples,
+                    context=context,
+                    index=passages,
+                    top_k=top_k,
                     **settings,
                 )
             )
@@ -140,6 +150,7 @@ def command(
     details = report_details(
         Models=", ".join(models),
         Data=", ".join([*said, f"sha256 {data_fingerprint(data, split)[:16]}"]),
+        **_told_contexts(evaluations),
         **({"Validation": held_out_note} if held_out else {}),
     )
     comparisons = compare_evaluations(
@@ -157,6 +168,19 @@ def command(
     else:
         print_evaluations(evaluations, comparisons)
     say(f"Results: {folder}   Page: {folder / 'report.html'}")
+
+
+def _told_contexts(evaluations) -> dict[str, str]:
+    """Return what a report says of contexts, nothing where all are the data's own."""
+    from mcqa.retrieval.contexts import UPPER_BOUND
+
+    told = [
+        f"{evaluation.name}: {evaluation.context}"
+        + (f" ({UPPER_BOUND})" if evaluation.context == "gold" else "")
+        for evaluation in evaluations
+    ]
+    plain = all(evaluation.context == "data" for evaluation in evaluations)
+    return {} if plain else {"Context": "; ".join(told)}
 
 
 def _shown(evaluation) -> dict:

@@ -5,6 +5,7 @@ import click
 from mcqa.cli.common import (
     data_options,
     draw_shots,
+    find_passages,
     format_option,
     gather_reading,
     load_data,
@@ -42,6 +43,10 @@ def command(
     shots_data,
     shots_split,
     seed,
+    context,
+    index,
+    corpus,
+    top_k,
     **settings,
 ):
     """Score the questions of DATA with MODEL and write one line per question.
@@ -51,17 +56,28 @@ def command(
     \b
     mcqa score --model smollm2-135m --data bundled --output predictions.jsonl
     mcqa score --model runs/demo/multiple_choice --data test.jsonl --output p.jsonl
+    mcqa score --model smollm2-135m --data q.jsonl --context retrieved --index idx --output p
     """
     from mcqa.app.score import score
     from mcqa.evaluation.metrics import summarize
     from mcqa.files import require_file
-    from mcqa.scoring import load_scorer
+    from mcqa.scoring import load_scorer, look_up
 
     output = require_file(output)
     reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
     questions, account = load_data(data, split, limit, reading, output.parent)
     examples = draw_shots(shots, shots_data, shots_split, seed, reading)
-    scorer = load_scorer(model, shots=examples, **settings)
+    given = (index, corpus) != (None, None)
+    kind = look_up(model, settings["scorer"]).context(context, passages=given)
+    scorer = load_scorer(
+        model,
+        shots=examples,
+        context=context,
+        index=find_passages([kind], index, corpus, top_k, reading),
+        top_k=top_k,
+        held_out=questions,
+        **settings,
+    )
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
     with progress(len(questions), model) as on_progress:
         predictions, seconds = score(

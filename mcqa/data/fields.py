@@ -29,6 +29,7 @@ class Parts(NamedTuple):
     context: str | None = None
     subject: str | None = None
     id: str | None = None
+    explanation: str | None = None
 
 
 def missing(value: Any) -> bool:

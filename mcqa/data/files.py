@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -46,25 +46,27 @@ class Table(NamedTuple):
     open: Callable[[], Iterator[Row]]
 
 
-def read_file(path: Path, headerless: bool = False) -> Table:
+def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) -> Table:
     """Return the rows of a file whose ending is one of `READERS`, or one of these and `.gz`.
 
     Args:
         path: the file.
         headerless: whether a CSV file's first line is a question, as in MMLU's release; without
             it that is told by the line itself.
+        paragraphs: whether to read a `.txt` file too, a row with the field `text` a paragraph.
 
     Raises:
         DataError: the file is missing, empty, a folder, of another kind, or malformed. What is
             inside shows only while its rows are read.
     """
-    _check_exists(path)
-    reader = READERS.get(_ending(path))
+    readers = READERS | ({".txt": _read_txt} if paragraphs else {})
+    _check_exists(path, _told(readers))
+    reader = readers.get(_ending(path))
     if reader is None:
         ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
         raise DataError(
-            f"{path}: files ending in {ending!r} are not read, only {ENDINGS}. Convert or rename "
-            "the file; unpack an archive first."
+            f"{path}: files ending in {ending!r} are not read, only {_told(readers)}. Convert or "
+            "rename the file; unpack an archive first."
         )
 
     def rows() -> Iterator[Row]:
@@ -88,13 +90,18 @@ def is_data_file(name: str) -> bool:
     return _ending(Path(name)) in READERS
 
 
+def is_text_file(name: str) -> bool:
+    """Return whether a name has the ending of a file that is read by paragraphs."""
+    return _ending(Path(name)) == ".txt"
+
+
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes.
 
     Raises:
         DataError: the file is missing, a folder, or cannot be read.
     """
-    _check_exists(path)
+    _check_exists(path, _told(READERS))
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -102,11 +109,15 @@ def file_sha256(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error}).") from error
 
 
-def _check_exists(path: Path) -> None:
+def _check_exists(path: Path, endings: str) -> None:
     if path.is_dir():
-        raise DataError(f"{path}: is a folder; name a file ({ENDINGS}).")
+        raise DataError(f"{path}: is a folder; name a file ({endings}).")
     if not path.exists():
-        raise DataError(f"{path}: no such file. Files ending in {ENDINGS} are read.")
+        raise DataError(f"{path}: no such file. Files ending in {endings} are read.")
+
+
+def _told(readers: Iterable[str]) -> str:
+    return ", ".join(readers) + " (text also as .gz)"
 
 
 def _ending(path: Path) -> str:
@@ -270,6 +281,20 @@ def _columns(path: Path, place: str, cells: list[str]) -> list[str]:
     return columns
 
 
+def _read_txt(path: Path, file: BinaryIO) -> Iterator[Row]:
+    place, text = "", ""
+    for number, line in enumerate(_lines(path, file), 1):
+        decoded = _decoded(line, f"{path}, line {number}: ")
+        if decoded.strip():
+            place = place if text else f"line {number}"
+            text += decoded
+        elif text:
+            yield Row(place, {"text": text})
+            text = ""
+    if text:
+        yield Row(place, {"text": text})
+
+
 def _read_parquet(path: Path, file: BinaryIO) -> Iterator[Row]:
     import pyarrow
     from pyarrow.parquet import ParquetFile
@@ -290,4 +315,3 @@ READERS = {
     ".tsv": _read_tsv,
     ".parquet": _read_parquet,
 }
-ENDINGS = ", ".join(READERS) + " (text also as .gz)"

@@ -35,13 +35,13 @@ class Format:
 
 FORMATS = {
     "medmcqa": Format(
-        fields=("id", "question", *published.MEDMCQA_OPTIONS, "cop", "subject_name"),
+        fields=("id", "question", *published.MEDMCQA_OPTIONS, "cop", "subject_name", "exp"),
         matches=published.is_medmcqa,
         read=published.read_medmcqa,
         counts=True,
     ),
     "arc": Format(
-        fields=("id", "question", "question_stem", "choices", "answerKey"),
+        fields=("id", "question", "question_stem", "choices", "answerKey", "fact1"),
         matches=published.is_arc,
         read=published.read_arc,
         labels="'answerKey' is the label of a choice",
@@ -83,13 +83,19 @@ FORMATS = {
         labels="'correct_answer' is the right option's text",
     ),
     "pubmedqa": Format(
-        fields=("id", "pubid", "question", "context", "QUESTION", "CONTEXTS", "final_decision"),
+        fields=(
+            *("id", "pubid", "question", "context", "long_answer", "final_decision"),
+            *("QUESTION", "CONTEXTS", "LONG_ANSWER"),
+        ),
         matches=published.is_pubmedqa,
         read=published.read_pubmedqa,
         labels="'final_decision' is yes, no or maybe",
     ),
     "generic": Format(
-        fields=("id", *generic.STEM, *generic.OPTIONS, *generic.LABEL, "context", "subject"),
+        fields=(
+            *("id", *generic.STEM, *generic.OPTIONS, *generic.LABEL),
+            *("context", "subject", "explanation"),
+        ),
         matches=generic.is_generic,
         read=generic.read_generic,
         counts=True,

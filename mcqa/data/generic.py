@@ -45,6 +45,7 @@ def read_generic(row: Fields, base: int) -> Parts:
         context=optional_text(row, "context"),
         subject=optional_text(row, "subject"),
         id=identifier(row),
+        explanation=optional_text(row, "explanation"),
     )
 
 

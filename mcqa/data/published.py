@@ -4,8 +4,9 @@
 labels count from, and raises a `DataError` where it is malformed.
 
 The traps: an explanation, a fact or a long answer beside the question gives the answer away, so it
-never becomes the context. SciQ keeps its right answer apart from the wrong ones and says nothing of
-an order; put together as they come, the right one would always be last, so they are sorted.
+becomes the explanation, never the context. SciQ keeps its right answer apart from the wrong ones
+and says nothing of an order; put together as they come, the right one would always be last, so they
+are sorted.
 """
 
 from typing import Any
@@ -40,6 +41,7 @@ def read_medmcqa(row: Fields, base: int) -> Parts:
         label=medmcqa_label(row.get("cop"), base),
         subject=optional_text(row, "subject_name"),
         id=identifier(row),
+        explanation=optional_text(row, "exp"),
     )
 
 
@@ -62,7 +64,8 @@ def read_arc(row: Fields, base: int) -> Parts:
         choices = row.get("choices")
     marks, options = _marked(_as_list(choices), "choices", "label", "text")
     label = mark_label(row.get("answerKey"), marks, "answerKey")
-    return Parts(stem, options, label, id=identifier(row))
+    fact = optional_text(row, "fact1")
+    return Parts(stem, options, label, id=identifier(row), explanation=fact)
 
 
 def _as_list(choices: Any) -> Any:
@@ -202,4 +205,5 @@ def read_pubmedqa(row: Fields, base: int) -> Parts:
         label=label,
         context="\n".join(passages) or None,
         id=identifier(row) or identifier(row, "pubid"),
+        explanation=optional_text(row, "LONG_ANSWER" if raw else "long_answer"),
     )

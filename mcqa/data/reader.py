@@ -196,6 +196,7 @@ class QuestionReader:
             label=parts.label if isinstance(parts.label, int) else None,
             context=parts.context,
             subject=parts.subject,
+            explanation=parts.explanation,
         )
         return question, parts.label
 

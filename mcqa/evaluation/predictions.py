@@ -10,10 +10,18 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from mcqa.errors import ConfigError, DataError
 from mcqa.files import write_whole
 from mcqa.question import Question
+
+
+class Retrieved(NamedTuple):
+    """Name a passage that a question got as context, and how well it matched."""
+
+    id: str
+    score: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,7 @@ class Prediction:
         truncated: how many tokens of the question were cut to make it fit.
         text: what was generated, for scorers that generate.
         parsed: how the text was read (`letter`, `text`, ... or `unparsed`), likewise.
+        retrieved: the passages that were its context, best first; None where none were looked for.
     """
 
     id: str
@@ -45,6 +54,7 @@ class Prediction:
     truncated: int = 0
     text: str | None = None
     parsed: str | None = None
+    retrieved: tuple[Retrieved, ...] | None = None
 
     @classmethod
     def scored(
@@ -106,10 +116,14 @@ class Prediction:
         return json.dumps(self.to_row(), ensure_ascii=False)
 
     def to_row(self) -> dict:
-        """Return the prediction as JSON holds it, without the fields only generation fills."""
+        """Return the prediction as JSON holds it, without what only some scorings fill."""
         row = asdict(self)
         if self.text is None:
             del row["text"], row["parsed"]
+        if self.retrieved is None:
+            del row["retrieved"]
+        else:
+            row["retrieved"] = [passage._asdict() for passage in self.retrieved]
         return row
 
     @classmethod
@@ -120,6 +134,8 @@ class Prediction:
             TypeError, KeyError: it is no such row.
         """
         pairs = {name: row[name] and tuple(row[name]) for name in ("scores", "probabilities")}
+        if row.get("retrieved") is not None:
+            pairs["retrieved"] = tuple(Retrieved(**passage) for passage in row["retrieved"])
         return cls(**row | pairs)
 
 
@@ -179,3 +195,6 @@ def _check_kinds(prediction: Prediction) -> None:
         values = getattr(prediction, name) or ()
         if not all(type(value) in (int, float) for value in values):
             raise TypeError(f"{name} are {list(values)}, not numbers")
+    for passage in prediction.retrieved or ():
+        if not isinstance(passage.id, str) or type(passage.score) not in (int, float):
+            raise TypeError(f"retrieved has {list(passage)}, not an id and a score")

@@ -18,6 +18,7 @@ Trained by the recipe {recipe} of [mcqa](https://pypi.org/project/mcqa) {version
 |---|---|
 | formulation | {formulation} |
 | prompt template | {template} |
+| context | {context_told} |
 | recipe | {recipe} |
 | quantization of the base | {quantization} |
 | training questions | {n} from {source} (sha256 {sha256}) |
@@ -41,8 +42,16 @@ def model_card(record: dict) -> str:
         n=f"{train['n']:,}",
         source=train["source"],
         sha256=train["sha256"][:12],
+        context_told=_context(record["context"]),
         validated=_validated(record),
     )
+
+
+def _context(context: dict) -> str:
+    if context["kind"] != "retrieved":
+        return context["kind"]
+    passages = f"{context['passages']:,} passages of {context['source']}"
+    return f"retrieved, top {context['top_k']} of {passages}"
 
 
 def _validated(record: dict) -> str:

@@ -24,6 +24,7 @@ from mcqa.errors import ConfigError
 from mcqa.prompts import TEMPLATES
 from mcqa.recipes.table import DEFAULT, RECIPES
 from mcqa.recipes.table import SETTINGS as RECIPE_FIELDS
+from mcqa.retrieval.contexts import KINDS, TOP_K
 
 Positive = Annotated[int, Field(ge=1)]
 ZeroOrOne = Annotated[int, Field(ge=0, le=1)]
@@ -37,6 +38,14 @@ HEAD_FIELDS = (
     "label_smoothing",
     "lm_loss_weight",
 )
+
+# What a file says of these goes when a flag gives the setting that they belong to.
+GO_WITH = {
+    "data": ("split",),
+    "validation_data": ("validation_split",),
+    "index": ("corpus",),
+    "corpus": ("index",),
+}
 
 
 def _as_pairs(fields):
@@ -68,6 +77,18 @@ class TrainingConfig(BaseModel):
     )
     skip_invalid: bool = Field(False, description="put bad rows into rejected.jsonl")
     output: str = Field("runs/latest", description="run folder to write")
+    context: Literal[*KINDS] = Field(
+        "data",
+        description="what to read before a question: data (its own context), none, gold (the "
+        "passage that comes with it: context, else explanation) or retrieved (by BM25)",
+    )
+    index: str | None = Field(
+        None, description="retrieved: folder of passages that `mcqa index` wrote"
+    )
+    corpus: str | None = Field(
+        None, description="retrieved: passages or questions with explanations, instead of --index"
+    )
+    top_k: Positive = Field(TOP_K, description="retrieved: how many passages")
     template: Literal[*TEMPLATES] = Field("cloze", description="how questions are written down")
     objective: Literal["completion", "options"] | None = Field(
         None,
@@ -199,6 +220,15 @@ class TrainingConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _context_fits(self):
+        given = [name for name in ("index", "corpus") if getattr(self, name) is not None]
+        if self.context == "retrieved" and len(given) != 1:
+            raise ValueError("context retrieved needs either index or corpus")
+        if self.context != "retrieved" and (given or self._is_changed("top_k")):
+            raise ValueError("index, corpus and top_k are for context retrieved")
+        return self
+
+    @model_validator(mode="after")
     def _head_fits(self):
         if len(self.head_words) != (2 if self.head_init == "words" else 0):
             raise ValueError("head_init words needs two head_words, any other none")
@@ -251,7 +281,9 @@ class TrainingConfig(BaseModel):
 
 
 def load_config(path: str | None, flags: dict) -> TrainingConfig:
-    """Read a YAML file and let flags override it; a flag for data replaces its split too.
+    """Read a YAML file and let flags override it, with what belongs to the setting they replace.
+
+    A flag for data replaces its split, one for passages or for a context without any the passages.
 
     Args:
         path: the file, or None for the defaults.
@@ -262,11 +294,11 @@ def load_config(path: str | None, flags: dict) -> TrainingConfig:
     """
     settings = {} if path is None else _read_yaml(Path(path))
     flags = {name: value for name, value in flags.items() if value is not None}
-    for source, split in (("data", "split"), ("validation_data", "validation_split")):
-        if source in flags:
-            settings.pop(split, None)
-    settings |= flags
-    return _checked(settings, path or "settings")
+    replaced = {name for flag in flags for name in GO_WITH.get(flag, ())}
+    if flags.get("context", "retrieved") != "retrieved":
+        replaced |= {"index", "corpus", "top_k"}
+    settings = {name: value for name, value in settings.items() if name not in replaced}
+    return _checked(settings | flags, path or "settings")
 
 
 def _checked(settings: dict, where: str) -> TrainingConfig:

@@ -42,6 +42,16 @@ class TrainingData:
         return [f"{self.record.source}: {remark}" for remark in self.account.remarks()]
 
 
+def reading_settings(config: TrainingConfig) -> dict:
+    """Return how rows are read, settings of `mcqa.data.open_questions`."""
+    return {
+        "format": config.data_format,
+        "label_base": config.label_base,
+        "fields": parse_fields(config.field),
+        "skip_invalid": config.skip_invalid,
+    }
+
+
 def load_training(config: TrainingConfig) -> TrainingData:
     """Load the training questions.
 
@@ -67,16 +77,8 @@ def load_validation(config: TrainingConfig) -> TrainingData:
 def _load(
     config: TrainingConfig, source: str, split: str | None, limit: int | None
 ) -> TrainingData:
-    reader = open_questions(
-        source,
-        split=split,
-        limit=limit,
-        format=config.data_format,
-        label_base=config.label_base,
-        fields=parse_fields(config.field),
-        unlabelled=config.unlabelled,
-        skip_invalid=config.skip_invalid,
-    )
+    settings = reading_settings(config) | {"unlabelled": config.unlabelled}
+    reader = open_questions(source, split=split, limit=limit, **settings)
     questions, sha256 = reader.read_all(), data_fingerprint(source, split)
     record = DataRecord(source, split, len(questions), sha256, **reader.account.counts())
     return TrainingData(questions, record, reader.account)

@@ -132,6 +132,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "formulation": setup.formulation.NAME,
         "objective": setup.objective.name,
         "template": config.template,
+        "context": setup.encoder.contexts.record,
         "head": setup.head,
         "base_model": setup.base_model,
         "started_from": config.model,

@@ -5,7 +5,7 @@ or removed.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -28,17 +28,26 @@ from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
 from mcqa.prompts import get_template
+from mcqa.question import Question
 from mcqa.recipes.building import add_recipe, scoring_model
+from mcqa.retrieval.contexts import Contexts
+from mcqa.retrieval.index import open_passages
 from mcqa.scoring import Scorer
 from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import check_run_folder
-from mcqa.training.questions import TrainingData, load_training, load_validation
+from mcqa.training.questions import (
+    TrainingData,
+    load_training,
+    load_validation,
+    reading_settings,
+)
 from mcqa.training.trackers import check_trackers
 from mcqa.work import digest_questions
 
 # Settings that a run may be gone on with in another way: `Setup.work` holds what they lead to, or
 # they change no result.
 BY_CONTENT = {"model", "data_format", "label_base", "field", "unlabelled", "skip_invalid"}
+BY_CONTENT |= {"context", "index", "corpus", "top_k"}
 BY_CONTENT |= {f"{of}{name}" for of in ("", "validation_") for name in ("data", "split", "limit")}
 WITHOUT_INFLUENCE = {"output", "resume", "overwrite", "report_to", "gradient_checkpointing"}
 
@@ -89,6 +98,7 @@ class Setup:
             "weights to start from": self.start,
             "training questions": digest_questions(self.training.questions),
             "validation questions": digest_questions(self.validation.questions),
+            "context": str(self.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
         }
@@ -132,6 +142,7 @@ def prepare(
         get_template(config.template),
         min(config.max_length, room),
         pairs=formulation.reads_pairs(model),
+        contexts=_contexts(config, validation.questions, announce),
     )
     scorer_name = formulation.default_scorer(objective.name)
     return Setup(
@@ -149,9 +160,18 @@ def prepare(
         scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
         training=training,
         validation=validation,
-        examples=_examples(encoder.encode(training.questions), tokenizer, objective),
+        examples=_examples(encoder.encode(training.questions, learning=True), tokenizer, objective),
         validation_examples=_examples(encoder.encode(validation.questions), tokenizer, objective),
     )
+
+
+def _contexts(
+    config: TrainingConfig, validation: Sequence[Question], announce: Callable[[str], None]
+) -> Contexts:
+    if config.context != "retrieved":
+        return Contexts(config.context)
+    index = open_passages(config.index, config.corpus, announce, **reading_settings(config))
+    return Contexts(config.context, index=index, top_k=config.top_k, held_out=validation)
 
 
 def _objective(formulation, name: str | None) -> Objective:

@@ -58,6 +58,7 @@ def evaluation(name: str, data: str | None):
     return make
 
 
+SEVEN = {"id": 7, "score": 1.5}
 COMPARE = "compare MODEL FILE --output OUT"
 REPORT = "report OUT"
 LINE = json.dumps(asdict(answer("q1"))) + "\n"
@@ -102,6 +103,12 @@ ANSWERS = (
         NOT_A_LINE.format("scores are ['1', '0'], not numbers"),
         COMPARE,
         compared(answer("q1"), answer("q2", scores=("1", "0"))),
+    ),
+    Case(
+        "retrieved passages without an id",
+        NOT_A_LINE.format("retrieved has [7, 1.5], not an id and a score"),
+        COMPARE,
+        compared(answer("q1"), json.dumps(asdict(answer("q2")) | {"retrieved": [SEVEN]})),
     ),
     Case(
         "a choice that is no option",

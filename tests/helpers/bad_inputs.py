@@ -1,6 +1,6 @@
 """What a case of bad input is, and how to make one.
 
-The cases stand in `bad_data`, `bad_settings` and `bad_folders`; docs/errors.md shows them.
+The cases stand in the other modules `bad_...`; docs/errors.md shows them.
 
 In commands and messages the words FILE, MODEL, RUN, CONFIG and OUT stand for paths; `…` in a
 message stands for anything, such as what another library says.

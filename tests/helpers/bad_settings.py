@@ -3,6 +3,10 @@
 from bad_inputs import EVALUATE, SCORE, TRAIN, TRAIN_HEAD, Case, Place, row, settings
 
 CONFIG = TRAIN + " --config CONFIG"
+NO_PASSAGES = (
+    "context retrieved needs passages: give either --index, a folder that `mcqa index` wrote, or "
+    "--corpus."
+)
 CHOICE = "Invalid value for '--{}': '{}' is not one of {}."
 
 
@@ -139,6 +143,31 @@ FLAGS = (
         "FILE, line 1: the field 'prompt', which --field names, is missing.",
         SCORE + " --field stem=prompt",
     ),
+    Case(
+        "retrieved context without passages",
+        NO_PASSAGES,
+        SCORE + " --context retrieved",
+    ),
+    Case(
+        "an index and a corpus at once",
+        NO_PASSAGES,
+        EVALUATE + " --context retrieved --index OUT --corpus FILE",
+    ),
+    Case(
+        "an index for another context than retrieved",
+        "--index, --corpus and --top-k go with --context retrieved.",
+        EVALUATE + " --context gold --index OUT",
+    ),
+    Case(
+        "top-k 0",
+        "Invalid value for '--top-k': 0 is not in the range x>=1.",
+        SCORE + " --context retrieved --corpus FILE --top-k 0",
+    ),
+    Case(
+        "no such context",
+        CHOICE.format("context", "golden", "'data', 'none', 'gold', 'retrieved'"),
+        SCORE + " --context golden",
+    ),
     Case("no such flag", "No such option…--nonsense…", SCORE + " --nonsense"),
     Case(
         "no such command",
@@ -242,6 +271,16 @@ TRAINING = (
         "head_words: 'wonderful' is … tokens of this tokenizer; name a word that is one, with "
         "the space before it where it has one.",
         TRAIN_HEAD + " --head-init words --head-words wonderful --head-words bad",
+    ),
+    Case(
+        "retrieved context without passages",
+        "settings cannot be used: context retrieved needs either index or corpus",
+        TRAIN + " --context retrieved",
+    ),
+    Case(
+        "passages that nothing retrieves",
+        "settings cannot be used: index, corpus and top_k are for context retrieved",
+        TRAIN + " --corpus FILE",
     ),
     Case(
         "a best step by accuracy, without validation questions",

@@ -13,11 +13,13 @@ from bad_answers import ANSWERS
 from bad_data import FILES, ROWS
 from bad_folders import MODELS, RUNS
 from bad_inputs import Case, Place
+from bad_passages import PASSAGES
 from bad_settings import FLAGS, TRAINING
 
 SECTIONS = {
     "Files": FILES,
     "Rows": ROWS,
+    "Passages": PASSAGES,
     "Flags": FLAGS,
     "Training settings": TRAINING,
     "Models": MODELS,

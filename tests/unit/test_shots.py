@@ -142,36 +142,40 @@ def test_each_question_of_a_batch_has_its_own_examples(tiny_tokenizer):
 def encode(request, chat_tokenizer):
     """Encode the question with three examples or none, within a limit."""
 
-    def run(limit, shots=None):
+    def run(limit, shots=None, question=ASKED):
         chat = request.param == "chat"
         settings = {"shots": shots, "chat": chat}
         encoder = Encoder(chat_tokenizer, get_template("cloze"), limit, **settings)
-        return encoder.encode([ASKED])[0]
+        return encoder.encode([question])[0]
 
     return run
 
 
-def test_the_first_example_gives_way_first(encode, chat_tokenizer):
+def test_the_context_gives_way_before_any_example(encode, chat_tokenizer):
     shots = Shots(POOL, 3)
-    first, *others = shots.draw(ASKED)
     whole = encode(2000, shots)
     cut = encode(whole.longest - 1, shots)
     text = chat_tokenizer.decode(cut.prefix)
-    assert first.stem not in text
-    assert all(part in text for part in (*(q.stem for q in others), ASKED.context, ASKED.stem))
+    assert ASKED.context not in text
+    assert all(part in text for part in (*(q.stem for q in shots.draw(ASKED)), ASKED.stem))
     assert cut.longest < whole.longest
     assert (whole.truncated, cut.truncated) == (0, len(whole.prefix) - len(cut.prefix))
 
 
-def test_all_examples_give_way_before_the_context(encode, chat_tokenizer):
-    shots = Shots(POOL, 3)
-    whole, alone = encode(2000, shots), encode(2000)
-    bare = encode(alone.longest, shots)
+def test_then_the_first_example_gives_way_and_last_the_stem(encode, chat_tokenizer):
+    shots, read = Shots(POOL, 3), replace(ASKED, stem="Which of these would you eat? " * 5)
+    asked = replace(read, context=None)
+    first, *others = shots.draw(asked)
+    whole, alone = encode(2000, shots, read), encode(2000, question=asked)
+    without = encode(encode(2000, shots, asked).longest - 1, shots, read)
+    text = chat_tokenizer.decode(without.prefix)
+    assert (read.context in text, first.stem in text) == (False, False)
+    assert all(part in text for part in (*(q.stem for q in others), read.stem))
+    bare = encode(alone.longest, shots, read)
     assert bare.prefix == alone.prefix
     assert (bare.truncated, alone.truncated) == (len(whole.prefix) - len(alone.prefix), 0)
-    shorter = encode(alone.longest - 1, shots)
-    text = chat_tokenizer.decode(shorter.prefix)
-    assert (ASKED.context in text, ASKED.stem in text) == (False, True)
+    shorter = encode(alone.longest - 1, shots, read)
+    assert read.stem not in chat_tokenizer.decode(shorter.prefix)
     assert shorter.truncated == len(whole.prefix) - len(shorter.prefix)
 
 

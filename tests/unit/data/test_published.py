@@ -6,7 +6,10 @@ import json
 import pandas
 import pytest
 from sample_rows import (
+    ARC,
+    GENERIC,
     HELLASWAG,
+    MEDMCQA,
     MEDQA,
     MMLU,
     PUBMEDQA,
@@ -81,6 +84,7 @@ ROWS = {
             "options": ("yes", "no", "maybe"),
             "label": 0,
             "context": "We tried.\nIt did.",
+            "explanation": "It does help.",
         },
     ),
 }
@@ -219,6 +223,19 @@ def test_pubmedqa_raw_is_keyed_by_id_and_hides_its_long_answer(tmp_path):
     [question] = load_questions(path)
     assert (question.id, question.label) == ("17208539", 2)
     assert "does help" not in question.context
+    assert question.explanation == "It does help."
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [(MEDMCQA, "exp"), (ARC, "fact1"), (GENERIC, "explanation")],
+    ids=["medmcqa", "openbookqa", "generic"],
+)
+def test_what_gives_the_answer_away_is_the_explanation_and_never_the_context(write, row, field):
+    [question] = load_questions(write(row | {field: "So it is."}))
+    assert (question.explanation, question.context) == ("So it is.", row.get("context"))
+    [question] = load_questions(write(row | {field: None}))
+    assert question.explanation is None
 
 
 def test_a_race_row_without_its_article_is_not_read_as_generic(write):

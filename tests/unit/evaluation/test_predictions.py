@@ -1,10 +1,16 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from mcqa.errors import DataError
-from mcqa.evaluation.predictions import Prediction, read_predictions, write_predictions
+from mcqa.evaluation.predictions import (
+    Prediction,
+    Retrieved,
+    read_predictions,
+    write_predictions,
+)
 from mcqa.question import Question
 
 SCORED = Prediction(
@@ -138,3 +144,13 @@ def test_a_line_that_is_no_prediction_is_named_by_its_number(tmp_path, line):
     path.write_text(SCORED.to_json() + "\n" + line + "\n")
     with pytest.raises(DataError, match="line 2: not a line of a predictions file"):
         read_predictions(path)
+
+
+def test_what_was_retrieved_comes_back_also_where_it_was_nothing(tmp_path):
+    found = replace(SCORED, retrieved=(Retrieved("p1", 2.5), Retrieved("p\u2028", 1.0)))
+    predictions = [SCORED, found, replace(GENERATED, retrieved=())]
+    path = write_predictions(tmp_path / "p.jsonl", predictions)
+    rows = [json.loads(line) for line in path.read_text().split("\n") if line]
+    assert "retrieved" not in rows[0]
+    assert rows[1]["retrieved"][0] == {"id": "p1", "score": 2.5}
+    assert read_predictions(path) == predictions

@@ -169,3 +169,12 @@ def test_going_on_keeps_the_recipe_and_what_was_asked_for():
     assert (config.recipe, config.lora_r, config.epochs) == ("lora", 4, 3)
     assert config.quantization == "none"
     assert TrainingConfig(quantization="int8").going_on_from(earlier).quantization == "int8"
+
+
+def test_a_flag_replaces_the_passages_of_the_file(yaml_file):
+    path = yaml_file("context: retrieved\nindex: idx\ntop_k: 5\n")
+    config = load_config(path, {"corpus": "train.jsonl"})
+    assert (config.index, config.corpus, config.top_k) == (None, "train.jsonl", 5)
+    assert load_config(path, {"context": "retrieved"}) == load_config(path, {})
+    config = load_config(path, {"context": "none"})
+    assert (config.context, config.index, config.top_k) == ("none", None, 3)

@@ -1,0 +1,180 @@
+"""Read passages: a file of them, or the explanations that come with questions.
+
+The trap: an explanation gives its question's answer away, so a passage remembers the questions that
+it came with. Word for word the same text may come with several questions; that is one passage.
+"""
+
+import hashlib
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcqa.data import open_questions
+from mcqa.data.fields import Fields, identifier, missing, shown, text
+from mcqa.data.files import Row, Table, is_data_file, is_text_file, read_file
+from mcqa.data.findings import bare
+from mcqa.data.formats import FORMATS
+from mcqa.data.mapping import renamed
+from mcqa.data.reader import Rejected
+from mcqa.errors import DataError
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Hold a text that may be shown as context.
+
+    Args:
+        id: its name in the corpus, that of its first question where it is an explanation.
+        text: the passage.
+        origins: what `text_key` makes of the stems of the questions it came with.
+    """
+
+    id: str
+    text: str
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Hold passages and where they are from.
+
+    Args:
+        source: as the user named it.
+        passages: no two of them with one id or, where they come with questions, one text.
+        remarks: what was left out, in short clauses.
+        rejected: rows that cannot be read.
+    """
+
+    source: str
+    passages: Sequence[Passage]
+    remarks: Sequence[str] = ()
+    rejected: Sequence[Rejected] = ()
+
+
+def text_key(text: str) -> str:
+    """Return what a text and its near-duplicates have in common, see `mcqa.data.findings.bare`.
+
+    >>> text_key("Which  is a fruit?") == text_key("which is a fruit")
+    True
+    """
+    return hashlib.blake2b(bare(text).encode(), digest_size=8).hexdigest()
+
+
+def read_corpus(
+    source: str | os.PathLike,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    skip_invalid: bool = False,
+    **reading,
+) -> Corpus:
+    """Read the passages of a file, or those that come with the questions of a set.
+
+    A file whose rows have the field `text`, and are no questions, holds passages, as does a `.txt`
+    file: one a paragraph. Everything else is read as questions, each of which comes with its
+    explanation or, where it has none, its context.
+
+    Args:
+        source: the file, or a Hub data set of questions.
+        split: of a Hub data set.
+        limit: read only the first so many rows.
+        skip_invalid: leave out rows that cannot be read.
+        reading: how to read questions, further settings of `mcqa.data.open_questions`.
+
+    Raises:
+        ConfigError: a setting is unknown or does not apply.
+        DataError: the source cannot be read, or holds no passage.
+    """
+    table = _passage_table(source, reading)
+    if table:
+        corpus = _read_passages(table, limit, skip_invalid)
+    else:
+        corpus = _read_explanations(
+            source, split=split, limit=limit, skip_invalid=skip_invalid, **reading
+        )
+    if not corpus.passages:
+        raise DataError(f"{source}: no passage in it: {', '.join(corpus.remarks)}.")
+    return corpus
+
+
+def _passage_table(source: str | os.PathLike, reading: dict) -> Table | None:
+    """Return the rows of a file of passages, None where the source holds questions or is no file.
+
+    Raises:
+        DataError: the file's first row is neither.
+    """
+    if is_text_file(os.fspath(source)):
+        return read_file(Path(source), paragraphs=True)
+    if not is_data_file(os.fspath(source)) or not Path(source).is_file():
+        return None
+    table = read_file(Path(source))
+    first = next((row for row in table.open() if row.fault is None), None)
+    if first is None or _is_question(first.fields, reading.get("fields") or {}):
+        return None
+    if "text" in first.fields:
+        return table
+    if reading.get("format", "auto") != "auto":
+        return None
+    fields = ", ".join(map(shown, first.fields)) or "(none)"
+    raise DataError(
+        f"{source}, {first.place}: neither a passage, which has a field 'text' and may have an "
+        f"'id', nor a question of a known format; it has the fields {fields}. Rename them; a "
+        "question's may be mapped with --field."
+    )
+
+
+def _is_question(row: Fields, fields: dict[str, str]) -> bool:
+    try:
+        row = renamed(row, fields)
+    except DataError:
+        return False
+    return any(known.matches(row) for known in FORMATS.values())
+
+
+def _read_passages(table: Table, limit: int | None, skip_invalid: bool) -> Corpus:
+    places: dict[str, str] = {}
+    passages, rejected = [], []
+    for number, row in enumerate(itertools.islice(table.open(), limit), 1):
+        try:
+            passage = _passage(row, f"{table.stem}-{number}")
+            if passage.id in places:
+                raise DataError(
+                    f"the id {passage.id!r} is already that of {places[passage.id]}. Give every "
+                    "passage an id of its own, or leave out the ids."
+                )
+        except DataError as error:
+            rejected.append(Rejected(table.name, row.place, str(error), row.fields))
+            if not skip_invalid:
+                raise DataError(str(rejected[-1])) from error
+            continue
+        places[passage.id] = row.place
+        passages.append(passage)
+    remarks = [f"{len(rejected):,} bad rows left out"] if rejected else []
+    return Corpus(table.name, passages, remarks, rejected)
+
+
+def _passage(row: Row, name: str) -> Passage:
+    if row.fault is not None:
+        raise DataError(row.fault)
+    given = None if missing(row.fields.get("id")) else identifier(row.fields)
+    return Passage(given or name, text(row.fields, "text"))
+
+
+def _read_explanations(source: str | os.PathLike, **reading) -> Corpus:
+    reader = open_questions(source, **reading)
+    found: dict[str, Passage] = {}
+    without = 0
+    for question in reader:
+        passage = question.explanation or question.context
+        if passage is None:
+            without += 1
+            continue
+        key, origin = text_key(passage), text_key(question.stem)
+        first = found.get(key, Passage(question.id, passage))
+        found[key] = Passage(first.id, first.text, (*first.origins, origin))
+    remarks = reader.account.remarks()
+    if without:
+        remarks.append(f"{without:,} questions have neither an explanation nor a context")
+    return Corpus(reader.table.name, list(found.values()), remarks, reader.account.rejected)

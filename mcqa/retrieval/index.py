@@ -1,0 +1,262 @@
+"""Find passages by BM25, with bm25s, and keep the index in a folder.
+
+    index.json       version, how many passages of which source, a checksum of every file
+    passages.jsonl   the passages: id, text, origins
+    *.npy  *.json    bm25s' own files: word scores as plain arrays, vocabulary, parameters
+
+No file is a pickle, and none is read as one. A file that is not what was written is an error.
+
+Words are runs of letters and digits in lower case, without the commonest English ones; letters and
+digits that stand alone count, for "vitamin C" and "type 2" mean something. The trap: float32 sums
+depend on their order. So the words of a query are sorted, and a question asked again with its
+options in another order finds the same passages with the same scores.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from mcqa.data import data_fingerprint
+from mcqa.errors import ConfigError, DataError
+from mcqa.evaluation.predictions import Retrieved
+from mcqa.files import whole_folder, write_json, write_whole
+from mcqa.question import Question
+from mcqa.retrieval.corpus import Corpus, Passage, read_corpus, text_key
+from mcqa.work import digest
+
+VERSION = 1
+INDEX, PASSAGES = "index.json", "passages.jsonl"
+ARRAYS = tuple(f"{name}.csc.index.npy" for name in ("data", "indices", "indptr"))
+FILES = (PASSAGES, *ARRAYS, "vocab.index.json", "params.index.json")
+WORDS = {"token_pattern": r"\w+", "stopwords": "english"}
+BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
+
+
+class PassageIndex:
+    """Search passages; made by `build`, `load` or `open_passages`.
+
+    Args:
+        passages: what is searched.
+        bm25: bm25s' index of them, in the same order.
+        source, sha256: where they are from.
+    """
+
+    def __init__(self, passages: Sequence[Passage], bm25, source: str, sha256: str | None):
+        self.passages = passages
+        self.source = source
+        self.sha256 = sha256
+        self._bm25 = bm25
+        self._by_stem = _places((key, n) for n, p in enumerate(passages) for key in p.origins)
+
+    @classmethod
+    def build(
+        cls, passages: Sequence[Passage], source: str = "", sha256: str | None = None
+    ) -> "PassageIndex":
+        """Index passages.
+
+        Raises:
+            DataError: there is no word in them.
+        """
+        import bm25s
+
+        words = bm25s.tokenize([p.text for p in passages], show_progress=False, **WORDS)
+        if not words.vocab:
+            raise DataError(f"{source or 'passages'}: there is no word to search for in them.")
+        bm25 = bm25s.BM25(**BM25)
+        bm25.index(words, create_empty_token=False, show_progress=False)
+        return cls(passages, bm25, source, sha256)
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    @functools.cached_property
+    def checksum(self) -> str:
+        """Sixteen hexadecimal digits that change with what a search can find."""
+        return digest([WORDS, BM25, *map(asdict, self.passages)])
+
+    @functools.cached_property
+    def _by_text(self) -> dict[str, list[int]]:
+        return _places((text_key(passage.text), n) for n, passage in enumerate(self.passages))
+
+    def of_questions(self, questions: Iterable[Question]) -> set[int]:
+        """Return the places of the passages that belong to questions.
+
+        These are the passages that came with a question of the same stem, and those that read as
+        the explanation of one of the questions, wherever they are from. Texts are compared as
+        `mcqa check` compares them.
+        """
+        found: set[int] = set()
+        for question in questions:
+            found.update(self._by_stem.get(text_key(question.stem), ()))
+            if question.explanation:
+                found.update(self._by_text.get(text_key(question.explanation), ()))
+        return found
+
+    def search(
+        self, query: str, k: int, without: Collection[int] = ()
+    ) -> list[tuple[Passage, Retrieved]]:
+        """Return the k best passages, best first; of equal ones the earlier.
+
+        Fewer where fewer share a word with the query.
+
+        Args:
+            query: words to look for; one that stands there twice counts twice.
+            k: how many.
+            without: the places of passages that must not be found.
+        """
+        import bm25s
+
+        (words,) = bm25s.tokenize(query, return_ids=False, show_progress=False, **WORDS)
+        ids = self._bm25.get_tokens_ids(sorted(words))
+        scores = self._bm25.get_scores_from_ids(ids)
+        scores[list(without)] = 0  # as if they shared no word
+        k = min(k, len(scores))
+        least = np.partition(scores, -k)[-k]
+        best = np.flatnonzero((scores >= least) & (scores > 0))
+        best = best[np.argsort(-scores[best], kind="stable")][:k]
+        found = ((self.passages[n], float(scores[n])) for n in best)
+        return [(passage, Retrieved(passage.id, score)) for passage, score in found]
+
+    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write the index to a folder, all of it or nothing.
+
+        Args:
+            folder: where to, empty or not there.
+            overwrite: whether an index that is there is replaced.
+
+        Raises:
+            ConfigError: there is something else in the folder.
+        """
+        folder = Path(folder)
+        check_index_output(folder, overwrite=overwrite)
+        with whole_folder(folder) as inside:
+            self._bm25.save(inside, show_progress=False)
+            rows = (json.dumps(asdict(p), ensure_ascii=False) for p in self.passages)
+            write_whole(inside / PASSAGES, "".join(row + "\n" for row in rows))
+            about = {
+                "version": VERSION,
+                "passages": len(self),
+                "source": self.source,
+                "source_sha256": self.sha256,
+                "words": WORDS,
+                "bm25": BM25,
+                "sha256": {name: _sha256(inside / name) for name in FILES},
+            }
+            write_json(inside / INDEX, about)
+            if folder.exists():
+                shutil.rmtree(folder)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "PassageIndex":
+        """Read what `save` wrote.
+
+        Raises:
+            ConfigError: there is no index.
+            DataError: it is damaged, or of another version.
+        """
+        import bm25s
+
+        folder = Path(folder)
+        if not (folder / INDEX).is_file():
+            raise ConfigError(
+                f"index {folder}: there is no {INDEX} in it. Name a folder that `mcqa index "
+                "CORPUS --output DIR` wrote."
+            )
+        try:
+            about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            if (about["version"], about["words"], about["bm25"]) != (VERSION, WORDS, BM25):
+                raise DataError("it is of another version of mcqa")
+            changed = [name for name in FILES if _sha256(folder / name) != about["sha256"][name]]
+            if changed:
+                raise DataError(f"{changed[0]} is not what was written")
+            bm25 = bm25s.BM25.load(folder, show_progress=False)
+            with (folder / PASSAGES).open(encoding="utf-8") as file:
+                passages = [_passage(json.loads(line)) for line in file]
+            return cls(passages, bm25, about["source"], about["source_sha256"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"index {folder}: cannot be used ({error}). Make it again with `mcqa index`."
+            ) from error
+
+
+def open_passages(
+    index: str | os.PathLike | None,
+    corpus: str | os.PathLike | None,
+    announce: Callable[[str], None],
+    **reading,
+) -> PassageIndex:
+    """Return the index in a folder, or make one of a corpus, in memory.
+
+    Args:
+        index: what `mcqa index` wrote.
+        corpus: what it would have read.
+        announce: called with lines that say what was left out of a corpus, and what there is.
+        reading: how to read it, see `read_corpus`.
+
+    Raises:
+        ConfigError: not exactly one of the two is given, or the folder is no index.
+        DataError: the one or the other cannot be read.
+    """
+    if (index is None) == (corpus is None):
+        raise ConfigError(
+            "context retrieved needs passages: give either --index, a folder that `mcqa index` "
+            "wrote, or --corpus."
+        )
+    if index is not None:
+        passages = PassageIndex.load(index)
+    else:
+        passages, read = index_corpus(corpus, **reading)
+        for remark in read.remarks:
+            announce(f"{corpus}: {remark}")
+    announce(f"Retrieving from {len(passages):,} passages of {passages.source}")
+    return passages
+
+
+def index_corpus(source: str | os.PathLike, **reading) -> tuple[PassageIndex, Corpus]:
+    """Return the index of a corpus, and the corpus.
+
+    Args:
+        source, reading: see `read_corpus`.
+    """
+    corpus = read_corpus(source, **reading)
+    sha256 = data_fingerprint(source, reading.get("split"))
+    return PassageIndex.build(corpus.passages, corpus.source, sha256), corpus
+
+
+def check_index_output(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that holds something else than an index that may be replaced.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if folder.is_dir() and (folder / INDEX).is_file():
+        if not overwrite:
+            raise ConfigError(
+                f"{folder} holds an index. Choose another --output, or pass --overwrite."
+            )
+    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ConfigError(f"{folder} is not an empty folder. Choose another --output.")
+
+
+def _places(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = {}
+    for key, place in pairs:
+        places.setdefault(key, []).append(place)
+    return places
+
+
+def _passage(row: dict) -> Passage:
+    return Passage(row["id"], row["text"], tuple(row["origins"]))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
