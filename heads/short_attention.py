@@ -4,7 +4,8 @@ The backward pass of torch's fused kernel costs about ten times its forward ther
 of questions, computing the attention weights again and taking a few matrix products is twice as
 fast. Nothing that grows with the square of the length is kept between the two, and rows are taken
 one by one, for their weights to stay in the cache. Heads that share keys and values share them
-without copies, forward too. Long sequences stay with the kernel.
+without copies, forward too. Long sequences stay with the kernel. The kernel itself is up to 2.7
+times faster where the number of keys is a multiple of 16, so it gets unseen keys to make it one.
 
 Registered with transformers as an attention of its own, `NAME`; masks are those of `sdpa`.
 """
@@ -19,6 +20,7 @@ from transformers.masking_utils import sdpa_mask
 NAME = "sdpa_short"
 NOT_HERE = ("position_bias", "softcap", "s_aux", "cache")
 LONGEST = 256  # beyond, the kernel's backward pass is about as fast
+LANES = 16  # numbers in a vector register: the kernel takes what is over one by one
 
 
 def use_short_attention(model: nn.Module) -> None:
@@ -65,6 +67,11 @@ def short_attention(
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Tensor:
+    """Attend by torch's kernel, with unseen keys added until whole registers are full."""
+    if over := -key.shape[2] % LANES:
+        unseen = False if mask.dtype == torch.bool else torch.finfo(mask.dtype).min
+        mask = F.pad(mask, (0, over), value=unseen)
+        key, value = (F.pad(x, (0, 0, 0, over)) for x in (key, value))
     return F.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, scale=scale, enable_gqa=True
     )
