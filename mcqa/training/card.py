@@ -21,7 +21,7 @@ Trained by the recipe {recipe} of [mcqa](https://pypi.org/project/mcqa) {version
 | context | {context_told} |
 | recipe | {recipe} |
 | quantization of the base | {quantization} |
-| training questions | {n} from {source} (sha256 {sha256}) |
+| training questions | {trained_on} |
 | validation | {validated} |
 | optimizer steps | {steps} |
 | trainable parameters | {trainable_parameters:,} |
@@ -34,15 +34,12 @@ Trained by the recipe {recipe} of [mcqa](https://pypi.org/project/mcqa) {version
 
 def model_card(record: dict) -> str:
     """Return the README of a run folder from what its `run.json` will hold."""
-    train = record["train"]
     return CARD.format(
         **record,
         library="transformers" if RECIPES[record["recipe"]].kept_by == "weights" else "peft",
         version=record["versions"]["mcqa"],
-        n=f"{train['n']:,}",
-        source=train["source"],
-        sha256=train["sha256"][:12],
         context_told=_context(record["context"]),
+        trained_on="; ".join(map(_set, record["train"]["sets"])),
         validated=_validated(record),
     )
 
@@ -52,6 +49,11 @@ def _context(context: dict) -> str:
         return context["kind"]
     passages = f"{context['passages']:,} passages of {context['source']}"
     return f"retrieved, top {context['top_k']} of {passages}"
+
+
+def _set(one: dict) -> str:
+    often = "" if one["weight"] == 1 else f", weight {one['weight']:g}"
+    return f"{one['n']:,} from {one['source']} (sha256 {one['sha256'][:12]}){often}"
 
 
 def _validated(record: dict) -> str:
