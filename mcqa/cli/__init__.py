@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Score a data set with several models and compare them.",
     "compare": "Compare predictions files over the same questions.",
     "report": "Draw an evaluation's report again, without scoring.",
+    "retention": "Find out what tuning made a model forget.",
     "merge": "Merge a run into a plain model folder.",
     "harness": "Run lm-evaluation-harness with the model mcqa.",
     "doctor": "Show versions, device, 4-bit support, model and caches.",

@@ -14,6 +14,7 @@ from bad_inputs import (
     cut,
     edited,
     replaced,
+    row,
     spoiled,
 )
 from encoders import save
@@ -237,6 +238,7 @@ def out_is_a_folder(place: Place) -> None:
     (place.out / "p.jsonl").mkdir(parents=True)
 
 
+RETENTION = "retention RUN --data FILE --output OUT --device cpu"
 MERGE = "merge RUN --output OUT --device cpu"
 
 RUNS = (
@@ -319,6 +321,25 @@ RUNS = (
         "OUT is not an empty folder. Choose another --output.",
         MERGE,
         out_is_full,
+    ),
+    Case(
+        "what a model forgot that is no run",
+        "'MODEL' is not a run folder; only a run has a base that it can have forgotten something "
+        "of. `mcqa evaluate` compares any models.",
+        RETENTION.replace("RUN", "MODEL"),
+    ),
+    Case(
+        "what a run forgot, without right answers",
+        "question 'q2' has no label, and what was forgotten shows in right answers alone. Pass "
+        "--unlabelled skip to leave such questions out.",
+        RETENTION,
+        row(label=None),
+    ),
+    Case(
+        "a scorer that the base does not have",
+        "scorer 'head' does not go with '…', which is generative: use text, text-mean, text-char, "
+        "pmi, letter, constrained, generate.",
+        RETENTION + " --base-scorer head",
     ),
     Case(
         "training over a finished run",
