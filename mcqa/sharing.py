@@ -20,7 +20,7 @@ from torch import nn
 
 from mcqa.recipes.table import DEFAULT, RECIPES
 
-_bases: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
+_bases: WeakValueDictionary[tuple[str, str], nn.Module] = WeakValueDictionary()
 
 
 def shares_base(record: dict) -> bool:
@@ -32,20 +32,64 @@ def shares_base(record: dict) -> bool:
     return RECIPES[record.get("recipe", DEFAULT)].keeps_base
 
 
-def shared_model(load: Callable, path: str, **settings) -> tuple[nn.Module, nn.Module]:
+def shared_model(
+    load: Callable, path: str, *, head: dict | None, **settings
+) -> tuple[nn.Module, nn.Module]:
     """Return a model, and the one that holds its weights for others to share.
 
+    Where nobody has this model yet it is loaded; if somebody has the same base under another
+    formulation or head, what is equal is then held once.
+
     Args:
-        load: returns the model, called as `load(path, **settings)` where nobody has it yet.
+        load: returns the model, called as `load(path, head=head, **settings)`.
         path: a folder or a Hub id. A folder whose files have changed is another one.
-        settings: values that JSON can hold.
+        head: the head's settings, None without one.
+        settings: how the base is loaded; values that JSON can hold.
     """
-    made_by = f"{load.__module__}.{load.__qualname__}"
-    key = json.dumps([made_by, path, _state(Path(path)), settings], sort_keys=True)
-    base = _bases.get(key)
+    of_base = json.dumps([path, _state(Path(path)), settings], sort_keys=True)
+    of_model = json.dumps([f"{load.__module__}.{load.__qualname__}", head], sort_keys=True)
+    base = _bases.get((of_base, of_model))
     if base is None:
-        base = _bases[key] = load(path, **settings)
+        base = load(path, head=head, **settings)
+        for (other, _), held in list(_bases.items()):
+            if other == of_base:
+                _adopt(base, held)
+        _bases[of_base, of_model] = base
     return twin(base), base
+
+
+def _adopt(model: nn.Module, other: nn.Module) -> None:
+    """Put another model's tensors in the place of a model's where name and content are the same."""
+    theirs = dict(other.named_parameters(remove_duplicate=False))
+    theirs |= dict(other.named_buffers(remove_duplicate=False))
+    aliases = {id(tensor): _alias(tensor) for tensor in theirs.values()}
+    for prefix, module in model.named_modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, own in tensors.items():
+                found = theirs.get(f"{prefix}.{name}")
+                if own is None or found is None or not _equal(own, found):
+                    continue
+                tensors[name] = aliases[id(found)]
+                if getattr(found, "quant_state", None) is not None:
+                    module.quant_state = found.quant_state
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Say whether two tensors are of one kind and hold the same numbers, scales included."""
+    if type(a) is not type(b):
+        return False
+    pairs = list(zip(tensor_parts(a), tensor_parts(b), strict=True))
+    return all(x.dtype == y.dtype and x.device == y.device and torch.equal(x, y) for x, y in pairs)
+
+
+def tensor_parts(tensor: torch.Tensor) -> list[torch.Tensor]:
+    """Return a weight's numbers, and those that bitsandbytes keeps beside them."""
+    parts = [tensor.data, getattr(tensor, "SCB", None)]
+    state = getattr(tensor, "quant_state", None)
+    while state is not None:
+        parts += [state.absmax, state.code, state.offset]
+        state = state.state2
+    return [part for part in parts if part is not None]
 
 
 def _state(folder: Path) -> list:

@@ -21,7 +21,7 @@ from mcqa.embedded import LICENCE
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
 from mcqa.files import whole_folder
 from mcqa.merging import check_output
-from mcqa.training.card import UNKNOWN_LICENCE, Score, model_card
+from mcqa.training.card import UNKNOWN_LICENCE, Score, model_card, training_sets
 
 ADAPTER_CONFIG = "adapter_config.json"
 TAKEN = (
@@ -200,9 +200,12 @@ def _score(folder: str, record: dict, run: str) -> Score:
         raise ConfigError(f"{folder}: its questions have no labels, so there is no score in it.")
     data = re.match(r"(.*?), [\d,]+ questions", said)
     checksum = re.search(r"sha256 (\w+)", said)
+    name = PureWindowsPath(data[1]).name if data else Path(folder).name
+    learned = {one["sha256"][:12] for one in training_sets(record)}
+    sha256 = checksum[1][:12] if checksum else "not known"
     return Score(
-        data=PureWindowsPath(data[1]).name if data else Path(folder).name,
-        sha256=checksum[1][:12] if checksum else "not known",
+        data=f"{name}, **which it was trained on**" if sha256 in learned else name,
+        sha256=sha256,
         scorer=evaluation.scorer,
         template=evaluation.template,
         n=evaluation.metrics["n"],

@@ -171,8 +171,7 @@ def check_retention(
 
 def _held_base(pair: Pair):
     """Return what keeps the base's weights loaded from the one model to the other."""
-    base = look_up(pair.base.model, pair.base.scorer)
-    if base.formulation is not pair.found.formulation or not shares_base(pair.found.record):
+    if not shares_base(pair.found.record):
         return None
     ways = {name: pair.settings[name] for name in ("quantization", "dtype", "device")}
     return load_scorer(pair.base.model, pair.base.scorer, **ways)

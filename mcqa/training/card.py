@@ -129,7 +129,7 @@ def model_card(
         version=record.get("versions", {}).get("mcqa", ""),
         template=record["template"],
         quantization=record["quantization"],
-        trained_on="; ".join(map(_set, _sets(record))) or "not known",
+        trained_on="; ".join(map(_set, training_sets(record))) or "not known",
         context_told=_context(record.get("context", {"kind": "data"})),
         validated=_validated(record),
         steps=record.get("steps", "not known"),
@@ -155,8 +155,8 @@ def _counted(count: int | None) -> str:
     return "not known" if count is None else f"{count:,}"
 
 
-def _sets(record: dict) -> list[dict]:
-    """Return the training sets; a run of an earlier version has one, without a weight."""
+def training_sets(record: dict) -> list[dict]:
+    """Return the records of a run's training sets; earlier versions had one, without a weight."""
     train = record.get("train") or {}
     return train.get("sets") or ([train] if train else [])
 

@@ -114,19 +114,25 @@ def test_no_path_and_no_user_is_in_what_is_uploaded(
     }
 
 
-def test_the_card_tells_scores_data_prompt_licence(command, dry_run, runs, question_file, tmp_path):
+def test_the_card_tells_scores_data_prompt_licence(
+    command, dry_run, runs, question_file, validation_file, tmp_path
+):
     run = runs["generative"]
     evaluation = tmp_path / "evaluation"
-    scored = ["--data", question_file, "--output", evaluation, "--device", "cpu"]
-    assert command("evaluate", "--model", run, *scored).code == 0
+    for file, output in ((question_file, evaluation), (validation_file, tmp_path / "second")):
+        scored = ["--data", file, "--output", output, "--device", "cpu"]
+        assert command("evaluate", "--model", run, *scored).code == 0
     metrics = json.loads((evaluation / "metrics.json").read_text())
-    result, folder = dry_run("generative", "--evaluation", evaluation, "--license", "mit")
+    folders = ["--evaluation", evaluation, "--evaluation", tmp_path / "second"]
+    result, folder = dry_run("generative", *folders, "--license", "mit")
     assert result.code == 0, result.err
     card = (folder / "README.md").read_text()
     sha256 = json.loads((run / "run.json").read_text())["train"]["sets"][0]["sha256"][:12]
     low, high = (100 * bound for bound in metrics["accuracy_ci95"])
     accuracy = f"{metrics['accuracy']:.1%} ({low:.1f} to {high:.1f})"
-    assert f"| questions.jsonl (sha256 {sha256}) | text-mean | cloze | {accuracy} | 36 |" in card
+    trained_on = f"| questions.jsonl, **which it was trained on** (sha256 {sha256}) |"
+    assert f"{trained_on} text-mean | cloze | {accuracy} | 36 |" in card
+    assert "| validation.jsonl (sha256 " in card
     assert f"36 from questions.jsonl (sha256 {sha256})" in card
     assert "license: mit\n" in card
     assert "Question: Which of these is a fruit?\nAnswer:\n" in card

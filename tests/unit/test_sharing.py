@@ -9,7 +9,7 @@ from mcqa.checkpoints import save_run
 from mcqa.formulations import get_formulation
 from mcqa.recipes.building import add_recipe, finish
 from mcqa.scoring import load_scorer
-from mcqa.sharing import _bases
+from mcqa.sharing import _bases, tensor_parts
 
 SETTINGS = {
     "lora": {
@@ -66,18 +66,9 @@ def _nothing_is_shared_yet():
 
 def memory(*scorers):
     """Return the bytes that lie at each address which the scorers' models use."""
-    found = {}
-    for scorer in scorers:
-        for tensor in (*scorer.model.parameters(), *scorer.model.buffers()):
-            parts = [tensor, getattr(tensor, "SCB", None)]
-            if getattr(tensor, "quant_state", None) is not None:
-                state = tensor.quant_state
-                parts += [state.absmax, state.code, state.state2.absmax]
-            for part in parts:
-                if part is not None:
-                    storage = part.untyped_storage()
-                    found[storage.data_ptr()] = storage.nbytes()
-    return found
+    tensors = [t for s in scorers for t in (*s.model.parameters(), *s.model.buffers())]
+    storages = [part.untyped_storage() for tensor in tensors for part in tensor_parts(tensor)]
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}
 
 
 @pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
@@ -105,6 +96,32 @@ def test_the_second_of_two_runs_takes_the_memory_of_its_adapter_alone(
     assert more == 4 * (4 * sides + head)
     for scorer, expected in ((b, alone[1]), (a, alone[0]), (b, alone[1]), (a, alone[0])):
         assert scorer.score_many(tiny_questions) == expected
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
+def test_runs_of_both_formulations_share_what_they_have_in_common(
+    make_run, tiny_questions, quantization
+):
+    names = ("generative", "multiple_choice")
+    folders = [make_run(name, name, quantization=quantization) for name in names]
+    alone = []
+    for folder in folders:
+        scorer = load_scorer(folder, device="cpu")
+        alone.append(scorer.score_many(tiny_questions))
+        del scorer
+        gc.collect()
+    for order in ((0, 1), (1, 0)):
+        scorers = {n: load_scorer(folders[n], device="cpu") for n in order}
+        for n in (*order, *order):
+            assert scorers[n].score_many(tiny_questions) == alone[n]
+        generative, head = (scorers[n] for n in (0, 1))
+        shared = memory(generative).keys() & memory(head).keys()
+        trunk = sum(memory(generative)[address] for address in shared)
+        lm_head, adapter = 384 * 64 * 4, 4 * 4 * 2 * (128 + 96 + 96 + 128 + 3 * 192)
+        assert sum(memory(generative).values()) == trunk + lm_head + adapter
+        assert sum(memory(head).values()) == trunk + 2 * 64 * 4 + adapter  # the untrained head too
+        del scorers, generative, head
+        gc.collect()
 
 
 def test_the_base_itself_shares_with_its_runs_and_stays_as_it_is(
