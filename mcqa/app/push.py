@@ -216,9 +216,9 @@ def _score(folder: str, record: dict, run: str) -> Score:
 
 def _is_of(evaluation: evaluated.Evaluation, record: dict) -> bool:
     """Say whether an evaluation is of a run: to the last digit of the seconds that it trained."""
-    cost = evaluation.cost or {}
+    cost = evaluation.cost
     pairs = (("training_seconds", "seconds"), ("adapter_bytes", "adapter_bytes"))
-    return all(cost.get(ours) == record.get(theirs) for ours, theirs in pairs)
+    return bool(cost) and all(cost[ours] == record.get(theirs) for ours, theirs in pairs)
 
 
 def upload(

@@ -22,7 +22,7 @@ CARD = """\
 # {base}, tuned for multiple-choice questions ({formulation})
 
 Trained by the recipe {recipe} of [mcqa](https://pypi.org/project/mcqa) {version}: it trains
-{trains} ({source}).
+{trains} ({source}).{embedded}
 
 | | |
 |---|---|
@@ -62,11 +62,14 @@ UNKNOWN_LICENCE = "unknown"
 EXAMPLE = Question(
     stem="Which of these is a fruit?", options=("a hammer", "an apple", "a spoon"), label=1
 )
+EMBEDDED = f"""
+The base is the one that mcqa brings along, made of a 4-bit file of {HUB_NAME}: close to the
+weights there, not equal to them."""
 BY_MCQA = """\
 {fetch}scorer = mcqa.load_scorer({folder})
 scorer.score(mcqa.Question(stem="...", options=("...", "...")))"""
 BY_PEFT = """\
-Without mcqa, and without its scoring, PEFT loads the adapter:
+PEFT loads the adapter too, without the prompts and scores of mcqa:
 
 ```python
 from peft import PeftModel
@@ -126,6 +129,7 @@ def model_card(
         recipe=name,
         trains=recipe.trains,
         source=recipe.source,
+        embedded=EMBEDDED if base == ALIAS else "",
         version=record.get("versions", {}).get("mcqa", ""),
         template=record["template"],
         quantization=record["quantization"],
