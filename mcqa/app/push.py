@@ -161,7 +161,7 @@ def _without_paths(value, key: str = ""):
         return {name: _without_paths(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_without_paths(inner, key) for inner in value]
-    if isinstance(value, str) and (key == "output" or _is_path(value)):
+    if isinstance(value, str) and (key in ("output", "index", "corpus") or _is_path(value)):
         return PureWindowsPath(value).name or value  # which splits at both slashes
     return value
 
@@ -208,6 +208,7 @@ def _score(folder: str, record: dict, run: str) -> Score:
         sha256=sha256,
         scorer=evaluation.scorer,
         template=evaluation.template,
+        context=evaluation.context,
         n=evaluation.metrics["n"],
         accuracy=evaluation.metrics["accuracy"],
         interval=evaluation.metrics["accuracy_ci95"],

@@ -66,8 +66,8 @@ def pair_of(
         run: a run folder.
         scorer: of the run; by default its own.
         base_scorer: of the base; by default the run's, `text-mean` where the base has no head.
-        settings: for `mcqa.load_scorer`; template, quantization, dtype and max_length are the
-            run's where they are None.
+        settings: for `mcqa.load_scorer`; template, quantization, dtype, max_length, context and
+            top_k are the run's where they are None.
 
     Raises:
         ConfigError: `run` is no run, its base is an encoder, or a scorer does not go with it.
@@ -92,6 +92,10 @@ def pair_of(
     base_scorer = look_up(base.name, base_scorer).scorer
     kept = ("template", "quantization", "dtype", "max_length")
     alike = {name: settings.pop(name, None) or found.record[name] for name in kept}
+    own = found.record.get("context", {})
+    alike["context"] = settings.pop("context", None) or own.get("kind", "data")
+    if alike["context"] == "retrieved":
+        alike["top_k"] = settings.pop("top_k", None) or own.get("top_k")
     return Pair(
         ModelSpec(run, found.scorer), ModelSpec(base.name, base_scorer), found, settings | alike
     )

@@ -11,6 +11,7 @@ from mcqa.cli.common import (
     cluster_option,
     data_options,
     draw_shots,
+    find_passages,
     format_option,
     gather_reading,
     load_data,
@@ -58,6 +59,10 @@ def command(
     seed,
     scorer,
     base_scorer,
+    context,
+    index,
+    corpus,
+    top_k,
     **settings,
 ):
     """Score DATA with RUN and with the base that it was tuned from, and compare them, paired.
@@ -71,6 +76,7 @@ def command(
     mcqa retention runs/medmcqa --data commonsenseqa_dev.jsonl --output runs/retention
     """
     from mcqa.app.clusters import clusters_of
+    from mcqa.app.evaluate import ModelSpec, context_kind
     from mcqa.app.retention import check_retention, pair_of
     from mcqa.data import data_fingerprint
     from mcqa.files import require_folder
@@ -80,7 +86,9 @@ def command(
     questions, account = load_data(data, split, limit, reading, folder)
     clusters = clusters_of(questions, cluster_by, source=data)
     settings["shots"] = draw_shots(shots, shots_data, shots_split, seed, reading)
-    pair = pair_of(run, scorer, base_scorer, **settings)
+    kind = context_kind(ModelSpec(run, scorer), context, passages=(index, corpus) != (None, None))
+    settings["index"] = find_passages([kind], index, corpus, top_k, reading)
+    pair = pair_of(run, scorer, base_scorer, context=kind, top_k=top_k, **settings)
     say(
         f"Scoring {len(questions):,} questions with the base {pair.base.model} "
         f"({pair.base.scorer}) and the run {run} ({pair.run.scorer})"
@@ -89,7 +97,8 @@ def command(
     sha256 = data_fingerprint(data, split)[:16]
 
     def details(**more):
-        told = {"Note": pair.note} if pair.note else {}
+        told = {"Context": kind} if kind != "data" else {}
+        told |= {"Note": pair.note} if pair.note else {}
         return report_details(**more, Data=", ".join([*said, f"sha256 {sha256}"]), **told)
 
     with progress(2 * len(questions), Path(run).name) as on_progress:

@@ -92,6 +92,7 @@ class Score(NamedTuple):
     sha256: str
     scorer: str
     template: str
+    context: str
     n: int
     accuracy: float
     interval: Sequence[float]
@@ -143,7 +144,7 @@ def model_card(
         licence=_licence(licence, base),
         prefix=rendered.prefix,
         continuations=json.dumps(rendered.continuations, ensure_ascii=False),
-        loading=_by_mcqa(repo),
+        loading=_by_mcqa(repo, record.get("context", {}).get("kind")),
         plain=_by_peft(record, recipe.kept_by, repo),
     )
 
@@ -187,12 +188,12 @@ def _scores(scores: Sequence[Score]) -> str:
     if not scores:
         return ""
     rows = [
-        f"| {s.data} (sha256 {s.sha256}) | {s.scorer} | {s.template} | "
+        f"| {s.data} (sha256 {s.sha256}) | {s.scorer} | {s.template} | {s.context} | "
         f"{format_accuracy(s.accuracy, s.interval)} | {s.n:,} |"
         for s in scores
     ]
-    head = "| questions | scorer | template | accuracy (95%) | n |\n|---|---|---|---|---|"
-    return "\n".join(["\n## Scores\n", head, *rows, ""])
+    head = "| questions | scorer | template | context | accuracy (95%) | n |"
+    return "\n".join(["\n## Scores\n", head, "|---|---|---|---|---|---|", *rows, ""])
 
 
 def _licence(licence: str | None, base: str) -> str:
@@ -204,11 +205,12 @@ def _licence(licence: str | None, base: str) -> str:
     return f"\n## Licence of the base\n\n{said}\n"
 
 
-def _by_mcqa(repo: str | None) -> str:
+def _by_mcqa(repo: str | None, context: str | None) -> str:
+    passages = ', index="what `mcqa index` wrote"' if context == "retrieved" else ""
     if repo is None:
-        return "import mcqa\n\n" + BY_MCQA.format(fetch="", folder='"this folder"')
+        return "import mcqa\n\n" + BY_MCQA.format(fetch="", folder=f'"this folder"{passages}')
     fetch = "import mcqa\nfrom huggingface_hub import snapshot_download\n\n"
-    return BY_MCQA.format(fetch=fetch, folder=f'snapshot_download("{repo}")')
+    return BY_MCQA.format(fetch=fetch, folder=f'snapshot_download("{repo}"){passages}')
 
 
 def _by_peft(record: dict, kept_by: str, repo: str | None) -> str:

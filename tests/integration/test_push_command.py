@@ -131,7 +131,7 @@ def test_the_card_tells_scores_data_prompt_licence(
     low, high = (100 * bound for bound in metrics["accuracy_ci95"])
     accuracy = f"{metrics['accuracy']:.1%} ({low:.1f} to {high:.1f})"
     trained_on = f"| questions.jsonl, **which it was trained on** (sha256 {sha256}) |"
-    assert f"{trained_on} text-mean | cloze | {accuracy} | 36 |" in card
+    assert f"{trained_on} text-mean | cloze | data | {accuracy} | 36 |" in card
     assert "| validation.jsonl (sha256 " in card
     assert f"36 from questions.jsonl (sha256 {sha256})" in card
     assert "license: mit\n" in card
