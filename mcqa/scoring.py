@@ -28,6 +28,7 @@ from mcqa.backbones import (
     load_config,
     load_tokenizer,
     pick_device,
+    pick_dtype,
     resolve_model,
 )
 from mcqa.checkpoints import attach_adapter, base_of, read_record
@@ -42,6 +43,7 @@ from mcqa.question import Question
 from mcqa.recipes.building import scoring_model
 from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import PassageIndex
+from mcqa.sharing import shared_model, shares_base
 
 MAX_LENGTH = 2048
 
@@ -59,6 +61,7 @@ class Scorer:
         formulation: the module of the formulation.
         temperature: what training's validation questions say the scores are to be divided by;
             None where that is not known, or was fitted on other scores than these.
+        base: what holds the weights that scorers on the same base share, None where none are.
         settings: the scorer's own, passed on to its function.
 
     Attributes:
@@ -74,6 +77,7 @@ class Scorer:
         formulation,
         *,
         temperature: float | None = None,
+        base=None,
         **settings,
     ):
         self.model = model
@@ -82,6 +86,7 @@ class Scorer:
         self.name = name
         self.formulation = formulation.NAME
         self.temperature = temperature
+        self._base = base  # lives as long as one of those who share it
         self.settings = settings
         self.batch_limit: int | None = None
         self._score = functools.partial(formulation.SCORERS[name], **settings)
@@ -278,6 +283,9 @@ def load_scorer(
 ) -> Scorer:
     """Load whatever a model name means, ready to score.
 
+    Scorers that stand on the same base, quantized and loaded in the same way, hold its weights
+    once: they are not to be written to.
+
     Args:
         model: `smollm2-135m`, a local folder, a Hub id, or a run folder.
         scorer: `text`, `text-mean`, `text-char`, `pmi`, `letter`, `constrained` or `generate`
@@ -322,13 +330,18 @@ def load_scorer(
             "Leave out --chat, or use text."
         )
     base = base_of(reference.path, record) if record else reference
-    backbone = formulation.load_backbone(
-        base.path,
-        head=head,
-        quantization=quantization or record.get("quantization", "none"),
-        dtype=dtype or record.get("dtype", "auto"),
-        device=pick_device(device),
-    )
+    device = pick_device(device)
+    compute = pick_dtype(dtype or record.get("dtype", "auto"), device)
+    how = {
+        "head": head,
+        "quantization": quantization or record.get("quantization", "none"),
+        "dtype": str(compute).removeprefix("torch."),
+        "device": device,
+    }
+    if shares_base(record):
+        backbone, held = shared_model(formulation.load_backbone, base.path, **how)
+    else:
+        backbone, held = formulation.load_backbone(base.path, **how), None
     tokenizer = load_tokenizer(reference.path)
     length = _pick_length(max_length, record, context_length(backbone))
     if record:
@@ -345,7 +358,14 @@ def load_scorer(
     )
     temperature = _temperature(record, encoder, name)
     return Scorer(
-        backbone, tokenizer, encoder, name, formulation, temperature=temperature, **reading
+        backbone,
+        tokenizer,
+        encoder,
+        name,
+        formulation,
+        temperature=temperature,
+        base=held,
+        **reading,
     )
 
 

@@ -13,7 +13,7 @@ from mcqa import __version__
 from mcqa.errors import McqaError
 
 COMMANDS = {
-    "demo": "Train both formulations on the bundled questions and compare them.",
+    "demo": "Train both formulations on bundled questions and compare them.",
     "check": "Look for what is wrong with a data set.",
     "index": "Build an index of passages for --context retrieved.",
     "train": "Fine-tune a model: generative or multiple-choice.",
@@ -22,7 +22,9 @@ COMMANDS = {
     "evaluate": "Score a data set with several models and compare them.",
     "compare": "Compare predictions files over the same questions.",
     "report": "Draw an evaluation's report again, without scoring.",
+    "retention": "Find out what tuning made a model forget.",
     "merge": "Merge a run into a plain model folder.",
+    "push": "Put a run on the Hugging Face Hub, or write the folder for it.",
     "harness": "Run lm-evaluation-harness with the model mcqa.",
     "doctor": "Show versions, device, 4-bit support, model and caches.",
 }

@@ -13,6 +13,7 @@ import click
 from mcqa.cli.common import format_option, print_json, say
 from mcqa.training.config import HEAD_FIELDS, TrainingConfig, load_config
 
+FURTHER_FLAGS = {"data": ["--train-data"]}
 METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT"}
 
 
@@ -30,7 +31,7 @@ def _option(name: str, field) -> click.Option:
     if typing.get_origin(kind) is tuple:
         default = f"  [default: {' '.join(field.default)}]" if field.default else ""
         text += f"; repeat it for several{default}"
-        return click.Option([flag], multiple=True, help=text)
+        return click.Option([flag, *FURTHER_FLAGS.get(name, ())], multiple=True, help=text)
     if kind is bool:
         text += f"  [default: {'on' if field.default else 'off'}]"
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=text)

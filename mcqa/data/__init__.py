@@ -21,7 +21,7 @@ from mcqa.question import Question
 
 __all__ = ["data_fingerprint", "load_questions", "open_questions"]
 
-_BUNDLED = "bundled"
+BUNDLED = "bundled"
 
 
 def load_questions(
@@ -100,13 +100,13 @@ def open_questions(
     """
     _check_settings(limit, format, label_base, unlabelled)
     split = _resolve_split(source, split)
-    if source == _BUNDLED:
+    if source == BUNDLED:
         if format != "auto" or label_base is not None or fields:
             raise ConfigError(
                 "The bundled set takes no format, label_base or fields; leave them out."
             )
         table = _bundled_table(split)
-    elif _is_file(source):
+    elif is_file(source):
         table = read_file(Path(source), headerless=format == "mmlu")
     else:
         table = read_hub(source, split)
@@ -132,10 +132,10 @@ def data_fingerprint(source: str | os.PathLike, split: str | None = None) -> str
         DataError: the source cannot be read.
     """
     split = _resolve_split(source, split)
-    if source == _BUNDLED:
+    if source == BUNDLED:
         content = json.dumps([row.fields for row in _bundled_table(split).open()])
         return hashlib.sha256(content.encode()).hexdigest()
-    if _is_file(source):
+    if is_file(source):
         return file_sha256(Path(source))
     return load_hub(source, split)._fingerprint
 
@@ -157,9 +157,9 @@ def _check_settings(
 
 
 def _resolve_split(source: str | os.PathLike, split: str | None) -> str | None:
-    if source == _BUNDLED:
+    if source == BUNDLED:
         return split or "test"
-    if _is_file(source):
+    if is_file(source):
         if split is not None:
             raise ConfigError(
                 f"{source}: a file has no splits, but split is {split!r}. Leave it out, and give "
@@ -173,8 +173,8 @@ def _resolve_split(source: str | os.PathLike, split: str | None) -> str | None:
     return split
 
 
-def _is_file(source: str | os.PathLike) -> bool:
-    """Return whether a source is meant as a path; what is not may be a Hub data set."""
+def is_file(source: str | os.PathLike) -> bool:
+    """Return whether a source is meant as a path; what is not is bundled or a Hub data set."""
     text = os.fspath(source)
     return (
         isinstance(source, os.PathLike)
@@ -194,4 +194,4 @@ def _bundled_table(split: str) -> Table:
         fields = asdict(question) | {"options": list(question.options)}
         del fields["explanation"]  # there are none, and data_fingerprint tells what there is
         rows.append(Row(f"row {number}", fields))
-    return Table(f"bundled ({split})", _BUNDLED, lambda: iter(rows))
+    return Table(f"bundled ({split})", BUNDLED, lambda: iter(rows))

@@ -25,6 +25,7 @@ class Recipe:
         kept_by: `peft` where PEFT's format holds what was trained, `prompt` where it does so for
             virtual tokens but not for a head, `weights` where the changed tensors are kept.
         merges: whether merging can make a plain model of the result.
+        keeps_base: whether the base's large weights stay as they are.
     """
 
     trains: str
@@ -34,6 +35,7 @@ class Recipe:
     quantizations: tuple[str, ...] = ANY
     kept_by: str = "peft"
     merges: bool = True
+    keeps_base: bool = True
 
 
 RECIPES = {
@@ -43,6 +45,7 @@ RECIPES = {
         defaults={"learning_rate": 5e-5},
         quantizations=FLOAT,
         kept_by="weights",
+        keeps_base=False,
     ),
     "top-layers": Recipe(
         trains="every weight of the last layers",
@@ -51,6 +54,7 @@ RECIPES = {
         defaults={"learning_rate": 2e-4},
         quantizations=FLOAT,
         kept_by="weights",
+        keeps_base=False,
     ),
     "bitfit": Recipe(
         trains="the biases; where a model has none, zero ones are added to its linear layers",

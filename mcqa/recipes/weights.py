@@ -226,7 +226,9 @@ def lower_precision(model, dtype: torch.dtype):
 
 @torch.no_grad()
 def load_tensors(model, tensors: dict[str, Tensor]) -> None:
-    """Put tensors into the parameters that train, which they must name exactly.
+    """Give the parameters that train these tensors, which must name them exactly.
+
+    Nothing is written into the old ones: other models may share them (`mcqa.sharing`).
 
     Raises:
         ValueError: a name or a shape does not fit.
@@ -240,4 +242,4 @@ def load_tensors(model, tensors: dict[str, Tensor]) -> None:
             raise ValueError(
                 f"{name} has shape {tuple(tensors[name].shape)}, must be {tuple(parameter.shape)}."
             )
-        parameter.copy_(tensors[name])
+        parameter.data = tensors[name].to(parameter.device, parameter.dtype)

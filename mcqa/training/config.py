@@ -25,6 +25,7 @@ from mcqa.prompts import TEMPLATES
 from mcqa.recipes.table import DEFAULT, RECIPES
 from mcqa.recipes.table import SETTINGS as RECIPE_FIELDS
 from mcqa.retrieval.contexts import KINDS, TOP_K
+from mcqa.training.mixture import parse_sources
 
 Positive = Annotated[int, Field(ge=1)]
 ZeroOrOne = Annotated[int, Field(ge=0, le=1)]
@@ -53,15 +54,25 @@ def _as_pairs(fields):
     return [f"{k}={v}" for k, v in fields.items()] if isinstance(fields, dict) else fields
 
 
+def _as_sources(data):
+    """Let a file say `data: a.jsonl`, or `data: {a.jsonl: 2, b.jsonl: 0.5}` for several sets."""
+    return (data,) if isinstance(data, str) else _as_pairs(data)
+
+
 class TrainingConfig(BaseModel):
     """Hold every setting of a run; the descriptions are the command line's help."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = Field(ALIAS, description="model to tune: embedded name, folder or Hub id")
-    data: str = Field("bundled", description="training questions: file, Hub id or 'bundled'")
+    data: Annotated[tuple[str, ...], BeforeValidator(_as_sources)] = Field(
+        ("bundled",),
+        min_length=1,
+        description="training questions: file, Hub id or 'bundled'; SOURCE=WEIGHT goes through "
+        "them WEIGHT times an epoch",
+    )
     split: str | None = Field(None, description="split of the training data (Hub, bundled)")
-    limit: Positive | None = Field(None, description="use only the first N training questions")
+    limit: Positive | None = Field(None, description="use only the first N questions of each set")
     validation_data: str | None = Field(None, description="validation questions, default: --data")
     validation_split: str | None = Field(None, description="their split (Hub, bundled)")
     validation_limit: Positive | None = Field(None, description="use only the first N of them")
@@ -212,6 +223,13 @@ class TrainingConfig(BaseModel):
                 raise ValueError("validation_limit needs validation_data or validation_split")
             if self.best_metric != "loss":
                 raise ValueError("best_metric needs validation_data or validation_split")
+        if self.validation_data is None and self.validation_split and len(self.data) > 1:
+            raise ValueError("validation_split needs validation_data beside several sets of data")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_are_clear(self):
+        parse_sources(self.data)
         return self
 
     @model_validator(mode="after")

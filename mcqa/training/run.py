@@ -24,6 +24,7 @@ from mcqa.training.arguments import pick_optimizer, trainer_arguments
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import STARTED, TRACKED, begin, clear_run
+from mcqa.training.mixture import overlaps
 from mcqa.training.progress import LOG_FILE, TrainingLog
 from mcqa.training.schedules import recipe_callbacks
 from mcqa.training.setup import Setup, prepare
@@ -79,13 +80,16 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
     if config.overwrite:
         clear_run(setup.folder)
     checkpoint = begin(setup.folder, setup.work, resume=config.resume)
-    for remark in (*training.remarks(), *validation.remarks()):
+    shared = overlaps(
+        [one.questions for one in training.sets], training.names, validation.questions
+    )
+    for remark in (*training.remarks(), *validation.remarks(), *shared):
         announce(remark)
-    rejected = [*training.account.rejected, *validation.account.rejected]
+    rejected = [*training.rejected, *validation.account.rejected]
     write_rejected(setup.folder, rejected, announce=announce)
     announce(
         f"Training {setup.formulation.NAME} ({setup.objective.name}) on "
-        f"{len(training.questions):,} questions "
+        f"{training.described()} "
         f"({config.recipe}, {config.template}, {config.quantization}, {setup.device}); "
         f"{trainable_parameters(setup.model):,} trainable parameters; run folder {setup.folder}"
     )
@@ -139,7 +143,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "quantization": config.quantization,
         "dtype": str(dtype).removeprefix("torch."),
         "max_length": setup.encoder.max_length,
-        "train": asdict(setup.training.record),
+        "train": setup.training.record(),
         "validation": asdict(validation) if validation else None,
         "target_modules": target_modules,
         "seed": config.seed,

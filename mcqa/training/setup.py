@@ -36,6 +36,7 @@ from mcqa.scoring import Scorer
 from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import check_run_folder
 from mcqa.training.questions import (
+    Mixture,
     TrainingData,
     load_training,
     load_validation,
@@ -69,7 +70,7 @@ class Setup:
         tokenizer: its tokenizer.
         encoder: writes questions down as token ids.
         scorer: asks the model as it stands.
-        training, validation: the questions.
+        training, validation: the questions and where they are from.
         examples, validation_examples: what the Trainer takes, None without questions.
     """
 
@@ -85,7 +86,7 @@ class Setup:
     tokenizer: PreTrainedTokenizerBase
     encoder: Encoder
     scorer: Scorer
-    training: TrainingData
+    training: Mixture
     validation: TrainingData
     examples: Dataset
     validation_examples: Dataset | None
@@ -96,7 +97,7 @@ class Setup:
         return {
             "formulation": self.formulation.NAME,
             "weights to start from": self.start,
-            "training questions": digest_questions(self.training.questions),
+            **self.training.work(),
             "validation questions": digest_questions(self.validation.questions),
             "context": str(self.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),

@@ -116,6 +116,28 @@ def test_a_loaded_run_scores_bit_for_bit_as_the_model_in_memory(run, tiny_questi
     assert other.score_many(tiny_questions) != expected
 
 
+def test_a_second_one_beside_it_changes_no_bit_of_the_base(run, tiny_questions):
+    first = load_scorer(run.folder, device="cpu")
+    expected = first.score_many(tiny_questions)
+    second = load_scorer(run.folder, device="cpu")
+    assert second.score_many(tiny_questions) == expected
+    assert first.score_many(tiny_questions) == expected
+    if not RECIPES[run.config.recipe].keeps_base:
+        assert first._base is second._base is None
+        return
+    assert first._base is second._base
+    fresh = run.formulation.load_backbone(
+        run.config.model,
+        head=run.record["head"],
+        quantization=run.config.quantization,
+        dtype="float32",
+        device="cpu",
+    ).state_dict()
+    held = first._base.state_dict()
+    assert held.keys() == fresh.keys()
+    assert all(torch.equal(held[n], fresh[n]) for n in fresh if fresh[n] is not None)
+
+
 def test_branched_questions_score_as_one_row_per_option(run, encoded):
     model = load_scorer(run.folder, device="cpu").model
     branched = scores(run.formulation, model, pack(*encoded))

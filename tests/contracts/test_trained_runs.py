@@ -113,6 +113,6 @@ def test_the_record_says_what_was_done(trained, question_file, tiny_model_folder
     assert record["dtype"] == {"auto": "bfloat16", "float32": "float32"}[config.dtype]
     assert record["max_length"] == 256  # the model's positions; 512 were allowed
     assert record["settings"] == config.model_dump(mode="json")
-    assert record["train"]["source"] == str(question_file)
+    assert record["train"]["sets"][0]["source"] == str(question_file)
     assert (record["train"]["n"], record["validation"], record["seed"]) == (36, None, 0)
     assert record["train_loss"] == pytest.approx(sum(trained.losses) / 8, rel=1e-3)

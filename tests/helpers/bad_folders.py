@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 import torch
 from bad_inputs import (
     EVALUATE,
@@ -14,6 +15,7 @@ from bad_inputs import (
     cut,
     edited,
     replaced,
+    row,
     spoiled,
 )
 from encoders import save
@@ -233,10 +235,29 @@ def out_is_full(place: Place) -> None:
     (place.out / "thesis.txt").write_text("precious")
 
 
+def evaluated_base(place: Place) -> None:
+    """The base was evaluated, and not the run."""
+    from mcqa.cli import main
+
+    with pytest.raises(SystemExit):
+        main(
+            EVALUATE.replace("MODEL", str(place.model))
+            .replace("FILE", str(place.file))
+            .replace("OUT", str(place.out))
+            .split()
+        )
+
+
+def without_a_token(place: Place) -> None:
+    place.patch.setattr("huggingface_hub.get_token", lambda: None)
+
+
 def out_is_a_folder(place: Place) -> None:
     (place.out / "p.jsonl").mkdir(parents=True)
 
 
+PUSH = "push RUN jo/head --dry-run --output OUT --base jo/base"
+RETENTION = "retention RUN --data FILE --output OUT --device cpu"
 MERGE = "merge RUN --output OUT --device cpu"
 
 RUNS = (
@@ -319,6 +340,74 @@ RUNS = (
         "OUT is not an empty folder. Choose another --output.",
         MERGE,
         out_is_full,
+    ),
+    Case(
+        "what a model forgot that is no run",
+        "'MODEL' is not a run folder; only a run has a base that it can have forgotten something "
+        "of. `mcqa evaluate` compares any models.",
+        RETENTION.replace("RUN", "MODEL"),
+    ),
+    Case(
+        "what a run forgot, without right answers",
+        "question 'q2' has no label, and what was forgotten shows in right answers alone. Pass "
+        "--unlabelled skip to leave such questions out.",
+        RETENTION,
+        row(label=None),
+    ),
+    Case(
+        "a scorer that the base does not have",
+        "scorer 'head' does not go with '…', which is generative: use text, text-mean, text-char, "
+        "pmi, letter, constrained, generate.",
+        RETENTION + " --base-scorer head",
+    ),
+    Case(
+        "pushing a folder that is no run",
+        "'MODEL' is not a run folder. Push a finished run; a merged model is a plain folder, which "
+        "`hf upload` takes as it is.",
+        PUSH.replace("RUN", "MODEL"),
+    ),
+    Case(
+        "pushing an unfinished run",
+        "OUT: a folder with neither run.json (a finished run) nor config.json (a model).",
+        PUSH.replace("RUN", "OUT").replace("--output OUT", "--output OUT/push"),
+        unfinished,
+    ),
+    Case(
+        "pushing a run whose base nobody else has",
+        "the base of this run is the folder …, which nobody else has. Say what it is on the Hub "
+        "with --base OWNER/NAME.",
+        PUSH.replace(" --base jo/base", ""),
+    ),
+    Case(
+        "pushing an adapter cut short",
+        f"RUN: what was trained takes … bytes, and run.json says …. {AGAIN}",
+        PUSH,
+        spoiled("run", cut(ADAPTER)),
+    ),
+    Case(
+        "no name of a repository",
+        "repository 'jo/a/b': Repo id must be in the form 'repo_name' or 'namespace/repo_name': "
+        "'jo/a/b'. Name it OWNER/NAME, like 'jo/head'.",
+        PUSH.replace("jo/head", "jo/a/b"),
+    ),
+    Case(
+        "an evaluation of another run",
+        "OUT: 0 of its models (…) are the run RUN; one must be. Name a folder that `mcqa evaluate "
+        "--model` wrote for this very run.",
+        PUSH.replace("--output OUT", "--output OUT/push --evaluation OUT"),
+        evaluated_base,
+    ),
+    Case(
+        "pushing without a token",
+        "no token of the Hugging Face Hub is set. Log in with `hf auth login`, or set HF_TOKEN to "
+        "a token that may write (https://huggingface.co/settings/tokens).",
+        "push RUN jo/head --base jo/base",
+        without_a_token,
+    ),
+    Case(
+        "a dry run without a folder",
+        "--dry-run and --output go together.",
+        "push RUN jo/head --dry-run",
     ),
     Case(
         "training over a finished run",

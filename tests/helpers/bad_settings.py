@@ -272,6 +272,39 @@ TRAINING = (
         "the space before it where it has one.",
         TRAIN_HEAD + " --head-init words --head-words wonderful --head-words bad",
     ),
+    *(
+        Case(
+            wrong,
+            f"settings cannot be used: data 'FILE={weight}': expected SOURCE or SOURCE=WEIGHT with "
+            "a weight above 0 and at most 100, like train.jsonl=2 or train.jsonl=0.5, or the path "
+            "of a file",
+            TRAIN.replace("FILE", f"FILE={weight}"),
+        )
+        for wrong, weight in (
+            ("a weight of 0", "0"),
+            ("a negative weight", "-1"),
+            ("a weight that is no number", "nan"),
+            ("a weight that is a text", "twice"),
+        )
+    ),
+    Case(
+        "a weight that leaves nothing of a set",
+        "data FILE=0.01: nothing is left of its 36 questions. Give it a larger weight, or leave it "
+        "out.",
+        TRAIN.replace("FILE", "FILE=0.01"),
+    ),
+    Case(
+        "one set of training questions twice",
+        "settings cannot be used: data: 'FILE' is named more than once; name it once, with a "
+        "weight: FILE=2",
+        TRAIN + " --train-data FILE",
+    ),
+    Case(
+        "a validation split of several sets",
+        "settings cannot be used: validation_split needs validation_data beside several sets of "
+        "data",
+        TRAIN + " --train-data bundled --validation-split validation",
+    ),
     Case(
         "retrieved context without passages",
         "settings cannot be used: context retrieved needs either index or corpus",

@@ -58,7 +58,7 @@ def test_train(command, training, flags, tmp_path, policy, places, skipped):
     settings = [*training[:2], *flags, *training[4:], "--max-steps", 1, "--output", tmp_path]
     result = command("train", "generative", *settings, "--unlabelled", policy)
     assert result.code == 0, result.err
-    record = json.loads((tmp_path / "run.json").read_text())["train"]
+    record = json.loads((tmp_path / "run.json").read_text())["train"]["sets"][0]
     counts = {name: record[name] for name in ("n", "rejected", "skipped")}
     assert counts == {"n": 9, "rejected": len(places), "skipped": skipped}
     assert rejected(tmp_path) == places

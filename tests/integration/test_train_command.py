@@ -33,12 +33,20 @@ def test_a_run_records_what_was_done(runs, formulation, tiny_model_folder, quest
         "dtype": "float32",
         "max_length": 256,
         "train": {
-            "source": str(question_file),
-            "split": None,
             "n": 36,
-            "sha256": hashlib.sha256(question_file.read_bytes()).hexdigest(),
-            "rejected": 0,
-            "skipped": 0,
+            "used": 36,
+            "sets": [
+                {
+                    "source": str(question_file),
+                    "split": None,
+                    "n": 36,
+                    "sha256": hashlib.sha256(question_file.read_bytes()).hexdigest(),
+                    "rejected": 0,
+                    "skipped": 0,
+                    "weight": 1,
+                    "used": 36,
+                }
+            ],
         },
         "validation": None,
         "seed": 0,

@@ -20,7 +20,7 @@ def yaml_file(tmp_path):
 def test_without_file_and_flags_everything_has_its_default():
     config = load_config(None, {})
     assert config == TrainingConfig()
-    assert (config.model, config.data, config.quantization) == ("smollm2-135m", "bundled", "nf4")
+    assert (config.model, config.data, config.quantization) == ("smollm2-135m", ("bundled",), "nf4")
     assert (config.lora_r, config.template) == (16, "cloze")
 
 

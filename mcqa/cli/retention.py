@@ -1,0 +1,144 @@
+"""`mcqa retention`: a run and its base on other questions, and what was forgotten."""
+
+from pathlib import Path
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from mcqa.cli.common import (
+    cluster_option,
+    data_options,
+    draw_shots,
+    find_passages,
+    format_option,
+    gather_reading,
+    load_data,
+    options,
+    overwrite_option,
+    print_evaluations,
+    print_json,
+    print_table,
+    progress,
+    report_details,
+    say,
+    scoring_options,
+)
+from mcqa.report import numbers
+
+
+@click.command("retention")
+@click.argument("run")
+@options(data_options, scoring_options)
+@click.option(
+    "--base-scorer", help="How to ask the base; default: as the run, without a head text-mean."
+)
+@cluster_option
+@click.option("--output", required=True, help="Folder to write.")
+@overwrite_option
+@format_option
+def command(
+    run,
+    data,
+    split,
+    limit,
+    data_format,
+    label_base,
+    field,
+    unlabelled,
+    skip_invalid,
+    cluster_by,
+    output,
+    overwrite,
+    output_format,
+    batch_size,
+    shots,
+    shots_data,
+    shots_split,
+    seed,
+    scorer,
+    base_scorer,
+    context,
+    index,
+    corpus,
+    top_k,
+    **settings,
+):
+    """Score DATA with RUN and with the base that it was tuned from, and compare them, paired.
+
+    DATA are questions that RUN was not tuned for. Writes what `mcqa evaluate` writes for two
+    models; retention.json; and forgotten.jsonl and gained.jsonl, the ids of the questions that
+    only the base, or only the run, gets right.
+    Stopped by whatever, the same command goes on with what is answered already.
+
+    \b
+    mcqa retention runs/medmcqa --data commonsenseqa_dev.jsonl --output runs/retention
+    """
+    from mcqa.app.clusters import clusters_of
+    from mcqa.app.evaluate import ModelSpec, context_kind
+    from mcqa.app.retention import check_retention, pair_of
+    from mcqa.data import data_fingerprint
+    from mcqa.files import require_folder
+
+    folder = require_folder(output)
+    reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
+    questions, account = load_data(data, split, limit, reading, folder)
+    clusters = clusters_of(questions, cluster_by, source=data)
+    settings["shots"] = draw_shots(shots, shots_data, shots_split, seed, reading)
+    kind = context_kind(ModelSpec(run, scorer), context, passages=(index, corpus) != (None, None))
+    settings["index"] = find_passages([kind], index, corpus, top_k, reading)
+    pair = pair_of(run, scorer, base_scorer, context=kind, top_k=top_k, **settings)
+    say(
+        f"Scoring {len(questions):,} questions with the base {pair.base.model} "
+        f"({pair.base.scorer}) and the run {run} ({pair.run.scorer})"
+    )
+    said = [data, f"{len(questions):,} questions", *account.remarks()]
+    sha256 = data_fingerprint(data, split)[:16]
+
+    def details(**more):
+        told = {"Context": kind} if kind != "data" else {}
+        told |= {"Note": pair.note} if pair.note else {}
+        return report_details(**more, Data=", ".join([*said, f"sha256 {sha256}"]), **told)
+
+    with progress(2 * len(questions), Path(run).name) as on_progress:
+        evaluations, result = check_retention(
+            pair,
+            questions,
+            folder,
+            details=details,
+            clusters=clusters,
+            on_progress=on_progress,
+            batch_size=batch_size,
+            announce=say,
+            overwrite=overwrite,
+        )
+    if output_format == "json":
+        print_json(result)
+    else:
+        print_evaluations(evaluations, [])
+        _print_result(result)
+    say(f"Results: {folder}   Page: {folder / 'report.html'}")
+
+
+def _print_result(result: dict) -> None:
+    click.echo(result["verdict"])
+    for name, before in (("forgotten", "right"), ("gained", "wrong")):
+        counts = result[name]
+        share = numbers.format_accuracy(counts["share"], counts["ci95"])
+        click.echo(
+            f"{name.capitalize()}: {counts['n']:,} of the {counts['of']:,} that the base answers "
+            f"{before}, {share}"
+        )
+    if result["note"]:
+        click.echo(result["note"])
+    if not result["per_subject"]:
+        return
+    columns = ("n", "base", "run", "forgotten", "gained", "p", "p (Holm)")
+    table = Table("subject", *columns, box=SIMPLE_HEAD)
+    for subject, row in result["per_subject"].items():
+        shares = [f"{row[side] / row['n']:.1%}" for side in ("base", "run")]
+        counts = [f"{row[name]:,}" for name in ("forgotten", "gained")]
+        p_values = [numbers.format_p_value(row[name]) for name in ("p_value", "p_value_holm")]
+        table.add_row(escape(subject), f"{row['n']:,}", *shares, *counts, *p_values)
+    print_table(table)

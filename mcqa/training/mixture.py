@@ -1,0 +1,138 @@
+"""Several sets of training questions in one run, each with a weight.
+
+A set of weight w is gone through w times in every epoch: each of its questions comes once for every
+whole number of w, and the rest of w is a share of the set, drawn with the run's seed. It is drawn
+once, so that every epoch, and a run that goes on, has the same part.
+
+The traps: two sets may use the same ids for different questions, and hold the same questions under
+different ids.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from mcqa.data.findings import digest
+from mcqa.errors import ConfigError
+from mcqa.question import Question
+
+MOST = 100
+
+
+class Source(NamedTuple):
+    """Hold what a set is called by the user, and its weight."""
+
+    name: str
+    weight: float
+
+
+def parse_sources(texts: Sequence[str]) -> list[Source]:
+    """Read `SOURCE` or `SOURCE=WEIGHT`, for each set.
+
+    Raises:
+        ConfigError: a weight cannot be used, or a set is named twice.
+    """
+    sources, seen = [_parse(text) for text in texts], set()
+    for name, _ in sources:
+        path = Path(name).resolve()  # of a Hub data set, whatever that is: the same for the same
+        if path in seen:
+            raise ConfigError(
+                f"data: {name!r} is named more than once; name it once, with a weight: {name}=2"
+            )
+        seen.add(path)
+    return sources
+
+
+def _parse(text: str) -> Source:
+    name, equals, weight = text.rpartition("=")
+    if not equals or Path(text).exists():
+        return Source(text, 1.0)
+    try:
+        value = float(weight)
+    except ValueError:
+        value = math.nan
+    if not name or not 0 < value <= MOST:
+        raise ConfigError(
+            f"data {text!r}: expected SOURCE or SOURCE=WEIGHT with a weight above 0 and at most "
+            f"{MOST}, like train.jsonl=2 or train.jsonl=0.5, or the path of a file"
+        )
+    return Source(name, value)
+
+
+def short_names(sources: Sequence[str]) -> list[str]:
+    """Return what to call sets in messages and ids: the last part of each name where that is clear.
+
+    >>> short_names(["data/a.jsonl", "owner/b"]), short_names(["x/a.jsonl", "y/a.jsonl"])
+    (['a.jsonl', 'b'], ['x/a.jsonl', 'y/a.jsonl'])
+    """
+    short = [Path(source).name for source in sources]
+    return short if len(set(short)) == len(short) else list(sources)
+
+
+def draw(questions: Sequence[Question], weight: float, seed: int) -> list[Question]:
+    """Return a set's questions as often as its weight says.
+
+    >>> questions = [Question(stem=s, options=("x", "y"), id=s) for s in "abcd"]
+    >>> [question.id for question in draw(questions, 1.5, seed=0)]
+    ['a', 'b', 'c', 'd', 'c', 'd']
+    """
+    whole, share = divmod(weight, 1)
+    places = random.Random(seed).sample(range(len(questions)), round(share * len(questions)))
+    return [*questions] * int(whole) + [questions[place] for place in sorted(places)]
+
+
+def with_unique_ids(
+    sets: Sequence[Sequence[Question]], names: Sequence[str]
+) -> list[list[Question]]:
+    """Return the sets' questions, every id behind its set's name where two sets share an id.
+
+    Args:
+        sets: the questions of each set.
+        names: what the sets are called, all different.
+    """
+    counts = Counter(question.id for questions in sets for question in questions)
+    if all(count == 1 for count in counts.values()):
+        return [list(questions) for questions in sets]
+    return [
+        [replace(question, id=f"{name}:{question.id}") for question in questions]
+        for questions, name in zip(sets, names, strict=True)
+    ]
+
+
+def overlaps(
+    sets: Sequence[Sequence[Question]],
+    names: Sequence[str],
+    validation: Sequence[Question] = (),
+) -> list[str]:
+    """Return a line for each set that holds questions of an earlier one, or validation questions.
+
+    Args:
+        sets: the training questions of each set.
+        names: what the sets are called.
+        validation: the validation questions; there may be none.
+    """
+    if len(sets) == 1 and not validation:
+        return []
+    lines, first = [], {}
+    held_out = Counter(map(digest, validation))
+    for questions, name in zip(sets, names, strict=True):
+        digests = list(map(digest, questions))
+        again = Counter(first[key] for key in digests if key in first)
+        lines += [
+            f"{name}: {count:,} of its {len(questions):,} questions are in {other} too, and are "
+            "trained on more often than the weights say."
+            for other, count in again.items()
+        ]
+        leaked = sum(held_out[key] for key in set(digests))
+        if leaked:
+            lines.append(
+                f"{name}: {leaked:,} of the {len(validation):,} validation questions are training "
+                "questions here. Validation will look better than it is; take them out of one."
+            )
+        for key in digests:
+            first.setdefault(key, name)
+    return lines
