@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcqa import processes
 from mcqa.embedded import ALIAS, ensure_embedded
 from mcqa.errors import ConfigError, ModelError
 from mcqa.quiet import quiet_loading
@@ -79,13 +80,19 @@ def resolve_model(name: str) -> ModelReference:
 def pick_device(device: str = "auto") -> str:
     """Return the torch device to use: `auto` is the first CUDA device where there is one.
 
+    Of several processes each gets the CUDA device of its own number.
+
     Raises:
-        ConfigError: there is no such device here.
+        ConfigError: there is no such device here, or not one for each process.
     """
     import torch
 
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        if processes.count() == 1:
+            return device
+    if processes.count() > 1 and device != "cpu":
+        return _own_gpu(device, torch.cuda.device_count())
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
@@ -95,6 +102,21 @@ def pick_device(device: str = "auto") -> str:
             "is a GPU."
         ) from error
     return device
+
+
+def _own_gpu(device: str, there: int) -> str:
+    number = processes.local_index()
+    if device not in ("cuda", f"cuda:{number}"):
+        raise ConfigError(
+            f"device {device!r}: of several processes each takes the GPU of its own number. Leave "
+            "the device out, or use cpu."
+        )
+    if number >= there:
+        raise ConfigError(
+            f"device: this machine has {there} GPUs, and more processes were started on it. Start "
+            "one for each GPU, or use --device cpu."
+        )
+    return f"cuda:{number}"
 
 
 def pick_dtype(dtype: str, device: str):

@@ -70,8 +70,9 @@ def trainer_arguments(
         fp16=dtype is torch.float16,
         use_cpu=device == "cpu",
         dataloader_pin_memory=device != "cpu",
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
+        # No buffer changes but ReLoRA's, which every process grows alike.
+        ddp_broadcast_buffers=False,
+        ddp_find_unused_parameters=False,
         remove_unused_columns=False,
         label_names=["labels"],
         seed=config.seed,

@@ -13,6 +13,7 @@ from pathlib import Path
 from transformers import PrinterCallback
 
 import mcqa
+from mcqa import processes
 from mcqa.adapters import adapted_modules, trainable_parameters
 from mcqa.backbones import pick_dtype
 from mcqa.checkpoints import save_run
@@ -39,6 +40,8 @@ def train(
 ) -> dict:
     """Fine-tune a model on questions and write its run folder.
 
+    Started as one of several processes, all must call it; the main one announces and writes.
+
     Args:
         formulation_name: `generative` or `multiple_choice`.
         config: the settings.
@@ -51,8 +54,18 @@ def train(
         McqaError: a setting, the data or the model cannot be used; nothing has been trained or
             removed then.
     """
+    with processes.together():
+        return _train(formulation_name, config, announce if processes.is_main() else _say_nothing)
+
+
+def _say_nothing(line: str) -> None:
+    """Take a line for the user from a process that is not the main one."""
+
+
+def _train(formulation_name: str, config: TrainingConfig, announce: Callable[[str], None]) -> dict:
     setup = prepare(formulation_name, config, announce)
-    checkpoint = _begin(setup, announce)
+    processes.wait()  # until all have seen the run folder as it was
+    checkpoint = processes.on_main(lambda: _begin(setup, announce))
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
     log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
     trainer = _fit(setup, optimizer, log, checkpoint)
@@ -67,6 +80,11 @@ def train(
     )
     outcome = {**cost, "optimizer": optimizer, **_outcome(trainer.state, config), **validated}
     record = _record(setup, adapted_modules(model), outcome)
+    return processes.on_main(lambda: _finish(setup, model, record, announce))
+
+
+def _finish(setup: Setup, model, record: dict, announce: Callable[[str], None]) -> dict:
+    """Write the run folder, and return what its `run.json` holds."""
     record = save_run(setup.folder, model, setup.tokenizer, record, model_card(record))
     (setup.folder / STARTED).unlink()
     announce(f"Trained in {record['seconds']:.0f} s: {setup.folder}")
@@ -87,9 +105,19 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
         f"Training {setup.formulation.NAME} ({setup.objective.name}) on "
         f"{len(training.questions):,} questions "
         f"({config.recipe}, {config.template}, {config.quantization}, {setup.device}); "
-        f"{trainable_parameters(setup.model):,} trainable parameters; run folder {setup.folder}"
+        f"{trainable_parameters(setup.model):,} trainable parameters; {_step_size(config)}; "
+        f"run folder {setup.folder}"
     )
     return checkpoint
+
+
+def _step_size(config: TrainingConfig) -> str:
+    """Say how many questions an optimizer step takes, over all processes."""
+    count, size, passes = processes.count(), config.batch_size, config.accumulation
+    told = f"{count * size * passes:,} questions a step"
+    if count * passes == 1:
+        return told
+    return f"{told} (processes {count} x batch {size} x accumulation {passes})"
 
 
 def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None) -> RecipeTrainer:
@@ -144,6 +172,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "target_modules": target_modules,
         "seed": config.seed,
         "device": setup.device,
+        "processes": processes.count(),
         **outcome,
         "recipe": config.recipe,
         "recipe_settings": config.model_dump(mode="json", include=recipe_settings),

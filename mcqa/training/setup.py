@@ -15,6 +15,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 
 import mcqa
+from mcqa import processes
 from mcqa.backbones import (
     ModelReference,
     context_length,
@@ -100,6 +101,7 @@ class Setup:
             "validation questions": digest_questions(self.validation.questions),
             "context": str(self.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
+            "processes": processes.count(),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
         }
 
