@@ -172,6 +172,7 @@ def load_weights(
     quantization: str = "none",
     dtype="auto",
     device="auto",
+    sharding: str | None = None,
     model_settings: dict | None = None,
     may_lack: Callable[..., Sequence[str]] | None = None,
 ):
@@ -184,6 +185,8 @@ def load_weights(
             likewise), `int8`, or `none`. A checkpoint that comes quantized stays as it is.
         dtype: one of `DTYPES`; also the compute type of a quantized model.
         device: `auto`, or a torch device.
+        sharding: `FSDP` where that will take 4-bit weights apart, which it does only where they
+            are stored as numbers of the compute type; see `mcqa.processes.sharding`.
         model_settings: more for `from_pretrained`.
         may_lack: from the model to the names of the modules that its weights need not hold.
 
@@ -199,7 +202,8 @@ def load_weights(
     dtype = pick_dtype(dtype, device)
     more = dict(model_settings or {})
     with _explained(path), quiet_loading():
-        quantization_config = _quantization_config(path, quantization, dtype)
+        storage = {"bnb_4bit_quant_storage": dtype} if sharding == "FSDP" else {}
+        quantization_config = _quantization_config(path, quantization, dtype, **storage)
         if quantization_config is not None:  # None would undo what a quantized checkpoint says
             more["quantization_config"] = quantization_config
         model, found = model_class.from_pretrained(
@@ -212,7 +216,7 @@ def load_weights(
             **more,
         )
     _check_complete(path, found["missing_keys"], may_lack(model) if may_lack else ())
-    if device == "cpu":
+    if device == "cpu" and not sharding:
         from heads.short_attention import use_short_attention
 
         use_short_attention(model)
@@ -243,7 +247,7 @@ def _keep_cpu_kernels_exact(model) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _quantization_config(path: str, quantization: str, dtype):
+def _quantization_config(path: str, quantization: str, dtype, **storage):
     import transformers
 
     quantized_already = getattr(load_config(path), "quantization_config", None) is not None
@@ -256,6 +260,7 @@ def _quantization_config(path: str, quantization: str, dtype):
         bnb_4bit_quant_type=quantization,
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
+        **storage,
     )
 
 

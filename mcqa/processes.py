@@ -46,6 +46,14 @@ def is_main() -> bool:
     return index() == 0
 
 
+def sharding() -> str | None:
+    """Return what keeps weights in shards, `FSDP` or `DeepSpeed`, None where nothing does."""
+    for name in ("FSDP", "DeepSpeed"):
+        if os.environ.get(f"ACCELERATE_USE_{name.upper()}", "").lower() == "true":
+            return name
+    return None
+
+
 @contextlib.contextmanager
 def together() -> Iterator[None]:
     """Join the other processes, and wait for them at the end; inside another one nothing happens.

@@ -16,18 +16,21 @@ import mcqa
 from mcqa import processes
 from mcqa.adapters import adapted_modules, trainable_parameters
 from mcqa.backbones import pick_dtype
-from mcqa.checkpoints import save_run
+from mcqa.checkpoints import save_run, tensors_checksum
 from mcqa.data.reader import write_rejected
+from mcqa.errors import RunError
 from mcqa.memory import PeakMemory
 from mcqa.quiet import quiet_loading
 from mcqa.recipes.building import finish
+from mcqa.recipes.weights import trained_tensors
 from mcqa.training.arguments import pick_optimizer, trainer_arguments
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
-from mcqa.training.folder import STARTED, TRACKED, begin, clear_run
+from mcqa.training.folder import CHECKPOINTS, STARTED, TRACKED, begin, clear_run
 from mcqa.training.progress import LOG_FILE, TrainingLog
 from mcqa.training.schedules import recipe_callbacks
 from mcqa.training.setup import Setup, prepare
+from mcqa.training.sharding import whole_model
 from mcqa.training.trackers import tracking_into
 from mcqa.training.trainer import RecipeTrainer
 from mcqa.training.validation import validate
@@ -68,23 +71,29 @@ def _train(formulation_name: str, config: TrainingConfig, announce: Callable[[st
     checkpoint = processes.on_main(lambda: _begin(setup, announce))
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
     log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
+    trainable = trainable_parameters(setup.model)
     trainer = _fit(setup, optimizer, log, checkpoint)
-    cost = {
+    outcome = {
         "seconds": log.seconds,
         "peak_memory_bytes": memory.bytes,
-        "trainable_parameters": trainable_parameters(setup.model),
+        "trainable_parameters": trainable,
+        "optimizer": optimizer,
+        **_outcome(trainer.state, config),
     }
     model = _finished(setup, trainer)
-    validated = validate(
-        setup.scorer, setup.validation.questions, setup.folder, setup.config.batch_size, announce
+    outcome |= validate(
+        setup.scorer,
+        [] if processes.sharding() else setup.validation.questions,
+        setup.folder,
+        setup.config.batch_size,
+        announce,
     )
-    outcome = {**cost, "optimizer": optimizer, **_outcome(trainer.state, config), **validated}
-    record = _record(setup, adapted_modules(model), outcome)
-    return processes.on_main(lambda: _finish(setup, model, record, announce))
+    return processes.on_main(lambda: _write(setup, model, outcome, announce))
 
 
-def _finish(setup: Setup, model, record: dict, announce: Callable[[str], None]) -> dict:
+def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) -> dict:
     """Write the run folder, and return what its `run.json` holds."""
+    record = _record(setup, adapted_modules(model), outcome)
     record = save_run(setup.folder, model, setup.tokenizer, record, model_card(record))
     (setup.folder / STARTED).unlink()
     announce(f"Trained in {record['seconds']:.0f} s: {setup.folder}")
@@ -145,10 +154,30 @@ def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None
 
 
 def _finished(setup: Setup, trainer: RecipeTrainer):
-    """Return the trained model as it will be saved and scored."""
-    model = trainer.accelerator.unwrap_model(setup.model, keep_fp32_wrapper=False)
+    """Return the trained model as it will be saved and scored.
+
+    Raises:
+        RunError: the processes did not come to the same weights.
+    """
+    if processes.sharding():
+        model = whole_model(setup.build, trainer, setup.folder / CHECKPOINTS / "whole")
+        if model is None:
+            return None
+    else:
+        model = trainer.accelerator.unwrap_model(setup.model, keep_fp32_wrapper=False)
+        _check_alike(model)
     dtype = pick_dtype(setup.config.dtype, setup.device)
     return finish(model, setup.config.recipe, dtype=dtype, generates=setup.head is None)
+
+
+def _check_alike(model) -> None:
+    if processes.count() > 1:
+        digests = processes.gather(tensors_checksum(trained_tensors(model)))
+        if len(set(digests)) > 1:
+            raise RunError(
+                "the processes did not come to the same weights, and nothing was saved. This is a "
+                "bug of mcqa: please report the command. One process trains as it should."
+            )
 
 
 def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> dict:

@@ -42,6 +42,7 @@ from mcqa.training.questions import (
     load_validation,
     reading_settings,
 )
+from mcqa.training.sharding import check_sharding
 from mcqa.training.trackers import check_trackers
 from mcqa.work import digest_questions
 
@@ -70,6 +71,7 @@ class Setup:
         tokenizer: its tokenizer.
         encoder: writes questions down as token ids.
         scorer: asks the model as it stands.
+        build: returns the model as it is before training, on the device that it is given.
         training, validation: the questions.
         examples, validation_examples: what the Trainer takes, None without questions.
     """
@@ -83,6 +85,7 @@ class Setup:
     head: dict | None
     model: object
     start: str
+    build: Callable[[str], object]
     tokenizer: PreTrainedTokenizerBase
     encoder: Encoder
     scorer: Scorer
@@ -123,6 +126,7 @@ def prepare(
     objective = _objective(formulation, config.objective)
     head_fields = config.head_settings(formulation.SETTINGS)
     check_trackers(config.report_to)
+    check_sharding(config)
     folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
     reference = resolve_model(config.model)
     earlier = _earlier_run(reference, formulation)
@@ -137,7 +141,8 @@ def prepare(
         announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
         head = formulation.head_settings(reference.path, tokenizer, **head_fields)
-    model, start = _trainable_model(formulation, reference, earlier, head, config, device)
+    build = functools.partial(_trainable_model, formulation, reference, earlier, head, config)
+    model, start = build("cpu" if processes.sharding() == "DeepSpeed" else device)
     room = context_length(model) - config.recipe_settings().get("virtual_tokens", 0)
     encoder = Encoder(
         tokenizer,
@@ -157,6 +162,7 @@ def prepare(
         head=head,
         model=model,
         start=start,
+        build=lambda device: build(device)[0],
         tokenizer=tokenizer,
         encoder=encoder,
         scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
@@ -216,7 +222,12 @@ def _trainable_model(
     """Return the model, and what changes with the weights that it starts from."""
     base = base_of(reference.path, earlier) if earlier else reference
     load = functools.partial(
-        formulation.load_backbone, base.path, head=head, dtype=config.dtype, device=device
+        formulation.load_backbone,
+        base.path,
+        head=head,
+        dtype=config.dtype,
+        device=device,
+        sharding=processes.sharding(),
     )
     backbone = formulation.prepare_for_training(load(quantization=config.quantization))
     start = weights_checksum(backbone)[:16]

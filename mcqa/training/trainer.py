@@ -144,9 +144,13 @@ class RecipeTrainer(Trainer):
         if self.recipe in PEFT_RESUMES:
             super()._save(output_dir, state_dict)
             return
+        if not self.args.should_save:
+            return
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = trained_tensors(self.model) | grown_tensors(self.model)
+        if state_dict:  # gathered from shards
+            tensors = {name: state_dict[name] for name in tensors}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         save_file(tensors, folder / TRAINED_FILE, metadata={"format": "pt"})
 

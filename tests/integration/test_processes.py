@@ -5,23 +5,16 @@ their size, weights to 1e-4 of the largest.
 """
 
 import json
-import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from mcqa.app.folder import PREDICTIONS
 from mcqa.app.orders import PERMUTATIONS
 from mcqa.checkpoints import ADAPTER_FILE, VALIDATION_FILE, read_record
 from mcqa.evaluation.predictions import read_predictions
-
-BATCH = 3  # of 36 questions with 2 to 5 options, 9 of each: 12 batches
 
 # Something that ends a process, put in by name: the second process, in its third batch.
 PATCHED_SCORING = """
@@ -61,40 +54,6 @@ def killed(self, model, *others, **more):
 RecipeTrainer.compute_loss = killed
 main()
 """
-
-
-@pytest.fixture(scope="session")
-def start(root):
-    """Start a launcher with arguments and return how it ended."""
-
-    def run(*arguments):
-        environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(
-            [sys.executable, "-m", *map(str, arguments)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
-    return run
-
-
-def _place():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return ["--master-addr", "127.0.0.1", "--master-port", free.getsockname()[1]]
-
-
-@pytest.fixture(scope="session")
-def two(start):
-    """Start a program as two processes with arguments and return how it ended."""
-
-    def run(*arguments):
-        return start("torch.distributed.run", "--nproc-per-node", 2, *_place(), *arguments)
-
-    return run
 
 
 def _train(formulation, training, validation_file, folder, batch):
@@ -151,12 +110,6 @@ def test_training_prints_and_writes_once(pair):
     assert "Warning" not in ended.stderr.replace("OMP_NUM_THREADS", "")
     names = [{path.name for path in folder.iterdir()} for folder in (one, two)]
     assert names[0] == names[1]
-
-
-@pytest.fixture(scope="session")
-def scoring(tiny_model_folder, question_file):
-    model = ["--model", tiny_model_folder, "--scorer", "text"]
-    return [*model, "--data", question_file, "--batch-size", BATCH]
 
 
 def test_an_evaluation_is_the_same_to_the_last_byte(
