@@ -79,23 +79,26 @@ def together() -> Iterator[None]:
         timeout=PATIENCE,
     )
     yield
-    dist.barrier()
+    wait()
     dist.destroy_process_group()
     _store = None
 
 
 @contextlib.contextmanager
-def telling_an_error() -> Iterator[bool]:
+def telling_an_error(*, everywhere: bool = False) -> Iterator[bool]:
     """Give whether this process is the one to tell that something went wrong: the first to ask.
 
     The others are held until that one has.
+
+    Args:
+        everywhere: whether all processes meet it, as they do Ctrl-C; then the main one tells it.
     """
     if _store is None:
         yield is_main()
         return
-    first = _store.add("failed", 1) == 1
-    yield first
-    if first:
+    mine = is_main() if everywhere else _store.add("failed", 1) == 1
+    yield mine
+    if mine:
         _store.set("told", "yes")
     else:
         with contextlib.suppress(RuntimeError):  # it was ended in the middle of it
@@ -137,11 +140,15 @@ def wait() -> None:
     gather(None)
 
 
-def rounds(items: Sequence[Value]) -> list[Sequence[Value]]:
-    """Divide items into rounds, in which each process takes the one at its own number, if any.
+def rounds(items: Sequence[Value]) -> Iterator[tuple[Value | None, Sequence[Value]]]:
+    """Yield an item for this process, and those that all take at the same time.
 
-    >>> rounds([0, 1, 2])  # by one process
-    [[0], [1], [2]]
+    In the last round there may be none for it.
+
+    >>> list(rounds(["a", "b"]))  # of one process
+    [('a', ['a']), ('b', ['b'])]
     """
-    size = count() if _store is not None else 1
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    size, own = (1, 0) if _store is None else (count(), index())
+    for start in range(0, len(items), size):
+        taken = items[start : start + size]
+        yield taken[own] if own < len(taken) else None, taken

@@ -147,11 +147,11 @@ class Scorer:
         for number in sorted(set(range(len(batches))).difference(missing)):
             report(len(batches[number]))
         own = {}
-        for numbers in processes.rounds(missing):
-            for number in numbers[processes.index() :][:1]:
+        for number, numbers in processes.rounds(missing):
+            if number is not None:
                 own[number] = self._score_batch([encoded[index] for index in batches[number]])
                 kept[number] = own[number]
-            report(sum(len(batches[number]) for number in numbers))
+            report(sum(len(batches[each]) for each in numbers))
         scored = functools.reduce(operator.or_, processes.gather(own), dict(kept))
         predictions: list[Prediction | None] = [None] * len(encoded)
         for number, indices in enumerate(batches):

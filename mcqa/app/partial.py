@@ -180,9 +180,10 @@ class Partial:
         if kind and not self.answers:
             self.path.unlink(missing_ok=True)
         if kind is KeyboardInterrupt:
+            others = ", more of the other processes beside it" if processes.count() > 1 else ""
             raise KeyboardInterrupt(
-                f"interrupted. {self.answers:,} answers are kept in {self.path}; {self._again} "
-                "goes on from there."
+                f"interrupted. {self.answers:,} answers are kept in {self.path}{others}; "
+                f"{self._again} goes on from there."
             ) from None
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "harness": "Run lm-evaluation-harness with the model mcqa.",
     "doctor": "Show versions, device, 4-bit support, model and caches.",
 }
+INTERRUPTED = 130
 SHARED = ("train", "score", "evaluate")  # what several processes can do together
 
 
@@ -80,7 +81,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         result = app.main(args=arguments, prog_name="mcqa", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Abort as stop:  # click's word for a KeyboardInterrupt, its cause
-        _fail(str(stop.__cause__ or "") or "interrupted.", 130)
+        _fail(str(stop.__cause__ or "") or "interrupted.", INTERRUPTED)
     except click.ClickException as error:
         with processes.telling_an_error() as mine:
             if mine:
@@ -97,7 +98,7 @@ def _run(arguments: list[str], debug: bool) -> int:
 
 
 def _fail(message: str, code: int) -> None:
-    with processes.telling_an_error() as mine:
+    with processes.telling_an_error(everywhere=code == INTERRUPTED) as mine:
         if mine:
             file = None if processes.is_main() else sys.__stderr__
             click.secho(f"Error: {message}", fg="red", file=file, err=True)

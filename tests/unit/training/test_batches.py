@@ -46,8 +46,3 @@ def test_the_first_epoch_is_in_the_order_that_the_trainer_had():
     sampler = LengthGroupedSampler(16, lengths=LENGTHS)
     loader = torch.utils.data.DataLoader(range(61), batch_size=8, sampler=sampler)
     assert [batch.tolist() for batch in loader] == batches(8, seed=5, accumulation=2)
-
-
-def test_questions_of_a_batch_are_of_like_length():
-    spread = [max(b) - min(b) for b in ([LENGTHS[i] for i in batch] for batch in batches(4))]
-    assert sum(spread) / len(spread) < 0.6 * (max(LENGTHS) - min(LENGTHS))
