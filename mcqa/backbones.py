@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.embedded import ALIAS, ensure_embedded
 from mcqa.errors import ConfigError, ModelError
 from mcqa.quiet import quiet_loading
@@ -89,9 +89,9 @@ def pick_device(device: str = "auto") -> str:
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        if processes.count() == 1:
+        if distributed.count() == 1:
             return device
-    if processes.count() > 1 and device != "cpu":
+    if distributed.count() > 1 and device != "cpu":
         return _own_gpu(device, torch.cuda.device_count())
     try:
         torch.zeros(1, device=device).item()
@@ -105,7 +105,7 @@ def pick_device(device: str = "auto") -> str:
 
 
 def _own_gpu(device: str, there: int) -> str:
-    number = processes.local_index()
+    number = distributed.local_index()
     if device not in ("cuda", f"cuda:{number}"):
         raise ConfigError(
             f"device {device!r}: of several processes each takes the GPU of its own number. Leave "
@@ -186,7 +186,7 @@ def load_weights(
         dtype: one of `DTYPES`; also the compute type of a quantized model.
         device: `auto`, or a torch device.
         sharding: `FSDP` where that will take 4-bit weights apart, which it does only where they
-            are stored as numbers of the compute type; see `mcqa.processes.sharding`.
+            are stored as numbers of the compute type; see `mcqa.distributed.sharding`.
         model_settings: more for `from_pretrained`.
         may_lack: from the model to the names of the modules that its weights need not hold.
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import torch
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.backbones import (
     ModelReference,
     context_length,
@@ -147,12 +147,12 @@ class Scorer:
         for number in sorted(set(range(len(batches))).difference(missing)):
             report(len(batches[number]))
         own = {}
-        for number, numbers in processes.rounds(missing):
+        for number, numbers in distributed.rounds(missing):
             if number is not None:
                 own[number] = self._score_batch([encoded[index] for index in batches[number]])
                 kept[number] = own[number]
             report(sum(len(batches[each]) for each in numbers))
-        scored = functools.reduce(operator.or_, processes.gather(own), dict(kept))
+        scored = functools.reduce(operator.or_, distributed.gather(own), dict(kept))
         predictions: list[Prediction | None] = [None] * len(encoded)
         for number, indices in enumerate(batches):
             for index, prediction in zip(indices, scored[number], strict=True):

@@ -28,7 +28,7 @@ FLOORS = {
     "mcqa.checkpoints": 4,
     "mcqa.merging": 4,
     "mcqa.memory": 4,
-    "mcqa.processes": 4,
+    "mcqa.distributed": 4,
     "mcqa.recipes": 4,
     "heads": 3,
     "mcqa.encoding": 2,

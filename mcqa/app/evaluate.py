@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcqa import checkpoints, processes
+from mcqa import checkpoints, distributed
 from mcqa.app.folder import (
     PREDICTIONS,
     Evaluation,
@@ -118,7 +118,7 @@ def evaluate(
         if plan:
             how = batch_size, on_progress, partial.part
             orders = score_orders(scorer, questions, predictions, plan, *how)
-    if processes.is_main():
+    if distributed.is_main():
         _write(folder, predictions, metrics, validation, orders)
     return Evaluation(
         name=name,

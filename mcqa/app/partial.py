@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mcqa
-from mcqa import processes
+from mcqa import distributed
 from mcqa.checkpoints import weights_checksum
 from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError
@@ -47,7 +47,7 @@ def partial_path(output: str | os.PathLike) -> Path:
 
 def _own(path: Path) -> Path:
     """Return where this process keeps its answers."""
-    return path if processes.is_main() else path.with_name(f"{path.name}.{processes.index()}")
+    return path if distributed.is_main() else path.with_name(f"{path.name}.{distributed.index()}")
 
 
 def _found(path: Path) -> list[Path]:
@@ -140,9 +140,9 @@ class Partial:
         self.path, self.scorer = _own(path), scorer
         self._again = "the same command" + (", without --overwrite," if overwrite else "")
         if overwrite:
-            processes.on_main(lambda: forget(path))
+            distributed.on_main(lambda: forget(path))
         self._files = [_read(file, work) for file in _found(path)]
-        processes.wait()  # until all have read, before any writes
+        distributed.wait()  # until all have read, before any writes
         if not self.path.exists():
             write_whole(self.path, json.dumps({"work": work}) + "\n")
         self.answers = sum(len(line["predictions"]) for line in itertools.chain(*self._files))
@@ -180,7 +180,7 @@ class Partial:
         if kind and not self.answers:
             self.path.unlink(missing_ok=True)
         if kind is KeyboardInterrupt:
-            others = ", more of the other processes beside it" if processes.count() > 1 else ""
+            others = ", more of the other processes beside it" if distributed.count() > 1 else ""
             raise KeyboardInterrupt(
                 f"interrupted. {self.answers:,} answers are kept in {self.path}{others}; "
                 f"{self._again} goes on from there."

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.app.orders import OrderedAnswer, Orders, Plan, mapped_back, reorder
 from mcqa.app.partial import Part, Partial, describe_work, forget, partial_path
 from mcqa.encoding import EncodedQuestion
@@ -66,9 +66,9 @@ def score(
     with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
         part = partial.part("questions")
         predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
-        if processes.is_main():
+        if distributed.is_main():
             write_predictions(output, predictions)
-    processes.on_main(lambda: forget(path))
+    distributed.on_main(lambda: forget(path))
     return predictions, encoding + seconds
 
 

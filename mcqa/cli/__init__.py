@@ -13,7 +13,7 @@ import sys
 
 import click
 
-from mcqa import __version__, processes
+from mcqa import __version__, distributed
 from mcqa.errors import ConfigError, McqaError
 
 COMMANDS = {
@@ -41,9 +41,9 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, context, name):
-        if processes.count() > 1 and name in COMMANDS and name not in SHARED:
+        if distributed.count() > 1 and name in COMMANDS and name not in SHARED:
             raise ConfigError(
-                f"mcqa {name} runs in one process; {processes.count()} were started. Several "
+                f"mcqa {name} runs in one process; {distributed.count()} were started. Several "
                 f"processes share the work of {', '.join(SHARED)}."
             )
         return importlib.import_module(f"mcqa.cli.{name}").command if name in COMMANDS else None
@@ -68,9 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    if not (processes.is_main() or debug):
+    if not (distributed.is_main() or debug):
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  until this process ends
-    with processes.together():
+    with distributed.together():
         code = _run(arguments, debug)
     sys.exit(code)
 
@@ -83,9 +83,9 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.exceptions.Abort as stop:  # click's word for a KeyboardInterrupt, its cause
         _fail(str(stop.__cause__ or "") or "interrupted.", INTERRUPTED)
     except click.ClickException as error:
-        with processes.telling_an_error() as mine:
+        with distributed.telling_an_error() as mine:
             if mine:
-                error.show(None if processes.is_main() else sys.__stderr__)
+                error.show(None if distributed.is_main() else sys.__stderr__)
         sys.exit(error.exit_code)
     except McqaError as error:
         if debug:
@@ -98,8 +98,8 @@ def _run(arguments: list[str], debug: bool) -> int:
 
 
 def _fail(message: str, code: int) -> None:
-    with processes.telling_an_error(everywhere=code == INTERRUPTED) as mine:
+    with distributed.telling_an_error(everywhere=code == INTERRUPTED) as mine:
         if mine:
-            file = None if processes.is_main() else sys.__stderr__
+            file = None if distributed.is_main() else sys.__stderr__
             click.secho(f"Error: {message}", fg="red", file=file, err=True)
     sys.exit(code)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.cli.common import (
     cluster_option,
     data_options,
@@ -154,7 +154,7 @@ def command(
         **_told_contexts(evaluations),
         **({"Validation": held_out_note} if held_out else {}),
     )
-    if not processes.is_main():
+    if not distributed.is_main():
         return
     comparisons = compare_evaluations(
         evaluations,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.backbones import pick_dtype
 from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import CHECKPOINTS
@@ -24,7 +24,7 @@ def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> s
         device: where the model trains.
         announce: called with a line that says so.
     """
-    kind = processes.sharding()
+    kind = distributed.sharding()
     if kind and name != "adamw_torch":
         announce(f"Optimizer {name} does not know the shards of {kind}; adamw_torch is used.")
         return "adamw_torch"

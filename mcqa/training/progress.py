@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.files import write_whole
 
 LOG_FILE = "training_log.jsonl"
@@ -39,14 +39,14 @@ class TrainingLog(TrainerCallback):
             lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last may be half
             entries = map(json.loads, lines)
             kept = [entry for entry in entries if entry["step"] <= state.global_step]
-        if processes.is_main():
+        if distributed.is_main():
             write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._first_step = state.global_step
         self._before = kept[-1]["seconds"] if kept else 0.0
         self._started = time.monotonic()
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        if not processes.is_main():
+        if not distributed.is_main():
             return
         entry = {"step": state.global_step, "seconds": self.seconds, **logs}
         with self.path.open("a", encoding="utf-8") as file:

@@ -13,7 +13,7 @@ from pathlib import Path
 from transformers import PrinterCallback
 
 import mcqa
-from mcqa import processes
+from mcqa import distributed
 from mcqa.adapters import adapted_modules, trainable_parameters
 from mcqa.backbones import pick_dtype
 from mcqa.checkpoints import save_run, tensors_checksum
@@ -57,8 +57,8 @@ def train(
         McqaError: a setting, the data or the model cannot be used; nothing has been trained or
             removed then.
     """
-    with processes.together():
-        return _train(formulation_name, config, announce if processes.is_main() else _say_nothing)
+    with distributed.together():
+        return _train(formulation_name, config, announce if distributed.is_main() else _say_nothing)
 
 
 def _say_nothing(line: str) -> None:
@@ -67,8 +67,8 @@ def _say_nothing(line: str) -> None:
 
 def _train(formulation_name: str, config: TrainingConfig, announce: Callable[[str], None]) -> dict:
     setup = prepare(formulation_name, config, announce)
-    processes.wait()  # until all have seen the run folder as it was
-    checkpoint = processes.on_main(lambda: _begin(setup, announce))
+    distributed.wait()  # until all have seen the run folder as it was
+    checkpoint = distributed.on_main(lambda: _begin(setup, announce))
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
     log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
     trainable = trainable_parameters(setup.model)
@@ -83,12 +83,12 @@ def _train(formulation_name: str, config: TrainingConfig, announce: Callable[[st
     model = _finished(setup, trainer)
     outcome |= validate(
         setup.scorer,
-        [] if processes.sharding() else setup.validation.questions,
+        [] if distributed.sharding() else setup.validation.questions,
         setup.folder,
         setup.config.batch_size,
         announce,
     )
-    return processes.on_main(lambda: _write(setup, model, outcome, announce))
+    return distributed.on_main(lambda: _write(setup, model, outcome, announce))
 
 
 def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) -> dict:
@@ -122,7 +122,7 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
 
 def _step_size(config: TrainingConfig) -> str:
     """Say how many questions an optimizer step takes, over all processes."""
-    count, size, passes = processes.count(), config.batch_size, config.accumulation
+    count, size, passes = distributed.count(), config.batch_size, config.accumulation
     told = f"{count * size * passes:,} questions a step"
     if count * passes == 1:
         return told
@@ -159,7 +159,7 @@ def _finished(setup: Setup, trainer: RecipeTrainer):
     Raises:
         RunError: the processes did not come to the same weights.
     """
-    if processes.sharding():
+    if distributed.sharding():
         model = whole_model(setup.build, trainer, setup.folder / CHECKPOINTS / "whole")
         if model is None:
             return None
@@ -171,8 +171,8 @@ def _finished(setup: Setup, trainer: RecipeTrainer):
 
 
 def _check_alike(model) -> None:
-    if processes.count() > 1:
-        digests = processes.gather(tensors_checksum(trained_tensors(model)))
+    if distributed.count() > 1:
+        digests = distributed.gather(tensors_checksum(trained_tensors(model)))
         if len(set(digests)) > 1:
             raise RunError(
                 "the processes did not come to the same weights, and nothing was saved. This is a "
@@ -201,7 +201,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "target_modules": target_modules,
         "seed": config.seed,
         "device": setup.device,
-        "processes": processes.count(),
+        "processes": distributed.count(),
         **outcome,
         "recipe": config.recipe,
         "recipe_settings": config.model_dump(mode="json", include=recipe_settings),

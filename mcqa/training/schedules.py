@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from transformers import TrainerCallback
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.recipes.restarts import restart
 
 # Shares of training: AdaLoRA leaves its ranks alone at first, and at last.
@@ -58,7 +58,7 @@ class Restarts(TrainerCallback):
         if state.global_step % self.every or state.global_step >= state.max_steps:
             return
         for parameter in restart(self.model):
-            processes.share_from_main(parameter.data)
+            distributed.share_from_main(parameter.data)
             optimizer.state[parameter].clear()
 
 

@@ -15,7 +15,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 
 import mcqa
-from mcqa import processes
+from mcqa import distributed
 from mcqa.backbones import (
     ModelReference,
     context_length,
@@ -104,7 +104,7 @@ class Setup:
             "validation questions": digest_questions(self.validation.questions),
             "context": str(self.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
-            "processes": processes.count(),
+            "processes": distributed.count(),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
         }
 
@@ -142,7 +142,7 @@ def prepare(
     else:
         head = formulation.head_settings(reference.path, tokenizer, **head_fields)
     build = functools.partial(_trainable_model, formulation, reference, earlier, head, config)
-    model, start = build("cpu" if processes.sharding() == "DeepSpeed" else device)
+    model, start = build("cpu" if distributed.sharding() == "DeepSpeed" else device)
     room = context_length(model) - config.recipe_settings().get("virtual_tokens", 0)
     encoder = Encoder(
         tokenizer,
@@ -227,7 +227,7 @@ def _trainable_model(
         head=head,
         dtype=config.dtype,
         device=device,
-        sharding=processes.sharding(),
+        sharding=distributed.sharding(),
     )
     backbone = formulation.prepare_for_training(load(quantization=config.quantization))
     start = weights_checksum(backbone)[:16]

@@ -11,7 +11,7 @@ from pathlib import Path
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE
 from mcqa.errors import ConfigError, RunError
 from mcqa.recipes.weights import load_tensors, trained_tensors
@@ -27,7 +27,7 @@ def check_sharding(config: TrainingConfig) -> None:
     Raises:
         ConfigError: they do not; all faults at once.
     """
-    kind = processes.sharding()
+    kind = distributed.sharding()
     if kind is None:
         return
     allowed = {
@@ -60,7 +60,7 @@ def whole_model(build, trainer, folder: Path):
         RunError: what the Trainer gathered is not what the recipe trains.
     """
     trainer.save_model(str(folder))
-    if not processes.is_main():
+    if not distributed.is_main():
         return None
     model = build("cpu")
     start = {name: tensor.clone() for name, tensor in trained_tensors(model).items()}

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from mcqa import processes
+from mcqa import distributed
 from mcqa.checkpoints import TRAINED_FILE
 from mcqa.formulations.objectives import IGNORED
 from mcqa.question import Question
@@ -115,7 +115,7 @@ class RecipeTrainer(Trainer):
             with torch.no_grad():
                 total += n * self.compute_loss(self.model_wrapped, inputs).item()
             labels += n
-        totals, counts = zip(*processes.gather((total, labels)), strict=True)
+        totals, counts = zip(*distributed.gather((total, labels)), strict=True)
         metrics = {f"{metric_key_prefix}_loss": sum(totals) / sum(counts)}
         return EvalLoopOutput(None, None, metrics, len(dataloader.dataset))
 
@@ -156,7 +156,7 @@ class RecipeTrainer(Trainer):
 
     def _save_rng_state(self, output_dir) -> None:
         super()._save_rng_state(output_dir)
-        processes.wait()  # a checkpoint is whole once its state is written, which comes next
+        distributed.wait()  # a checkpoint is whole once its state is written, which comes next
 
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None) -> None:
         if self.recipe in PEFT_RESUMES:

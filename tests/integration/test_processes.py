@@ -4,6 +4,7 @@ gloo on the CPU, in float32. Sums in another order differ in the last bits: loss
 their size, weights to 1e-4 of the largest.
 """
 
+import functools
 import json
 import shutil
 import signal
@@ -19,7 +20,7 @@ from mcqa.evaluation.predictions import read_predictions
 # Something that ends a process, put in by name: the second process, in its third batch.
 PATCHED_SCORING = """
 import os, signal, sys
-from mcqa import processes
+from mcqa import distributed
 from mcqa.cli import main
 from mcqa.errors import RunError
 from mcqa.scoring import Scorer
@@ -27,7 +28,7 @@ from mcqa.scoring import Scorer
 score_batch, done = Scorer._score_batch, []
 
 def score(self, batch):
-    if processes.index() == 1 and len(done) == 2:
+    if distributed.index() == 1 and len(done) == 2:
         END
     done.append(batch)
     return score_batch(self, batch)
@@ -40,14 +41,14 @@ FAIL = "raise RunError('question q7: the machine is on fire.')"
 
 KILLED_TRAINING = """
 import os, signal
-from mcqa import processes
+from mcqa import distributed
 from mcqa.cli import main
 from mcqa.training.trainer import RecipeTrainer
 
 compute_loss = RecipeTrainer.compute_loss
 
 def killed(self, model, *others, **more):
-    if self.state.global_step == 6 and model.training and processes.index() == 1:
+    if self.state.global_step == 6 and model.training and distributed.index() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return compute_loss(self, model, *others, **more)
 
@@ -62,14 +63,24 @@ def _train(formulation, training, validation_file, folder, batch):
     return ["train", formulation, *training, *flags]
 
 
-@pytest.fixture(scope="session", params=["generative", "multiple-choice"])
-def pair(request, run_main, two, training, validation_file, tmp_path_factory):
-    """A run by one process and the same by two: 31 questions, 10 a step, so that one is left."""
-    folder, settings = tmp_path_factory.mktemp("pair"), (request.param, training, validation_file)
-    assert run_main(*_train(*settings, folder / "one", 10)) == 0
-    ended = two("-m", "mcqa", *_train(*settings, folder / "two", 5))
-    assert ended.returncode == 0, ended.stderr
-    return folder / "one", folder / "two", ended
+@pytest.fixture(scope="session")
+def trained_twice(run_main, two, training, validation_file, tmp_path_factory):
+    """Train a formulation by one process and by two: 31 questions, 10 a step, so one is left."""
+
+    @functools.cache
+    def train(formulation):
+        folder, settings = tmp_path_factory.mktemp("pair"), (formulation, training, validation_file)
+        assert run_main(*_train(*settings, folder / "one", 10)) == 0
+        ended = two("-m", "mcqa", *_train(*settings, folder / "two", 5))
+        assert ended.returncode == 0, ended.stderr
+        return folder / "one", folder / "two", ended
+
+    return train
+
+
+@pytest.fixture
+def pair(trained_twice, formulation):
+    return trained_twice(formulation)
 
 
 def _logged(folder, name):
@@ -188,11 +199,10 @@ def test_an_error_in_all_processes_is_one_line(two, tmp_path):
 
 
 def test_killed_training_goes_on_with_as_many_processes(
-    refused, two, training, validation_file, program, pair, tmp_path
+    refused, two, training, validation_file, program, trained_twice, tmp_path
 ):
-    _, unbroken, _ = pair
-    formulation = read_record(unbroken)["formulation"].replace("_", "-")
-    flags = _train(formulation, training, validation_file, tmp_path / "run", 5)
+    _, unbroken, _ = trained_twice("multiple-choice")
+    flags = _train("multiple-choice", training, validation_file, tmp_path / "run", 5)
     ended = two(program(KILLED_TRAINING), *flags)
     assert ended.returncode != 0
     assert f"-{signal.SIGKILL}" in ended.stderr
