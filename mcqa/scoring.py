@@ -12,8 +12,8 @@ result.calibrated(scorer.temperature).probabilities
 
 import functools
 import math
-import os
 import operator
+import os
 import warnings
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace

@@ -126,7 +126,6 @@ def prepare(
     objective = _objective(formulation, config.objective)
     head_fields = config.head_settings(formulation.SETTINGS)
     check_trackers(config.report_to)
-    check_sharding(config)
     folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
     reference = resolve_model(config.model)
     earlier = _earlier_run(reference, formulation)
@@ -141,6 +140,7 @@ def prepare(
         announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
         head = formulation.head_settings(reference.path, tokenizer, **head_fields)
+    check_sharding(config)
     build = functools.partial(_trainable_model, formulation, reference, earlier, head, config)
     model, start = build("cpu" if distributed.sharding() == "DeepSpeed" else device)
     room = context_length(model) - config.recipe_settings().get("virtual_tokens", 0)
