@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcqa import distributed
 from mcqa.embedded import ALIAS, ensure_embedded
 from mcqa.errors import ConfigError, ModelError
 from mcqa.quiet import quiet_loading
@@ -79,13 +80,19 @@ def resolve_model(name: str) -> ModelReference:
 def pick_device(device: str = "auto") -> str:
     """Return the torch device to use: `auto` is the first CUDA device where there is one.
 
+    Of several processes each gets the CUDA device of its own number.
+
     Raises:
-        ConfigError: there is no such device here.
+        ConfigError: there is no such device here, or not one for each process.
     """
     import torch
 
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        if distributed.count() == 1:
+            return device
+    if distributed.count() > 1 and device != "cpu":
+        return _own_gpu(device, torch.cuda.device_count())
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
@@ -95,6 +102,21 @@ def pick_device(device: str = "auto") -> str:
             "is a GPU."
         ) from error
     return device
+
+
+def _own_gpu(device: str, there: int) -> str:
+    number = distributed.local_index()
+    if device not in ("cuda", f"cuda:{number}"):
+        raise ConfigError(
+            f"device {device!r}: of several processes each takes the GPU of its own number. Leave "
+            "the device out, or use cpu."
+        )
+    if number >= there:
+        raise ConfigError(
+            f"device: this machine has {there} GPUs, and more processes were started on it. Start "
+            "one for each GPU, or use --device cpu."
+        )
+    return f"cuda:{number}"
 
 
 def pick_dtype(dtype: str, device: str):
@@ -150,6 +172,7 @@ def load_weights(
     quantization: str = "none",
     dtype="auto",
     device="auto",
+    sharding: str | None = None,
     model_settings: dict | None = None,
     may_lack: Callable[..., Sequence[str]] | None = None,
 ):
@@ -162,6 +185,8 @@ def load_weights(
             likewise), `int8`, or `none`. A checkpoint that comes quantized stays as it is.
         dtype: one of `DTYPES`; also the compute type of a quantized model.
         device: `auto`, or a torch device.
+        sharding: `FSDP` where that will take 4-bit weights apart, which it does only where they
+            are stored as numbers of the compute type; see `mcqa.distributed.sharding`.
         model_settings: more for `from_pretrained`.
         may_lack: from the model to the names of the modules that its weights need not hold.
 
@@ -177,7 +202,8 @@ def load_weights(
     dtype = pick_dtype(dtype, device)
     more = dict(model_settings or {})
     with _explained(path), quiet_loading():
-        quantization_config = _quantization_config(path, quantization, dtype)
+        storage = {"bnb_4bit_quant_storage": dtype} if sharding == "FSDP" else {}
+        quantization_config = _quantization_config(path, quantization, dtype, **storage)
         if quantization_config is not None:  # None would undo what a quantized checkpoint says
             more["quantization_config"] = quantization_config
         model, found = model_class.from_pretrained(
@@ -190,7 +216,7 @@ def load_weights(
             **more,
         )
     _check_complete(path, found["missing_keys"], may_lack(model) if may_lack else ())
-    if device == "cpu":
+    if device == "cpu" and not sharding:
         from heads.short_attention import use_short_attention
 
         use_short_attention(model)
@@ -221,7 +247,7 @@ def _keep_cpu_kernels_exact(model) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _quantization_config(path: str, quantization: str, dtype):
+def _quantization_config(path: str, quantization: str, dtype, **storage):
     import transformers
 
     quantized_already = getattr(load_config(path), "quantization_config", None) is not None
@@ -234,6 +260,7 @@ def _quantization_config(path: str, quantization: str, dtype):
         bnb_4bit_quant_type=quantization,
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
+        **storage,
     )
 
 

@@ -71,15 +71,16 @@ def trained_checksum(model, tensors: dict | None = None) -> str:
     if isinstance(model, PeftModel):
         with quiet_loading():
             state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return _checksum(state | (tensors or {}))
+    return tensors_checksum(state | (tensors or {}))
 
 
 def weights_checksum(model) -> str:
     """Return a sha256 over the names and bytes of all of a model's tensors, about 1 s a GB."""
-    return _checksum(model.state_dict())
+    return tensors_checksum(model.state_dict())
 
 
-def _checksum(tensors: dict) -> str:
+def tensors_checksum(tensors: dict) -> str:
+    """Return a sha256 over the names and bytes of tensors."""
     import torch
 
     digest = hashlib.sha256()

@@ -10,6 +10,8 @@ logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(
 )
 # peft asks for it under its old name.
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+# transformers hands it on to torch under its old name.
+warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
 # Its positions behind virtual tokens are right; generation passes them all the same.
 warnings.filterwarnings("ignore", message="Position ids are not supported for parameter efficient")
 

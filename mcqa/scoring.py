@@ -12,6 +12,7 @@ result.calibrated(scorer.temperature).probabilities
 
 import functools
 import math
+import operator
 import os
 import warnings
 from collections.abc import Callable, MutableMapping, Sequence
@@ -21,6 +22,7 @@ from typing import NamedTuple
 
 import torch
 
+from mcqa import distributed
 from mcqa.backbones import (
     ModelReference,
     context_length,
@@ -113,12 +115,17 @@ class Scorer:
     ) -> list[Prediction]:
         """Score questions, longest first, and return their predictions in the order given.
 
+        In a command that several processes were started for, each scores its share of the
+        batches, all must call this, and all get all the predictions.
+
         Args:
             questions: what to answer; labels are carried through, never looked at.
             batch_size: questions a forward pass; scores do not depend on it, beyond rounding.
-            on_progress: called after each batch with how many questions it had.
+            on_progress: called after each batch with how many questions it had; of several
+                processes, with how many all of them had meanwhile.
             kept: each batch's predictions by its number. Those that are there are taken over from
-                an earlier call with the same arguments, the others are put in as they come.
+                an earlier call with the same arguments, the others are put in as they come: those
+                that this process scored.
 
         Raises:
             ConfigError: the batch size is not positive.
@@ -139,14 +146,22 @@ class Scorer:
         if batch_size < 1:
             raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
         kept = {} if kept is None else kept
+        report = on_progress or (lambda count: None)
+        batches = _batches(encoded, batch_size)
+        missing = [number for number in range(len(batches)) if number not in kept]
+        for number in sorted(set(range(len(batches))).difference(missing)):
+            report(len(batches[number]))
+        own = {}
+        for number, numbers in distributed.rounds(missing):
+            if number is not None:
+                own[number] = self._score_batch([encoded[index] for index in batches[number]])
+                kept[number] = own[number]
+            report(sum(len(batches[each]) for each in numbers))
+        scored = functools.reduce(operator.or_, distributed.gather(own), dict(kept))
         predictions: list[Prediction | None] = [None] * len(encoded)
-        for number, indices in enumerate(_batches(encoded, batch_size)):
-            if number not in kept:
-                kept[number] = self._score_batch([encoded[index] for index in indices])
-            for index, prediction in zip(indices, kept[number], strict=True):
+        for number, indices in enumerate(batches):
+            for index, prediction in zip(indices, scored[number], strict=True):
                 predictions[index] = prediction
-            if on_progress:
-                on_progress(len(indices))
         return predictions
 
     def _score_batch(self, batch: Sequence[EncodedQuestion]) -> list[Prediction]:

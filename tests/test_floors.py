@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = {
     "scripts": 7,
+    "mcqa.__main__": 7,
     "mcqa.cli": 7,
     "mcqa.app": 7,
     "mcqa.scoring": 6,
@@ -28,6 +29,7 @@ FLOORS = {
     "mcqa.merging": 4,
     "mcqa.memory": 4,
     "mcqa.sharing": 4,
+    "mcqa.distributed": 4,
     "mcqa.recipes": 4,
     "heads": 3,
     "mcqa.encoding": 2,

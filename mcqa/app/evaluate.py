@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcqa import checkpoints
+from mcqa import checkpoints, distributed
 from mcqa.app.folder import (
     PREDICTIONS,
     Evaluation,
@@ -14,7 +14,7 @@ from mcqa.app.folder import (
     write_record,
 )
 from mcqa.app.orders import PERMUTATIONS, Orders, Plan, write_orders
-from mcqa.app.partial import Partial, describe_work, partial_path
+from mcqa.app.partial import Partial, describe_work, forget, partial_path
 from mcqa.app.results import METRICS, write_results
 from mcqa.app.score import encode_timed, score_orders, score_timed
 from mcqa.app.validation import UNSCORED, own_validation
@@ -70,7 +70,8 @@ def evaluate(
     """Score questions with one model, and write its predictions and `metrics.json`.
 
     With a plan also `permutations.jsonl`; without, one that was left there is taken away. Answers
-    that an interrupted call kept are taken over; `compare_evaluations` removes what is kept.
+    that an interrupted call kept are taken over; `compare_evaluations` removes what is kept. Of
+    several processes, all must call it and the main one writes.
 
     Args:
         spec: model and scorer.
@@ -117,7 +118,8 @@ def evaluate(
         if plan:
             how = batch_size, on_progress, partial.part
             orders = score_orders(scorer, questions, predictions, plan, *how)
-    _write(folder, predictions, metrics, validation, orders)
+    if distributed.is_main():
+        _write(folder, predictions, metrics, validation, orders)
     return Evaluation(
         name=name,
         folder=folder,
@@ -194,7 +196,7 @@ def compare_evaluations(
     write_record(folder, record)
     comparisons = write_results(folder, record)
     for evaluation in evaluations:
-        partial_path(evaluation.folder / PREDICTIONS).unlink(missing_ok=True)
+        forget(partial_path(evaluation.folder / PREDICTIONS))
     return comparisons
 
 

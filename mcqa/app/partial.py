@@ -3,6 +3,9 @@
     predictions.partial.jsonl   a line that says what is being done,
                                 then a line per batch: its predictions, and what it took
 
+Of several processes, each has a file of its own, `predictions.partial.jsonl.1` and so on, and all
+read them all: a run may go on with another number of processes.
+
 A line is a whole batch: what else is in a batch shows in a score's last bits, so that only a run
 that goes on batch by batch ends with the very numbers of an unbroken one. For the same reason it
 must be the same work: `describe_work` lists what decides the answers.
@@ -12,6 +15,8 @@ that cannot be read, and that batch is scored again.
 """
 
 import contextlib
+import glob
+import itertools
 import json
 import os
 import time
@@ -19,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mcqa
+from mcqa import distributed
 from mcqa.checkpoints import weights_checksum
 from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError
@@ -37,6 +43,28 @@ def partial_path(output: str | os.PathLike) -> Path:
     """
     output = Path(output)
     return output.with_name(f"{output.stem}.partial{output.suffix}")
+
+
+def _own(path: Path) -> Path:
+    """Return where this process keeps its answers."""
+    return path if distributed.is_main() else path.with_name(f"{path.name}.{distributed.index()}")
+
+
+def _found(path: Path) -> list[Path]:
+    """Return the files that are there, whichever process wrote them."""
+    others = path.parent.glob(f"{glob.escape(path.name)}.*")
+    files = [path, *sorted(file for file in others if file.suffix[1:].isdecimal())]
+    return [file for file in files if file.exists()]
+
+
+def forget(path: Path) -> None:
+    """Remove the answers that were kept, whichever process wrote them.
+
+    Args:
+        path: from `partial_path`.
+    """
+    for file in _found(path):
+        file.unlink()
 
 
 def describe_work(
@@ -85,10 +113,11 @@ def _quantization(model) -> str:
 class Partial:
     """Keep a run's answers batch by batch; use it as a context.
 
-    Where the file is there already, its batches are taken over.
+    Where the file is there already, its batches are taken over, and so are those of the files
+    that other processes kept for the same output.
 
     Args:
-        path: the file.
+        path: the file; a process that is not the main one keeps its own beside it.
         work: from `describe_work`.
         scorer: what answers; how far it had to halve its batches is kept too.
         overwrite: forget what is in the file.
@@ -108,21 +137,26 @@ class Partial:
         overwrite: bool = False,
         announce: Callable[[str], None] = lambda line: None,
     ):
-        self.path, self.scorer = path, scorer
+        self.path, self.scorer = _own(path), scorer
         self._again = "the same command" + (", without --overwrite," if overwrite else "")
-        if overwrite or not path.exists():
-            write_whole(path, json.dumps({"work": work}) + "\n")
-        self._lines = _read(path, work)
-        self.answers = sum(len(line["predictions"]) for line in self._lines)
-        if self._lines:
-            scorer.batch_limit = self._lines[-1]["batch_limit"]
+        if overwrite:
+            distributed.on_main(lambda: forget(path))
+        self._files = [_read(file, work) for file in _found(path)]
+        distributed.wait()  # until all have read, before any writes
+        if not self.path.exists():
+            write_whole(self.path, json.dumps({"work": work}) + "\n")
+        self.answers = sum(len(line["predictions"]) for line in itertools.chain(*self._files))
+        if self.answers:
+            limits = [lines[-1]["batch_limit"] for lines in self._files if lines]
+            scorer.batch_limit = min(filter(None, limits), default=None)
             announce(f"{self.answers:,} answers are taken over from {path}")
         self.memory = PeakMemory(str(scorer.model.device))
-        self._file = path.open("ab")
+        self._file = self.path.open("ab")
 
     def part(self, name: str) -> "Part":
         """Return the batches of one pass over questions, to go on with."""
-        return Part([line for line in self._lines if line["part"] == name], name, self)
+        files = [[line for line in lines if line["part"] == name] for lines in self._files]
+        return Part(files, name, self)
 
     def append(self, line: dict) -> None:
         """Write a batch down before the next one is scored.
@@ -146,9 +180,10 @@ class Partial:
         if kind and not self.answers:
             self.path.unlink(missing_ok=True)
         if kind is KeyboardInterrupt:
+            others = ", more of the other processes beside it" if distributed.count() > 1 else ""
             raise KeyboardInterrupt(
-                f"interrupted. {self.answers:,} answers are kept in {self.path}; {self._again} "
-                "goes on from there."
+                f"interrupted. {self.answers:,} answers are kept in {self.path}{others}; "
+                f"{self._again} goes on from there."
             ) from None
 
 
@@ -156,21 +191,22 @@ class Part(dict):
     """Hold the predictions of each batch of a pass by the batch's number, and write down more.
 
     Args:
-        lines: of the batches that are there.
+        files: for each process's file the lines of the batches that are there.
         name: of the pass.
         partial: where to write.
 
     Attributes:
-        seconds: how long the batches took that were there at the start.
+        seconds: how long the batches took that were there at the start; of several processes,
+            which work at the same time, the slowest.
     """
 
-    def __init__(self, lines: Sequence[dict], name: str, partial: Partial):
+    def __init__(self, files: Sequence[Sequence[dict]], name: str, partial: Partial):
         super().__init__()
-        for line in lines:
+        for line in itertools.chain(*files):
             predictions = [Prediction.from_row(row) for row in line["predictions"]]
             super().__setitem__(line["batch"], predictions)
-        self.seconds = sum(line["seconds"] for line in lines)
-        self._peaks = [line["peak_memory_bytes"] for line in lines]
+        self.seconds = max((sum(line["seconds"] for line in lines) for lines in files), default=0)
+        self._peaks = [line["peak_memory_bytes"] for line in itertools.chain(*files)]
         self._name, self._partial, self._since = name, partial, time.perf_counter()
 
     @property

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mcqa import distributed
 from mcqa.app.orders import OrderedAnswer, Orders, Plan, mapped_back, reorder
-from mcqa.app.partial import Part, Partial, describe_work, partial_path
+from mcqa.app.partial import Part, Partial, describe_work, forget, partial_path
 from mcqa.encoding import EncodedQuestion
 from mcqa.evaluation.predictions import Prediction, write_predictions
 from mcqa.question import Question
@@ -45,6 +46,8 @@ def score(
 ) -> tuple[list[Prediction], float]:
     """Score questions and write their predictions, going on where an earlier call was killed.
 
+    Of several processes, all must call it and the main one writes the predictions.
+
     Args:
         scorer: what answers.
         questions: what to answer.
@@ -63,8 +66,9 @@ def score(
     with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
         part = partial.part("questions")
         predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
-        write_predictions(output, predictions)
-    path.unlink()
+        if distributed.is_main():
+            write_predictions(output, predictions)
+    distributed.on_main(lambda: forget(path))
     return predictions, encoding + seconds
 
 

@@ -2,15 +2,19 @@
 
 Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted by Ctrl-C. An error is one red
 line; `--debug` anywhere on the line shows the traceback.
+
+Started as several processes (`torchrun`, `accelerate launch`), the main one alone prints, and an
+error is one line still: that of the process that failed first.
 """
 
 import importlib
+import os
 import sys
 
 import click
 
-from mcqa import __version__
-from mcqa.errors import McqaError
+from mcqa import __version__, distributed
+from mcqa.errors import ConfigError, McqaError
 
 COMMANDS = {
     "demo": "Train both formulations on bundled questions and compare them.",
@@ -28,6 +32,8 @@ COMMANDS = {
     "harness": "Run lm-evaluation-harness with the model mcqa.",
     "doctor": "Show versions, device, 4-bit support, model and caches.",
 }
+INTERRUPTED = 130
+SHARED = ("train", "score", "evaluate")  # what several processes can do together
 
 
 class LazyGroup(click.Group):
@@ -37,6 +43,11 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, context, name):
+        if distributed.count() > 1 and name in COMMANDS and name not in SHARED:
+            raise ConfigError(
+                f"mcqa {name} runs in one process; {distributed.count()} were started. Several "
+                f"processes share the work of {', '.join(SHARED)}."
+            )
         return importlib.import_module(f"mcqa.cli.{name}").command if name in COMMANDS else None
 
     def format_commands(self, context, formatter):
@@ -59,13 +70,24 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if not (distributed.is_main() or debug):
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  until this process ends
+    with distributed.together():
+        code = _run(arguments, debug)
+    sys.exit(code)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    """Run a command and return its exit code, unless that is of an error."""
     try:
         result = app.main(args=arguments, prog_name="mcqa", standalone_mode=False)
-        sys.exit(result if isinstance(result, int) else 0)
+        return result if isinstance(result, int) else 0
     except click.exceptions.Abort as stop:  # click's word for a KeyboardInterrupt, its cause
-        _fail(str(stop.__cause__ or "") or "interrupted.", 130)
+        _fail(str(stop.__cause__ or "") or "interrupted.", INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        with distributed.telling_an_error() as mine:
+            if mine:
+                error.show(None if distributed.is_main() else sys.__stderr__)
         sys.exit(error.exit_code)
     except McqaError as error:
         if debug:
@@ -78,5 +100,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.secho(f"Error: {message}", fg="red", err=True)
+    with distributed.telling_an_error(everywhere=code == INTERRUPTED) as mine:
+        if mine:
+            file = None if distributed.is_main() else sys.__stderr__
+            click.secho(f"Error: {message}", fg="red", file=file, err=True)
     sys.exit(code)

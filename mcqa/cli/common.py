@@ -146,6 +146,7 @@ def load_data(data, split, limit, reading, folder):
     Returns:
         The questions, and the account of the other rows.
     """
+    from mcqa import distributed
     from mcqa.data import open_questions
     from mcqa.data.reader import write_rejected
 
@@ -153,7 +154,7 @@ def load_data(data, split, limit, reading, folder):
     questions = reader.read_all()
     for remark in reader.account.remarks():
         say(f"{data}: {remark}")
-    if reading["skip_invalid"]:
+    if reading["skip_invalid"] and distributed.is_main():
         write_rejected(folder, reader.account.rejected, announce=say)
     return questions, reader.account
 

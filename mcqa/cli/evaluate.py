@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from mcqa import distributed
 from mcqa.cli.common import (
     cluster_option,
     data_options,
@@ -153,6 +154,8 @@ def command(
         **_told_contexts(evaluations),
         **({"Validation": held_out_note} if held_out else {}),
     )
+    if not distributed.is_main():
+        return
     comparisons = compare_evaluations(
         evaluations,
         folder,

@@ -10,19 +10,24 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
+from mcqa import distributed
 from mcqa.backbones import pick_dtype
 from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import CHECKPOINTS
 
 
 def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> str:
-    """Return the optimizer to use: where paging is not to be had, the same one without it.
+    """Return the optimizer to use: where paging or 8 bits are not to be had, one without.
 
     Args:
         name: what was asked for.
         device: where the model trains.
         announce: called with a line that says so.
     """
+    kind = distributed.sharding()
+    if kind and name != "adamw_torch":
+        announce(f"Optimizer {name} does not know the shards of {kind}; adamw_torch is used.")
+        return "adamw_torch"
     if not name.startswith("paged_") or device.startswith("cuda"):
         return name
     instead = {"paged_adamw_8bit": "adamw_8bit", "paged_adamw_32bit": "adamw_torch"}[name]
@@ -70,8 +75,9 @@ def trainer_arguments(
         fp16=dtype is torch.float16,
         use_cpu=device == "cpu",
         dataloader_pin_memory=device != "cpu",
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
+        # No buffer changes but ReLoRA's, which every process grows alike.
+        ddp_broadcast_buffers=False,
+        ddp_find_unused_parameters=False,
         remove_unused_columns=False,
         label_names=["labels"],
         seed=config.seed,

@@ -167,7 +167,7 @@ class TrainingConfig(BaseModel):
     )
     epochs: float = Field(1.0, gt=0, description="passes over the training questions")
     max_steps: Positive | None = Field(None, description="stop after N optimizer steps")
-    batch_size: Positive = Field(16, description="questions a forward pass")
+    batch_size: Positive = Field(16, description="questions a forward pass, in each process")
     accumulation: Positive = Field(1, description="forward passes an optimizer step")
     steps_between: Positive = Field(50, description="evaluate, save and log every N steps")
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
+from mcqa import distributed
 from mcqa.files import write_whole
 
 LOG_FILE = "training_log.jsonl"
@@ -14,7 +15,7 @@ SHOWN = {"loss": "loss", "eval_loss": "validation loss", "eval_accuracy": "accur
 
 
 class TrainingLog(TrainerCallback):
-    """Append what the Trainer logs to a file and announce it.
+    """Append what the Trainer logs to a file and announce it; the main process does.
 
     A resumed run goes on with the file from the step of its checkpoint.
 
@@ -38,12 +39,15 @@ class TrainingLog(TrainerCallback):
             lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last may be half
             entries = map(json.loads, lines)
             kept = [entry for entry in entries if entry["step"] <= state.global_step]
-        write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
+        if distributed.is_main():
+            write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._first_step = state.global_step
         self._before = kept[-1]["seconds"] if kept else 0.0
         self._started = time.monotonic()
 
     def on_log(self, args, state, control, logs=None, **kwargs):
+        if not distributed.is_main():
+            return
         entry = {"step": state.global_step, "seconds": self.seconds, **logs}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")

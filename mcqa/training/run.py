@@ -13,21 +13,25 @@ from pathlib import Path
 from transformers import PrinterCallback
 
 import mcqa
+from mcqa import distributed
 from mcqa.adapters import adapted_modules, trainable_parameters
 from mcqa.backbones import pick_dtype
-from mcqa.checkpoints import save_run
+from mcqa.checkpoints import save_run, tensors_checksum
 from mcqa.data.reader import write_rejected
+from mcqa.errors import RunError
 from mcqa.memory import PeakMemory
 from mcqa.quiet import quiet_loading
 from mcqa.recipes.building import finish
+from mcqa.recipes.weights import trained_tensors
 from mcqa.training.arguments import pick_optimizer, trainer_arguments
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
-from mcqa.training.folder import STARTED, TRACKED, begin, clear_run
+from mcqa.training.folder import CHECKPOINTS, STARTED, TRACKED, begin, clear_run
 from mcqa.training.mixture import overlaps
 from mcqa.training.progress import LOG_FILE, TrainingLog
 from mcqa.training.schedules import recipe_callbacks
 from mcqa.training.setup import Setup, prepare
+from mcqa.training.sharding import whole_model
 from mcqa.training.trackers import tracking_into
 from mcqa.training.trainer import RecipeTrainer
 from mcqa.training.validation import validate
@@ -39,6 +43,8 @@ def train(
     formulation_name: str, config: TrainingConfig, announce: Callable[[str], None] = print
 ) -> dict:
     """Fine-tune a model on questions and write its run folder.
+
+    Started as one of several processes, all must call it; the main one announces and writes.
 
     Args:
         formulation_name: `generative` or `multiple_choice`.
@@ -52,21 +58,42 @@ def train(
         McqaError: a setting, the data or the model cannot be used; nothing has been trained or
             removed then.
     """
+    with distributed.together():
+        return _train(formulation_name, config, announce if distributed.is_main() else _say_nothing)
+
+
+def _say_nothing(line: str) -> None:
+    """Take a line for the user from a process that is not the main one."""
+
+
+def _train(formulation_name: str, config: TrainingConfig, announce: Callable[[str], None]) -> dict:
     setup = prepare(formulation_name, config, announce)
-    checkpoint = _begin(setup, announce)
+    distributed.wait()  # until all have seen the run folder as it was
+    checkpoint = distributed.on_main(lambda: _begin(setup, announce))
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
     log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
+    trainable = trainable_parameters(setup.model)
     trainer = _fit(setup, optimizer, log, checkpoint)
-    cost = {
+    outcome = {
         "seconds": log.seconds,
         "peak_memory_bytes": memory.bytes,
-        "trainable_parameters": trainable_parameters(setup.model),
+        "trainable_parameters": trainable,
+        "optimizer": optimizer,
+        **_outcome(trainer.state, config),
     }
     model = _finished(setup, trainer)
-    validated = validate(
-        setup.scorer, setup.validation.questions, setup.folder, setup.config.batch_size, announce
+    outcome |= validate(
+        setup.scorer,
+        [] if distributed.sharding() else setup.validation.questions,
+        setup.folder,
+        setup.config.batch_size,
+        announce,
     )
-    outcome = {**cost, "optimizer": optimizer, **_outcome(trainer.state, config), **validated}
+    return distributed.on_main(lambda: _write(setup, model, outcome, announce))
+
+
+def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) -> dict:
+    """Write the run folder, and return what its `run.json` holds."""
     record = _record(setup, adapted_modules(model), outcome)
     record = save_run(setup.folder, model, setup.tokenizer, record, model_card(record))
     (setup.folder / STARTED).unlink()
@@ -91,9 +118,19 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
         f"Training {setup.formulation.NAME} ({setup.objective.name}) on "
         f"{training.described()} "
         f"({config.recipe}, {config.template}, {config.quantization}, {setup.device}); "
-        f"{trainable_parameters(setup.model):,} trainable parameters; run folder {setup.folder}"
+        f"{trainable_parameters(setup.model):,} trainable parameters; {_step_size(config)}; "
+        f"run folder {setup.folder}"
     )
     return checkpoint
+
+
+def _step_size(config: TrainingConfig) -> str:
+    """Say how many questions an optimizer step takes, over all processes."""
+    count, size, passes = distributed.count(), config.batch_size, config.accumulation
+    told = f"{count * size * passes:,} questions a step"
+    if count * passes == 1:
+        return told
+    return f"{told} (processes {count} x batch {size} x accumulation {passes})"
 
 
 def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None) -> RecipeTrainer:
@@ -121,10 +158,30 @@ def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None
 
 
 def _finished(setup: Setup, trainer: RecipeTrainer):
-    """Return the trained model as it will be saved and scored."""
-    model = trainer.accelerator.unwrap_model(setup.model, keep_fp32_wrapper=False)
+    """Return the trained model as it will be saved and scored.
+
+    Raises:
+        RunError: the processes did not come to the same weights.
+    """
+    if distributed.sharding():
+        model = whole_model(setup.build, trainer, setup.folder / CHECKPOINTS / "whole")
+        if model is None:
+            return None
+    else:
+        model = trainer.accelerator.unwrap_model(setup.model, keep_fp32_wrapper=False)
+        _check_alike(model)
     dtype = pick_dtype(setup.config.dtype, setup.device)
     return finish(model, setup.config.recipe, dtype=dtype, generates=setup.head is None)
+
+
+def _check_alike(model) -> None:
+    if distributed.count() > 1:
+        digests = distributed.gather(tensors_checksum(trained_tensors(model)))
+        if len(set(digests)) > 1:
+            raise RunError(
+                "the processes did not come to the same weights, and nothing was saved. This is a "
+                "bug of mcqa: please report the command. One process trains as it should."
+            )
 
 
 def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> dict:
@@ -148,6 +205,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "target_modules": target_modules,
         "seed": config.seed,
         "device": setup.device,
+        "processes": distributed.count(),
         **outcome,
         "recipe": config.recipe,
         "recipe_settings": config.model_dump(mode="json", include=recipe_settings),

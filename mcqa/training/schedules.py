@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from transformers import TrainerCallback
 
+from mcqa import distributed
 from mcqa.recipes.restarts import restart
 
 # Shares of training: AdaLoRA leaves its ranks alone at first, and at last.
@@ -24,6 +25,9 @@ class RankBudget(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         config, total = self.model.active_peft_config, state.max_steps
+        # Every forward pass of a step adds the regularizer; together they are to add it once.
+        passes = args.gradient_accumulation_steps * args.world_size
+        config.orth_reg_weight = type(config).orth_reg_weight / passes
         config.total_step = total
         config.tinit, config.tfinal = int(WARM_UP * total), int(FINAL * total)
         self.model.base_model.rankallocator.set_total_step(total)
@@ -54,6 +58,7 @@ class Restarts(TrainerCallback):
         if state.global_step % self.every or state.global_step >= state.max_steps:
             return
         for parameter in restart(self.model):
+            distributed.share_from_main(parameter.data)
             optimizer.state[parameter].clear()
 
 

@@ -15,6 +15,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 
 import mcqa
+from mcqa import distributed
 from mcqa.backbones import (
     ModelReference,
     context_length,
@@ -42,6 +43,7 @@ from mcqa.training.questions import (
     load_validation,
     reading_settings,
 )
+from mcqa.training.sharding import check_sharding
 from mcqa.training.trackers import check_trackers
 from mcqa.work import digest_questions
 
@@ -70,6 +72,7 @@ class Setup:
         tokenizer: its tokenizer.
         encoder: writes questions down as token ids.
         scorer: asks the model as it stands.
+        build: returns the model as it is before training, on the device that it is given.
         training, validation: the questions and where they are from.
         examples, validation_examples: what the Trainer takes, None without questions.
     """
@@ -83,6 +86,7 @@ class Setup:
     head: dict | None
     model: object
     start: str
+    build: Callable[[str], object]
     tokenizer: PreTrainedTokenizerBase
     encoder: Encoder
     scorer: Scorer
@@ -101,6 +105,7 @@ class Setup:
             "validation questions": digest_questions(self.validation.questions),
             "context": str(self.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
+            "processes": distributed.count(),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
         }
 
@@ -136,7 +141,9 @@ def prepare(
         announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
         head = formulation.head_settings(reference.path, tokenizer, **head_fields)
-    model, start = _trainable_model(formulation, reference, earlier, head, config, device)
+    check_sharding(config)
+    build = functools.partial(_trainable_model, formulation, reference, earlier, head, config)
+    model, start = build("cpu" if distributed.sharding() == "DeepSpeed" else device)
     room = context_length(model) - config.recipe_settings().get("virtual_tokens", 0)
     encoder = Encoder(
         tokenizer,
@@ -156,6 +163,7 @@ def prepare(
         head=head,
         model=model,
         start=start,
+        build=lambda device: build(device)[0],
         tokenizer=tokenizer,
         encoder=encoder,
         scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
@@ -215,7 +223,12 @@ def _trainable_model(
     """Return the model, and what changes with the weights that it starts from."""
     base = base_of(reference.path, earlier) if earlier else reference
     load = functools.partial(
-        formulation.load_backbone, base.path, head=head, dtype=config.dtype, device=device
+        formulation.load_backbone,
+        base.path,
+        head=head,
+        dtype=config.dtype,
+        device=device,
+        sharding=distributed.sharding(),
     )
     backbone = formulation.prepare_for_training(load(quantization=config.quantization))
     start = weights_checksum(backbone)[:16]

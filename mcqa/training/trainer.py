@@ -1,19 +1,29 @@
-"""A Trainer that measures validation accuracy, and keeps what recipes of every kind train."""
+"""A Trainer that measures validation accuracy, and keeps what recipes of every kind train.
+
+Its batches are those of `mcqa.training.batches`, in one process as in several, and the validation
+loss is the mean over all labels of all questions: how they are batched does not show.
+"""
 
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from torch.utils.data import DataLoader
 from transformers import Trainer
+from transformers.trainer_utils import EvalLoopOutput
 
+from mcqa import distributed
 from mcqa.checkpoints import TRAINED_FILE
+from mcqa.formulations.objectives import IGNORED
 from mcqa.question import Question
 from mcqa.recipes.restarts import grown_tensors, set_grown_tensors
 from mcqa.recipes.table import RECIPES
 from mcqa.recipes.weights import load_tensors, trained_tensors
 from mcqa.scoring import Scorer
+from mcqa.training.batches import SharedBatches
 from mcqa.training.schedules import jagged
 
 # PEFT's checkpoints hold a LoRA or (IA)3 as it is, and neither AdaLoRA's nor ReLoRA's ranks.
@@ -54,6 +64,61 @@ class RecipeTrainer(Trainer):
         self.recipe = recipe
         self.recipe_settings = recipe_settings
 
+    def get_train_dataloader(self) -> DataLoader:
+        return self._loader(self.train_dataset, self.args.gradient_accumulation_steps)
+
+    def get_eval_dataloader(self, eval_dataset=None) -> DataLoader:
+        return self._loader(eval_dataset or self.eval_dataset, 1)
+
+    def _loader(self, dataset, accumulation: int) -> DataLoader:
+        batches = SharedBatches(
+            dataset["length"],
+            self.args.per_device_train_batch_size,
+            accumulation=accumulation,
+            seed=self.args.seed,
+            count=self.args.world_size,
+            index=self.args.process_index,
+        )
+
+        def collate(examples: Sequence[dict]) -> dict[str, torch.Tensor]:
+            if examples:
+                return self.data_collator(examples)
+            empty = self.data_collator([dataset[0]])
+            return empty | {"labels": torch.full_like(empty["labels"], IGNORED)}
+
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            collate_fn=collate,
+            pin_memory=self.args.dataloader_pin_memory,
+            generator=torch.Generator(),  # what it draws is nobody else's
+        )
+
+    def _run_epoch(self, *, epoch: int, train_dataloader: DataLoader, **others):
+        train_dataloader.batch_sampler.set_epoch(epoch)
+        return super()._run_epoch(epoch=epoch, train_dataloader=train_dataloader, **others)
+
+    def compute_loss(self, model, inputs, *others, **more):
+        labels = inputs["labels"]
+        if (labels != IGNORED).any():
+            return super().compute_loss(model, inputs, *others, **more)
+        # An empty share: a zero that reaches every parameter, for the other processes wait for it.
+        inputs = inputs | {"labels": labels.clamp(min=0)}
+        return 0 * super().compute_loss(model, inputs, *others, **more)
+
+    def evaluation_loop(self, dataloader, description, *, metric_key_prefix="eval", **others):
+        self.model_wrapped.eval()
+        total = labels = 0
+        for batch in dataloader:
+            inputs = self._prepare_inputs(batch)
+            n = inputs["labels"].ne(IGNORED).sum().item()
+            with torch.no_grad():
+                total += n * self.compute_loss(self.model_wrapped, inputs).item()
+            labels += n
+        totals, counts = zip(*distributed.gather((total, labels)), strict=True)
+        metrics = {f"{metric_key_prefix}_loss": sum(totals) / sum(counts)}
+        return EvalLoopOutput(None, None, metrics, len(dataloader.dataset))
+
     def evaluate(self, *others, **more) -> dict[str, float]:
         metrics = super().evaluate(*others, **more)
         if self.scorer is not None:
@@ -79,11 +144,19 @@ class RecipeTrainer(Trainer):
         if self.recipe in PEFT_RESUMES:
             super()._save(output_dir, state_dict)
             return
+        if not self.args.should_save:
+            return
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = trained_tensors(self.model) | grown_tensors(self.model)
+        if state_dict:  # gathered from shards
+            tensors = {name: state_dict[name] for name in tensors}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         save_file(tensors, folder / TRAINED_FILE, metadata={"format": "pt"})
+
+    def _save_rng_state(self, output_dir) -> None:
+        super()._save_rng_state(output_dir)
+        distributed.wait()  # a checkpoint is whole once its state is written, which comes next
 
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None) -> None:
         if self.recipe in PEFT_RESUMES:

@@ -7,6 +7,7 @@ good. One temperature is a single number and overfits far less.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mcqa import distributed
 from mcqa.checkpoints import VALIDATION_FILE
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
@@ -45,7 +46,8 @@ def validate(
     )
     scorer.model.eval()
     predictions = scorer.score_many(questions, batch_size)
-    write_predictions(folder / VALIDATION_FILE, predictions)
+    if distributed.is_main():
+        write_predictions(folder / VALIDATION_FILE, predictions)
     summary = summarize(predictions)
     accuracy = {"value": summary["accuracy"], "n": summary["n"], "ci95": summary["accuracy_ci95"]}
     calibration = None

@@ -5,9 +5,11 @@ import math
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
-from mcqa.checkpoints import read_record
+from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, read_record
 from mcqa.errors import ConfigError, McqaError
+from mcqa.question import Question
 from mcqa.scoring import load_scorer
 
 FEW = {"max_steps": 3}
@@ -92,6 +94,67 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     resumed = tiny_training(formulation_name, **FEW, output=folder, resume=True)
     assert resumed.losses == pytest.approx(reference.losses, rel=1e-5)
     assert resumed.record["trained_sha256"] == reference.record["trained_sha256"]
+
+
+def test_a_run_resumed_in_its_second_epoch_goes_through_the_same_batches(
+    tiny_training, tmp_path, monkeypatch
+):
+    settings = {"batch_size": 12, "epochs": 2, "max_steps": None}
+    unbroken = tiny_training("multiple_choice", **settings)
+    settings |= {"output": str(tmp_path / "run")}
+
+    def power_cut(self, args, state, control, **kwargs):
+        if state.global_step == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mcqa.training.progress.TrainingLog.on_save", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            tiny_training("multiple_choice", **settings)
+    resumed = tiny_training("multiple_choice", **settings, resume=True)
+    assert len(resumed.losses) == 6
+    assert resumed.record["trained_sha256"] == unbroken.record["trained_sha256"]
+
+
+def test_validation_does_not_depend_on_batches(formulation_name, tiny_training, question_file):
+    validation = {"validation_data": str(question_file), "max_steps": 1, "learning_rate": 1e-12}
+    whole = tiny_training(formulation_name, **validation)
+    parts = tiny_training(formulation_name, **validation, batch_size=5)
+    assert parts.validation_losses == pytest.approx(whole.validation_losses, rel=1e-5)
+
+
+def test_weights_gathered_from_shards_become_the_same_run(
+    reference, formulation_name, tiny_training, question_file, monkeypatch
+):
+    """What FSDP would gather is here what one process has; the rest of the way is the same."""
+    monkeypatch.setattr("mcqa.distributed.sharding", lambda: "FSDP")
+    gathered = tiny_training(formulation_name, **FEW, validation_data=str(question_file))
+    assert gathered.losses == pytest.approx(reference.losses, rel=1e-4)
+    ours, theirs = (load_file(Path(run.folder) / ADAPTER_FILE) for run in (gathered, reference))
+    assert all(ours[name] == pytest.approx(theirs[name], abs=1e-3) for name in theirs)
+    assert gathered.record["validation_accuracy"] is None
+    assert not (Path(gathered.folder) / "checkpoints" / "whole").exists()
+    question = Question(stem="Which of these is a fruit?", options=("pear", "saw"))
+    assert load_scorer(gathered.folder, device="cpu").score(question).choice in (0, 1)
+
+
+def test_every_weight_gathered_from_shards_is_kept(tiny_training, monkeypatch):
+    settings = FEW | {"recipe": "full", "learning_rate": 1e-3}
+    usual = tiny_training("multiple_choice", **settings)
+    monkeypatch.setattr("mcqa.distributed.sharding", lambda: "DeepSpeed")
+    gathered = tiny_training("multiple_choice", **settings)
+    ours, theirs = (load_file(Path(run.folder) / TRAINED_FILE) for run in (gathered, usual))
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name] == pytest.approx(theirs[name], abs=1e-3) for name in theirs)
+
+
+def test_what_does_not_go_with_shards_is_refused_at_once(tiny_training, question_file, monkeypatch):
+    monkeypatch.setattr("mcqa.distributed.sharding", lambda: "DeepSpeed")
+    settings = {"recipe": "adalora", "quantization": "nf4", "best_metric": "accuracy"}
+    with pytest.raises(ConfigError) as refused:
+        tiny_training("generative", **settings, validation_data=str(question_file))
+    for told in ("recipe adalora: use full", "quantization nf4: use none", "best_metric accuracy"):
+        assert told in str(refused.value)
 
 
 @pytest.mark.parametrize(

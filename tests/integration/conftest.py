@@ -1,6 +1,10 @@
 """Run the command line in this process, on the tiny model and its questions."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,3 +131,50 @@ def runs(run_main, training, tmp_path_factory):
 @pytest.fixture(params=FORMULATIONS)
 def formulation(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def scoring(tiny_model_folder, question_file):
+    """The flags of scoring 36 questions, 9 each with 2 to 5 options, in 12 batches."""
+    model = ["--model", tiny_model_folder, "--scorer", "text"]
+    return [*model, "--data", question_file, "--batch-size", 3]
+
+
+@pytest.fixture(scope="session")
+def start(root):
+    """Start a launcher with arguments and return how it ended."""
+
+    def run(*arguments):
+        environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+        return subprocess.run(
+            [sys.executable, "-m", *map(str, arguments)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def place():
+    """Return where processes can meet, as a launcher takes it: a free port of this machine."""
+
+    def find():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return ["--master-addr", "127.0.0.1", "--master-port", free.getsockname()[1]]
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def two(start, place):
+    """Start a program as two processes with arguments and return how it ended."""
+
+    def run(*arguments):
+        return start("torch.distributed.run", "--nproc-per-node", 2, *place(), *arguments)
+
+    return run

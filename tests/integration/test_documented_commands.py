@@ -12,7 +12,8 @@ from mcqa.training.config import load_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+LAUNCHED = re.compile(r"^(?:torchrun|accelerate launch) .* -m (?=mcqa )")
 FOREIGN = {"--no-deps"}  # pip's
 
 
@@ -37,8 +38,9 @@ def _shown(path):
 def _documented():
     for path in (*PAGES, *CONFIGS):
         for line in _shown(path):
-            if line.strip().startswith("mcqa "):
-                words = shlex.split(line, comments=True)[1:]
+            command = LAUNCHED.sub("", line.strip())
+            if command.startswith("mcqa "):
+                words = shlex.split(command, comments=True)[1:]
                 yield pytest.param(words, id=f"{path.name}: {' '.join(words[:4])}")
 
 
@@ -98,6 +100,6 @@ def test_a_flag_shown_by_itself_exists(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_of_the_project_that_a_page_names_are_there(page):
     text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"\b(?:configs|scripts)/[\w.-]+\.(?:yaml|py)\b", text))
+    named = set(re.findall(r"\b(?:configs|scripts)/[\w./-]+\.(?:yaml|py)\b", text))
     named |= {str(page.parent / link) for link in re.findall(r"\]\((?!https?:)([^)#\s]+)\)", text)}
     assert not [name for name in sorted(named) if not (ROOT / name).exists()]

@@ -123,6 +123,32 @@ def test_nf4_means_normal_float_with_double_quantization(tiny_model_folder):
     assert type(model.lm_head) is torch.nn.Linear
 
 
+def test_for_fsdp_4_bit_weights_are_stored_in_the_compute_type(tiny_model_folder):
+    settings = {"quantization": "nf4", "dtype": "bfloat16", "device": "cpu"}
+    usual, stored = (
+        load_weights(LlamaForCausalLM, str(tiny_model_folder), sharding=sharding, **settings)
+        for sharding in (None, "FSDP")
+    )
+    weights = [model.model.layers[0].mlp.up_proj.weight for model in (usual, stored)]
+    assert [weight.dtype for weight in weights] == [torch.uint8, torch.bfloat16]
+    tokens = torch.tensor([[5, 6, 7]])
+    assert stored(tokens).logits.allclose(usual(tokens).logits, atol=0.05)
+
+
+def test_each_of_several_processes_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [pick_device(name) for name in ("auto", "cuda", "cuda:1")] == ["cuda:1"] * 3
+    assert pick_device("cpu") == "cpu"
+    with pytest.raises(ConfigError, match="takes the GPU of its own number"):
+        pick_device("cuda:0")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ConfigError, match="this machine has 2 GPUs"):
+        pick_device("auto")
+
+
 def test_a_checkpoint_that_comes_quantized_stays_as_it_is(tiny_model_folder, tmp_path):
     settings = {"dtype": "bfloat16", "device": "cpu"}
     first = load_weights(LlamaForCausalLM, str(tiny_model_folder), quantization="nf4", **settings)

@@ -1,0 +1,48 @@
+"""The order of training questions, and how processes share each batch."""
+
+import random
+from itertools import chain
+
+import pytest
+import torch
+from transformers.trainer_pt_utils import LengthGroupedSampler
+
+from mcqa.training.batches import SharedBatches
+
+LENGTHS = [random.Random(0).randrange(5, 60) for _ in range(61)]
+
+
+def batches(size, epoch=0, **others):
+    shared = SharedBatches(LENGTHS, size, **others)
+    shared.set_epoch(epoch)
+    assert len(list(shared)) == len(shared)
+    return list(shared)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_processes_together_have_the_batches_of_one(count):
+    whole = batches(12, epoch=1, seed=3)
+    shares = [
+        batches(12 // count, epoch=1, seed=3, count=count, index=index) for index in range(count)
+    ]
+    assert [len(batch) for batch in whole] == [12] * 5 + [1]
+    for number, batch in enumerate(whole):
+        parts = [share[number] for share in shares]
+        assert sorted(chain(*parts)) == sorted(batch)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert sorted(chain(*whole)) == list(range(61))
+    assert shares[-1][-1] == []
+
+
+def test_an_order_follows_from_seed_and_epoch_alone():
+    orders = [batches(8, epoch=epoch, seed=seed) for seed in (0, 1) for epoch in (0, 1, 2)]
+    assert len({str(order) for order in orders}) == 6
+    torch.rand(3)
+    assert batches(8, epoch=2, seed=1) == orders[-1]
+
+
+def test_the_first_epoch_is_in_the_order_that_the_trainer_had():
+    torch.manual_seed(5)
+    sampler = LengthGroupedSampler(16, lengths=LENGTHS)
+    loader = torch.utils.data.DataLoader(range(61), batch_size=8, sampler=sampler)
+    assert [batch.tolist() for batch in loader] == batches(8, seed=5, accumulation=2)
