@@ -68,6 +68,7 @@ def test_medmcqa_row(load):
             options=("Liver", "Heart", "Lung", "Skin"),
             label=0,
             subject="Anatomy",
+            explanation="It is the liver.",
         )
     ]
 
