@@ -3,3 +3,5 @@
 `ledger` books tensors, `step` is the step, `dry` runs it on tensors without storage, `measuring`
 runs it in earnest, in a process of its own.
 """
+
+import mcqa.quiet  # noqa: F401  before transformers.Trainer imports bitsandbytes

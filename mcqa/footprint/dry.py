@@ -8,6 +8,8 @@ and positions decide what is computed, and are small; so they stay real, and onl
 fractions is fake.
 """
 
+import copy
+import functools
 import math
 
 import torch
@@ -36,8 +38,8 @@ class DryLedger(Ledger):
     def run(self, operator, args, kwargs):
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if any(isinstance(tensor, FakeTensor) for tensor in tensors):
-            kernel = _composed_kernels().get(str(operator))
-            if kernel is None:
+            kernel = _python_kernels().get(str(operator))
+            if kernel is None or tensors[0].device.type != "cpu":
                 return operator(*args, **kwargs)
             with self:
                 return kernel(*args, **kwargs)
@@ -55,18 +57,23 @@ def _makes_fractions(operator, args, kwargs) -> bool:
     return (dtype or torch.get_default_dtype()).is_floating_point
 
 
-def _composed_kernels() -> dict:
-    """Return the CPU kernels of bitsandbytes that are Python: what they allocate is booked too."""
+@functools.cache
+def _python_kernels() -> dict:
+    """Return the CPU kernels of bitsandbytes that are Python: what they allocate is booked too.
+
+    They have no public name; where a version lacks one, its temporaries are not booked.
+    """
     from bitsandbytes.backends.cpu import ops as cpu
     from bitsandbytes.backends.default import ops as default
 
-    return {
-        "bitsandbytes.gemm_4bit.default": default._gemm_4bit_default_impl,
-        "bitsandbytes.optimizer_update_8bit_blockwise.default": (
-            cpu._optimizer_update_8bit_blockwise_cpu
+    kernels = {
+        "gemm_4bit": getattr(default, "_gemm_4bit_default_impl", None),
+        "optimizer_update_8bit_blockwise": getattr(
+            cpu, "_optimizer_update_8bit_blockwise_cpu", None
         ),
-        "bitsandbytes.optimizer_update_32bit.default": cpu._optimizer_update_32bit_cpu,
+        "optimizer_update_32bit": getattr(cpu, "_optimizer_update_32bit_cpu", None),
     }
+    return {f"bitsandbytes.{name}.default": kernel for name, kernel in kernels.items()}
 
 
 def fake_mode() -> FakeTensorMode:
@@ -97,6 +104,7 @@ def empty_backbone(formulation, path: str, *, head, quantization: str, dtype, de
         quantizer = AutoHfQuantizer.from_config(settings)
         quantizer.preprocess_model(model, device_map={"": device})
         quantizer.postprocess_model(model)
+        _fill(model, dtype)
         model.hf_quantizer = quantizer
     return suit_device(model, device).requires_grad_(False).eval()
 
@@ -112,55 +120,40 @@ def _known(path: str, own: dict):
     return transformers.BitsAndBytesConfig.from_dict(own)
 
 
-def move(model: nn.Module, dtype: torch.dtype, device: str) -> dict[int, Tensor]:
-    """Move a model from the device `meta` to another, within a fake mode.
-
-    Args:
-        model: from `empty_backbone`, with a recipe or without.
-        dtype: of what is not quantized.
-        device: where to.
-
-    Returns:
-        The parameters and buffers that it has now, by the ids of those that it had.
-    """
+def _fill(model, dtype: torch.dtype) -> None:
+    """Give quantized layers weights as they are after loading, on the device `meta`."""
     import bitsandbytes
 
-    moved: dict[int, Tensor] = {}
-    for module in model.modules():
-        if isinstance(module, bitsandbytes.nn.Linear4bit):
-            moved[id(module.weight)] = _four_bit_weight(module, dtype, device)
-        elif isinstance(module, bitsandbytes.nn.Linear8bitLt):
-            moved[id(module.weight)] = _int8_weight(module, device)
-        for tensors in (module._parameters, module._buffers):
-            for name, tensor in tensors.items():
-                if tensor is not None:
-                    tensors[name] = moved.setdefault(id(tensor), _like(tensor, device))
-    numbers = getattr(model, "prompt_tokens", {})  # of PEFT's virtual tokens: no module's buffer
-    numbers.update({adapter: _like(tensor, device) for adapter, tensor in numbers.items()})
-    return moved
+    for layer in model.modules():
+        if isinstance(layer, bitsandbytes.nn.Linear4bit):
+            layer.weight = _four_bit_weight(layer, dtype)
+        elif isinstance(layer, bitsandbytes.nn.Linear8bitLt):
+            layer.weight = _int8_weight(layer)
+        else:
+            continue
+        if layer.bias is not None:
+            layer.bias = nn.Parameter(layer.bias.to(dtype), requires_grad=False)
 
 
-def _like(tensor: Tensor, device: str) -> Tensor:
-    empty = torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
-    if isinstance(tensor, nn.Parameter):
-        return nn.Parameter(empty, requires_grad=tensor.requires_grad)
-    return empty
-
-
-def _four_bit_weight(layer, dtype: torch.dtype, device: str) -> nn.Parameter:
+def _four_bit_weight(layer, dtype: torch.dtype) -> nn.Parameter:
     """Return half a byte for a weight, one for a block's scale, and a float32 for 256 of these.
 
     Without double quantization a block's scale is a float32 itself.
     """
     from bitsandbytes.functional import QuantState
+    from bitsandbytes.nn import Params4bit
 
     def empty(size: int, dtype=torch.float32) -> Tensor:
-        return torch.empty(size, dtype=dtype, device=device)
+        return torch.empty(size, dtype=dtype, device="meta")
 
     shape = torch.Size((layer.out_features, layer.in_features))
     blocks = math.ceil(shape.numel() / BLOCK)
+    settings = {
+        "quant_type": layer.weight.quant_type,
+        "compress_statistics": layer.weight.compress_statistics,
+    }
     nested = {}
-    if layer.weight.compress_statistics:
+    if settings["compress_statistics"]:
         outer = QuantState(
             absmax=empty(math.ceil(blocks / OUTER_BLOCK)),
             code=empty(256),
@@ -168,26 +161,71 @@ def _four_bit_weight(layer, dtype: torch.dtype, device: str) -> nn.Parameter:
             dtype=torch.float32,
         )
         nested = {"offset": empty(1)[0], "state2": outer}
-    packed = empty(math.ceil(shape.numel() / 2), torch.uint8)[:, None]
-    weight = nn.Parameter(packed, requires_grad=False)
-    weight.__class__ = Params4bit
-    weight.quant_state = QuantState(
+    state = QuantState(
         absmax=empty(blocks, torch.uint8 if nested else torch.float32),
         shape=shape,
         code=empty(16),
         blocksize=BLOCK,
-        quant_type=layer.weight.quant_type,
+        quant_type=settings["quant_type"],
         dtype=dtype,
         **nested,
     )
-    return weight
+    packed = empty(math.ceil(shape.numel() / 2), torch.uint8)[:, None]
+    return Params4bit(packed, quant_state=state, bnb_quantized=True, module=layer, **settings)
 
 
-def _int8_weight(layer, device: str) -> nn.Parameter:
+def _int8_weight(layer) -> nn.Parameter:
     """Return a byte for a weight, and a float32 for a row's scale."""
-    weight = torch.empty(layer.out_features, layer.in_features, dtype=torch.int8, device=device)
-    weight = nn.Parameter(weight, requires_grad=False)
-    weight.__class__ = Int8Params
-    weight.CB = weight.data
-    weight.SCB = torch.empty(layer.out_features, dtype=torch.float32, device=device)
-    return weight
+    from bitsandbytes.nn import Int8Params
+
+    shape = layer.out_features, layer.in_features
+    weight = torch.empty(shape, dtype=torch.int8, device="meta")
+    scales = torch.empty(layer.out_features, dtype=torch.float32, device="meta")
+    return Int8Params(weight, requires_grad=False, CB=weight, SCB=scales)
+
+
+def move(model: nn.Module, device: str) -> dict[int, Tensor]:
+    """Move a model from the device `meta` to another, within a fake mode.
+
+    Args:
+        model: from `empty_backbone`, with a recipe or without.
+        device: where to.
+
+    Returns:
+        The parameters and buffers that it has now, by the ids of those that it had.
+    """
+    moved: dict[int, Tensor] = {}
+    for module in model.modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    if id(tensor) not in moved:
+                        moved[id(tensor)] = _like(tensor, device)
+                    tensors[name] = moved[id(tensor)]
+    numbers = getattr(model, "prompt_tokens", {})  # of PEFT's virtual tokens: no module's buffer
+    numbers.update({adapter: _like(tensor, device) for adapter, tensor in numbers.items()})
+    return moved
+
+
+def _like(tensor: Tensor, device: str) -> Tensor:
+    """Return a fake tensor of the same size, and of what is beside it."""
+    made = torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
+    if isinstance(tensor, nn.Parameter):
+        made = nn.Parameter(made, requires_grad=tensor.requires_grad)
+    if getattr(tensor, "quant_state", None) is not None:
+        made.__class__ = Params4bit
+        made.quant_state = _state_like(tensor.quant_state, device)
+    elif getattr(tensor, "SCB", None) is not None:
+        made.__class__ = Int8Params
+        made.CB, made.SCB = made.data, _like(tensor.SCB, device)
+    return made
+
+
+def _state_like(state, device: str):
+    made = copy.copy(state)
+    for name in ("absmax", "code", "offset"):
+        if getattr(state, name) is not None:
+            setattr(made, name, _like(getattr(state, name), device))
+    if state.state2 is not None:
+        made.state2 = _state_like(state.state2, device)
+    return made

@@ -6,7 +6,7 @@ import torch
 from transformers import Trainer
 
 from mcqa.footprint.dry import DryLedger, empty_backbone, fake_mode, move
-from mcqa.footprint.ledger import Ledger
+from mcqa.footprint.ledger import TEMPORARY, Ledger
 from mcqa.footprint.plan import Plan
 from mcqa.footprint.step import ADAPTER, WEIGHTS, book_step, own_tensors, trainable, with_scales
 from mcqa.quiet import quiet_loading
@@ -37,7 +37,7 @@ def predict(plan: Plan) -> dict:
             model, own = plan.build(backbone)
     mode = fake_mode()
     with mode:
-        moved = move(model, plan.dtype, plan.device)
+        moved = move(model, plan.device)
     own = [moved.get(id(tensor), tensor) for tensor in own]
     optimizer, batch = make_optimizer(plan, model), plan.batch()
     with mode, DryLedger() as ledger:
@@ -84,5 +84,7 @@ def book(plan: Plan, model, own, optimizer, batch, ledger: Ledger) -> dict:
     if plan.config.gradient_checkpointing:
         model.activation_checkpointing_enable()
     start, sizes_of_step = book_step(model, batch, optimizer, ledger, plan.dtype)
-    at_peak = ledger.peak(start)
-    return sizes | sizes_of_step | {"at_peak": dict(at_peak), "total": at_peak.total()}
+    sizes |= sizes_of_step
+    highest = ledger.peak(start)
+    at_peak = {part: highest[part] for part in (*sizes, TEMPORARY)}
+    return sizes | {"at_peak": at_peak, "total": highest.total()}

@@ -3,6 +3,12 @@
 import json
 
 import pytest
+import torch
+
+from mcqa.footprint.plan import make_plan
+from mcqa.footprint.predicting import make_optimizer
+from mcqa.footprint.step import Shape, trainable, with_scales
+from mcqa.training.config import TrainingConfig
 
 EXACT = ("weights", "adapter", "gradients", "optimizer")
 SMALL = ["--batch-size", "2", "--length", "48", "--option-length", "4", "--device", "cpu"]
@@ -45,3 +51,29 @@ def test_the_embedded_models_total_is_within_15_percent(command):
     assert report["ratio"]["total"] == pytest.approx(1, abs=0.15)
     assert report["ratio"]["activations"] == pytest.approx(1, abs=0.15)
     assert [report["ratio"][part] for part in EXACT] == [1, 1, 1, 1]
+
+
+def held_by_linear_layers(settings):
+    """Return the bytes of weights, gradients and state of linear layers, and of their adapters."""
+    config = TrainingConfig(model="smollm2-135m", device="cpu", **settings)
+    plan = make_plan("generative", config, Shape(1, 32, 4, 4), print)
+    backbone = plan.formulation.load_backbone(
+        plan.path, dtype=config.dtype, quantization=config.quantization, device="cpu"
+    )
+    model, _ = plan.build(backbone)
+    optimizer = make_optimizer(plan, model)
+    for parameter in trainable(model):
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    linear = [p for name, p in model.named_parameters() if "_proj." in name]
+    held = [*with_scales(linear), *(p.grad for p in linear if p.grad is not None)]
+    for parameter in linear:
+        values = optimizer.state.get(parameter, {}).values()
+        held += [value for value in values if isinstance(value, torch.Tensor)]
+    return sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in held}.values())
+
+
+@pytest.mark.model
+def test_qlora_holds_a_tenth_of_what_full_fine_tuning_holds_for_the_linear_layers():
+    qlora = held_by_linear_layers({"recipe": "qlora"})
+    assert qlora <= 0.10 * held_by_linear_layers({"recipe": "full"})
