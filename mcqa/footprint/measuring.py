@@ -5,9 +5,9 @@ what the process holds, on a GPU what PyTorch's allocator does.
 
 The trap: a process that has imported PyTorch and trained holds several hundred megabytes whatever
 the model. So a toy is trained first, by the same recipe; what the process holds after that is
-the `baseline`, and is told apart. And the C library keeps freed memory for later, half as much
-again as what is in use; here it is told to give it back, as PyTorch counts on a GPU: what is
-allocated, not what is reserved.
+the `baseline`, and is told apart. And the C library keeps freed memory for later, a good third of
+what is in use; here it is told to give it back, so that what is measured is what PyTorch counts
+on a GPU too: what is allocated, not what is reserved.
 """
 
 import ctypes
