@@ -202,10 +202,9 @@ def load_weights(
     dtype = pick_dtype(dtype, device)
     more = dict(model_settings or {})
     with _explained(path), quiet_loading():
-        storage = {"bnb_4bit_quant_storage": dtype} if sharding == "FSDP" else {}
-        quantization_config = _quantization_config(path, quantization, dtype, **storage)
-        if quantization_config is not None:  # None would undo what a quantized checkpoint says
-            more["quantization_config"] = quantization_config
+        if quantization != "none" and own_quantization(path) is None:
+            storage = {"bnb_4bit_quant_storage": dtype} if sharding == "FSDP" else {}
+            more["quantization_config"] = quantization_config(quantization, dtype, **storage)
         model, found = model_class.from_pretrained(
             path,
             dtype=dtype,
@@ -216,12 +215,31 @@ def load_weights(
             **more,
         )
     _check_complete(path, found["missing_keys"], may_lack(model) if may_lack else ())
-    if device == "cpu" and not sharding:
+    if not sharding:
+        if device == "cpu" and getattr(model, "hf_quantizer", None) is not None:
+            _leave_file(model)
+        suit_device(model, device)
+    return model.requires_grad_(False).eval()
+
+
+def _leave_file(model) -> None:
+    """Copy what was not quantized, for it is a view of the whole file as the system maps it.
+
+    Through that view the unquantized weights would stay in memory too.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.clone()
+
+
+def suit_device(model, device: str):
+    """Let a model compute on a CPU in the ways that suit it; elsewhere it stays as it is."""
+    if device == "cpu":
         from heads.short_attention import use_short_attention
 
         use_short_attention(model)
         _keep_cpu_kernels_exact(model)
-    return model.requires_grad_(False).eval()
+    return model
 
 
 def _check_complete(path: str, missing: set[str], allowed: Sequence[str]) -> None:
@@ -247,12 +265,21 @@ def _keep_cpu_kernels_exact(model) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _quantization_config(path: str, quantization: str, dtype, **storage):
+def own_quantization(path: str) -> dict | None:
+    """Return how a checkpoint says that its weights are quantized, None where they are not."""
+    return getattr(load_config(path), "quantization_config", None)
+
+
+def quantization_config(quantization: str, dtype, **storage):
+    """Return what transformers takes for `nf4`, `fp4` or `int8`.
+
+    Args:
+        quantization: see `load_weights`.
+        dtype: the torch dtype to compute in.
+        storage: `bnb_4bit_quant_storage`, where 4-bit weights are not to be stored as bytes.
+    """
     import transformers
 
-    quantized_already = getattr(load_config(path), "quantization_config", None) is not None
-    if quantization == "none" or quantized_already:
-        return None
     if quantization == "int8":
         return transformers.BitsAndBytesConfig(load_in_8bit=True)
     return transformers.BitsAndBytesConfig(

@@ -50,20 +50,32 @@ def is_out_of_memory(error: Exception) -> bool:
     return known or should_reduce_batch_size(error)
 
 
+def in_use(device: str) -> int | None:
+    """Return the bytes in use now, None where they cannot be known."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.memory_allocated(device)
+    return _status("VmRSS")
+
+
 def _reset(device: str) -> int | None:
     if device.startswith("cuda"):
         import torch
 
         torch.cuda.reset_peak_memory_stats(device)
-        return torch.cuda.memory_allocated(device)
-    try:
-        (PROCESS / "clear_refs").write_text("5")
-    except OSError:
-        return None
-    return _status("VmRSS")
+    else:
+        try:
+            (PROCESS / "clear_refs").write_text("5")
+        except OSError:
+            return None
+    return in_use(device)
 
 
 def _status(name: str) -> int | None:
-    lines = (PROCESS / "status").read_text().splitlines()
+    try:
+        lines = (PROCESS / "status").read_text().splitlines()
+    except OSError:
+        return None
     found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
     return found[0] if found else None

@@ -21,6 +21,7 @@ FLOORS = {
     "mcqa.app": 7,
     "mcqa.scoring": 6,
     "mcqa.training": 6,
+    "mcqa.footprint": 6,
     "mcqa.formulations": 5,
     "mcqa.backbones": 4,
     "mcqa.embedded": 4,

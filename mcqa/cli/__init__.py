@@ -22,6 +22,7 @@ COMMANDS = {
     "index": "Build an index of passages for --context retrieved.",
     "train": "Fine-tune a model: generative or multiple-choice.",
     "recipes": "List what can be trained, with trainable parameters for a model.",
+    "memory": "Say how much memory training a model takes.",
     "score": "Score a data set with one model.",
     "evaluate": "Score a data set with several models and compare them.",
     "compare": "Compare predictions files over the same questions.",

@@ -22,7 +22,7 @@ def command():
     """Fine-tune a model on multiple-choice questions and write a run folder."""
 
 
-def _option(name: str, field) -> click.Option:
+def setting_option(name: str, field) -> click.Option:
     """Make a command-line option of a setting; its default None means: not given."""
     flag, text = "--" + name.replace("_", "-"), field.description
     kind = field.annotation
@@ -58,7 +58,7 @@ def _command(formulation: str, purpose: str) -> click.Command:
 
     hidden = HEAD_FIELDS if formulation == "generative" else ()
     fields = TrainingConfig.model_fields.items()
-    options = [_option(name, field) for name, field in fields if name not in hidden]
+    options = [setting_option(name, field) for name, field in fields if name not in hidden]
     config = click.Option(["--config"], help="YAML file of settings; flags override it.")
     name = formulation.replace("_", "-")
     made = click.Command(name, callback=train_it, params=[config, *options], help=purpose)

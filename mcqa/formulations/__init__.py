@@ -11,7 +11,7 @@ available_scorers(head)    names of the scorers that a model with these head set
 load_backbone(path, head=..., ...)   the model, as `backbones.load_weights` loads it
 reads_pairs(model)         whether prefix and option are written as the pairs of an encoder
 head_modules(model)        names of the modules trained in full beside the adapter
-empty_backbone(path)       the same without weights, in the default device's memory
+empty_backbone(path, head=..., dtype=...)   the same untrained, on torch's default device
 prepare_for_training(model)
 """
 

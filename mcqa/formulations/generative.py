@@ -44,9 +44,9 @@ def load_backbone(path: str, *, head: None = None, **settings):
     return load_weights(_auto_class(path), path, **settings)
 
 
-def empty_backbone(path: str):
-    """Return what `load_backbone` would, untrained."""
-    return _auto_class(path).from_config(load_config(path))
+def empty_backbone(path: str, *, head: None = None, dtype=None):
+    """Return what `load_backbone` would, untrained; a dtype of None is the configuration's."""
+    return _auto_class(path).from_config(load_config(path), **({"dtype": dtype} if dtype else {}))
 
 
 def _auto_class(path: str):

@@ -146,14 +146,18 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
     return load_weights(AutoModelForMultipleChoice, path, may_lack=may_lack, **settings)
 
 
-def empty_backbone(path: str):
-    """Return what `load_backbone` would, untrained."""
+def empty_backbone(path: str, *, head: dict | None = None, dtype=None):
+    """Return what `load_backbone` would, untrained; a dtype of None is the configuration's."""
     from transformers import AutoModelForMultipleChoice
 
     config = load_config(path)
-    if is_encoder(config):
-        return encoder_class(config.model_type)(config)
-    return AutoModelForMultipleChoice.from_config(config)
+    more = {"dtype": dtype} if dtype else {}
+    if not is_encoder(config):
+        return AutoModelForMultipleChoice.from_config(config, multiple_choice=head, **more)
+    model = encoder_class(config.model_type)._from_config(config, **more)
+    for name in encoder_head_modules(model):
+        model.get_submodule(name).float()
+    return model
 
 
 def reads_pairs(model) -> bool:

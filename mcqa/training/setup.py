@@ -124,7 +124,7 @@ def prepare(
         McqaError: a setting, the data or the model cannot be used.
     """
     formulation = get_formulation(formulation_name)
-    objective = _objective(formulation, config.objective)
+    objective = pick_objective(formulation, config.objective)
     head_fields = config.head_settings(formulation.SETTINGS)
     check_trackers(config.report_to)
     folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
@@ -183,7 +183,12 @@ def _contexts(
     return Contexts(config.context, index=index, top_k=config.top_k, held_out=validation)
 
 
-def _objective(formulation, name: str | None) -> Objective:
+def pick_objective(formulation, name: str | None) -> Objective:
+    """Return the objective of a name, the formulation's first where that is None.
+
+    Raises:
+        ConfigError: the formulation has no such objective.
+    """
     objectives = formulation.OBJECTIVES
     if name is None:
         return next(iter(objectives.values()))

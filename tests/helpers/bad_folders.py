@@ -7,6 +7,7 @@ import pytest
 import torch
 from bad_inputs import (
     EVALUATE,
+    MEMORY,
     SCORE,
     TRAIN,
     TRAIN_HEAD,
@@ -102,6 +103,19 @@ def a_head_without_its_tensor(place: Place) -> None:
 
 
 MODELS = (
+    Case(
+        "a model without a configuration, asked for its memory",
+        "MODEL: a folder with neither run.json (a finished run) nor config.json (a model).",
+        MEMORY,
+        spoiled("model", lambda folder: (folder / "config.json").unlink()),
+    ),
+    Case(
+        "weights quantized by another library, asked for their memory",
+        "model 'MODEL' comes quantized by gptq, whose sizes are not known here; name the model "
+        "before quantization.",
+        MEMORY,
+        spoiled("model", edited("config.json", quantization_config={"quant_method": "gptq"})),
+    ),
     Case("no such folder", f"model 'MODEL': no such folder. {ANY}", make=no_model),
     Case(
         "a second model that does not exist",

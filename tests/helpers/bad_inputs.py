@@ -17,6 +17,7 @@ import pytest
 SCORE = "score --model MODEL --data FILE --output OUT/p.jsonl"
 TRAIN = "train generative --model MODEL --data FILE --output OUT --device cpu --quantization none"
 TRAIN_HEAD = TRAIN.replace("generative", "multiple-choice")
+MEMORY = "memory --model MODEL --device cpu"
 EVALUATE = "evaluate --model MODEL --data FILE --output OUT"
 GOOD = {"id": "q1", "question": "Which is a fruit?", "options": ["pear", "saw"], "label": 0}
 

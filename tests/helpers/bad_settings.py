@@ -1,6 +1,6 @@
 """Flags and settings that cannot be used."""
 
-from bad_inputs import EVALUATE, SCORE, TRAIN, TRAIN_HEAD, Case, Place, row, settings
+from bad_inputs import EVALUATE, MEMORY, SCORE, TRAIN, TRAIN_HEAD, Case, Place, row, settings
 
 CONFIG = TRAIN + " --config CONFIG"
 NO_PASSAGES = (
@@ -260,6 +260,27 @@ TRAINING = (
         "no such recipe",
         "settings cannot be used: recipe = 'magic': Input should be …'lora'…",
         TRAIN + " --recipe magic",
+    ),
+    Case(
+        "a recipe on a quantization that it does not work on",
+        "settings cannot be used: recipe full does not work on quantization nf4; use none",
+        MEMORY + " --recipe full --quantization nf4",
+    ),
+    Case(
+        "a memory question about a recipe that does not exist",
+        "settings cannot be used: recipe = 'magic': Input should be …'lora'…",
+        MEMORY + " --recipe magic",
+    ),
+    Case(
+        "a length without room for the options",
+        "length 20: has no room for 4 options of 8 tokens behind a question; make it longer, or "
+        "--options or --option-length smaller.",
+        MEMORY + " --formulation multiple-choice --length 20",
+    ),
+    Case(
+        "a length beyond what the model takes",
+        "length 300: the model's positions reach 256 tokens only.",
+        MEMORY + " --length 300",
     ),
     Case(
         "layers that the model lacks",

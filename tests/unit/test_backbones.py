@@ -1,5 +1,10 @@
 """What a model name means, and what loading promises: frozen, in evaluation mode, or explained."""
 
+import gc
+import shutil
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from encoders import build
@@ -226,3 +231,13 @@ def test_an_encoder_reaches_as_far_as_its_positions(name, tokens):
     model(**pack([[5] * (tokens - 1)], [[[6], [7]]]).as_dict())
     with pytest.raises((IndexError, RuntimeError)):
         model(**pack([[5] * tokens], [[[6], [7]]]).as_dict())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says is mapped")
+def test_a_quantized_model_leaves_the_file_of_unquantized_weights(tiny_model_folder, tmp_path):
+    folder = str(tmp_path / "own")  # others have the tiny model's own file open
+    shutil.copytree(tiny_model_folder, folder)
+    model = load_weights(LlamaForCausalLM, folder, quantization="nf4", device="cpu")
+    gc.collect()
+    assert model.is_loaded_in_4bit
+    assert folder not in Path("/proc/self/maps").read_text()
