@@ -1,5 +1,6 @@
 """The questions of a run, and the record of which they were."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcqa.data import data_fingerprint, open_questions
@@ -33,7 +34,7 @@ class DataRecord:
 class TrainingData:
     """Hold questions, their record, and the account of the rows that are no questions."""
 
-    questions: list[Question]
+    questions: Sequence[Question]
     record: DataRecord | None
     account: Account
 
@@ -79,6 +80,6 @@ def _load(
 ) -> TrainingData:
     settings = reading_settings(config) | {"unlabelled": config.unlabelled}
     reader = open_questions(source, split=split, limit=limit, **settings)
-    questions, sha256 = reader.read_all(), data_fingerprint(source, split)
+    questions, sha256 = reader.store(), data_fingerprint(source, split)
     record = DataRecord(source, split, len(questions), sha256, **reader.account.counts())
     return TrainingData(questions, record, reader.account)

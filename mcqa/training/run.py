@@ -63,7 +63,7 @@ def train(
     }
     model = _finished(setup, trainer)
     validated = validate(
-        setup.scorer, setup.validation.questions, setup.folder, setup.config.batch_size, announce
+        setup.scorer, setup.validation_encoded, setup.folder, setup.config.batch_size, announce
     )
     outcome = {**cost, "optimizer": optimizer, **_outcome(trainer.state, config), **validated}
     record = _record(setup, adapted_modules(model), outcome)
@@ -101,7 +101,7 @@ def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None
     with tracking_into(folder / TRACKED, config.report_to), quiet_loading():
         trainer = RecipeTrainer(
             scorer=setup.scorer if config.best_metric == "accuracy" else None,
-            questions=setup.validation.questions,
+            questions=setup.validation_encoded,
             recipe=config.recipe,
             recipe_settings=settings,
             model=setup.model,
