@@ -88,8 +88,9 @@ class Lengths:
         self._lengths = (np.array(encoded.column("longest"), dtype=int) + cut)[whole]
         self._cut_tokens = int(cut.sum())
         ids = (encoded.questions[int(index)].id for index in np.flatnonzero(cut)[:EXAMPLES])
-        self._cut = Finding(np.count_nonzero(cut), list(ids))
-        self._unfit = Finding(len(faults) - whole.sum(), list(filter(None, faults))[:EXAMPLES])
+        self._cut = Finding(int(np.count_nonzero(cut)), list(ids))
+        unfit = list(filter(None, faults))
+        self._unfit = Finding(len(unfit), unfit[:EXAMPLES])
 
     def summary(self) -> dict:
         """Return `template`, `max_length`, `median`, `p95`, `longest`, `cut` and `cut_tokens`.

@@ -96,14 +96,14 @@ def score_orders(
     ]
     for nth in range(1, max(map(len, plan.orders), default=0)):
         places = [place for place, orders in enumerate(plan.orders) if nth < len(orders)]
-        asked = (
+        asked = [
             reorder(question, orders[nth])
             for question, orders in zip(questions, plan.orders, strict=True)
             if nth < len(orders)
-        )
-        encoded, part = encode_set(scorer.encoder, asked), part_of(f"order {nth}")
+        ]
+        part = part_of(f"order {nth}")
         before += part.seconds
-        results = scorer.score_encoded(encoded, batch_size, on_progress, part)
+        results = scorer.score_many(asked, batch_size, on_progress, part)
         for place, result in zip(places, results, strict=True):
             answers[place].append(mapped_back(result, plan.orders[place][nth]))
     return Orders(plan.kind, plan.seed, before + time.perf_counter() - started, answers)
