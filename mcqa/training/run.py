@@ -10,6 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from transformers import PrinterCallback
 
 import mcqa
@@ -144,6 +145,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "target_modules": target_modules,
         "seed": config.seed,
         "device": setup.device,
+        "threads": torch.get_num_threads(),
         **outcome,
         "recipe": config.recipe,
         "recipe_settings": config.model_dump(mode="json", include=recipe_settings),
