@@ -153,7 +153,7 @@ def _kept_tokens(
             for path in temporary.iterdir():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
-    except OSError as error:  # another process may have been faster
+    except OSError as error:  # the folder cannot be made, or another process was faster
         if not folder.is_dir():
             raise not_written(folder, error) from error
     return _open(folder, len(questions))
@@ -191,6 +191,11 @@ def _write(encoder: Encoder, questions: StoredQuestions, folder: Path, num_proc:
 
 
 def _encode_shard(encoder: Encoder, shard: "Dataset", path: Path) -> None:
+    """Write the tokens of some questions into a file.
+
+    Raises:
+        RunError: there is no room for them.
+    """
     import datasets
 
     had_bars = not datasets.are_progress_bars_disabled()
@@ -206,6 +211,8 @@ def _encode_shard(encoder: Encoder, shard: "Dataset", path: Path) -> None:
             load_from_cache_file=False,
             new_fingerprint="tokens",
         )
+    except OSError as error:
+        raise not_written(path, error) from error
     finally:
         if had_bars:
             datasets.enable_progress_bars()

@@ -4,6 +4,7 @@ The pools of the standard library and of `datasets` do one of the two: they wait
 process that was killed, or for those that are still at work when Ctrl-C is pressed.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -50,6 +51,7 @@ def run_forked(function: Callable[..., None], calls: Iterable[tuple]) -> None:
 
 def _report(sender, function: Callable[..., None], call: tuple) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this one
+    gc.freeze()  # looking through what is shared with the parent would copy it
     try:
         function(*call)
         sender.send(None)

@@ -8,7 +8,7 @@ import pytest
 from mcqa import preprocessing
 from mcqa.data.stored import StoredQuestions
 from mcqa.encoding import EncodedQuestion, Encoder
-from mcqa.errors import EncodingError
+from mcqa.errors import EncodingError, RunError
 from mcqa.formulations import generative
 from mcqa.preprocessing import encode_set
 from mcqa.prompts import Shots, get_template
@@ -185,6 +185,31 @@ def test_a_damaged_set_is_encoded_anew(kept, build, tiny_questions):
         (path,) = kept.glob("*/*.arrow")
         path.write_bytes(path.read_bytes()[:size])
         assert list(encode_set(build(), tiny_questions)) == expected
+
+
+@pytest.mark.parametrize("num_proc", [1, 2])
+def test_a_full_disk_is_one_of_our_errors(build, tiny_questions, monkeypatch, num_proc):
+    def full(self, questions):
+        raise OSError(28, "No space left on device")
+
+    encoder = build()
+    monkeypatch.setattr(Encoder, "encode", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        encode_set(encoder, tiny_questions, num_proc=num_proc)
+
+
+def test_where_another_process_was_faster_its_tokens_are_taken(
+    kept, build, tiny_questions, monkeypatch
+):
+    def slow(*arguments):
+        monkeypatch.setattr(preprocessing, "_write", write)
+        encode_set(build(), tiny_questions)
+        write(*arguments)
+
+    write = preprocessing._write
+    monkeypatch.setattr(preprocessing, "_write", slow)
+    assert list(encode_set(build(), tiny_questions)) == build().encode(tiny_questions)
+    assert len(list(kept.iterdir())) == 1
 
 
 def test_scores_are_those_of_questions_in_memory(build, tiny_model, tiny_questions):
