@@ -11,6 +11,7 @@ from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import EncodingError, RunError
 from mcqa.formulations import generative
 from mcqa.preprocessing import encode_set
+from mcqa.processes import run_forked
 from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.scoring import Scorer
@@ -203,7 +204,7 @@ def test_where_another_process_was_faster_its_tokens_are_taken(
 ):
     def slow(*arguments):
         monkeypatch.setattr(preprocessing, "_write", write)
-        encode_set(build(), tiny_questions)
+        run_forked(encode_set, [(build(), tiny_questions)])
         write(*arguments)
 
     write = preprocessing._write
