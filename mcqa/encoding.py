@@ -9,8 +9,9 @@ then the middle of its stem, and what was cut is counted. Options that do not fi
 an error.
 """
 
+import copy
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -206,6 +207,12 @@ class Encoder:
         ]
         encoded = self._tokenize(prompts)
         return [self._fit(prompt, e) for prompt, e in zip(prompts, encoded, strict=True)]
+
+    def holding_out(self, questions: Iterable[Question]) -> "Encoder":
+        """Return an encoder that retrieves no passage of these questions, for parts of them."""
+        other = copy.copy(self)
+        other.contexts = self.contexts.holding_out(questions)
+        return other
 
     def _draw(self, question: Question) -> list[Question]:
         drawn = self.shots.draw(question) if self.shots else ()

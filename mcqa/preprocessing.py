@@ -10,8 +10,9 @@ result is read from disk as needed. Item by item it equals what `Encoder.encode`
 KEY changes with the questions and with all that the encoder is made of. Smaller sets are encoded
 anew, which takes a second; their files are temporary.
 
-The trap: processes that are forked after a tokenizer used threads would wait for ever, or warn; so
-threads are turned off while there are several processes.
+Two traps. Encoding in parts must not let a question retrieve a passage of another part's question:
+the encoder is told of all of them first. And processes that are forked after a tokenizer used
+threads would wait for ever, or warn: so it uses none while there are several processes.
 """
 
 import contextlib
@@ -34,10 +35,12 @@ from mcqa.data.stored import (
 )
 from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import EncodingError
+from mcqa.evaluation.predictions import Retrieved
 from mcqa.files import cache_folder, not_written, whole_folder
 from mcqa.processes import cores, run_forked
 from mcqa.prompts import Shots, Template
 from mcqa.question import Question
+from mcqa.retrieval.contexts import Contexts
 from mcqa.work import digest_questions
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 THREADS = "TOKENIZERS_PARALLELISM"
 KEPT_FROM = 10_000  # questions; fewer are encoded faster than they are looked up
 PER_PROCESS = 10_000  # questions that are worth starting a process for
+Work = tuple[Encoder, bool]  # what with, and whether to learn
 PROBE = Question(stem="Which?", options=("this", "that"), context="Here.", id="probe")
 
 
@@ -73,7 +77,8 @@ class EncodedSet(Sequence[EncodedQuestion]):
         if isinstance(index, slice):
             rows = self._tokens.with_format("arrow")[index].to_pylist()
             return list(map(self._encoded, self.questions[index], rows))
-        return self._encoded(self.questions[index], self._tokens[index])
+        index = range(len(self))[index]
+        return self[index : index + 1][0]
 
     def __iter__(self) -> Iterator[EncodedQuestion]:
         for start in range(0, len(self), CHUNK):
@@ -82,6 +87,7 @@ class EncodedSet(Sequence[EncodedQuestion]):
     def _encoded(self, question: Question, row: Mapping) -> EncodedQuestion:
         if row["fault"]:
             raise EncodingError(row["fault"])
+        found = row["retrieved"]
         return EncodedQuestion(
             question=question,
             prefix=tuple(row["prefix"]),
@@ -89,6 +95,7 @@ class EncodedSet(Sequence[EncodedQuestion]):
             characters=tuple(row["characters"]),
             neutral_prefix=self._neutral_prefix,
             truncated=row["truncated"],
+            retrieved=None if found is None else tuple(Retrieved(**passage) for passage in found),
         )
 
     def column(self, name: str) -> list:
@@ -103,6 +110,7 @@ def encode_set(
     encoder: Encoder,
     questions: Iterable[Question],
     *,
+    learning: bool = False,
     num_proc: int | None = None,
     faults: bool = False,
 ) -> EncodedSet:
@@ -111,6 +119,7 @@ def encode_set(
     Args:
         encoder: what with.
         questions: best as `StoredQuestions`.
+        learning: see `Encoder.encode`.
         num_proc: how many processes work at once; by default one for each core, where it pays.
         faults: leave questions in that cannot be encoded; looking at one raises then.
 
@@ -122,14 +131,15 @@ def encode_set(
         questions = StoredQuestions(questions)
     if not len(questions):
         return EncodedSet(questions, store_rows((), _schema()), encoder.neutral_prefix)
+    work = encoder if learning else encoder.holding_out(questions), learning
     num_proc = num_proc or min(cores(), len(questions) // PER_PROCESS)
     num_proc = max(1, min(num_proc, len(questions)))
-    key = _key(encoder, questions) if len(questions) >= KEPT_FROM else None
+    key = _key(*work, questions) if len(questions) >= KEPT_FROM else None
     if key:
-        tokens = _kept_tokens(encoder, questions, num_proc, key)
+        tokens = _kept_tokens(work, questions, num_proc, key)
     else:
         folder = temporary_folder()
-        _write(encoder, questions, Path(folder.name), num_proc)
+        _write(work, questions, Path(folder.name), num_proc)
         tokens = bound_to(folder, _open(Path(folder.name), len(questions)))
     encoded = EncodedSet(questions, tokens, encoder.neutral_prefix)
     fault = None if faults else next(filter(None, encoded.column("fault")), None)
@@ -138,9 +148,7 @@ def encode_set(
     return encoded
 
 
-def _kept_tokens(
-    encoder: Encoder, questions: StoredQuestions, num_proc: int, key: str
-) -> "Dataset":
+def _kept_tokens(work: Work, questions: StoredQuestions, num_proc: int, key: str) -> "Dataset":
     """Return the tokens in the cache, after putting them there where they are not."""
     folder = cache_folder() / "encoded" / key
     tokens = _open(folder, len(questions))
@@ -149,7 +157,7 @@ def _kept_tokens(
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with whole_folder(folder) as temporary:
-            _write(encoder, questions, temporary, num_proc)
+            _write(work, questions, temporary, num_proc)
             for path in temporary.iterdir():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
@@ -173,11 +181,11 @@ def _open(folder: Path, n: int) -> "Dataset | None":
     return datasets.concatenate_datasets(parts)
 
 
-def _write(encoder: Encoder, questions: StoredQuestions, folder: Path, num_proc: int) -> None:
+def _write(work: Work, questions: StoredQuestions, folder: Path, num_proc: int) -> None:
     """Write the tokens of questions into a folder, as one file for each process."""
     shards = [
         (
-            encoder,
+            *work,
             questions.dataset.shard(num_proc, index, contiguous=True),
             folder / f"{index:05}.arrow",
         )
@@ -190,7 +198,7 @@ def _write(encoder: Encoder, questions: StoredQuestions, folder: Path, num_proc:
             run_forked(_encode_shard, shards)
 
 
-def _encode_shard(encoder: Encoder, shard: "Dataset", path: Path) -> None:
+def _encode_shard(encoder: Encoder, learning: bool, shard: "Dataset", path: Path) -> None:
     """Write the tokens of some questions into a file.
 
     Raises:
@@ -202,7 +210,7 @@ def _encode_shard(encoder: Encoder, shard: "Dataset", path: Path) -> None:
     datasets.disable_progress_bars()
     try:
         shard.with_format("arrow").map(
-            lambda table: _tokens(encoder, table),
+            lambda table: _tokens(encoder, learning, table),
             batched=True,
             batch_size=CHUNK,
             remove_columns=shard.column_names,
@@ -230,11 +238,11 @@ def _one_thread_each() -> Iterator[None]:
             os.environ[THREADS] = before
 
 
-def _tokens(encoder: Encoder, table: "pyarrow.Table") -> "pyarrow.Table":
+def _tokens(encoder: Encoder, learning: bool, table: "pyarrow.Table") -> "pyarrow.Table":
     """Turn a table of questions into one of their tokens."""
     import pyarrow as pa
 
-    rows = map(_row, encode_each(encoder, read_questions(table)))
+    rows = map(_row, encode_each(encoder, read_questions(table), learning))
     return pa.Table.from_pylist(list(rows), schema=_schema())
 
 
@@ -242,7 +250,7 @@ def _row(encoded: EncodedQuestion | EncodingError) -> dict:
     if isinstance(encoded, EncodingError):
         numbers = dict.fromkeys(("truncated", "tokens", "longest", "options"), 0)
         lists = dict.fromkeys(("prefix", "continuations", "characters"), ())
-        return {"fault": str(encoded), **lists, **numbers}
+        return {"fault": str(encoded), "retrieved": None, **lists, **numbers}
     return {
         "fault": None,
         "prefix": encoded.prefix,
@@ -252,22 +260,27 @@ def _row(encoded: EncodedQuestion | EncodingError) -> dict:
         "tokens": encoded.tokens,
         "longest": encoded.longest,
         "options": len(encoded.continuations),
+        "retrieved": _rows_of(encoded.retrieved),
     }
 
 
+def _rows_of(retrieved: Sequence[Retrieved] | None) -> list[dict] | None:
+    return None if retrieved is None else [passage._asdict() for passage in retrieved]
+
+
 def encode_each(
-    encoder: Encoder, questions: Sequence[Question]
+    encoder: Encoder, questions: Sequence[Question], learning: bool = False
 ) -> Iterator[EncodedQuestion | EncodingError]:
     """Yield each question encoded, or why it cannot be."""
     try:
-        yield from encoder.encode(questions)
+        yield from encoder.encode(questions, learning=learning)
     except EncodingError as error:
         if len(questions) == 1:
             yield error
             return
         half = len(questions) // 2
-        yield from encode_each(encoder, questions[:half])
-        yield from encode_each(encoder, questions[half:])
+        yield from encode_each(encoder, questions[:half], learning)
+        yield from encode_each(encoder, questions[half:], learning)
 
 
 def _schema() -> "pyarrow.Schema":
@@ -284,17 +297,18 @@ def _schema() -> "pyarrow.Schema":
             "tokens": number,
             "longest": number,
             "options": number,
+            "retrieved": pa.list_(pa.struct({"id": pa.string(), "score": pa.float64()})),
         }
     )
 
 
-def _key(encoder: Encoder, questions: StoredQuestions) -> str | None:
+def _key(encoder: Encoder, learning: bool, questions: StoredQuestions) -> str | None:
     """Return what changes with questions and encoder, None where the tokenizer cannot tell."""
     if not hasattr(encoder.tokenizer, "backend_tokenizer"):
         return None
     settings = {name: _settled(value) for name, value in vars(encoder).items()}
     example = [str(encoded) for encoded in encode_each(encoder, [PROBE])]
-    parts = (mcqa.__version__, str(_schema()), questions.sha256, settings, example)
+    parts = (mcqa.__version__, str(_schema()), questions.sha256, learning, settings, example)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -304,6 +318,8 @@ def _settled(value) -> Any:
         return value.name
     if isinstance(value, Shots):
         return value.k, value.seed, digest_questions(value.pool)
+    if isinstance(value, Contexts):
+        return value.checksum
     if hasattr(value, "backend_tokenizer"):
         rules = hashlib.sha256(value.backend_tokenizer.to_str().encode()).hexdigest()
         return rules, value.chat_template, value.split_special_tokens

@@ -119,5 +119,6 @@ def _schema() -> "pyarrow.Schema":
             "label": pa.int32(),
             "context": text,
             "subject": text,
+            "explanation": text,
         }
     )

@@ -14,6 +14,9 @@ from mcqa.preprocessing import encode_set
 from mcqa.processes import run_forked
 from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
+from mcqa.retrieval.contexts import Contexts
+from mcqa.retrieval.corpus import Passage, text_key
+from mcqa.retrieval.index import PassageIndex
 from mcqa.scoring import Scorer
 
 UNFIT = Question(id="unfit", stem="Which?", options=("pear", "a very long option " * 30))
@@ -74,9 +77,36 @@ def test_it_equals_encoding_at_once_also_from_the_cache(
         assert encoded.column("options") == [len(e.continuations) for e in expected]
 
 
+@pytest.mark.parametrize("learning", [False, True])
+@pytest.mark.parametrize("num_proc", [1, 2])
+def test_in_parts_no_other_passages_are_retrieved_than_at_once(
+    kept, build, monkeypatch, learning, num_proc
+):
+    monkeypatch.setattr(preprocessing, "CHUNK", 1)
+    words = ("skin", "liver", "heart", "lung", "spleen")
+    questions = [
+        Question(id=word, stem=f"Which organ, {word}?", options=("pear", "saw")) for word in words
+    ]
+    passages = [Passage(q.id, f"The organ is {q.id}.", (text_key(q.stem),)) for q in questions]
+    contexts = Contexts("retrieved", index=PassageIndex.build(passages), top_k=5)
+    asked = questions[:3]
+    expected = build(max_length=250, contexts=contexts).encode(asked, learning=learning)
+    others = {"heart", "liver"} if learning else set()
+    assert {p.id for p in expected[0].retrieved} == {"lung", "spleen"} | others
+    for _ in range(2):  # the second time from the cache
+        encoder = build(max_length=250, contexts=contexts)
+        encoded = encode_set(encoder, asked, learning=learning, num_proc=num_proc)
+        assert list(encoded) == expected
+        assert [encoded[index] for index in range(3)] == expected
+    keys = {path.name for path in kept.iterdir()}
+    encode_set(build(max_length=250, contexts=contexts), asked, learning=not learning)
+    assert len(keys) == 1
+    assert len(list(kept.iterdir())) == 2
+
+
 def test_every_field_of_an_encoded_question_is_kept():
     """What is added to it must be added to the columns, or to what changes the key."""
-    columns = {"prefix", "continuations", "characters", "truncated"}
+    columns = {"prefix", "continuations", "characters", "truncated", "retrieved"}
     names = {field.name for field in dataclasses.fields(EncodedQuestion)}
     assert names == columns | {"question", "neutral_prefix"}
     assert columns <= set(preprocessing._schema().names)
@@ -103,6 +133,9 @@ def test_small_sets_leave_nothing_behind(monkeypatch, tmp_path, build, tiny_ques
         {"chat": True, "system": "Answer."},
         {"questions": 35},
         {"label": None},
+        {"learning": True},
+        {"contexts": Contexts("none")},
+        {"contexts": Contexts("gold")},
     ],
     ids=str,
 )
@@ -112,8 +145,9 @@ def test_another_setting_has_another_key(build, tiny_tokenizer, tiny_questions, 
         if "label" in more:
             questions = [replace(questions[0], label=more.pop("label")), *questions[1:]]
         drawn = Shots(tuple(tiny_questions[:pool]), shots, seed) if shots else None
+        learning = more.pop("learning", False)
         encoder = build(template, max_length, shots=drawn, **more)
-        return preprocessing._key(encoder, StoredQuestions(questions))
+        return preprocessing._key(encoder, learning, StoredQuestions(questions))
 
     tiny_tokenizer.chat_template, before = CHAT, tiny_tokenizer.chat_template
     try:
@@ -132,7 +166,7 @@ def test_another_tokenizer_has_another_key(build, tiny_tokenizer, tiny_questions
     other.add_tokens([AddedToken("zebra")])
     questions, encoder = StoredQuestions(tiny_questions), build()
     encoders = [encoder, Encoder(other, encoder.template, encoder.max_length)]
-    assert len({preprocessing._key(e, questions) for e in encoders}) == 2
+    assert len({preprocessing._key(e, False, questions) for e in encoders}) == 2
 
 
 def test_a_tokenizer_that_cannot_tell_its_rules_keeps_nothing(
@@ -167,10 +201,10 @@ def test_faults_may_be_left_in(build, tiny_questions):
 
 
 def test_an_interruption_leaves_no_half_set(kept, build, tiny_questions, monkeypatch):
-    def interrupted(self, questions):
+    def interrupted(self, questions, **how):
         if questions[0].id == "q20":
             raise KeyboardInterrupt
-        return encode(self, questions)
+        return encode(self, questions, **how)
 
     encode = Encoder.encode
     monkeypatch.setattr(Encoder, "encode", interrupted)
@@ -190,7 +224,7 @@ def test_a_damaged_set_is_encoded_anew(kept, build, tiny_questions):
 
 @pytest.mark.parametrize("num_proc", [1, 2])
 def test_a_full_disk_is_one_of_our_errors(build, tiny_questions, monkeypatch, num_proc):
-    def full(self, questions):
+    def full(self, questions, **how):
         raise OSError(28, "No space left on device")
 
     encoder = build()

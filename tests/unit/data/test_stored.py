@@ -1,5 +1,6 @@
 """Questions on disk: they are the ones that were put there, and their file goes with them."""
 
+import dataclasses
 import gc
 from pathlib import Path
 
@@ -23,6 +24,13 @@ def test_they_are_those_that_were_stored(monkeypatch, tiny_questions):
     assert kept[5:25:7] == questions[5:25:7]
     with pytest.raises(IndexError):
         kept[37]
+
+
+def test_every_field_is_stored():
+    names = [field.name for field in dataclasses.fields(Question)]
+    assert sorted(stored._schema().names) == sorted(names)
+    full = Question(stem="?", options=("a", "b"), context="c", subject="s", explanation="e")
+    assert list(StoredQuestions([full])) == [full]
 
 
 def test_none_at_all_are_none():
