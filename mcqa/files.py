@@ -13,6 +13,13 @@ from pathlib import Path
 from mcqa.errors import ConfigError, RunError
 
 
+def cache_folder() -> Path:
+    """Return where work is kept for later: `$MCQA_CACHE`, or the user's cache folder."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("MCQA_CACHE") or user_cache_dir("mcqa"))
+
+
 def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
     """Write a file under a temporary name, then rename it, and return its path.
 

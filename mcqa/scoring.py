@@ -40,6 +40,7 @@ from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.memory import is_out_of_memory
 from mcqa.parsing import FALLBACKS, PARSERS
+from mcqa.preprocessing import EncodedSet
 from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.recipes.building import scoring_model
@@ -212,15 +213,28 @@ def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[i
     What else is in a batch shows in rounding. So a batch holds questions of one number of options:
     asked again with the options in another order, they are together again.
     """
+    sizes = _sizes(encoded)
     groups: dict[int, list[int]] = {}
-    for index in sorted(range(len(encoded)), key=lambda index: -encoded[index].tokens):
-        groups.setdefault(len(encoded[index].continuations), []).append(index)
+    for index in sorted(range(len(sizes)), key=lambda index: -sizes[index].tokens):
+        groups.setdefault(sizes[index].options, []).append(index)
     batches = [
         group[start : start + batch_size]
         for group in groups.values()
         for start in range(0, len(group), batch_size)
     ]
-    return sorted(batches, key=lambda batch: -encoded[batch[0]].tokens)
+    return sorted(batches, key=lambda batch: -sizes[batch[0]].tokens)
+
+
+class _Size(NamedTuple):
+    tokens: int
+    options: int
+
+
+def _sizes(encoded: Sequence[EncodedQuestion]) -> list[_Size]:
+    """Return the sizes of questions, those on disk without reading them."""
+    if isinstance(encoded, EncodedSet):
+        return list(map(_Size, encoded.column("tokens"), encoded.column("options")))
+    return [_Size(e.tokens, len(e.continuations)) for e in encoded]
 
 
 class Found(NamedTuple):

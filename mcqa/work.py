@@ -13,16 +13,20 @@ from mcqa.question import Question
 
 def digest(rows: Iterable) -> str:
     """Return 16 hexadecimal digits that change with what the rows hold as JSON."""
-    sha256 = hashlib.sha256()
-    for row in rows:
-        sha256.update(json.dumps(row).encode() + b"\n")
-    return sha256.hexdigest()[:16]
+    return _count_and_digest(rows)[1]
 
 
 def digest_questions(questions: Iterable[Question]) -> str | None:
     """Return how many questions there are and what changes with all they hold; None for none."""
-    rows = [asdict(question) for question in questions]
-    return f"{len(rows):,} with checksum {digest(rows)}" if rows else None
+    n, checksum = _count_and_digest(map(asdict, questions))
+    return f"{n:,} with checksum {checksum}" if n else None
+
+
+def _count_and_digest(rows: Iterable) -> tuple[int, str]:
+    sha256, n = hashlib.sha256(), 0
+    for n, row in enumerate(rows, 1):  # noqa: B007
+        sha256.update(json.dumps(row).encode() + b"\n")
+    return n, sha256.hexdigest()[:16]
 
 
 def tell_changes(before: Mapping, now: Mapping) -> str:

@@ -34,6 +34,7 @@ FLOORS = {
     "mcqa.recipes": 4,
     "heads": 3,
     "mcqa.encoding": 2,
+    "mcqa.preprocessing": 2,
     "mcqa.report": 2,
     "mcqa.data": 1,
     "mcqa.data.bundled": 1,
@@ -45,6 +46,7 @@ FLOORS = {
     "mcqa.question": 0,
     "mcqa.errors": 0,
     "mcqa.files": 0,
+    "mcqa.processes": 0,
     "mcqa.quiet": 0,
 }
 LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations", "mcqa.report"}

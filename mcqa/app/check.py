@@ -2,11 +2,9 @@
 
 Errors are what would stop a run: rows that cannot be read, no question at all, options that do not
 fit into the model. Everything else is a warning, for only the user knows whether it is meant.
-Questions are read and dropped in chunks, so that a large set takes little memory.
+Questions are read and dropped, their tokens are kept on disk, so a large set takes little memory.
 """
 
-import itertools
-from array import array
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -15,13 +13,12 @@ from mcqa.data import open_questions
 from mcqa.data.findings import EXAMPLES, WARNINGS, Finding, Findings, digest
 from mcqa.data.formats import FORMATS
 from mcqa.data.reader import QuestionReader, Rejected
-from mcqa.encoding import EncodedQuestion, Encoder
-from mcqa.errors import EncodingError
+from mcqa.encoding import Encoder
 from mcqa.evaluation.metrics import wilson_interval
+from mcqa.preprocessing import EncodedSet, encode_set
 from mcqa.prompts import get_template
-from mcqa.question import LETTERS, Question
+from mcqa.question import LETTERS
 
-CHUNK = 1000
 UNEVEN = 0.05  # by how much one and the same answer must beat chance, to be worth a warning
 
 
@@ -59,12 +56,11 @@ def check(
     reading["skip_invalid"] = True
     others, other = _digests(against, against_split, reading) if against else (frozenset(), None)
     reader = open_questions(source, **reading)
-    findings, lengths = Findings(others), Lengths(encoder) if encoder else None
-    for chunk in _chunks(reader):
-        for question in chunk:
-            findings.see(question)
-        if lengths:
-            lengths.see(chunk)
+    findings = Findings(others)
+    seen = map(findings.see, reader)
+    lengths = Lengths(encode_set(encoder, seen, faults=True), encoder) if encoder else None
+    for _ in seen:
+        pass
     rejected = reader.account.rejected
     found = [
         *_rejections(rejected, "warning" if skip_invalid else "error", source),
@@ -80,43 +76,28 @@ def check(
 
 
 class Lengths:
-    """Measure questions in tokens, by the encoder that scoring and training use.
+    """Questions in tokens, as the encoder of scoring and training makes them.
 
     A length is that of the prefix with the longest option, before anything is cut.
     """
 
-    def __init__(self, encoder: Encoder):
+    def __init__(self, encoded: EncodedSet, encoder: Encoder):
         self.encoder = encoder
-        self._lengths = array("q")
-        self._cut = Finding()
-        self._unfit = Finding()
-        self._cut_tokens = 0
-
-    def see(self, questions: list[Question]) -> None:
-        """Take note of some questions."""
-        for encoded in self._encode(questions):
-            self._lengths.append(encoded.longest + encoded.truncated)
-            if encoded.truncated:
-                self._cut.add(encoded.question.id)
-                self._cut_tokens += encoded.truncated
-
-    def _encode(self, questions: list[Question]) -> Iterator[EncodedQuestion]:
-        try:
-            yield from self.encoder.encode(questions)
-        except EncodingError as error:
-            if len(questions) == 1:
-                self._unfit.add(str(error))
-                return
-            half = len(questions) // 2
-            yield from self._encode(questions[:half])
-            yield from self._encode(questions[half:])
+        faults, cut = encoded.column("fault"), np.array(encoded.column("truncated"), dtype=int)
+        whole = np.array([fault is None for fault in faults], dtype=bool)
+        self._lengths = (np.array(encoded.column("longest"), dtype=int) + cut)[whole]
+        self._cut_tokens = int(cut.sum())
+        ids = (encoded.questions[int(index)].id for index in np.flatnonzero(cut)[:EXAMPLES])
+        self._cut = Finding(int(np.count_nonzero(cut)), list(ids))
+        unfit = list(filter(None, faults))
+        self._unfit = Finding(len(unfit), unfit[:EXAMPLES])
 
     def summary(self) -> dict:
         """Return `template`, `max_length`, `median`, `p95`, `longest`, `cut` and `cut_tokens`.
 
         The last two are how many questions lose tokens at `max_length`, and how many tokens.
         """
-        values = np.percentile(self._lengths, (50, 95, 100)) if self._lengths else (None,) * 3
+        values = np.percentile(self._lengths, (50, 95, 100)) if len(self._lengths) else (None,) * 3
         return {
             "template": self.encoder.template.name,
             "max_length": self.encoder.max_length,
@@ -170,12 +151,6 @@ def _digests(
         settings = {"split": split or "train"}
     reader = open_questions(source, **settings)
     return frozenset(map(digest, reader)), reader
-
-
-def _chunks(questions: Iterable[Question]) -> Iterator[list[Question]]:
-    iterator = iter(questions)
-    while chunk := list(itertools.islice(iterator, CHUNK)):
-        yield chunk
 
 
 def _summary(source: str, reader: QuestionReader, findings: Findings) -> dict:

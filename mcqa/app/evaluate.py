@@ -111,7 +111,8 @@ def evaluate(
             validation = Validation([], UNSCORED)
         elif validation_questions:
             part = partial.part("validation")
-            answered = scorer.score_many(validation_questions, batch_size, on_progress, part)
+            held_out, _ = encode_timed(scorer, validation_questions)
+            answered = scorer.score_encoded(held_out, batch_size, on_progress, part)
             validation = Validation(answered, validation_note)
         else:
             validation = own_validation(spec.model, scorer, predictions)

@@ -9,16 +9,15 @@ from mcqa.app.orders import OrderedAnswer, Orders, Plan, mapped_back, reorder
 from mcqa.app.partial import Part, Partial, describe_work, forget, partial_path
 from mcqa.encoding import EncodedQuestion
 from mcqa.evaluation.predictions import Prediction, write_predictions
+from mcqa.preprocessing import EncodedSet, encode_set
 from mcqa.question import Question
 from mcqa.scoring import Scorer
 
 
-def encode_timed(
-    scorer: Scorer, questions: Sequence[Question]
-) -> tuple[list[EncodedQuestion], float]:
+def encode_timed(scorer: Scorer, questions: Sequence[Question]) -> tuple[EncodedSet, float]:
     """Return questions as token ids, and the seconds that took."""
     started = time.perf_counter()
-    return scorer.encoder.encode(questions), time.perf_counter() - started
+    return encode_set(scorer.encoder, questions), time.perf_counter() - started
 
 
 def score_timed(
@@ -101,7 +100,11 @@ def score_orders(
     ]
     for nth in range(1, max(map(len, plan.orders), default=0)):
         places = [place for place, orders in enumerate(plan.orders) if nth < len(orders)]
-        asked = [reorder(questions[place], plan.orders[place][nth]) for place in places]
+        asked = [
+            reorder(question, orders[nth])
+            for question, orders in zip(questions, plan.orders, strict=True)
+            if nth < len(orders)
+        ]
         part = part_of(f"order {nth}")
         before += part.seconds
         results = scorer.score_many(asked, batch_size, on_progress, part)

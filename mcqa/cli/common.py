@@ -151,7 +151,7 @@ def load_data(data, split, limit, reading, folder):
     from mcqa.data.reader import write_rejected
 
     reader = open_questions(data, split=split, limit=limit, **reading)
-    questions = reader.read_all()
+    questions = reader.store()
     for remark in reader.account.remarks():
         say(f"{data}: {remark}")
     if reading["skip_invalid"] and distributed.is_main():

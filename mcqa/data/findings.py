@@ -71,8 +71,8 @@ class Findings:
         self._others = others
         self._answers: dict[bytes, int | None] = {}  # a hash of the right answer, by digest
 
-    def see(self, question: Question) -> None:
-        """Take note of one question."""
+    def see(self, question: Question) -> Question:
+        """Take note of one question, and return it."""
         self.option_counts[len(question.options)] += 1
         self.labels[question.label] += 1
         self.subjects[question.subject] += 1
@@ -80,6 +80,7 @@ class Findings:
             self.chance += 1 / len(question.options)
         for name in (*self._doubles(question), *_broken(question)):
             self.faults[name].add(question.id)
+        return question
 
     def _doubles(self, question: Question) -> list[str]:
         found = []

@@ -7,7 +7,7 @@ rejected with its reason, and for a row without exactly one right answer there i
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from mcqa.data.files import Table
 from mcqa.data.formats import FORMATS, Detection
 from mcqa.data.labels import Cops, LabelBase
 from mcqa.data.mapping import renamed
+from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError, QuestionError
 from mcqa.files import write_whole
 from mcqa.question import LETTERS, Question
@@ -122,11 +123,25 @@ class QuestionReader:
             DataError: a row is malformed, or no question is left.
         """
         questions = list(self)
+        self._require(questions)
+        return questions
+
+    def store(self) -> StoredQuestions:
+        """Return all questions on disk, which takes no more memory for more of them.
+
+        Raises:
+            DataError: a row is malformed, or no question is left.
+            RunError: there is no room for them.
+        """
+        questions = StoredQuestions(self)
+        self._require(questions)
+        return questions
+
+    def _require(self, questions: Sequence[Question]) -> None:
         if not questions:
             rejected, remarks = self.account.rejected, ", ".join(self.account.remarks())
             first = f" The first: {rejected[0]}" if rejected else ""
             raise DataError(f"{self.table.name}: no question is left: {remarks}.{first}")
-        return questions
 
     def _questions(self) -> Iterator[Question]:
         places: dict[str, str] = {}

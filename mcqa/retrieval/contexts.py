@@ -6,8 +6,9 @@ found for it, nor for any other of the questions that are answered: see `Passage
 `gold` shows it all the same, since that is what is asked for; what it measures is an upper bound.
 """
 
+import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from mcqa.errors import ConfigError
 from mcqa.evaluation.predictions import Retrieved
 from mcqa.question import Question
 from mcqa.retrieval.index import PassageIndex
+from mcqa.work import digest
 
 KINDS = ("data", "none", "gold", "retrieved")
 TOP_K = 3
@@ -66,6 +68,14 @@ class Contexts:
         self.top_k = (top_k or TOP_K) if index else None
         self._held_out = index.of_questions(held_out) if index else set()
 
+    def holding_out(self, questions: Iterable[Question]) -> "Contexts":
+        """Return contexts in which nobody sees these questions' passages either."""
+        if not self.index:
+            return self
+        other = copy.copy(self)
+        other._held_out = self._held_out | self.index.of_questions(questions)
+        return other
+
     @property
     def record(self) -> dict:
         """What a run's record says of them; `same_as` compares it."""
@@ -78,6 +88,11 @@ class Contexts:
         """Return whether a run of that record had such contexts, whatever its corpus was called."""
         mine = self.record
         return all(mine.get(key) == record.get(key) for key in ("kind", "top_k", "checksum"))
+
+    @property
+    def checksum(self) -> str:
+        """What changes with all that decides which passages a question gets."""
+        return digest([str(self), sorted(self._held_out)])
 
     def __str__(self) -> str:
         if not self.index:

@@ -8,6 +8,7 @@ The traps: two sets may use the same ids for different questions, and hold the s
 different ids.
 """
 
+import itertools
 import math
 import random
 from collections import Counter
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mcqa.data.findings import digest
+from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 
@@ -73,32 +75,38 @@ def short_names(sources: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(sources)
 
 
-def draw(questions: Sequence[Question], weight: float, seed: int) -> list[Question]:
+def draw(questions: Sequence[Question], weight: float, seed: int) -> Sequence[Question]:
     """Return a set's questions as often as its weight says.
 
     >>> questions = [Question(stem=s, options=("x", "y"), id=s) for s in "abcd"]
     >>> [question.id for question in draw(questions, 1.5, seed=0)]
     ['a', 'b', 'c', 'd', 'c', 'd']
     """
+    if weight == 1:
+        return questions
     whole, share = divmod(weight, 1)
-    places = random.Random(seed).sample(range(len(questions)), round(share * len(questions)))
-    return [*questions] * int(whole) + [questions[place] for place in sorted(places)]
+    every = range(len(questions))
+    drawn = random.Random(seed).sample(every, round(share * len(questions)))
+    places = itertools.chain(*[every] * int(whole), sorted(drawn))
+    return StoredQuestions(questions[place] for place in places)
 
 
 def with_unique_ids(
     sets: Sequence[Sequence[Question]], names: Sequence[str]
-) -> list[list[Question]]:
+) -> list[Sequence[Question]]:
     """Return the sets' questions, every id behind its set's name where two sets share an id.
 
     Args:
         sets: the questions of each set.
         names: what the sets are called, all different.
     """
+    if len(sets) == 1:
+        return list(sets)
     counts = Counter(question.id for questions in sets for question in questions)
     if all(count == 1 for count in counts.values()):
-        return [list(questions) for questions in sets]
+        return list(sets)
     return [
-        [replace(question, id=f"{name}:{question.id}") for question in questions]
+        StoredQuestions(replace(question, id=f"{name}:{question.id}") for question in questions)
         for questions, name in zip(sets, names, strict=True)
     ]
 

@@ -1,11 +1,14 @@
 """The questions of a run, and the record of which they were."""
 
+import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from mcqa.data import BUNDLED, data_fingerprint, is_file, open_questions
 from mcqa.data.mapping import parse_fields
 from mcqa.data.reader import Account, Rejected
+from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 from mcqa.training.config import TrainingConfig
@@ -37,7 +40,7 @@ class DataRecord:
 class TrainingData:
     """Hold questions, their record, and the account of the rows that are no questions."""
 
-    questions: list[Question]
+    questions: Sequence[Question]
     record: DataRecord | None
     account: Account
 
@@ -70,12 +73,14 @@ class Mixture:
     sets: Sequence[TrainingData]
     weights: Sequence[float]
     names: Sequence[str]
-    parts: Sequence[list[Question]]
+    parts: Sequence[Sequence[Question]]
 
-    @property
-    def questions(self) -> list[Question]:
+    @functools.cached_property
+    def questions(self) -> Sequence[Question]:
         """The questions of one epoch, set after set."""
-        return [question for part in self.parts for question in part]
+        if len(self.parts) == 1:
+            return self.parts[0]
+        return StoredQuestions(itertools.chain(*self.parts))
 
     @property
     def rejected(self) -> list[Rejected]:
@@ -162,6 +167,6 @@ def _load(
         settings = {"skip_invalid": config.skip_invalid}
     settings |= {"unlabelled": config.unlabelled}
     reader = open_questions(source, split=split, limit=limit, **settings)
-    questions, sha256 = reader.read_all(), data_fingerprint(source, split)
+    questions, sha256 = reader.store(), data_fingerprint(source, split)
     record = DataRecord(source, split, len(questions), sha256, **reader.account.counts())
     return TrainingData(questions, record, reader.account)

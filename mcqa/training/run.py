@@ -10,6 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from transformers import PrinterCallback
 
 import mcqa
@@ -84,7 +85,7 @@ def _train(formulation_name: str, config: TrainingConfig, announce: Callable[[st
     model = _finished(setup, trainer)
     outcome |= validate(
         setup.scorer,
-        [] if distributed.sharding() else setup.validation.questions,
+        [] if distributed.sharding() else setup.validation_encoded,
         setup.folder,
         setup.config.batch_size,
         announce,
@@ -142,7 +143,7 @@ def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None
     with tracking_into(folder / TRACKED, config.report_to), quiet_loading():
         trainer = RecipeTrainer(
             scorer=setup.scorer if config.best_metric == "accuracy" else None,
-            questions=setup.validation.questions,
+            questions=setup.validation_encoded,
             recipe=config.recipe,
             recipe_settings=settings,
             model=setup.model,
@@ -206,6 +207,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "seed": config.seed,
         "device": setup.device,
         "processes": distributed.count(),
+        "threads": torch.get_num_threads(),
         **outcome,
         "recipe": config.recipe,
         "recipe_settings": config.model_dump(mode="json", include=recipe_settings),

@@ -24,10 +24,12 @@ from mcqa.backbones import (
     resolve_model,
 )
 from mcqa.checkpoints import attach_adapter, base_of, read_record, weights_checksum
-from mcqa.encoding import EncodedQuestion, Encoder
+from mcqa.data.stored import store_rows
+from mcqa.encoding import Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
+from mcqa.preprocessing import EncodedSet, encode_set
 from mcqa.prompts import get_template
 from mcqa.question import Question
 from mcqa.recipes.building import add_recipe, scoring_model
@@ -74,6 +76,7 @@ class Setup:
         scorer: asks the model as it stands.
         build: returns the model as it is before training, on the device that it is given.
         training, validation: the questions and where they are from.
+        validation_encoded: the latter as token ids.
         examples, validation_examples: what the Trainer takes, None without questions.
     """
 
@@ -92,6 +95,7 @@ class Setup:
     scorer: Scorer
     training: Mixture
     validation: TrainingData
+    validation_encoded: EncodedSet
     examples: Dataset
     validation_examples: Dataset | None
 
@@ -152,6 +156,8 @@ def prepare(
         pairs=formulation.reads_pairs(model),
         contexts=_contexts(config, validation.questions, announce),
     )
+    encoded = encode_set(encoder, training.questions, learning=True)
+    validation_encoded = encode_set(encoder, validation.questions)
     scorer_name = formulation.default_scorer(objective.name)
     return Setup(
         formulation=formulation,
@@ -169,8 +175,9 @@ def prepare(
         scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
         training=training,
         validation=validation,
-        examples=_examples(encoder.encode(training.questions, learning=True), tokenizer, objective),
-        validation_examples=_examples(encoder.encode(validation.questions), tokenizer, objective),
+        validation_encoded=validation_encoded,
+        examples=_examples(encoded, tokenizer, objective),
+        validation_examples=_examples(validation_encoded, tokenizer, objective),
     )
 
 
@@ -250,7 +257,7 @@ def _trainable_model(
     return model, start
 
 
-def _examples(encoded: list[EncodedQuestion], tokenizer, objective: Objective) -> Dataset | None:
+def _examples(encoded: EncodedSet, tokenizer, objective: Objective) -> Dataset | None:
     if not encoded:
         return None
-    return Dataset.from_list([objective.example(one, tokenizer) for one in encoded])
+    return store_rows(objective.example(one, tokenizer) for one in encoded)

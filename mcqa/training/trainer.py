@@ -17,8 +17,8 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from mcqa import distributed
 from mcqa.checkpoints import TRAINED_FILE
+from mcqa.encoding import EncodedQuestion
 from mcqa.formulations.objectives import IGNORED
-from mcqa.question import Question
 from mcqa.recipes.restarts import grown_tensors, set_grown_tensors
 from mcqa.recipes.table import RECIPES
 from mcqa.recipes.weights import load_tensors, trained_tensors
@@ -35,7 +35,7 @@ class RecipeTrainer(Trainer):
 
     Args:
         scorer: scores with the model as it stands; None leaves the accuracy out.
-        questions: the labelled validation questions.
+        questions: the labelled validation questions, encoded.
         recipe: name of the recipe that made the model.
         recipe_settings: its settings.
         others: as for `transformers.Trainer`.
@@ -45,7 +45,7 @@ class RecipeTrainer(Trainer):
         self,
         *,
         scorer: Scorer | None,
-        questions: Sequence[Question],
+        questions: Sequence[EncodedQuestion],
         recipe: str,
         recipe_settings: dict,
         **others,
@@ -127,7 +127,7 @@ class RecipeTrainer(Trainer):
                 contextlib.nullcontext() if self.wrapped_by_peft else self.accelerator.autocast()
             )
             with mixed:
-                predictions = self.scorer.score_many(self.questions, self.args.eval_batch_size)
+                predictions = self.scorer.score_encoded(self.questions, self.args.eval_batch_size)
             right = sum(prediction.correct for prediction in predictions)
             metrics["eval_accuracy"] = right / len(predictions)
             self.log({"eval_accuracy": metrics["eval_accuracy"]})

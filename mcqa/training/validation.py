@@ -9,18 +9,18 @@ from pathlib import Path
 
 from mcqa import distributed
 from mcqa.checkpoints import VALIDATION_FILE
+from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.calibration import fit_temperature
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import write_predictions
-from mcqa.question import Question
 from mcqa.scoring import Scorer
 
 
 def validate(
     scorer: Scorer,
-    questions: Sequence[Question],
+    questions: Sequence[EncodedQuestion],
     folder: Path,
     batch_size: int,
     announce: Callable[[str], None],
@@ -29,7 +29,7 @@ def validate(
 
     Args:
         scorer: the formulation's default one, with the trained model.
-        questions: labelled; there may be none.
+        questions: labelled and encoded; there may be none.
         folder: the run folder.
         batch_size: questions a forward pass.
         announce: called with a line before this pass, and where no temperature can be fitted.
@@ -45,7 +45,7 @@ def validate(
         "for the accuracy and the temperature of the run"
     )
     scorer.model.eval()
-    predictions = scorer.score_many(questions, batch_size)
+    predictions = scorer.score_encoded(questions, batch_size)
     if distributed.is_main():
         write_predictions(folder / VALIDATION_FILE, predictions)
     summary = summarize(predictions)

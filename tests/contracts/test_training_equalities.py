@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, read_record
+from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, read_record
+from mcqa.data import load_questions
 from mcqa.errors import ConfigError, McqaError
 from mcqa.question import Question
 from mcqa.scoring import load_scorer
@@ -31,6 +32,18 @@ def test_a_seed_repeats_a_run_bit_for_bit(reference, formulation_name, tiny_trai
     assert again.record["trained_sha256"] == reference.record["trained_sha256"]
     other = tiny_training(formulation_name, **FEW, seed=1)
     assert other.record["trained_sha256"] != reference.record["trained_sha256"]
+
+
+def test_the_same_run_twice_writes_the_same_bytes(formulation_name, tiny_training, question_file):
+    settings = FEW | {"quantization": "nf4", "dtype": "bfloat16", "lora_dropout": 0.1}
+    settings["validation_data"] = str(question_file)
+    folders = [Path(tiny_training(formulation_name, **settings).folder) for _ in range(2)]
+    for name in ("adapter_model.safetensors", VALIDATION_FILE):
+        first, second = ((folder / name).read_bytes() for folder in folders)
+        assert first == second
+    questions = load_questions(question_file)
+    first, second = (load_scorer(str(f), device="cpu").score_many(questions) for f in folders)
+    assert first == second
 
 
 def test_accumulated_batches_equal_one_batch(reference, formulation_name, tiny_training):

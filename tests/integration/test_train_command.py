@@ -54,6 +54,7 @@ def test_a_run_records_what_was_done(runs, formulation, tiny_model_folder, quest
         "trainable_parameters": 4 * SIDES + head,
         "target_modules": sorted(PROJECTIONS),
         "device": "cpu",
+        "threads": torch.get_num_threads(),
     }
     assert {name: record[name] for name in expected} == expected
     assert record["settings"].items() >= {"lora_r": 4, "learning_rate": 0.01, "epochs": 2}.items()

@@ -91,7 +91,7 @@ def test_a_model_gone_astray_is_saved_without_a_temperature(tmp_path, tiny_quest
     from mcqa.evaluation.predictions import Prediction
     from mcqa.training.validation import validate
 
-    def score_many(questions, batch_size):
+    def score_encoded(questions, batch_size):
         nan = [math.nan] * 5
         return [
             Prediction.scored(q, nan[: len(q.options)], unit="logit", scorer="head", tokens=1)
@@ -100,7 +100,7 @@ def test_a_model_gone_astray_is_saved_without_a_temperature(tmp_path, tiny_quest
 
     told = []
     model = SimpleNamespace(eval=lambda: None)
-    scorer = SimpleNamespace(name="head", model=model, score_many=score_many)
+    scorer = SimpleNamespace(name="head", model=model, score_encoded=score_encoded)
     result = validate(scorer, tiny_questions, tmp_path, 8, told.append)
     assert result["calibration"] is None
     assert result["validation_accuracy"]["n"] == 36

@@ -146,12 +146,7 @@ def test_cutting_inside_a_character_comes_to_an_end(encoder):
         assert cut.longest <= max_length
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     stem=st.text(min_size=1, max_size=60).filter(str.strip),
     context=st.none() | st.text(max_size=60),

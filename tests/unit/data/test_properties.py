@@ -172,3 +172,59 @@ def test_what_is_written_comes_back(folder, ending, questions):
         write(path, rows)
         questions = [Question(**(vars(q) | {"label": None})) for q in questions]
     assert load_questions(path, format="generic") == questions
+
+
+def loaded_or_told(path, skip_invalid):
+    """Return questions, or the message of one of our errors, which begins with the file."""
+    try:
+        return load_questions(path, skip_invalid=skip_invalid)
+    except McqaError as error:
+        told = str(error)
+    assert told.startswith(str(path))
+    return told
+
+
+ENDINGS = ["jsonl", "json", "csv", "tsv", "parquet"]
+NOISE = st.binary(max_size=60) | st.text(
+    st.sampled_from('{}[]",:\\\n\r\t0129.eE-+ ABCDabcd') | st.characters(), max_size=60
+).map(lambda text: text.encode(errors="surrogatepass"))
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, *(f"{ending}.gz" for ending in ENDINGS[:-1])])
+@given(content=NOISE, cut=st.integers(0, 40), skip_invalid=st.booleans())
+def test_any_bytes_are_questions_or_an_error(folder, ending, content, cut, skip_invalid):
+    path = folder / f"noise.{ending}"
+    if ending.endswith(".gz"):
+        content = gzip.compress(content)[: -cut or None]
+    if ending == "parquet" and cut % 2:
+        content = b"PAR1" + content + b"PAR1"
+    path.write_bytes(content)
+    assert loaded_or_told(path, skip_invalid)
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+@given(rows=row_lists(), extra=st.lists(VALUES, max_size=2), keyed=st.booleans())
+def test_any_json_is_questions_or_an_error(folder, ending, rows, extra, keyed):
+    path, rows = folder / f"any.{ending}", [*rows, *extra]
+    if ending == "jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        path.write_text(json.dumps({f"k{n}": row for n, row in enumerate(rows)} if keyed else rows))
+    loaded_or_told(path, skip_invalid=True)
+
+
+@given(
+    questions=question_sets(),
+    names=st.lists(
+        st.from_regex(r"[a-z]{1,5}_", fullmatch=True), min_size=6, max_size=6, unique=True
+    ),
+    inside=st.booleans(),
+)
+def test_fields_of_any_name_are_found_where_a_mapping_says(questions, names, inside):
+    own = ("id", "stem", "options", "label", "context", "subject")
+    rows = [dict(zip(names, (getattr(q, name) for name in own), strict=True)) for q in questions]
+    rows = [row | {names[2]: list(row[names[2]])} for row in rows]
+    where = [f"in.{name}" if inside else name for name in names]
+    rows = [{"in": row} if inside else row for row in rows]
+    fields = dict(zip(own, where, strict=True))
+    assert list(QuestionReader(table(rows), format="generic", fields=fields)) == questions

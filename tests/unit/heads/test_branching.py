@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heads.branching import attention_mask, option_tokens, pack, pack_rows
 
@@ -126,3 +128,33 @@ def test_a_batch_goes_to_a_device_whole_and_to_a_model_by_name(branched):
     names = {"input_ids", "position_ids", "branch_ids", "option_spans", "fork"}
     assert branched.as_dict().keys() == names
     assert {tensor.device.type for tensor in moved.as_dict().values()} == {"meta"}
+
+
+TOKENS = st.lists(st.integers(0, 99), min_size=1, max_size=4)
+
+
+@given(
+    questions=st.lists(
+        st.tuples(TOKENS, st.lists(TOKENS, min_size=1, max_size=5)), min_size=1, max_size=4
+    )
+)
+def test_each_option_sees_what_it_would_in_a_row_of_its_own(questions):
+    """Tokens, positions and what a token sees, in both layouts, against the plain sequence."""
+    prefixes, continuations = zip(*questions, strict=True)
+    for batch in (pack(prefixes, continuations, PAD), pack_rows(prefixes, continuations, PAD)):
+        n_tokens = batch.input_ids.shape[1]
+        seen = attention_mask(batch.branch_ids, torch.float32)
+        if seen.dim() == 2:  # plain causal rows
+            seen = seen[:, None, :].bool() & torch.ones(n_tokens, n_tokens, dtype=torch.bool).tril()
+        else:
+            seen = seen[:, 0] == 0
+        assert batch.option_mask.sum(1).tolist() == [len(options) for options in continuations]
+        for question, (prefix, options) in enumerate(questions):
+            for option, tokens in enumerate(options):
+                start, end = batch.option_spans[question, option].tolist()
+                row, last = divmod(end - 1, n_tokens)
+                visible = seen[row, last]
+                assert end - start == len(tokens)
+                assert batch.input_ids[row][visible].tolist() == prefix + tokens
+                positions = list(range(len(prefix) + len(tokens)))
+                assert batch.position_ids[row][visible].tolist() == positions

@@ -1,0 +1,33 @@
+"""Forked processes: their work is done, their errors come back, and a killed one is not awaited."""
+
+import os
+import signal
+
+import pytest
+
+from mcqa.errors import EncodingError, RunError
+from mcqa.processes import run_forked
+
+
+def test_each_call_is_made_in_a_process_of_its_own(tmp_path):
+    def write(name, text):
+        (tmp_path / name).write_text(f"{text} {os.getpid()}")
+
+    run_forked(write, [("a", "first"), ("b", "second")])
+    (first, one), (second, two) = ((tmp_path / name).read_text().split() for name in "ab")
+    assert (first, second) == ("first", "second")
+    assert len({one, two, str(os.getpid())}) == 3
+
+
+def test_the_error_of_the_first_call_comes_back():
+    def fail(number):
+        if number:
+            raise EncodingError(f"question {number}")
+
+    with pytest.raises(EncodingError, match="question 1"):
+        run_forked(fail, [(0,), (1,), (2,)])
+
+
+def test_a_killed_process_is_an_error():
+    with pytest.raises(RunError, match="killed"):
+        run_forked(lambda: os.kill(os.getpid(), signal.SIGKILL), [()])
