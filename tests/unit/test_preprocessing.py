@@ -137,7 +137,7 @@ def test_small_sets_leave_nothing_behind(monkeypatch, tmp_path, build, tiny_ques
         {"contexts": Contexts("none")},
         {"contexts": Contexts("gold")},
     ],
-    ids=str,
+    ids=lambda change: str({name: str(value) for name, value in change.items()}),
 )
 def test_another_setting_has_another_key(build, tiny_tokenizer, tiny_questions, changed):
     def key(template="cloze", max_length=60, shots=None, seed=0, pool=36, **more):
