@@ -72,7 +72,7 @@ def run_cell(options: argparse.Namespace, recipe: str, formulation: str) -> dict
     from mcqa.app.recipes import list_recipes
     from mcqa.data import load_questions
     from mcqa.evaluation.metrics import summarize
-    from mcqa.scoring import load_scorer
+    from mcqa.loading import load_scorer
     from mcqa.training.config import TrainingConfig
     from mcqa.training.run import train
 

@@ -72,7 +72,7 @@ def run_cell(options: argparse.Namespace, folder: Path, model: str, context: str
     from mcqa.app.score import score
     from mcqa.data import load_questions
     from mcqa.evaluation.metrics import summarize
-    from mcqa.scoring import load_scorer
+    from mcqa.loading import load_scorer
 
     name = options.model if model == "base" else str(trained(options, folder))
     questions = load_questions(folder / "test.jsonl")[: options.test_limit]

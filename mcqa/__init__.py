@@ -17,7 +17,7 @@ _HOMES = {
     "McqaError": "mcqa.errors",
     "Prediction": "mcqa.evaluation.predictions",
     "load_questions": "mcqa.data",
-    "load_scorer": "mcqa.scoring",
+    "load_scorer": "mcqa.loading",
 }
 
 __all__ = ["McqaError", "Prediction", "Question", "__version__", "load_questions", "load_scorer"]

@@ -20,6 +20,7 @@ FLOORS = {
     "mcqa.cli": 7,
     "mcqa.app": 7,
     "mcqa.scoring": 6,
+    "mcqa.loading": 6,
     "mcqa.training": 6,
     "mcqa.footprint": 6,
     "mcqa.formulations": 5,

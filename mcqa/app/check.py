@@ -131,7 +131,7 @@ def load_encoder(model: str, template: str | None = None, max_length: int | None
     """
     from mcqa.backbones import load_config, load_tokenizer, resolve_model
     from mcqa.checkpoints import read_record
-    from mcqa.scoring import MAX_LENGTH
+    from mcqa.loading import MAX_LENGTH
 
     reference = resolve_model(model)
     record = read_record(reference.path) if reference.kind == "run" else {}

@@ -22,8 +22,8 @@ from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import Prediction
 from mcqa.files import write_json
 from mcqa.formulations import NAMES, get_formulation
+from mcqa.loading import load_scorer, look_up
 from mcqa.question import Question
-from mcqa.scoring import load_scorer, look_up
 from mcqa.work import digest_questions
 
 
@@ -44,7 +44,7 @@ class ModelSpec:
 
 
 def context_kind(spec: ModelSpec, asked: str | None, *, passages: bool) -> str:
-    """Return what a model's questions get to read, see `mcqa.scoring.Found.context`.
+    """Return what a model's questions get to read, see `mcqa.loading.Found.context`.
 
     Raises:
         ModelError, ConfigError: the model or its scorer cannot be used, or passages are missing.

@@ -27,8 +27,9 @@ from tqdm import tqdm
 from mcqa.encoding import EncodedQuestion, tokenize
 from mcqa.errors import ConfigError, EncodingError, MissingDependencyError
 from mcqa.formulations import get_formulation
+from mcqa.loading import load_scorer
 from mcqa.prompts import RenderedQuestion
-from mcqa.scoring import Scorer, load_scorer
+from mcqa.scoring import Scorer
 
 try:
     import lm_eval.models  # noqa: F401  fills the registry, which is left alone once it has a model

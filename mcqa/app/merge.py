@@ -8,9 +8,9 @@ from mcqa.checkpoints import base_of, read_record
 from mcqa.errors import ConfigError
 from mcqa.evaluation.metrics import summarize
 from mcqa.formulations import get_formulation
+from mcqa.loading import load_scorer
 from mcqa.merging import check_mergeable, check_output, merge_adapter, save_merged
 from mcqa.question import Question
-from mcqa.scoring import load_scorer
 
 
 def merge_run(

@@ -24,8 +24,8 @@ from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.predictions import Prediction
 from mcqa.evaluation.significance import holm, mcnemar
 from mcqa.files import write_json, write_whole
+from mcqa.loading import Found, load_scorer, look_up
 from mcqa.question import Question
-from mcqa.scoring import Found, load_scorer, look_up
 from mcqa.sharing import shares_base
 
 RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"

@@ -61,7 +61,7 @@ def command(
     from mcqa.app.score import score
     from mcqa.evaluation.metrics import summarize
     from mcqa.files import require_file
-    from mcqa.scoring import load_scorer, look_up
+    from mcqa.loading import load_scorer, look_up
 
     output = require_file(output)
     reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)

@@ -12,8 +12,8 @@ from transformers import AutoModelForMultipleChoice
 from heads.encoder import head_modules
 from mcqa.app.merge import merge_run
 from mcqa.errors import ConfigError, ModelError
+from mcqa.loading import load_scorer
 from mcqa.question import Question
-from mcqa.scoring import load_scorer
 
 KINDS = ("bert", "roberta", "deberta-v2", "modernbert")
 WORDS = ("pear", "hammer", "saw", "nail", "wrench", "plum", "table", "water", "two", "New York")

@@ -9,7 +9,7 @@ from transformers import AutoModelForMultipleChoice
 
 from heads.branching import pack
 from mcqa.errors import ConfigError
-from mcqa.scoring import load_scorer
+from mcqa.loading import load_scorer
 
 BATCH = pack([[5, 6, 7], [8]], [[[9], [10, 11], [12]], [[13], [14, 15]]])
 KINDS = {

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMultipleChoice, GPT2C
 from mcqa.app.merge import describe, merge_run
 from mcqa.backbones import load_tokenizer, load_weights
 from mcqa.errors import ConfigError, ModelError
-from mcqa.scoring import load_scorer
+from mcqa.loading import load_scorer
 
 AUTO = {"generative": AutoModelForCausalLM, "multiple_choice": AutoModelForMultipleChoice}
 

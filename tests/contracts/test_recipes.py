@@ -12,9 +12,10 @@ from heads.branching import pack, pack_rows
 from heads.likelihood import option_log_likelihoods
 from mcqa.app.merge import merge_run
 from mcqa.errors import ConfigError, ModelError
+from mcqa.loading import load_scorer
 from mcqa.recipes.building import scoring_model
 from mcqa.recipes.table import DEFAULT, RECIPES
-from mcqa.scoring import Scorer, load_scorer
+from mcqa.scoring import Scorer
 
 STEPS = 6
 LAYER = 64 * 64 * 2 + 64 * 32 * 2 + 3 * 64 * 128 + 2 * 64  # projections and two norms

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from heads.branching import pack
 from heads.likelihood import next_token_log_probabilities
 from mcqa.checkpoints import TRAINED_FILE
-from mcqa.scoring import load_scorer
+from mcqa.loading import load_scorer
 
 KINDS = ("prefix-tuning", "prompt-tuning", "p-tuning")
 

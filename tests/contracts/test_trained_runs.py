@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from mcqa.scoring import Scorer, load_scorer
+from mcqa.loading import load_scorer
+from mcqa.scoring import Scorer
 
 SIDES = 2 * (128 + 96 + 96 + 128 + 3 * 192)  # in + out of all projections of two layers
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, read_record
 from mcqa.data import load_questions
 from mcqa.errors import ConfigError, McqaError
+from mcqa.loading import load_scorer
 from mcqa.question import Question
-from mcqa.scoring import load_scorer
 
 FEW = {"max_steps": 3}
 

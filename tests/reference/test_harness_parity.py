@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mcqa.loading import load_scorer
 from mcqa.prompts import TEMPLATES, get_template
-from mcqa.scoring import load_scorer
 
 pytest.importorskip("lm_eval", reason="lm-evaluation-harness comes with the extra 'bench'")
 

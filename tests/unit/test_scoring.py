@@ -8,8 +8,8 @@ import torch
 import mcqa
 from heads.multiple_choice import LlamaForMultipleChoice
 from mcqa.errors import ConfigError, EncodingError, ModelError, RunError
+from mcqa.loading import load_scorer
 from mcqa.question import Question
-from mcqa.scoring import load_scorer
 
 PLAIN = {"dtype": "float32", "device": "cpu"}
 

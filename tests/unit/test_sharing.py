@@ -7,8 +7,8 @@ import torch
 
 from mcqa.checkpoints import save_run
 from mcqa.formulations import get_formulation
+from mcqa.loading import load_scorer
 from mcqa.recipes.building import add_recipe, finish
-from mcqa.scoring import load_scorer
 from mcqa.sharing import _bases, tensor_parts
 
 SETTINGS = {

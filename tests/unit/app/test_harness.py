@@ -10,9 +10,9 @@ from tokenizers.processors import TemplateProcessing
 
 from heads.multiple_choice import LlamaForMultipleChoice
 from mcqa.errors import ConfigError, EncodingError, MissingDependencyError
+from mcqa.loading import load_scorer
 from mcqa.prompts import TEMPLATES, get_template
 from mcqa.question import Question
-from mcqa.scoring import load_scorer
 
 Instance = pytest.importorskip(
     "lm_eval.api.instance", reason="lm-evaluation-harness comes with the extra 'harness'"
