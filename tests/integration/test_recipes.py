@@ -14,7 +14,7 @@ CPU = [path for path in CONFIGS if path.name.startswith("cpu")]
 
 COURSE = {
     "model": "unsloth/Llama-3.2-1B-bnb-4bit",
-    "data": "openlifescienceai/medmcqa",
+    "data": ("openlifescienceai/medmcqa",),
     "split": "train",
     "validation_split": "validation",
     "quantization": "nf4",
@@ -52,7 +52,8 @@ def test_every_file_is_accepted(path):
     config = load_config(str(path), {})
     for name, value in yaml.safe_load(path.read_text()).items():
         held = getattr(config, name)
-        assert (list(held) if isinstance(held, tuple) else held) == value
+        several = value if isinstance(value, list) else [value]
+        assert list(held) == several if isinstance(held, tuple) else held == value
 
 
 @pytest.mark.parametrize("path", MEDMCQA, ids=lambda path: path.stem)
