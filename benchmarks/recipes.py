@@ -116,9 +116,10 @@ def print_table(done: dict[tuple, dict]) -> None:
     from mcqa.recipes.table import RECIPES
 
     print(
-        "| recipe | formulation | backbone | trainable | accuracy (95%) | training | memory | run |"
+        "| recipe | formulation | backbone | trainable | n | accuracy (95%) | training | memory "
+        "| run |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for recipe in RECIPES:
         for formulation in FORMULATIONS:
             if (recipe, formulation) in done:
@@ -134,6 +135,7 @@ def row(result: dict) -> str:
         result["formulation"].replace("_", " "),
         result["quantization"],
         f"{result['trainable_parameters']:,} ({result['share']:.3%})",
+        f"{result['n']:,}",
         f"{result['accuracy']:.1%} ({low:.1%} to {high:.1%})",
         f"{result['cpu_seconds']:.0f} s",
         "not known" if memory is None else f"{memory / 1e9:.2f} GB",
