@@ -9,6 +9,10 @@ Objects and waiting go through gloo on the CPU, gradients on GPUs through NCCL.
 The trap: when one process ends with an error the launcher ends the others at once, also the one
 that was about to say what went wrong. So the first to fail tells it, and the others are held back
 until it has.
+
+Another one: torch's own functions that take a group as a default keep the one they found when they
+were imported. A group that is kept has threads when Python ends, and that can abort the process;
+so they are imported before there is one.
 """
 
 import contextlib
@@ -66,6 +70,7 @@ def together() -> Iterator[None]:
         return
     import torch
     import torch.distributed as dist
+    import torch.distributed.nn  # noqa: F401 (before the group: see above)
 
     gpus = torch.cuda.device_count()
     if gpus:

@@ -8,6 +8,7 @@ import functools
 import json
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
@@ -38,6 +39,21 @@ main()
 """
 KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 FAIL = "raise RunError('question q7: the machine is on fire.')"
+
+# What writes down the threads that each process still has when Python ends.
+ENDING = """
+import atexit
+from pathlib import Path
+from mcqa import distributed
+from mcqa.cli import main
+
+def tell():
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    Path(f"FOLDER/threads.{distributed.index()}").write_text(" ".join(names))
+
+atexit.register(tell)
+main()
+"""
 
 KILLED_TRAINING = """
 import os, signal
@@ -174,6 +190,19 @@ def test_killed_scoring_goes_on_with_any_number_of_processes(
     for folder in (killed, tmp_path / "again"):
         assert (folder / "p.jsonl").read_bytes() == unbroken.read_bytes()
         assert [path.name for path in folder.iterdir()] == ["p.jsonl"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux")
+def test_nothing_talks_any_more_when_python_ends(two, scoring, program, tmp_path):
+    ended = two(
+        program(ENDING.replace("FOLDER", str(tmp_path))),
+        *("score", *scoring, "--output", tmp_path / "p.jsonl"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    for index in range(2):
+        threads = (tmp_path / f"threads.{index}").read_text()
+        assert "python" in threads
+        assert "gloo" not in threads  # one that lets a tensor go too late aborts the process
 
 
 def _errors(ended):
