@@ -5,8 +5,9 @@
 Every cell (quantization x phase x layout) runs in a process of its own, on the same questions in
 the same batches, and prints one JSON line. The layouts take turns; the parent prints the median of
 each and of the turns' ratios, so that a neighbour's burst of work decides nothing. `rows` is what
-transformers does with one row per option; `rows, ours` the same with the attention that mcqa uses
-on a CPU (`heads.short_attention`), so that what branching saves can be told from what that saves.
+transformers and bitsandbytes do with one row per option, but for bitsandbytes' repacking, which
+would be slower still; `rows, ours` the same with what mcqa does on a CPU (`heads.short_attention`,
+`mcqa.four_bit`, `mcqa.allocation`), so that what branching saves can be told from what that saves.
 Work is counted in real tokens, padding not; the ratio of tokens is what branching could save at
 most.
 
@@ -79,17 +80,18 @@ def build_cell(options: argparse.Namespace, quantization: str, phase: str, layou
     import torch
 
     from heads.branching import pack, pack_rows
+    from mcqa import backbones
     from mcqa.backbones import load_tokenizer, pick_device, resolve_model
     from mcqa.formulations import get_formulation
 
     device = pick_device(options.device)
     formulation = get_formulation("multiple_choice")
     path = resolve_model(options.model).path
+    if layout == "rows":
+        backbones.suit_device = leave_as_it_comes
     model = formulation.load_backbone(
         path, quantization=quantization, dtype=options.dtype, device=device
     )
-    if layout == "rows":
-        model.set_attn_implementation("sdpa")
     work = 2 * trunk_weights(model)  # before LoRA adds its own
     lay_out = pack if layout == "branched" else pack_rows
     batches = [
@@ -101,6 +103,14 @@ def build_cell(options: argparse.Namespace, quantization: str, phase: str, layou
     ]
     step = scoring(model) if phase == "score" else training(model, options.dtype, device)
     return work, step, batches
+
+
+def leave_as_it_comes(model, device: str):
+    """Stand in for what mcqa does to a model on a CPU: only keep bitsandbytes from repacking."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout: str) -> dict:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcqa import distributed
+from mcqa.allocation import keep_freed_memory
 from mcqa.embedded import ALIAS, ensure_embedded
 from mcqa.errors import ConfigError, ModelError
 from mcqa.quiet import quiet_loading
@@ -237,8 +238,12 @@ def suit_device(model, device: str):
     if device == "cpu":
         from heads.short_attention import use_short_attention
 
+        keep_freed_memory()
         use_short_attention(model)
-        _keep_cpu_kernels_exact(model)
+        if getattr(model, "is_loaded_in_4bit", False):
+            from mcqa.four_bit import use_plain_layers
+
+            use_plain_layers(model)
     return model
 
 
@@ -251,18 +256,6 @@ def _check_complete(path: str, missing: set[str], allowed: Sequence[str]) -> Non
             f"model {path!r}: its weights lack {lacking[0]}{more}, and would be random there. "
             "Restore the folder, or name a model of this architecture with all its weights."
         )
-
-
-def _keep_cpu_kernels_exact(model) -> None:
-    """Keep bitsandbytes from repacking 4-bit weights on CPUs with AVX512-BF16.
-
-    At the first forward in evaluation mode it rounds the block scales to bfloat16, and from then
-    on the layer passes no gradient, so an evaluation in mid-training would end the learning. Left
-    alone, scoring uses the very weights that training saw; it is also several times faster.
-    """
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
 
 
 def own_quantization(path: str) -> dict | None:

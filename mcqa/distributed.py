@@ -70,7 +70,7 @@ def together() -> Iterator[None]:
         return
     import torch
     import torch.distributed as dist
-    import torch.distributed.nn  # noqa: F401 (before the group: see above)
+    import torch.distributed.nn
 
     gpus = torch.cuda.device_count()
     if gpus:
