@@ -36,7 +36,7 @@ STEMS = ("Which of these is a fruit?", "Which one would you eat?", "What grows o
 
 
 def pytest_collection_finish():
-    """Take what the imports left out of garbage collection, which every training asks for."""
+    """Spare garbage collections what the imports made: 0.3 s each, and a training asks for two."""
     gc.collect()
     gc.freeze()
 
