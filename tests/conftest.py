@@ -3,6 +3,7 @@
 The libraries are imported inside the fixtures, so that tests which need no model start at once.
 """
 
+import gc
 import os
 import random
 
@@ -13,6 +14,8 @@ from mcqa.question import Question
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
+# Two workers share two cores, and on tiny matrices a second thread only waits for the first.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # Property tests: MCQA_HYPOTHESIS=slow tries 2,000 examples of each instead of 100.
 settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True)
@@ -30,6 +33,12 @@ SENTENCES = (
 FRUITS = ("apple", "pear", "plum", "cherry")
 TOOLS = ("hammer", "saw", "nail", "wrench", "old rusty saw")
 STEMS = ("Which of these is a fruit?", "Which one would you eat?", "What grows on a tree?")
+
+
+def pytest_collection_finish():
+    """Spare garbage collections what the imports made: 0.3 s each, and a training asks for two."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -73,10 +82,8 @@ def tiny_tokenizer():
 @pytest.fixture(scope="session")
 def tiny_config(tiny_tokenizer):
     """A Llama of two layers; 4-bit blocks need sizes that 64 divides."""
-    import torch
     from transformers import LlamaConfig
 
-    torch.set_num_threads(1)  # more of them only wait for each other on matrices of this size
     return LlamaConfig(
         vocab_size=len(tiny_tokenizer),
         hidden_size=64,

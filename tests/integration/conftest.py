@@ -16,17 +16,6 @@ from mcqa.cli import main
 FORMULATIONS = ("generative", "multiple-choice")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Tiny models gain nothing from a second thread, and lose time where cores are shared."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def root():
     """The project's folder, with its scripts, configs and docs."""
@@ -145,7 +134,7 @@ def start(root):
     """Start a launcher with arguments and return how it ended."""
 
     def run(*arguments):
-        environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"PYTHONPATH": str(root)}
         return subprocess.run(
             [sys.executable, "-m", *map(str, arguments)],
             env=environment,

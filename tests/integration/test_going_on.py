@@ -52,7 +52,7 @@ def killed(root):
     """Run a program with arguments in a process that kills itself."""
 
     def run(program, *arguments):
-        environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"PYTHONPATH": str(root)}
         ended = subprocess.run(
             [sys.executable, "-c", program, *map(str, arguments)],
             env=environment,
