@@ -14,8 +14,6 @@ import torch.nn.functional as F
 from bitsandbytes.nn import Linear4bit as BitsAndBytesLinear4bit
 from torch import Tensor
 
-SCALES_PER_BLOCK = 256  # of double quantization; bitsandbytes has no other
-
 
 class Linear4bit(BitsAndBytesLinear4bit):
     """A 4-bit layer of bitsandbytes on a CPU."""
@@ -29,10 +27,10 @@ class Linear4bit(BitsAndBytesLinear4bit):
         if learning or state is None or x.numel() == 0:
             return super().forward(x)
         kernels = torch.ops.bitsandbytes
-        scales = state.absmax
-        if state.nested:
+        scales, double = state.absmax, state.state2
+        if double is not None:
             scales = kernels.dequantize_blockwise.default(
-                scales, state.state2.absmax, state.state2.code, SCALES_PER_BLOCK, torch.float32
+                scales, double.absmax, double.code, double.blocksize, torch.float32
             )
             scales += state.offset
         dtype = self.compute_dtype or x.dtype

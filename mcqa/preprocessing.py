@@ -37,7 +37,7 @@ from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import EncodingError
 from mcqa.evaluation.predictions import Retrieved
 from mcqa.files import cache_folder, not_written, whole_folder
-from mcqa.processes import cores, run_forked
+from mcqa.forks import cores, run_forked
 from mcqa.prompts import Shots, Template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts

@@ -46,10 +46,10 @@ FLOORS = {
     "mcqa.evaluation": 1,
     "mcqa.retrieval": 1,
     "mcqa.question": 0,
-    "mcqa.allocation": 0,
     "mcqa.errors": 0,
     "mcqa.files": 0,
-    "mcqa.processes": 0,
+    "mcqa.forks": 0,
+    "mcqa.allocation": 0,
     "mcqa.quiet": 0,
 }
 LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations", "mcqa.report"}

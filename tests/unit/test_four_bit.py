@@ -6,7 +6,6 @@ import pytest
 import torch
 from bitsandbytes.nn import Linear4bit as Theirs
 
-import mcqa.quiet  # noqa: F401  before bitsandbytes is imported
 from mcqa.four_bit import Linear4bit, use_plain_layers
 
 

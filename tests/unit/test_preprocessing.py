@@ -9,9 +9,9 @@ from mcqa import preprocessing
 from mcqa.data.stored import StoredQuestions
 from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import EncodingError, RunError
+from mcqa.forks import run_forked
 from mcqa.formulations import generative
 from mcqa.preprocessing import encode_set
-from mcqa.processes import run_forked
 from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts

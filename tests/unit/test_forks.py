@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from mcqa.errors import EncodingError, RunError
-from mcqa.processes import run_forked
+from mcqa.forks import run_forked
 
 
 def test_each_call_is_made_in_a_process_of_its_own(tmp_path):
