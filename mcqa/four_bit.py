@@ -5,8 +5,7 @@ first forward pass: it rounds the block scales to bfloat16, and from then on the
 gradient, so an evaluation in mid-training would end the learning. It is also several times slower.
 
 Where no gradient is wanted this layer takes the steps of bitsandbytes' plain way itself, scales,
-weights, product, to the last bit: on small models the operators of Python around them cost as much
-as the steps.
+weights, product, to the last bit, without the operators of Python around them.
 """
 
 import torch
@@ -35,7 +34,7 @@ class Linear4bit(BitsAndBytesLinear4bit):
             scales += state.offset
         dtype = self.compute_dtype or x.dtype
         weight = kernels.dequantize_4bit.default(
-            self.weight, scales, state.blocksize, state.quant_type, state.shape, dtype
+            self.weight.data, scales, state.blocksize, state.quant_type, state.shape, dtype
         )
         bias = None if self.bias is None else self.bias.to(dtype)
         return F.linear(x.to(dtype), weight, bias).to(x.dtype)
