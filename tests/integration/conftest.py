@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -148,22 +147,15 @@ def start(root):
 
 
 @pytest.fixture(scope="session")
-def place():
-    """Return where processes can meet, as a launcher takes it: a free port of this machine."""
+def two(start):
+    """Start a program as two processes with arguments and return how it ended.
 
-    def find():
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return ["--master-addr", "127.0.0.1", "--master-port", free.getsockname()[1]]
-
-    return find
-
-
-@pytest.fixture(scope="session")
-def two(start, place):
-    """Start a program as two processes with arguments and return how it ended."""
+    The launcher finds a port itself: one looked for before it could be taken by then.
+    """
+    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"]
 
     def run(*arguments):
-        return start("torch.distributed.run", "--nproc-per-node", 2, *place(), *arguments)
+        flags = ["--nproc-per-node", 2, *meeting, "--local-addr", "127.0.0.1"]
+        return start("torch.distributed.run", *flags, *arguments)
 
     return run

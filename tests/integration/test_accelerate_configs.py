@@ -65,11 +65,10 @@ def test_deepspeed_trains_in_stage_3_and_offloads_both(path):
     assert launched.gradient_accumulation_steps is launched.gradient_clipping is None
 
 
-def test_ddp_runs(path, start, place, scoring, command, tmp_path):
+def test_ddp_runs(path, start, scoring, command, tmp_path):
     """Two processes on the CPU, as there may be no GPU here."""
-    _, port = place()[1::2]
     flags = ["score", *scoring, "--device", "cpu", "--limit", 10, "--output"]
-    settings = ["--config_file", path("ddp"), "--main_process_port", port]
+    settings = ["--config_file", path("ddp"), "--main_process_port", 0]
     ended = start("accelerate.commands.launch", *settings, "-m", "mcqa", *flags, tmp_path / "two")
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr.count("Scoring 10 questions") == 1
