@@ -43,15 +43,6 @@ class ModelSpec:
         return cls(text, scorer)
 
 
-def context_kind(spec: ModelSpec, asked: str | None, *, passages: bool) -> str:
-    """Return what a model's questions get to read, see `mcqa.loading.Found.context`.
-
-    Raises:
-        ModelError, ConfigError: the model or its scorer cannot be used, or passages are missing.
-    """
-    return look_up(spec.model, spec.scorer).context(asked, passages=passages)
-
-
 def evaluate(
     spec: ModelSpec,
     name: str,
@@ -89,8 +80,8 @@ def evaluate(
     """
     if spec.scorer != "generate":
         settings = {k: v for k, v in settings.items() if k not in ("parser", "fallback")}
-    passages = settings.get("index") is not None
-    if context_kind(spec, settings.get("context"), passages=passages) != "retrieved":
+    found, passages = look_up(spec.model, spec.scorer), settings.get("index") is not None
+    if found.context(settings.get("context"), passages=passages) != "retrieved":
         settings = {k: v for k, v in settings.items() if k not in ("index", "top_k")}
     asked = [*questions, *validation_questions]
     scorer = load_scorer(spec.model, spec.scorer, held_out=asked, **settings)

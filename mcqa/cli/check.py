@@ -7,14 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from mcqa.cli.common import (
-    format_option,
-    gather_reading,
-    print_json,
-    print_table,
-    reading_options,
-    say,
-)
+from mcqa.cli.common import format_option, print_json, print_table, say
+from mcqa.cli.inputs import reading_options
 from mcqa.report import numbers
 
 SUBJECTS = 10
@@ -33,21 +27,7 @@ SUBJECTS = 10
 )
 @format_option
 def command(
-    data,
-    split,
-    limit,
-    data_format,
-    label_base,
-    field,
-    unlabelled,
-    skip_invalid,
-    against,
-    against_split,
-    model,
-    template,
-    max_length,
-    output,
-    output_format,
+    data, reading, against, against_split, model, template, max_length, output, output_format
 ):
     """Check the questions of DATA: a file, a Hub data set, or 'bundled'.
 
@@ -68,14 +48,12 @@ def command(
         raise click.UsageError("--against-split needs --against.")
     report, rejected = check(
         data,
-        split=split,
-        limit=limit,
         against=against,
         against_split=against_split,
         encoder=load_encoder(model, template, max_length) if model else None,
-        **gather_reading(data_format, label_base, field, unlabelled, skip_invalid),
+        **reading.settings(),
     )
-    if skip_invalid:
+    if reading.skip_invalid:
         write_rejected(require_folder(output), rejected, announce=say)
     if output_format == "json":
         print_json(report)

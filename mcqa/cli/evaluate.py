@@ -8,23 +8,15 @@ import click
 from mcqa import distributed
 from mcqa.cli.common import (
     cluster_option,
-    data_options,
-    draw_shots,
-    draw_validation,
-    find_passages,
     format_option,
-    gather_reading,
-    load_data,
-    options,
     overwrite_option,
     print_evaluations,
     print_json,
     progress,
     report_details,
     say,
-    scoring_options,
-    validation_options,
 )
+from mcqa.cli.inputs import data_options, options, scoring_options, validation_options
 
 
 @click.command("evaluate")
@@ -49,31 +41,15 @@ from mcqa.cli.common import (
 def command(
     models,
     data,
-    split,
-    limit,
-    data_format,
-    label_base,
-    field,
-    unlabelled,
-    skip_invalid,
-    validation_data,
-    validation_split,
-    validation_limit,
-    cluster_by,
-    output,
-    overwrite,
-    output_format,
-    batch_size,
-    shots,
-    shots_data,
-    shots_split,
-    seed,
+    reading,
+    validation,
     scorer,
-    permutations,
+    examples,
     context,
-    index,
-    corpus,
-    top_k,
+    cluster_by,
+    permutations,
+    output,
+    output_format,
     **settings,
 ):
     """Score the questions of DATA with every MODEL and compare them, paired.
@@ -91,66 +67,31 @@ def command(
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic
     """
     from mcqa.app.clusters import clusters_of
-    from mcqa.app.evaluate import (
-        ModelSpec,
-        compare_evaluations,
-        context_kind,
-        distinct_names,
-        evaluate,
-        folder_name,
-    )
+    from mcqa.app.evaluate import ModelSpec, compare_evaluations
     from mcqa.app.orders import Plan
-    from mcqa.data import data_fingerprint
     from mcqa.files import require_folder
 
     folder = require_folder(output)
-    reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
-    questions, account = load_data(data, split, limit, reading, folder)
+    questions, account = reading.load(data, folder)
     clusters = clusters_of(questions, cluster_by, source=data)
-    held_out, held_out_note = draw_validation(
-        questions, data, reading, validation_data, validation_split, validation_limit
-    )
-    examples = draw_shots(shots, shots_data, shots_split, seed, reading)
-    plan = Plan.of(permutations, questions, seed) if permutations is not None else None
+    held_out, held_out_note = validation.load(data, questions, reading)
+    settings["shots"] = examples.load(reading)
+    plan = Plan.of(permutations, questions, examples.seed) if permutations is not None else None
     specs = [ModelSpec.parse(text, scorer) for text in models]
     # What is wrong with the last model shows before the first takes its time.
-    given = (index, corpus) != (None, None)
-    kinds = [context_kind(spec, context, passages=given) for spec in specs]
-    passages = find_passages(kinds, index, corpus, top_k, reading)
-    names = distinct_names(specs)
-    say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
-    if plan:
-        say(f"Each model is asked in {plan.kind} orders: {plan}")
-    evaluations = []
-    for spec, name in zip(specs, names, strict=True):
-        scorings = (plan.scorings if plan else len(questions)) + len(held_out)
-        with progress(scorings, name) as on_progress:
-            evaluations.append(
-                evaluate(
-                    spec,
-                    name,
-                    questions,
-                    folder if len(specs) == 1 else folder / folder_name(name),
-                    batch_size=batch_size,
-                    on_progress=on_progress,
-                    announce=say,
-                    overwrite=overwrite,
-                    plan=plan,
-                    validation_questions=held_out,
-                    validation_note=held_out_note,
-                    shots=examples,
-                    context=context,
-                    index=passages,
-                    top_k=top_k,
-                    **settings,
-                )
-            )
-        validation = evaluations[-1].validation
-        say(f"{name}: {'calibrated on ' if validation.predictions else ''}{validation.note}")
-    said = [data, f"{len(questions):,} questions", *account.remarks()]
+    settings |= context.settings([(spec.model, spec.scorer) for spec in specs], reading)
+    evaluations = _evaluate_each(
+        specs,
+        questions,
+        folder,
+        plan=plan,
+        validation_questions=held_out,
+        validation_note=held_out_note,
+        **settings,
+    )
     details = report_details(
         Models=", ".join(models),
-        Data=", ".join([*said, f"sha256 {data_fingerprint(data, split)[:16]}"]),
+        Data=reading.describe(data, questions, account),
         **_told_contexts(evaluations),
         **({"Validation": held_out_note} if held_out else {}),
     )
@@ -171,6 +112,35 @@ def command(
     else:
         print_evaluations(evaluations, comparisons)
     say(f"Results: {folder}   Page: {folder / 'report.html'}")
+
+
+def _evaluate_each(specs, questions, folder, *, plan, validation_questions, **settings) -> list:
+    """Return what each model answers, and say what is going on."""
+    from mcqa.app.evaluate import distinct_names, evaluate, folder_name
+
+    names = distinct_names(specs)
+    say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
+    if plan:
+        say(f"Each model is asked in {plan.kind} orders: {plan}")
+    scorings = (plan.scorings if plan else len(questions)) + len(validation_questions)
+    evaluations = []
+    for spec, name in zip(specs, names, strict=True):
+        with progress(scorings, name) as on_progress:
+            evaluation = evaluate(
+                spec,
+                name,
+                questions,
+                folder if len(specs) == 1 else folder / folder_name(name),
+                on_progress=on_progress,
+                announce=say,
+                plan=plan,
+                validation_questions=validation_questions,
+                **settings,
+            )
+        validation = evaluation.validation
+        say(f"{name}: {'calibrated on ' if validation.predictions else ''}{validation.note}")
+        evaluations.append(evaluation)
+    return evaluations
 
 
 def _told_contexts(evaluations) -> dict[str, str]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import format_option, gather_reading, print_json, reading_options, say
+from mcqa.cli.common import format_option, print_json, say
+from mcqa.cli.inputs import reading_options
 
 
 @click.command("index")
@@ -13,19 +14,7 @@ from mcqa.cli.common import format_option, gather_reading, print_json, reading_o
 @click.option("--output", required=True, metavar="DIR", help="Folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the index that is there.")
 @format_option
-def command(
-    corpus,
-    split,
-    limit,
-    data_format,
-    label_base,
-    field,
-    unlabelled,
-    skip_invalid,
-    output,
-    overwrite,
-    output_format,
-):
+def command(corpus, reading, output, overwrite, output_format):
     """Index the passages of CORPUS for --context retrieved.
 
     CORPUS is a file of passages (rows with a field `text` and, if you like, `id`; or a .txt file, a
@@ -41,12 +30,11 @@ def command(
 
     folder = Path(output)
     check_index_output(folder, overwrite=overwrite)
-    reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
-    index, read = index_corpus(corpus, split=split, limit=limit, **reading)
+    index, read = index_corpus(corpus, **reading.settings())
     for remark in read.remarks:
         say(f"{corpus}: {remark}")
     index.save(folder, overwrite=overwrite)
-    if skip_invalid:
+    if reading.skip_invalid:
         write_rejected(folder, read.rejected, announce=say)
     if output_format == "json":
         print_json({"folder": output, "passages": len(index), "checksum": index.checksum})

@@ -9,13 +9,7 @@ from rich.table import Table
 
 from mcqa.cli.common import (
     cluster_option,
-    data_options,
-    draw_shots,
-    find_passages,
     format_option,
-    gather_reading,
-    load_data,
-    options,
     overwrite_option,
     print_evaluations,
     print_json,
@@ -23,8 +17,8 @@ from mcqa.cli.common import (
     progress,
     report_details,
     say,
-    scoring_options,
 )
+from mcqa.cli.inputs import data_options, options, scoring_options
 from mcqa.report import numbers
 
 
@@ -41,28 +35,16 @@ from mcqa.report import numbers
 def command(
     run,
     data,
-    split,
-    limit,
-    data_format,
-    label_base,
-    field,
-    unlabelled,
-    skip_invalid,
+    reading,
+    scorer,
+    base_scorer,
+    examples,
+    context,
+    batch_size,
     cluster_by,
     output,
     overwrite,
     output_format,
-    batch_size,
-    shots,
-    shots_data,
-    shots_split,
-    seed,
-    scorer,
-    base_scorer,
-    context,
-    index,
-    corpus,
-    top_k,
     **settings,
 ):
     """Score DATA with RUN and with the base that it was tuned from, and compare them, paired.
@@ -76,30 +58,26 @@ def command(
     mcqa retention runs/medmcqa --data commonsenseqa_dev.jsonl --output runs/retention
     """
     from mcqa.app.clusters import clusters_of
-    from mcqa.app.evaluate import ModelSpec, context_kind
     from mcqa.app.retention import check_retention, pair_of
-    from mcqa.data import data_fingerprint
     from mcqa.files import require_folder
 
     folder = require_folder(output)
-    reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
-    questions, account = load_data(data, split, limit, reading, folder)
+    questions, account = reading.load(data, folder)
     clusters = clusters_of(questions, cluster_by, source=data)
-    settings["shots"] = draw_shots(shots, shots_data, shots_split, seed, reading)
-    kind = context_kind(ModelSpec(run, scorer), context, passages=(index, corpus) != (None, None))
-    settings["index"] = find_passages([kind], index, corpus, top_k, reading)
-    pair = pair_of(run, scorer, base_scorer, context=kind, top_k=top_k, **settings)
+    settings["shots"] = examples.load(reading)
+    settings |= context.settings([(run, scorer)], reading)
+    pair = pair_of(run, scorer, base_scorer, **settings)
     say(
         f"Scoring {len(questions):,} questions with the base {pair.base.model} "
         f"({pair.base.scorer}) and the run {run} ({pair.run.scorer})"
     )
-    said = [data, f"{len(questions):,} questions", *account.remarks()]
-    sha256 = data_fingerprint(data, split)[:16]
+    described = reading.describe(data, questions, account)
 
     def details(**more):
+        kind = pair.settings["context"]
         told = {"Context": kind} if kind != "data" else {}
         told |= {"Note": pair.note} if pair.note else {}
-        return report_details(**more, Data=", ".join([*said, f"sha256 {sha256}"]), **told)
+        return report_details(**more, Data=described, **told)
 
     with progress(2 * len(questions), Path(run).name) as on_progress:
         evaluations, result = check_retention(

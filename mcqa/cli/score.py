@@ -2,20 +2,8 @@
 
 import click
 
-from mcqa.cli.common import (
-    data_options,
-    draw_shots,
-    find_passages,
-    format_option,
-    gather_reading,
-    load_data,
-    options,
-    overwrite_option,
-    print_json,
-    progress,
-    say,
-    scoring_options,
-)
+from mcqa.cli.common import format_option, overwrite_option, print_json, progress, say
+from mcqa.cli.inputs import data_options, options, scoring_options
 from mcqa.report import numbers
 
 
@@ -28,25 +16,13 @@ from mcqa.report import numbers
 def command(
     model,
     data,
-    split,
-    limit,
-    data_format,
-    label_base,
-    field,
-    unlabelled,
-    skip_invalid,
+    reading,
+    examples,
+    context,
+    batch_size,
     output,
     overwrite,
     output_format,
-    batch_size,
-    shots,
-    shots_data,
-    shots_split,
-    seed,
-    context,
-    index,
-    corpus,
-    top_k,
     **settings,
 ):
     """Score the questions of DATA with MODEL and write one line per question.
@@ -61,23 +37,13 @@ def command(
     from mcqa.app.score import score
     from mcqa.evaluation.metrics import summarize
     from mcqa.files import require_file
-    from mcqa.loading import load_scorer, look_up
+    from mcqa.loading import load_scorer
 
     output = require_file(output)
-    reading = gather_reading(data_format, label_base, field, unlabelled, skip_invalid)
-    questions, account = load_data(data, split, limit, reading, output.parent)
-    examples = draw_shots(shots, shots_data, shots_split, seed, reading)
-    given = (index, corpus) != (None, None)
-    kind = look_up(model, settings["scorer"]).context(context, passages=given)
-    scorer = load_scorer(
-        model,
-        shots=examples,
-        context=context,
-        index=find_passages([kind], index, corpus, top_k, reading),
-        top_k=top_k,
-        held_out=questions,
-        **settings,
-    )
+    questions, account = reading.load(data, output.parent)
+    settings["shots"] = examples.load(reading)
+    settings |= context.settings([(model, settings["scorer"])], reading)
+    scorer = load_scorer(model, held_out=questions, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
     with progress(len(questions), model) as on_progress:
         predictions, seconds = score(
