@@ -10,11 +10,9 @@ what is in use; here it is told to give it back, so that what is measured is wha
 on a GPU too: what is allocated, not what is reserved.
 """
 
-import ctypes
 import functools
 import gc
 import multiprocessing
-import sys
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +23,7 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, TrainerCallback
 
+from mcqa.allocation import return_freed_memory
 from mcqa.errors import RunError
 from mcqa.footprint.plan import Plan, make_plan
 from mcqa.footprint.step import (
@@ -46,8 +45,6 @@ from mcqa.training.config import TrainingConfig
 from mcqa.training.schedules import recipe_callbacks
 from mcqa.training.trainer import RecipeTrainer
 
-GLIBC_MMAP_THRESHOLD = -3  # mallopt's number for it
-GIVEN_BACK = 65_536  # from so many bytes on
 TOY = {
     "vocab_size": 64,
     "hidden_size": 64,
@@ -88,9 +85,6 @@ def measure(formulation_name: str, config: TrainingConfig, shape: Shape, steps: 
 
 
 def _measure(formulation_name: str, config: TrainingConfig, shape: Shape, steps: int) -> dict:
-    mallopt = _c_function("mallopt")
-    if mallopt:
-        mallopt(GLIBC_MMAP_THRESHOLD, GIVEN_BACK)
     plan = make_plan(formulation_name, config, shape, _say_nothing)
     with tempfile.TemporaryDirectory() as folder, quiet_loading():
         _train(_toy_plan(plan, Path(folder)), Path(folder), steps=2)
@@ -205,12 +199,5 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
 def _settled(device: str) -> int | None:
     """Return the bytes in use, after what is free in the process went back to the system."""
     gc.collect()
-    trim = _c_function("malloc_trim")
-    if trim:
-        trim(0)
+    return_freed_memory()
     return in_use(device)
-
-
-def _c_function(name: str):
-    """Return a function of the C library, None where it lacks it."""
-    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
