@@ -2,8 +2,8 @@
 
 glibc hands freed memory back to the system once twice the largest block is free, and the next
 operator's memory is fresh pages again, each zeroed when first touched. From a few MB a tensor on
-this can be a third of a forward pass on a CPU. The process's peak is what it would be; only what is
-free between two peaks is held, up to `HELD`.
+this can be a third of a forward pass on a CPU. The process's peak moves by little; what is free
+between two peaks is held, up to `HELD`, so a measurement asks for it back first.
 
 Source: mallopt(3), M_TRIM_THRESHOLD and M_MMAP_THRESHOLD. Other allocators are left alone.
 """
@@ -27,6 +27,11 @@ def return_freed_memory() -> None:
     """Give back what is free now, and from now on what is freed, so that what is held is in use."""
     _call("mallopt", MMAP_THRESHOLD, GIVEN_BACK)
     _call("mallopt", TRIM_THRESHOLD, GIVEN_BACK)
+    trim()
+
+
+def trim() -> None:
+    """Give back what is free now."""
     _call("malloc_trim", 0)
 
 

@@ -11,6 +11,8 @@ elsewhere, and where a container forbids it, the peak is not known.
 import gc
 from pathlib import Path
 
+from mcqa.allocation import trim
+
 PROCESS = Path("/proc/self")
 
 
@@ -27,6 +29,7 @@ class PeakMemory:
     def __init__(self, device: str):
         self.device = device
         gc.collect()
+        trim()
         self.start = _reset(device)
 
     @property

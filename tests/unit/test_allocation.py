@@ -6,15 +6,16 @@ import sys
 
 import pytest
 
-PROGRAM = """
-import ctypes, resource, sys
+USE = """
+import ctypes
 from mcqa.allocation import keep_freed_memory, return_freed_memory
+from mcqa.memory import PeakMemory, in_use
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
-SIZE, COUNT = 4 * 2**20, 8
+SIZE, COUNT = 4 * 2**20, 16
 
 def use():
     blocks = [libc.malloc(SIZE) for _ in range(COUNT)]
@@ -22,6 +23,9 @@ def use():
         libc.memset(block, 1, SIZE)
     for block in blocks:
         libc.free(block)
+"""
+FRESH = """
+import resource
 
 def fresh():
     use()
@@ -38,11 +42,32 @@ print(first, kept, fresh())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+KEPT = """
+keep_freed_memory()
+before = in_use("cpu")
+use()
+held = in_use("cpu") - before
+PeakMemory("cpu")
+print(held / (SIZE * COUNT), (in_use("cpu") - before) / (SIZE * COUNT))
+"""
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+
+
+def _run(program):
+    """Return the numbers that a process of its own prints."""
+    command = [sys.executable, "-c", USE + program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return map(float, done.stdout.split())
+
+
 def test_freed_memory_is_used_again_or_given_back():
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
-    )
-    before, kept, returned = map(float, done.stdout.split())
+    before, kept, returned = _run(FRESH)
     assert min(before, returned) > 0.5
     assert kept < 0.05
+
+
+def test_a_peak_is_not_that_of_what_earlier_work_freed():
+    held, left = _run(KEPT)
+    assert held > 0.9
+    assert left < 0.05
