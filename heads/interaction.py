@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .alignment import aligned
+
 ATTENTION_HEADS = 4
 WIDTH = 256
 
@@ -30,10 +32,10 @@ class OptionInteraction(nn.Module):
     def forward(self, vectors_BOD: Tensor, option_mask_BO: Tensor) -> Tensor:
         """Return (B, O, D) vectors that have seen their rivals; absent options are not seen."""
         n_questions, n_options, size = vectors_BOD.shape
-        projected = F.linear(F.layer_norm(vectors_BOD, (size,)), self.into)
+        projected = F.linear(F.layer_norm(vectors_BOD, (size,)), aligned(self.into))
         split = projected.view(n_questions, n_options, 3, ATTENTION_HEADS, -1)
         query, key, value = split.permute(2, 0, 3, 1, 4)
         absent = torch.zeros_like(option_mask_BO, dtype=vectors_BOD.dtype)
         absent = absent.masked_fill(~option_mask_BO, torch.finfo(vectors_BOD.dtype).min)
         seen = F.scaled_dot_product_attention(query, key, value, absent[:, None, None])
-        return vectors_BOD + F.linear(seen.transpose(1, 2).flatten(2), self.back)
+        return vectors_BOD + F.linear(seen.transpose(1, 2).flatten(2), aligned(self.back))

@@ -3,10 +3,12 @@
 It is one module, so that it is trained, saved and loaded as one. It stays float32 whatever the
 decoder is, and its weights are plain parameters and not `nn.Linear`, which quantizers replace and
 LoRA wraps: so no list of exceptions has to name it, also in checkpoints quantized by others.
+
+Scores are sums of elementwise products and not a matrix-vector product, whose rounding depends on
+where the weight lies in memory and on how many options there are (`heads.alignment`).
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .branching import BranchedBatch
@@ -38,7 +40,7 @@ class OptionHead(nn.Module):
             vectors_BOD = self._pool(hidden_ND, batch.option_spans, batch.fork).float()
             if self.interaction is not None:
                 vectors_BOD = self.interaction(vectors_BOD, batch.option_mask)
-            scores_BO = F.linear(vectors_BOD, self.weight).squeeze(-1)
+            scores_BO = (vectors_BOD * self.weight).sum(-1)
         return scores_BO.masked_fill(~batch.option_mask, float("-inf"))
 
     def _pool(self, hidden_ND: Tensor, option_spans: Tensor, fork: Tensor) -> Tensor:

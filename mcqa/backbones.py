@@ -195,6 +195,8 @@ def load_weights(
         ConfigError: an unknown quantization or dtype.
         ModelError: nothing can be loaded from `path`, or its weights lack a tensor.
     """
+    from heads.alignment import align
+
     if quantization not in QUANTIZATIONS:
         raise ConfigError(
             f"quantization {quantization!r}: must be one of {', '.join(QUANTIZATIONS)}."
@@ -219,7 +221,7 @@ def load_weights(
     if not sharding:
         if device == "cpu" and getattr(model, "hf_quantizer", None) is not None:
             _leave_file(model)
-        suit_device(model, device)
+        suit_device(align(model), device)
     return model.requires_grad_(False).eval()
 
 

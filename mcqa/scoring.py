@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+from heads.alignment import align
 from mcqa import distributed
 from mcqa.encoding import EncodedQuestion, Encoder
 from mcqa.errors import ConfigError, ModelError, RunError
@@ -55,7 +56,7 @@ class Scorer:
         base=None,
         **settings,
     ):
-        self.model = model
+        self.model = align(model)
         self.tokenizer = tokenizer
         self.encoder = encoder
         self.name = name

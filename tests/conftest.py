@@ -15,7 +15,7 @@ from mcqa.question import Question
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 # Two workers share two cores, and on tiny matrices a second thread only waits for the first.
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Property tests: MCQA_HYPOTHESIS=slow tries 2,000 examples of each instead of 100.
 settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from heads.alignment import aligned
 from heads.encoder import EncoderForMultipleChoice, head_modules
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from mcqa.errors import ConfigError
@@ -242,4 +243,4 @@ def load_tensors(model, tensors: dict[str, Tensor]) -> None:
             raise ValueError(
                 f"{name} has shape {tuple(tensors[name].shape)}, must be {tuple(parameter.shape)}."
             )
-        parameter.data = tensors[name].to(parameter.device, parameter.dtype)
+        parameter.data = aligned(tensors[name].to(parameter.device, parameter.dtype))

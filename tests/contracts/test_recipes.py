@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from encoders import save
+from moved import move
 
+from heads.alignment import is_aligned
 from heads.branching import pack, pack_rows
 from heads.likelihood import option_log_likelihoods
 from mcqa.app.merge import merge_run
@@ -106,6 +108,7 @@ def test_what_the_recipe_names_moved_and_nothing_else(run):
         assert any(bool(parameter.any()) for parameter in heads)
 
 
+@pytest.mark.bits
 def test_a_loaded_run_scores_bit_for_bit_as_the_model_in_memory(run, tiny_questions):
     model = scoring_model(run.model.eval())
     name = run.formulation.default_scorer(None)
@@ -117,6 +120,29 @@ def test_a_loaded_run_scores_bit_for_bit_as_the_model_in_memory(run, tiny_questi
     assert other.score_many(tiny_questions) != expected
 
 
+def scorer_like(scorer, model, formulation):
+    return Scorer(model, scorer.tokenizer, scorer.encoder, scorer.name, formulation)
+
+
+def check_places(scorer, formulation, questions):
+    """Ask a loaded run's scorer for the same scores, its weights elsewhere in memory."""
+    expected = [scorer.score(question) for question in questions]
+    together = scorer.score_many(questions)
+    for offset in (4, 8, 12):
+        moved = move(scorer.model, offset)
+        assert not all(map(is_aligned, moved.parameters()))
+        other = scorer_like(scorer, moved, formulation)
+        assert all(map(is_aligned, other.model.parameters()))
+        assert [other.score(question) for question in questions] == expected
+        assert other.score_many(questions) == together
+
+
+@pytest.mark.bits
+def test_no_bit_depends_on_where_weights_lie(run, tiny_questions):
+    check_places(load_scorer(run.folder, device="cpu"), run.formulation, tiny_questions[:6])
+
+
+@pytest.mark.bits
 def test_a_second_one_beside_it_changes_no_bit_of_the_base(run, tiny_questions):
     first = load_scorer(run.folder, device="cpu")
     expected = first.score_many(tiny_questions)
@@ -209,6 +235,7 @@ def test_a_run_of_before_recipes_had_names_still_loads(run, tiny_questions):
 
 
 # LoRA itself is in test_trained_runs.
+@pytest.mark.bits
 @pytest.mark.parametrize(
     "recipe", sorted(RECIPES.keys() - {"lora", "rslora", "qlora", "lora-int8", "loftq"})
 )
@@ -301,6 +328,7 @@ class TestOnTheWay:
         assert right == pytest.approx(run.record["best_validation_value"], abs=1 / 36 + 1e-9)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("recipe", ["full", "bitfit", "layernorm", "ia3", "adalora", "relora"])
 def test_an_encoder_trains_by_a_recipe(recipe, tiny_training, tiny_questions, tmp_path):
     run = tiny_training(
@@ -313,6 +341,7 @@ def test_an_encoder_trains_by_a_recipe(recipe, tiny_training, tiny_questions, tm
     )
     scorer = load_scorer(run.folder, device="cpu")
     results = scorer.score_many(tiny_questions)
+    check_places(scorer, run.formulation, tiny_questions[:6])
     scorer.model = scoring_model(run.model.eval())
     assert scorer.score_many(tiny_questions) == results
 

@@ -59,6 +59,7 @@ def test_every_adapted_layer_and_the_head_moved(trained):
     assert all(moved)
 
 
+@pytest.mark.bits
 def test_a_loaded_run_scores_bit_for_bit_as_the_model_in_memory(trained, reloaded, tiny_questions):
     model = trained.model.eval().get_base_model()
     name = trained.formulation.default_scorer(None)

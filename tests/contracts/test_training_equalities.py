@@ -26,6 +26,7 @@ def head_only(tiny_training):
     return tiny_training("multiple_choice", **FEW)
 
 
+@pytest.mark.bits
 def test_a_seed_repeats_a_run_bit_for_bit(reference, formulation_name, tiny_training):
     again = tiny_training(formulation_name, **FEW)
     assert again.losses == reference.losses

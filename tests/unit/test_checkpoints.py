@@ -71,6 +71,7 @@ def save(tiny_model_folder, tiny_tokenizer, tmp_path):
     return write
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("quantization", ["nf4", "int8", "none"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_model_scores_bit_for_bit_as_before(name, quantization, trained, save, backbone):

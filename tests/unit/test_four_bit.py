@@ -35,6 +35,7 @@ def _plain(layer):
     return model[0]
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("compute", [torch.bfloat16, None])
 @pytest.mark.parametrize("bias", [False, True])
@@ -48,6 +49,18 @@ def test_the_product_is_that_of_bitsandbytes(theirs, double, bias, compute, dtyp
     assert torch.equal(ours, expected)
 
 
+@pytest.mark.bits
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_what_the_processor_can_changes_no_bit(theirs, has_bf16):
+    layer = theirs()
+    x = torch.randn(7, 128, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        expected = layer(x)
+        layer.support_avx512bf16_for_cpu = has_bf16  # as bitsandbytes finds it on the processor
+        assert torch.equal(_plain(layer)(x), expected)
+
+
+@pytest.mark.bits
 def test_the_gradient_is_that_of_bitsandbytes_also_after_scoring(theirs):
     layer = theirs()
     plain = _plain(layer)
@@ -65,6 +78,7 @@ def test_the_gradient_is_that_of_bitsandbytes_also_after_scoring(theirs):
     assert gradients[0].abs().sum() > 0
 
 
+@pytest.mark.bits
 def test_weights_and_scales_stay_as_they_are(theirs):
     layer = theirs()
     plain = _plain(layer)

@@ -218,6 +218,7 @@ def test_a_batch_size_changes_no_answer(load, name):
             assert one.scores == pytest.approx(other.scores, rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("name", ["text", "pmi", "constrained"])
 def test_the_order_of_options_that_are_not_listed_changes_no_bit(tiny_model_folder, name):
     scorer = load_scorer(str(tiny_model_folder), name, dtype="bfloat16", device="cpu")

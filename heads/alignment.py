@@ -1,0 +1,37 @@
+"""Put tensors where float32 matrix products round alike.
+
+A float32 product with few rows or columns (fewer than 4 or 16 on the CPUs tried) picks its
+instructions by where its operands start, and so rounds by it: Intel's MKL promises equal bits for
+operands that start at multiples of 64 bytes only, on whatever processor it runs. Memory of torch
+does; a tensor out of a safetensors file starts at any multiple of its element. So a run scored
+differently in memory and loaded. Products of bfloat16 and float16 do not depend on it, nor do
+sums and elementwise products.
+
+Source: oneMKL developer guide, "Obtaining numerically reproducible results".
+"""
+
+import torch
+from torch import Tensor, nn
+
+ALIGNMENT = 64  # bytes
+
+
+def is_aligned(tensor: Tensor) -> bool:
+    """Say whether a product of this tensor rounds as it would anywhere else."""
+    if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+        return True
+    if type(tensor) not in (Tensor, nn.Parameter):  # fake or sharded: no memory of its own
+        return True
+    return tensor.data_ptr() % ALIGNMENT == 0
+
+
+def aligned(tensor: Tensor) -> Tensor:
+    """Return the tensor, or a copy where it does not start at a multiple of 64 bytes."""
+    return tensor if is_aligned(tensor) else tensor.clone()
+
+
+def align(model: nn.Module) -> nn.Module:
+    """Give every parameter and buffer of a model that is not aligned memory of its own."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = aligned(tensor.data)
+    return model
