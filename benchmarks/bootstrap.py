@@ -9,8 +9,6 @@ Brier. With `--all` also those that are not (calibration errors, AUROC, AURC, ma
 
 import argparse
 import json
-import os
-import platform
 import resource
 import time
 
@@ -21,6 +19,7 @@ from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.measures import METRICS, metric_interval
 from mcqa.evaluation.paired import bootstrap_differences, mean_differences
 from mcqa.evaluation.resampling import bootstrap, means
+from mcqa.hardware import describe_hardware
 
 
 def synthetic_runs(n: int, options: int = 4, seed: int = 0) -> tuple[Answers, Answers]:
@@ -61,8 +60,7 @@ def main() -> None:
         "seconds": round(seconds, 2),
         "peak_megabytes": round(_peak_megabytes()),
         "peak_megabytes_before": round(before),
-        "cpus": len(os.sched_getaffinity(0)),
-        "machine": platform.processor() or platform.machine(),
+        "hardware": describe_hardware(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "ci95": {

@@ -18,7 +18,6 @@ dequantization are not counted as work, so it is a lower bound.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -273,8 +272,9 @@ def report(quantization: str, phase: str, turns: list[dict[str, dict]]) -> None:
 def hardware() -> str:
     import torch
 
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    from mcqa.hardware import describe_hardware
+
+    return f"{describe_hardware()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 if __name__ == "__main__":

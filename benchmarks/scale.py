@@ -18,7 +18,6 @@ little. Exit code 1 where a target of the arguments is missed.
 import argparse
 import json
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -168,11 +167,12 @@ def main() -> None:
         return
 
     from mcqa.backbones import resolve_model
+    from mcqa.hardware import describe_hardware
 
     model = str(resolve_model(arguments.model).path)
     results = [measure(rows, arguments, model) for rows in (arguments.rows // 2, arguments.rows)]
     columns = [f"{result['rows']:,} rows" for result, _ in results]
-    print(f"{os.cpu_count()} cores ({platform.machine()}), {results[1][0]['tokens']:,} tokens")
+    print(f"{describe_hardware()}, {results[1][0]['tokens']:,} tokens")
     print(f"| questions/s | {' | '.join(columns)} |\n|---|---|---|")
     for stage in results[0][0]["seconds"]:
         rates = (f"{r['rows'] / r['seconds'][stage]:,.0f}" for r, _ in results)

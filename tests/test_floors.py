@@ -31,6 +31,7 @@ FLOORS = {
     "mcqa.checkpoints": 4,
     "mcqa.merging": 4,
     "mcqa.memory": 4,
+    "mcqa.hardware": 4,
     "mcqa.sharing": 4,
     "mcqa.distributed": 4,
     "mcqa.recipes": 4,

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import platform
 import sys
 from importlib.metadata import version
 
@@ -14,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mcqa.hardware import describe_hardware
 from mcqa.report import numbers
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -120,15 +119,10 @@ def print_pair(comparison) -> None:
 
 def report_details(**more: str) -> dict[str, str]:
     """Return what the numbers of a report depend on: the command, versions, hardware."""
-    import torch
-
-    hardware = f"{os.cpu_count()} CPU cores ({platform.machine()})"
-    if torch.cuda.is_available():
-        hardware += f", {torch.cuda.get_device_name()}"
     packages = ("mcqa", "torch", "transformers", "peft", "bitsandbytes")
     return {
         **more,
-        "Hardware": hardware,
+        "Hardware": describe_hardware(),
         "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
         "Command": " ".join(["mcqa", *sys.argv[1:]]),
     }
