@@ -13,7 +13,7 @@ from bundled_tables import FOLDER, KINDS, TABLES, asked, columns, rivals, row_of
 from mcqa.data.bundled import SPLITS, bundled_questions
 from mcqa.errors import DataError
 
-CONTENT = "84c32690a224f22c2a4c751fe86eaaf1d38b823e6e37cdacc8d9e6d26c6e80dd"
+CONTENT = "712fd0fe9d14bb307d5c0a706316123f717143283029bd15365c55c5015a1c9e"
 MEDICAL = {
     "Anatomy",
     "Biochemistry",
