@@ -3,8 +3,8 @@
 The facts are in tables and the phrasings in `kinds.yaml`; this module turns them into questions.
 Facts are split, not questions, and the wrong options of a question are facts of the same kind
 from its own side of the split. Otherwise a held-out answer would be seen in training, and only
-ever as a wrong one. All choices are made by hashing, so every machine and Python gives the same
-questions.
+ever as a wrong one. Those that look like the right one come first, or its form would give it away.
+All choices are made by hashing, so every machine and Python gives the same questions.
 """
 
 import hashlib
@@ -74,15 +74,42 @@ def fact_of(id: str) -> str:
 
 
 def _drafts(kind: Kind, split: str) -> Iterator[_Draft]:
-    facts = sorted(kind.facts, key=lambda fact: _hash("split", fact.id))
-    validation, test = (round(share * len(facts)) for share in _SHARES.values())
-    held_out, train = facts[: validation + test], facts[validation + test :]
-    parts = {"train": train, "validation": held_out[:validation], "test": held_out[validation:]}
-    pool = train if split == "train" else held_out
+    parts = _parts(kind)
+    pool = parts["train"] if split == "train" else [*parts["validation"], *parts["test"]]
     for fact, count in zip(parts[split], itertools.cycle(_PHRASINGS_PER_FACT), strict=False):
-        phrasings = _shuffled(kind.phrasings, f"phrasings/{fact.id}")
+        phrasings = [
+            phrasing
+            for phrasing in _shuffled(kind.phrasings, f"phrasings/{fact.id}")
+            if split == "train" or _is_asked_only_in(parts[split], kind, phrasing, fact)
+        ]
         for phrasing in phrasings[:count]:
             yield _Draft(kind, phrasing, fact, pool)
+
+
+def _parts(kind: Kind) -> dict[str, list[Fact]]:
+    """Split the facts of a kind: whole groups are held out, and no fact of two tables is."""
+    facts = sorted(kind.facts, key=lambda fact: _hash("split", fact.id))
+    groups: dict[str, list[Fact]] = {}
+    for fact in facts:
+        groups.setdefault(fact.group, []).append(fact)
+    validation, test = (round(share * len(facts)) for share in _SHARES.values())
+    chosen: list[Fact] = []
+    for _, group in sorted(groups.items(), key=lambda item: _hash("split", item[0])):
+        fits = len(chosen) + len(group) <= validation + test
+        if fits and not any(fact.elsewhere for fact in group):
+            chosen += group
+    held_out = [fact for fact in facts if fact in chosen]
+    return {
+        "train": [fact for fact in facts if fact not in chosen],
+        "validation": held_out[:validation],
+        "test": held_out[validation:],
+    }
+
+
+def _is_asked_only_in(part: list[Fact], kind: Kind, phrasing: Phrasing, fact: Fact) -> bool:
+    """Return whether no fact outside a part gives the same stem; its answer would differ."""
+    stem = phrasing.ask(fact)
+    return all(other in part for other in kind.facts if phrasing.ask(other) == stem)
 
 
 def _question(draft: _Draft, size: int, label: int) -> Question:
@@ -90,8 +117,11 @@ def _question(draft: _Draft, size: int, label: int) -> Question:
     right = right_answers(draft.kind, draft.phrasing, draft.fact)
     values = {normalise(fact.values[asks]): fact.values[asks] for fact in draft.pool}
     wrong = [value for name, value in sorted(values.items()) if name not in right]
-    options = _shuffled(wrong, f"options/{draft.id}")[: size - 1]
-    assert len(options) == size - 1, f"{draft.id}: its table has too few held-out answers"
+    alike = {fact.values[asks] for fact in draft.pool if fact.group == draft.fact.group}
+    wrong = _shuffled(wrong, f"options/{draft.id}")
+    chosen = sorted(wrong, key=lambda value: value not in alike)[: size - 1]
+    assert len(chosen) == size - 1, f"{draft.id}: its table has too few held-out answers"
+    options = [value for value in wrong if value in chosen]
     options.insert(label, draft.fact.values[asks])
     return Question(
         id=draft.id,

@@ -13,6 +13,7 @@ from string import Formatter
 
 import yaml
 
+GROUP = "group"
 RIVALS = "rivals"
 
 
@@ -22,13 +23,17 @@ class Fact:
 
     Args:
         id: kind and slug of the key, `capitals/france`.
-        values: the text of each column, without the column of rivals.
+        values: the text of each column that is asked for or shown.
+        group: what the facts share whose answers look alike; a fact of no group has its own.
         rivals: values of other rows that would be right for this row too, normalised.
+        elsewhere: whether another table holds the same fact.
     """
 
     id: str
     values: dict[str, str]
+    group: str
     rivals: frozenset[str]
+    elsewhere: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +73,8 @@ class Kind:
 
 def load_kinds() -> list[Kind]:
     """Read all kinds of fact, in the order of `kinds.yaml`."""
-    folder = resources.files(__package__)
-    entries = yaml.safe_load(folder.joinpath("kinds.yaml").read_text(encoding="utf-8"))
+    entries = yaml.safe_load(_text("kinds.yaml"))
+    elsewhere = {id for ids in yaml.safe_load(_text("same_facts.yaml")) for id in ids}
     return [
         Kind(
             name=name,
@@ -78,7 +83,7 @@ def load_kinds() -> list[Kind]:
                 Phrasing(number=number, **phrasing)
                 for number, phrasing in enumerate(entry["phrasings"], 1)
             ),
-            facts=_read_facts(name, folder.joinpath(f"{name}.tsv").read_text(encoding="utf-8")),
+            facts=_read_facts(name, elsewhere),
         )
         for name, entry in entries.items()
     ]
@@ -111,19 +116,27 @@ def _names(fact: Fact, other: Fact) -> bool:
     return any(normalise(value) in fact.rivals for value in other.values.values())
 
 
-def _read_facts(kind: str, text: str) -> tuple[Fact, ...]:
-    rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return tuple(_fact(kind, row) for row in rows)
+def _read_facts(kind: str, elsewhere: set[str]) -> tuple[Fact, ...]:
+    lines = _text(f"{kind}.tsv").splitlines()
+    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return tuple(_fact(kind, row, elsewhere) for row in rows)
 
 
-def _fact(kind: str, row: dict[str, str]) -> Fact:
+def _fact(kind: str, row: dict[str, str], elsewhere: set[str]) -> Fact:
     rivals = (row.pop(RIVALS, None) or "").split(";")
-    key = next(iter(row.values()))
+    group = row.pop(GROUP, None)
+    id = f"{kind}/{_slug(next(iter(row.values())))}"
     return Fact(
-        id=f"{kind}/{_slug(key)}",
+        id=id,
         values=row,
+        group=f"{kind}, {group}" if group else id,
         rivals=frozenset(normalise(rival) for rival in rivals if rival.strip()),
+        elsewhere=id in elsewhere,
     )
+
+
+def _text(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _slug(text: str) -> str:

@@ -3,20 +3,17 @@
 What is right is worked out here from the files alone, not with the code that makes the questions.
 """
 
-import csv
 import hashlib
 import json
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
-import yaml
+from bundled_tables import FOLDER, KINDS, TABLES, asked, columns, rivals, row_of
 
-import mcqa.data.bundled
 from mcqa.data.bundled import SPLITS, bundled_questions
 from mcqa.errors import DataError
 
-CONTENT = "9a51c9718b560e77596ada18a93d7c99acc3855feef650837981c9c9cbdb65df"
+CONTENT = "712fd0fe9d14bb307d5c0a706316123f717143283029bd15365c55c5015a1c9e"
 MEDICAL = {
     "Anatomy",
     "Biochemistry",
@@ -27,40 +24,9 @@ MEDICAL = {
     "Physiology",
 }
 
-FOLDER = Path(mcqa.data.bundled.__file__).parent
-KINDS = yaml.safe_load((FOLDER / "kinds.yaml").read_text(encoding="utf-8"))
-
-
-def _table(kind):
-    lines = (FOLDER / f"{kind}.tsv").read_text(encoding="utf-8").splitlines()
-    return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-TABLES = {kind: _table(kind) for kind in KINDS}
-
-
-def _columns(row):
-    return {name: value for name, value in row.items() if name != "rivals"}
-
-
-def _rivals(row):
-    return {rival.strip() for rival in (row.get("rivals") or "").split(";")} - {""}
-
 
 def _fact(question):
     return question.id.rsplit("/", 1)[0]
-
-
-def _asked(question):
-    """Return the kind, the asked column, and the rows whose stem reads like the question's."""
-    kind, _, number = question.id.split("/")
-    phrasing = KINDS[kind]["phrasings"][int(number) - 1]
-    rows = [
-        row
-        for row in TABLES[kind]
-        if phrasing["stem"].format(**row).casefold() == question.stem.casefold()
-    ]
-    return kind, phrasing["asks"], rows
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +70,7 @@ def test_the_splits_share_no_pair_of_key_and_answer(splits):
     seen = defaultdict(set)
     for split in SPLITS:
         for question in splits[split]:
-            _, asks, rows = _asked(question)
-            (row,) = [row for row in rows if row[asks] == question.answer]
-            pair = frozenset(value.casefold() for value in _columns(row).values())
+            pair = frozenset(value.casefold() for value in columns(row_of(question)).values())
             seen[pair].add(split)
     assert [pair for pair, where in seen.items() if len(where) > 1] == []
 
@@ -115,9 +79,9 @@ def test_options_come_from_the_own_side_of_the_split(splits):
     def texts(names):
         found = defaultdict(set)
         for question in (question for name in names for question in splits[name]):
-            kind, asks, rows = _asked(question)
+            kind, asks, rows = asked(question)
             for row in (row for row in rows if row[asks] == question.answer):
-                found[kind].update(_columns(row).values())
+                found[kind].update(columns(row).values())
         return found
 
     for side in (["train"], ["validation", "test"]):
@@ -150,7 +114,7 @@ def test_options_differ_in_more_than_case(questions):
 
 def test_exactly_one_option_is_right(questions):
     for question in questions:
-        kind, asks, rows = _asked(question)
+        kind, asks, rows = asked(question)
         right = {row[asks] for row in rows}
         assert question.answer in right, question
         assert len(right & set(question.options)) == 1, question
@@ -159,15 +123,15 @@ def test_exactly_one_option_is_right(questions):
 
 def test_no_option_is_a_rival_of_the_fact(questions):
     for question in questions:
-        kind, asks, rows = _asked(question)
-        (fact,) = [row for row in rows if row[asks] == question.answer]
-        own = set(_columns(fact).values())
-        rivals = [
+        kind, asks, _ = asked(question)
+        fact = row_of(question)
+        own = set(columns(fact).values())
+        also_right = [
             row[asks]
             for row in TABLES[kind]
-            if _rivals(fact) & set(_columns(row).values()) or _rivals(row) & own
+            if rivals(fact) & set(columns(row).values()) or rivals(row) & own
         ]
-        assert not set(rivals) & set(question.options) - {question.answer}, question
+        assert not set(also_right) & set(question.options) - {question.answer}, question
 
 
 def test_labels_are_balanced_for_each_number_of_options(splits):
@@ -198,7 +162,7 @@ def test_a_table_is_filled_and_has_no_key_twice(kind):
     assert len({row[key].casefold() for row in rows}) == len(rows)
     for row in rows:
         assert None not in row, f"{row[key]}: more cells than the header"
-        for value in _columns(row).values():
+        for value in columns(row).values():
             assert value, row
             assert value == " ".join(value.split()), row
 
@@ -207,15 +171,15 @@ def test_a_table_is_filled_and_has_no_key_twice(kind):
 def test_rivals_are_values_of_other_rows(kind):
     for row in TABLES[kind]:
         others = {value for other in TABLES[kind] if other is not row for value in other.values()}
-        assert _rivals(row) <= others, row
-        assert not _rivals(row) & set(_columns(row).values()), row
+        assert rivals(row) <= others, row
+        assert not rivals(row) & set(columns(row).values()), row
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_is_asked_in_both_directions(kind):
     phrasings = KINDS[kind]["phrasings"]
     assert 2 <= len(phrasings) <= 4
-    assert {phrasing["asks"] for phrasing in phrasings} == set(_columns(TABLES[kind][0]))
+    assert {phrasing["asks"] for phrasing in phrasings} == set(columns(TABLES[kind][0]))
     for phrasing in phrasings:
         assert "{" + phrasing["asks"] + "}" not in phrasing["stem"]
 
