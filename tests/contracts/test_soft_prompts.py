@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from architectures import CONFIGS
 from peft import PeftConfig, PeftModel, PeftModelForCausalLM, PeftModelForFeatureExtraction
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
@@ -58,6 +59,31 @@ def test_scores_are_those_of_plain_peft(run, tiny_questions):
     questions = tiny_questions[:8]
     for question, result in zip(questions, scorer.score_many(questions), strict=True):
         expected = reference_scores(run, run.encoder.encode([question])[0])
+        assert result.scores == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", ["mistral-window", "gemma3-window"])
+def test_completions_train_where_attention_has_a_window(
+    architecture, kind, tiny_training, tiny_tokenizer, tiny_questions, tmp_path
+):
+    config = CONFIGS[architecture]()
+    config.eos_token_id = tiny_tokenizer.eos_token_id
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    run = tiny_training(
+        "generative",
+        model=str(tmp_path),
+        recipe=kind,
+        virtual_tokens=5,
+        learning_rate=1e-2 if kind == "p-tuning" else 0.1,
+        max_steps=3,
+    )
+    assert run.losses[-1] < run.losses[0]
+    questions = tiny_questions[:4]
+    results = load_scorer(run.folder, device="cpu").score_many(questions)
+    for encoded, result in zip(run.encoder.encode(questions), results, strict=True):
+        expected = reference_scores(run, encoded)
         assert result.scores == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
