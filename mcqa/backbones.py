@@ -292,12 +292,14 @@ def quantization_config(quantization: str, dtype, **storage):
     )
 
 
-def context_length(model) -> int:
-    """Return how many tokens the model's positions reach.
+def context_length(model, written: int = 0) -> int:
+    """Return how many tokens the model's positions reach, without those that come behind.
 
     RoBERTa and its like count from behind the padding token's id: 514 positions are 512 tokens.
     """
     positions = getattr(model.config, "max_position_embeddings", None) or 2048
+    if not model.config.is_encoder_decoder:  # which writes in another place than it reads in
+        positions -= written
     for name, module in model.named_modules():
         if name.endswith(".position_embeddings"):
             padding = getattr(module, "padding_idx", None)

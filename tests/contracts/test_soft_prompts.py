@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 from heads.branching import pack
 from heads.likelihood import next_token_log_probabilities
 from mcqa.checkpoints import TRAINED_FILE
+from mcqa.errors import ConfigError
 from mcqa.loading import load_scorer
 
 KINDS = ("prefix-tuning", "prompt-tuning", "p-tuning")
@@ -88,7 +89,10 @@ def test_completions_train_where_attention_has_a_window(
 
 
 def test_a_prompt_may_not_push_the_question_out_of_the_context(run):
-    assert run.record["max_length"] == 256 - 5
+    room = 256 - 5 - (run.record["objective"] == "completion")
+    assert run.record["max_length"] == room
+    with pytest.raises(ConfigError, match="positions reach 251 tokens only"):
+        load_scorer(run.folder, device="cpu", max_length=256)
 
 
 @pytest.mark.parametrize("kind", KINDS)
