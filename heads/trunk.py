@@ -39,10 +39,12 @@ def hidden_states(
         input_ids, position_ids, branch_ids: (R, T), see `BranchedBatch`.
     """
     trunk = getattr(model, model.base_model_prefix)
-    way = "masked" if is_plain(branch_ids) else choose_way(trunk.config, branch_ids)
+    plain = is_plain(branch_ids)
+    way = "masked" if plain else choose_way(trunk.config, branch_ids)
     prompt = getattr(model, "soft_prompt", None)
     if prompt is not None:
-        way = "masked" if way == "masked" and not _has_windows(trunk.config) else "rows"
+        if way != "masked" or (not plain and _has_windows(trunk.config)):
+            way = "rows"
         trunk = PromptedTrunk(trunk, prompt)
     if way == "cached":
         return run_cached(trunk, input_ids, position_ids, branch_ids)

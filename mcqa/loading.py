@@ -176,7 +176,7 @@ def load_scorer(
     else:
         backbone, held = formulation.load_backbone(base.path, **how), None
     tokenizer = load_tokenizer(reference.path)
-    length = _pick_length(max_length, record, context_length(backbone))
+    length = _pick_length(max_length, record, backbone, name, formulation.WRITES[name])
     if record:
         backbone = scoring_model(attach_adapter(backbone, reference.path, record))
     encoder = Encoder(
@@ -224,10 +224,15 @@ def _temperature(record: dict, encoder: Encoder, scorer: str) -> float | None:
     return fitted["temperature"] if same and not (encoder.shots or encoder.chat) else None
 
 
-def _pick_length(asked: int | None, record: dict, reach: int) -> int:
-    if asked and asked > reach:
-        raise ConfigError(f"max_length {asked}: the model's positions reach {reach} tokens only.")
-    return asked or record.get("max_length") or min(reach, MAX_LENGTH)
+def _pick_length(asked: int | None, record: dict, backbone, scorer: str, written: int) -> int:
+    room = context_length(backbone, written)
+    room -= (record.get("recipe_settings") or {}).get("virtual_tokens", 0)
+    if asked and asked > room:
+        besides = f" besides the {written} that scorer {scorer!r} writes" if written else ""
+        raise ConfigError(
+            f"max_length {asked}: the model's positions reach {room} tokens only{besides}."
+        )
+    return min(asked or record.get("max_length") or MAX_LENGTH, room)
 
 
 def _check_scorer(name: str, formulation, available: Sequence[str], model: str) -> None:

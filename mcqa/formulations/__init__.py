@@ -4,6 +4,7 @@ NAME
 OBJECTIVES                 what it can be trained on, by name; the first is the default
 SCORERS                    scorer name -> function(model, tokenizer, batch) -> predictions
 TEMPLATES                  scorer name -> template to use where none is asked for
+WRITES                     scorer name -> how many tokens it puts behind a prompt with an option
 SETTINGS                   names of the training settings that are its own
 head_settings(path, tokenizer, **settings of SETTINGS) -> what `run.json` keeps of them, or None
 default_scorer(objective)  the scorer to ask with, given what was trained on, None if nothing

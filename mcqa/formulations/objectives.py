@@ -18,11 +18,13 @@ class Objective(NamedTuple):
         name: how settings refer to it.
         example: (encoded question, tokenizer) -> a dict of token lists, `length` among them.
         collate: (examples, pad token) -> the keyword arguments of the model's forward.
+        written: how many tokens the example has behind an option.
     """
 
     name: str
     example: Callable[[EncodedQuestion, object], dict]
     collate: Callable[[Sequence[dict], int], dict[str, torch.Tensor]]
+    written: int = 0
 
 
 def _completion_example(encoded: EncodedQuestion, tokenizer) -> dict:
@@ -62,6 +64,6 @@ def _collate_options(examples: Sequence[dict], pad_token_id: int) -> dict[str, t
 
 
 # The right answer's tokens and an end-of-sequence token, after the prompt: plain causal rows.
-COMPLETION = Objective("completion", _completion_example, _collate_completions)
+COMPLETION = Objective("completion", _completion_example, _collate_completions, written=1)
 # Which option is right, among all of them: branched rows.
 OPTIONS = Objective("options", _options_example, _collate_options)

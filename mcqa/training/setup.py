@@ -148,7 +148,8 @@ def prepare(
     check_sharding(config)
     build = functools.partial(_trainable_model, formulation, reference, earlier, head, config)
     model, start = build("cpu" if distributed.sharding() == "DeepSpeed" else device)
-    room = context_length(model) - config.recipe_settings().get("virtual_tokens", 0)
+    room = context_length(model, objective.written)
+    room -= config.recipe_settings().get("virtual_tokens", 0)
     encoder = Encoder(
         tokenizer,
         get_template(config.template),

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from architectures import CONFIGS
 from peft import PeftConfig, PeftModel, PeftModelForCausalLM, PeftModelForFeatureExtraction
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
@@ -9,6 +10,7 @@ from transformers import AutoModelForCausalLM
 from heads.branching import pack
 from heads.likelihood import next_token_log_probabilities
 from mcqa.checkpoints import TRAINED_FILE
+from mcqa.errors import ConfigError
 from mcqa.loading import load_scorer
 
 KINDS = ("prefix-tuning", "prompt-tuning", "p-tuning")
@@ -61,8 +63,36 @@ def test_scores_are_those_of_plain_peft(run, tiny_questions):
         assert result.scores == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", ["mistral-window", "gemma3-window"])
+def test_completions_train_where_attention_has_a_window(
+    architecture, kind, tiny_training, tiny_tokenizer, tiny_questions, tmp_path
+):
+    config = CONFIGS[architecture]()
+    config.eos_token_id = tiny_tokenizer.eos_token_id
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    run = tiny_training(
+        "generative",
+        model=str(tmp_path),
+        recipe=kind,
+        virtual_tokens=5,
+        learning_rate=1e-2 if kind == "p-tuning" else 0.1,
+        max_steps=3,
+    )
+    assert run.losses[-1] < run.losses[0]
+    questions = tiny_questions[:4]
+    results = load_scorer(run.folder, device="cpu").score_many(questions)
+    for encoded, result in zip(run.encoder.encode(questions), results, strict=True):
+        expected = reference_scores(run, encoded)
+        assert result.scores == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
 def test_a_prompt_may_not_push_the_question_out_of_the_context(run):
-    assert run.record["max_length"] == 256 - 5
+    room = 256 - 5 - (run.record["objective"] == "completion")
+    assert run.record["max_length"] == room
+    with pytest.raises(ConfigError, match="positions reach 251 tokens only"):
+        load_scorer(run.folder, device="cpu", max_length=256)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -113,7 +113,8 @@ def test_the_record_says_what_was_done(trained, question_file, tiny_model_folder
     assert record["base_model"] == str(tiny_model_folder)
     assert (record["template"], record["quantization"]) == ("cloze", config.quantization)
     assert record["dtype"] == {"auto": "bfloat16", "float32": "float32"}[config.dtype]
-    assert record["max_length"] == 256  # the model's positions; 512 were allowed
+    # The model's positions, one for the token that ends a completion; 512 were allowed.
+    assert record["max_length"] == 256 - (record["objective"] == "completion")
     assert record["settings"] == config.model_dump(mode="json")
     assert record["train"]["sets"][0]["source"] == str(question_file)
     assert (record["train"]["n"], record["validation"], record["seed"]) == (36, None, 0)

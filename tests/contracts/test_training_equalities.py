@@ -5,7 +5,9 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, read_record
 from mcqa.data import load_questions
@@ -50,6 +52,22 @@ def test_the_same_run_twice_writes_the_same_bytes(formulation_name, tiny_trainin
 def test_accumulated_batches_equal_one_batch(reference, formulation_name, tiny_training):
     parts = tiny_training(formulation_name, **FEW, batch_size=9, accumulation=4)
     assert parts.losses == pytest.approx(reference.losses, rel=1e-3)
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_gpus_that_do_not_train_change_no_bit(
+    formulation_name, tiny_training, quantization, monkeypatch
+):
+    """The Trainer counts the GPUs of any machine, where it is not told to train on a CPU."""
+    trained = []
+    for n_gpus in (1, 2):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda n_gpus=n_gpus: n_gpus)
+        trained.append(
+            tiny_training(formulation_name, **FEW, device="cpu:0", quantization=quantization)
+        )
+    one, two = trained
+    assert two.losses == one.losses
+    assert two.record["trained_sha256"] == one.record["trained_sha256"]
 
 
 def test_gradient_checkpointing_changes_no_loss(reference, formulation_name, tiny_training):
@@ -233,6 +251,24 @@ def test_overwriting_deletes_no_folder_that_is_not_a_run(tiny_training, tmp_path
     except ConfigError as error:
         assert str(tmp_path) in str(error)  # noqa: PT017  refusing is as good as keeping
     assert thesis.exists()
+
+
+def test_the_token_that_ends_a_completion_has_a_position_too(
+    formulation_name, tiny_training, tiny_tokenizer, tiny_questions, tmp_path
+):
+    """GPT-2 has a table of positions, and fails behind its end."""
+    config = GPT2Config(
+        vocab_size=len(tiny_tokenizer), n_embd=64, n_layer=1, n_head=2, n_positions=64
+    )
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    data = tmp_path / "long.jsonl"
+    row = {"question": "q" * 100, "choices": ["pear", "saw"], "label": 0}  # a token a letter
+    data.write_text(json.dumps(row) + "\n")
+    run = tiny_training(formulation_name, **FEW, model=str(tmp_path), data=str(data))
+    ends = formulation_name == "generative"
+    assert run.record["max_length"] == 64 - ends
+    assert load_scorer(run.folder, device="cpu").encoder.max_length == 64 - ends
 
 
 def test_training_refuses_a_question_without_label(tiny_training, tmp_path):

@@ -75,6 +75,12 @@ FLAGS = (
         SCORE + " --max-length 300",
     ),
     Case(
+        "more tokens than the model takes before it writes",
+        "max_length 200: the model's positions reach 192 tokens only besides the 64 that scorer "
+        "'generate' writes.",
+        SCORE + " --scorer generate --max-length 200",
+    ),
+    Case(
         "a seed below 0",
         "Invalid value for '--seed': -1 is not in the range x>=0.",
         EVALUATE + " --seed -1",

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 import mcqa
 from heads.multiple_choice import LlamaForMultipleChoice
@@ -215,6 +216,36 @@ def test_max_length_is_the_models_unless_it_is_given(tiny_model_folder, scorers)
         load_scorer(str(tiny_model_folder), "text", max_length=257, **PLAIN)
     with pytest.raises(EncodingError, match="max_length = 10"):
         short.score(QUESTION)
+
+
+@pytest.fixture
+def few_positions(tiny_tokenizer, tmp_path):
+    """A GPT-2, which has a table of positions and fails behind its end."""
+    config = GPT2Config(
+        vocab_size=len(tiny_tokenizer),
+        n_embd=32,
+        n_layer=1,
+        n_head=2,
+        n_positions=128,
+        eos_token_id=tiny_tokenizer.eos_token_id,
+    )
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "written"), [("text", 0), ("letter", 0), ("constrained", 1), ("generate", 64)]
+)
+def test_what_a_scorer_writes_has_positions_too(few_positions, scorer, written):
+    settings = {"template": "lettered" if scorer == "letter" else "cloze"} | PLAIN
+    made = load_scorer(few_positions, scorer, **settings)
+    long = Question(stem="q" * 200, options=("qq", "nail"))  # every letter is a token
+    assert made.encoder.encode([long])[0].longest == made.encoder.max_length
+    made.score(long)
+    assert made.encoder.max_length == 128 - written
+    with pytest.raises(ConfigError, match=f"max_length 129: .* reach {128 - written} tokens"):
+        load_scorer(few_positions, scorer, max_length=129, **settings)
 
 
 def test_what_was_cut_of_a_question_is_counted(tiny_model_folder, tiny_tokenizer):

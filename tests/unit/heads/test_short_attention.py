@@ -56,6 +56,26 @@ def test_bfloat16_rounds_as_sdpa_does():
         assert (rounded.float() - value).norm() < 0.02 * value.norm()
 
 
+@pytest.mark.parametrize("spread", [1, 16, 64])
+def test_gradients_in_bfloat16_stay_near_however_far_the_scores_spread(spread):
+    """Scores are sums of 64 products; rounded to bfloat16 they move the weights by percents."""
+    draw = torch.Generator().manual_seed(0)
+    query, key, value, weights = (torch.randn(2, n, 40, 64, generator=draw) for n in (6, 2, 2, 6))
+    rounded = [tensor.bfloat16() for tensor in (query * spread, key, value)]
+    weights = weights.transpose(1, 2).bfloat16()
+    layer = SimpleNamespace(num_key_value_groups=3, is_causal=True)
+
+    def gradients(attention, dtype):
+        tensors = [tensor.to(dtype).requires_grad_() for tensor in rounded]
+        mask = torch.full((40, 40), torch.finfo(dtype).min, dtype=dtype).triu(1)[None, None]
+        output, _ = attention(layer, *tensors, mask.expand(2, -1, -1, -1), scaling=1 / 8)
+        return torch.autograd.grad(output, tensors, weights.to(dtype))
+
+    exact = gradients(sdpa_attention_forward, torch.float32)
+    for ours, value in zip(gradients(short_attention, torch.bfloat16), exact, strict=True):
+        assert (ours.float() - value).norm() < 0.01 * value.norm()
+
+
 def test_autocast_may_lower_the_type_of_what_comes_in_float32():
     exact = attend(sdpa_attention_forward, 6, 2, branched_mask())
     with torch.autocast("cpu", torch.bfloat16):

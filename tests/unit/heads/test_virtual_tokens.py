@@ -7,6 +7,7 @@ import torch
 from transformers import DynamicCache, MistralConfig, MistralForCausalLM
 
 from heads.branching import pack
+from heads.likelihood import completion_loss
 from heads.trunk import hidden_states
 
 PREFIXES = [[5, 6, 7], [8]]
@@ -74,3 +75,19 @@ def test_plain_rows_of_different_lengths_do_not_see_padding(model):
     for row, tokens in zip(hidden.view(2, 5, -1), rows, strict=True):
         expected = alone(model, model.soft_prompt, tokens)
         torch.testing.assert_close(row[: len(tokens)], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [embeddings, keys_and_values])
+@torch.no_grad()
+def test_a_completion_is_learned_behind_the_virtual_tokens(model, kind):
+    model.soft_prompt = kind(model)
+    rows, n_known = [[5, 6, 7, 8, 9, 4], [10, 11, 3]], 2
+    packed = pack(rows, [[()]] * 2)
+    labels = torch.full_like(packed.input_ids, -100)
+    nats = []
+    for row, tokens in zip(labels, rows, strict=True):
+        row[n_known : len(tokens)] = torch.tensor(tokens[n_known:])
+        predicted = model.lm_head(alone(model, model.soft_prompt, tokens)).log_softmax(-1)
+        nats += [-predicted[i - 1, tokens[i]] for i in range(n_known, len(tokens))]
+    loss = completion_loss(model, packed.input_ids, packed.branch_ids, labels)
+    torch.testing.assert_close(loss, torch.stack(nats).mean(), rtol=1e-4, atol=1e-4)
