@@ -106,9 +106,9 @@ def test_in_parts_no_other_passages_are_retrieved_than_at_once(
 
 def test_every_field_of_an_encoded_question_is_kept():
     """What is added to it must be added to the columns, or to what changes the key."""
-    columns = {"prefix", "continuations", "characters", "truncated", "retrieved"}
+    columns = {"prefix", "continuations", "characters", "tail", "truncated", "retrieved"}
     names = {field.name for field in dataclasses.fields(EncodedQuestion)}
-    assert names == columns | {"question", "neutral_prefix"}
+    assert names == columns | {"question", "neutral_prefix", "letters"}
     assert columns <= set(preprocessing._schema().names)
 
 
