@@ -188,7 +188,7 @@ class ControlTokens:
 
     def __init__(self, tokenizer, chat: bool = False):
         written = (tokenizer.chat_template or "") if chat else ""
-        contents = {
+        contents = set(tokenizer.all_special_tokens) | {
             token.content
             for token in tokenizer.added_tokens_decoder.values()
             if token.special or (token.content in written and not token.content.isspace())
@@ -210,6 +210,8 @@ class ControlTokens:
 
     def _break(self, control: str) -> str:
         """Break a control token where its first token as a plain text ends, if it has several."""
+        if not self._tokenizer.is_fast:
+            raise NotImplementedError
         if control not in self._broken:
             plain = self._tokenizer(
                 control,
