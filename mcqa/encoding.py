@@ -1,8 +1,8 @@
 """From questions to token ids: prefix and continuations apart, options never cut.
 
-Prefix and continuations are tokenized separately, so the spans are known and not searched for.
-An encoder reads pairs of texts: what its tokenizer puts around and between the two becomes part
-of prefix and continuations.
+What a decoder reads is one running text, and tokenized as such: see `mcqa.tokens`. An encoder reads
+pairs of texts, and an encoder-decoder two texts: what the tokenizer puts around and between the two
+becomes part of prefix and continuations. What a question says is never a control token.
 
 Where a question is too long its context gives way first, from its end, then its worked examples,
 then the middle of its stem, and what was cut is counted. Options that do not fit by themselves are
@@ -10,19 +10,19 @@ an error.
 """
 
 import copy
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from mcqa.errors import ConfigError, EncodingError
 from mcqa.evaluation.predictions import Retrieved
 from mcqa.prompts import RenderedQuestion, Shots, Template
-from mcqa.question import Question
+from mcqa.question import LETTERS, Question
 from mcqa.retrieval.contexts import Contexts, Given
+from mcqa.tokens import ControlTokens, Frame, token_ids, tokenize, unguarded
 
 GAP = " ... "
 BETWEEN_SHOTS = "\n\n"
+PROBE = Question(stem="Which?", options=("this", "that"), context="Here.", id="probe")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ class EncodedQuestion:
         prefix: token ids that all options share, never empty.
         continuations: token ids of each option.
         characters: length of each continuation's text, without white space around it.
-        neutral_prefix: token ids that stand before a continuation without a question.
+        tail: token ids that follow the prefix where no option does; see `mcqa.tokens`.
+        neutral_prefix: token ids of a prompt without a question.
+        letters: for each letter of the alphabet the tokens that it may be behind the prompt; empty
+            where the template lists no options.
         truncated: how many tokens of context, examples and stem were cut to make it fit.
         retrieved: the passages that are its context, before that; None where none were looked for.
     """
@@ -43,9 +46,21 @@ class EncodedQuestion:
     prefix: tuple[int, ...]
     continuations: tuple[tuple[int, ...], ...]
     characters: tuple[int, ...] = ()
+    tail: tuple[int, ...] = ()
     neutral_prefix: tuple[int, ...] = ()
+    letters: tuple[tuple[int, ...], ...] = ()
     truncated: int = 0
     retrieved: tuple[Retrieved, ...] | None = None
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The token ids of the prompt by itself."""
+        return *self.prefix, *self.tail
+
+    @property
+    def neutral(self) -> tuple[int, ...]:
+        """The token ids that stand before a continuation without a question, never none."""
+        return self.neutral_prefix[: max(1, len(self.neutral_prefix) - len(self.tail))]
 
     @property
     def tokens(self) -> int:
@@ -61,33 +76,6 @@ class EncodedQuestion:
     def longest(self) -> int:
         """Length of the prefix with its longest option: the highest position, plus one."""
         return len(self.prefix) + max(map(len, self.continuations))
-
-
-def tokenize(
-    tokenizer, rendered: Sequence[RenderedQuestion], special_tokens: bool = True
-) -> Iterator[tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]]:
-    """Yield the token ids of each prompt's prefix, and of each of its continuations.
-
-    Args:
-        tokenizer: a transformers tokenizer.
-        rendered: at least one prompt.
-        special_tokens: whether the prefix gets what the tokenizer puts around a text.
-    """
-    ids = functools.partial(_ids, tokenizer)
-    prefixes = ids([r.prefix for r in rendered], special_tokens)
-    flat = iter(ids([text for r in rendered for text in r.continuations], False))
-    for prefix, r in zip(prefixes, rendered, strict=True):
-        yield tuple(prefix), tuple(tuple(next(flat)) for _ in r.continuations)
-
-
-def _ids(tokenizer, texts: list[str], special_tokens: bool) -> list[list[int]]:
-    """Return each text's token ids; to build masks besides would take as long again."""
-    return tokenizer(
-        texts,
-        add_special_tokens=special_tokens,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )["input_ids"]
 
 
 @dataclass(frozen=True)
@@ -122,23 +110,6 @@ class _Prompt:
         return replace(question, stem=stem, context=context)
 
 
-class PairFrame(NamedTuple):
-    """Hold the special tokens that a tokenizer puts around and between two texts."""
-
-    before: tuple[int, ...] = ()
-    between: tuple[int, ...] = ()
-    after: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, tokenizer) -> "PairFrame":
-        """Read the frame off a pair that the tokenizer builds."""
-        pair = tokenizer("a", "b")
-        ids, owners = pair["input_ids"], pair.sequence_ids(0)
-        first, second = owners.index(0), owners.index(1)
-        ends = first + owners.count(0), second + owners.count(1)
-        return cls(tuple(ids[:first]), tuple(ids[ends[0] : second]), tuple(ids[ends[1] :]))
-
-
 class Encoder:
     """Encode questions with one tokenizer and one template.
 
@@ -148,13 +119,15 @@ class Encoder:
         template: how a question is written down.
         max_length: the most tokens of prefix + one option.
         pairs: write prefix and continuation as a pair of texts, as encoders are trained on.
+        apart: write them as two texts, for encoder-decoders.
         shots: where to draw worked examples from, which become part of the prefix.
         contexts: what a question gets to read; by default the data's own context.
         chat: whether to write the prompt as turns of the tokenizer's chat template.
         system: a system message for the chat.
 
     Attributes:
-        neutral_prefix: token ids that stand before a continuation without a question.
+        frame: the special tokens around prefix and continuations.
+        neutral_prefix, letters: as in an `EncodedQuestion`.
 
     Raises:
         ConfigError: a chat is asked for and the tokenizer has no chat template, or a system
@@ -168,6 +141,7 @@ class Encoder:
         max_length: int,
         *,
         pairs: bool = False,
+        apart: bool = False,
         shots: Shots | None = None,
         contexts: Contexts | None = None,
         chat: bool = False,
@@ -184,9 +158,12 @@ class Encoder:
         self.contexts = contexts or Contexts()
         self.chat = chat
         self.system = system
-        self._adds_special_tokens = not chat and not pairs
-        self._frame = PairFrame.of(tokenizer) if pairs else PairFrame()
-        self.neutral_prefix = tuple(tokenizer(template.neutral_prefix)["input_ids"])
+        self.frame = _frame(tokenizer, pairs=pairs, apart=apart, chat=chat)
+        self._control = ControlTokens(tokenizer, chat)
+        self._gap = self._answer_gap() if chat else ""
+        neutral = token_ids(tokenizer, [template.neutral_prefix])[0]
+        self.neutral_prefix = (*self.frame.before, *neutral, *self.frame.between)
+        self.letters = self._letter_tokens() if template.lists_options else ()
 
     def encode(
         self, questions: Sequence[Question], *, learning: bool = False
@@ -222,41 +199,88 @@ class Encoder:
         if not prompts:
             return
         rendered = [self._render(prompt) for prompt in prompts]
-        before, between, after = self._frame
-        tokenized = tokenize(self.tokenizer, rendered, special_tokens=self._adds_special_tokens)
-        for prompt, r, (prefix, continuations) in zip(prompts, rendered, tokenized, strict=True):
-            if not all(continuations):
+        tokenized = tokenize(self.tokenizer, rendered, self.frame)
+        for prompt, r, tokens in zip(prompts, rendered, tokenized, strict=True):
+            nothing = (*tokens.tail, *self.frame.after)
+            if nothing in tokens.continuations:
                 raise EncodingError(
                     f"question {prompt.question.id!r}: the tokenizer gives no token for option "
-                    f"{prompt.question.letters[continuations.index(())]}; it has no visible text."
+                    f"{LETTERS[tokens.continuations.index(nothing)]}; it has no visible text."
                 )
             yield EncodedQuestion(
                 question=prompt.question,
-                prefix=(*before, *prefix, *between),
-                continuations=tuple((*tokens, *after) for tokens in continuations),
-                characters=tuple(len(text.strip()) for text in r.continuations),
+                **tokens._asdict(),
+                characters=tuple(len(unguarded(text).strip()) for text in r.continuations),
                 neutral_prefix=self.neutral_prefix,
+                letters=self.letters,
                 retrieved=prompt.given.retrieved,
             )
 
     def _render(self, prompt: _Prompt) -> RenderedQuestion:
-        rendered = self.template.render(prompt.shown)
+        rendered = self._written(prompt.shown)
         worked = []
         for example in prompt.shots:
-            shown = self.template.render(example)
+            shown = self._written(example)
             worked.append((shown.prefix, shown.continuations[example.label]))
         if not self.chat:
             before = "".join(asked + answer + BETWEEN_SHOTS for asked, answer in worked)
             return RenderedQuestion(before + rendered.prefix, rendered.continuations)
         turns = [{"role": "system", "content": self.system}] if self.system else []
         for asked, answer in worked:
-            turns.append({"role": "user", "content": asked.rstrip()})
-            turns.append({"role": "assistant", "content": answer.strip()})
-        turns.append({"role": "user", "content": rendered.prefix.rstrip()})
-        prefix = self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
+            turns += _turns(asked.rstrip(), answer.strip())
+        turns += _turns(rendered.prefix.rstrip())
+        text = self._chat_text(turns) + self._gap
+        prefix = text.rstrip(" ")
+        moved = text[len(prefix) :]
+        return RenderedQuestion(prefix, tuple(moved + c.strip() for c in rendered.continuations))
+
+    def _written(self, question: Question) -> RenderedQuestion:
+        """Return a question as the template writes it, none of its words a control token."""
+        guard = self._control.guard
+        try:
+            data = replace(
+                question,
+                stem=guard(question.stem),
+                options=tuple(map(guard, question.options)),
+                context=question.context and guard(question.context),
+            )
+        except NotImplementedError as error:
+            raise EncodingError(
+                f"question {question.id!r} has a control token of this model in its text, and the "
+                "tokenizer, which is written in Python, cannot read it as text. Leave the "
+                "question out."
+            ) from error
+        return self.template.render(data)
+
+    def _chat_text(self, turns: list[dict[str, str]], asks: bool = True) -> str:
+        return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
+
+    def _answer_gap(self) -> str:
+        """Return the white space that the chat template puts between its prompt and an answer.
+
+        Llama 2 writes "[/INST] This." where its prompt ends in "[/INST]".
+        """
+        before = self._chat_text(_turns("Which?"))
+        whole = self._chat_text(_turns("Which?", "This."), asks=False)
+        gap = whole[len(before) :].partition("This.")[0]
+        return gap if whole.startswith(before) and not gap.strip() else ""
+
+    def _letter_tokens(self) -> tuple[tuple[int, ...], ...]:
+        """Return the tokens that each letter is behind a prompt, after a space and without."""
+        prompt = self._render(_Prompt.whole(PROBE, Given(None), ()))
+        variants = [
+            RenderedQuestion(prompt.prefix, (space + letter,))
+            for letter in LETTERS
+            for space in ("", " ")
+        ]
+        tokens = [
+            one.continuations[0] if not one.tail and len(one.continuations[0]) == 1 else ()
+            for one in tokenize(self.tokenizer, variants, self.frame)
+        ]
+        return tuple(
+            tuple(sorted({*plain, *spaced}))
+            for plain, spaced in zip(tokens[::2], tokens[1::2], strict=True)
         )
-        return RenderedQuestion(prefix, tuple(text.strip() for text in rendered.continuations))
 
     def _fit(self, prompt: _Prompt, encoded: EncodedQuestion) -> EncodedQuestion:
         full, shortened = encoded, prompt
@@ -271,7 +295,7 @@ class Encoder:
             (encoded,) = self._tokenize([shortened])
         if encoded is full:
             return full
-        return replace(encoded, truncated=len(full.prefix) - len(encoded.prefix))
+        return replace(encoded, truncated=len(full.prompt) - len(encoded.prompt))
 
     def _shorten(self, prompt: _Prompt, excess: int) -> _Prompt | None:
         """Leave out about `excess` tokens of the context, else one example, else of the stem.
@@ -290,5 +314,18 @@ class Encoder:
 
     def _characters(self, text: str, tokens: int) -> int:
         """Return about how many characters of a text make so many tokens, at least one."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        (ids,) = token_ids(self.tokenizer, [text])
         return max(1, tokens * len(text) // max(1, len(ids)))
+
+
+def _frame(tokenizer, *, pairs: bool, apart: bool, chat: bool) -> Frame:
+    if pairs:
+        return Frame.of_pair(tokenizer)
+    if chat:  # the chat template writes the special tokens
+        return Frame(joined=not apart)
+    return Frame.of_source(tokenizer) if apart else Frame.of_text(tokenizer)
+
+
+def _turns(asked: str, answer: str | None = None) -> list[dict[str, str]]:
+    turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+    return turns if answer is not None else turns[:1]

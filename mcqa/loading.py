@@ -184,6 +184,7 @@ def load_scorer(
         chosen,
         length,
         pairs=formulation.reads_pairs(backbone),
+        apart=backbone.config.is_encoder_decoder,
         shots=shots,
         contexts=contexts,
         chat=chat,

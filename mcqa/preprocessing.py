@@ -33,7 +33,7 @@ from mcqa.data.stored import (
     store_rows,
     temporary_folder,
 )
-from mcqa.encoding import EncodedQuestion, Encoder
+from mcqa.encoding import PROBE, EncodedQuestion, Encoder
 from mcqa.errors import EncodingError
 from mcqa.evaluation.predictions import Retrieved
 from mcqa.files import cache_folder, not_written, whole_folder
@@ -41,6 +41,7 @@ from mcqa.forks import cores, run_forked
 from mcqa.prompts import Shots, Template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
+from mcqa.tokens import ControlTokens
 from mcqa.work import digest_questions
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ THREADS = "TOKENIZERS_PARALLELISM"
 KEPT_FROM = 10_000  # questions; fewer are encoded faster than they are looked up
 PER_PROCESS = 10_000  # questions that are worth starting a process for
 Work = tuple[Encoder, bool]  # what with, and whether to learn
-PROBE = Question(stem="Which?", options=("this", "that"), context="Here.", id="probe")
+ENCODING = 2  # one more, whenever the same encoder and questions come to other tokens
 
 
 class EncodedSet(Sequence[EncodedQuestion]):
@@ -60,25 +61,27 @@ class EncodedSet(Sequence[EncodedQuestion]):
     Args:
         questions: what was encoded.
         tokens: the columns of `_schema`, a row per question.
-        neutral_prefix: that of every one of them.
+        encoder: what with.
     """
 
-    def __init__(
-        self, questions: StoredQuestions, tokens: "Dataset", neutral_prefix: tuple[int, ...]
-    ):
+    def __init__(self, questions: StoredQuestions, tokens: "Dataset", encoder: Encoder):
         self.questions = questions
-        self._tokens = tokens
-        self._neutral_prefix = neutral_prefix
+        self._tokens, self._table = tokens, tokens.with_format("arrow")
+        self._neutral_prefix, self._letters = encoder.neutral_prefix, encoder.letters
 
     def __len__(self) -> int:
         return len(self.questions)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
-            rows = self._tokens.with_format("arrow")[index].to_pylist()
+            rows = self._table[index].to_pylist()
             return list(map(self._encoded, self.questions[index], rows))
-        index = range(len(self))[index]
-        return self[index : index + 1][0]
+        return self.read([range(len(self))[index]])[0]
+
+    def read(self, indices: Sequence[int]) -> list[EncodedQuestion]:
+        """Return the questions at these places, all at once: one by one takes as long for each."""
+        rows = self._table[indices].to_pylist()
+        return list(map(self._encoded, self.questions.read(indices), rows))
 
     def __iter__(self) -> Iterator[EncodedQuestion]:
         for start in range(0, len(self), CHUNK):
@@ -93,7 +96,9 @@ class EncodedSet(Sequence[EncodedQuestion]):
             prefix=tuple(row["prefix"]),
             continuations=tuple(map(tuple, row["continuations"])),
             characters=tuple(row["characters"]),
+            tail=tuple(row["tail"]),
             neutral_prefix=self._neutral_prefix,
+            letters=self._letters,
             truncated=row["truncated"],
             retrieved=None if found is None else tuple(Retrieved(**passage) for passage in found),
         )
@@ -130,7 +135,7 @@ def encode_set(
     if not isinstance(questions, StoredQuestions):
         questions = StoredQuestions(questions)
     if not len(questions):
-        return EncodedSet(questions, store_rows((), _schema()), encoder.neutral_prefix)
+        return EncodedSet(questions, store_rows((), _schema()), encoder)
     work = encoder if learning else encoder.holding_out(questions), learning
     num_proc = num_proc or min(cores(), len(questions) // PER_PROCESS)
     num_proc = max(1, min(num_proc, len(questions)))
@@ -141,7 +146,7 @@ def encode_set(
         folder = temporary_folder()
         _write(work, questions, Path(folder.name), num_proc)
         tokens = bound_to(folder, _open(Path(folder.name), len(questions)))
-    encoded = EncodedSet(questions, tokens, encoder.neutral_prefix)
+    encoded = EncodedSet(questions, tokens, encoder)
     fault = None if faults else next(filter(None, encoded.column("fault")), None)
     if fault:
         raise EncodingError(fault)
@@ -249,13 +254,14 @@ def _tokens(encoder: Encoder, learning: bool, table: "pyarrow.Table") -> "pyarro
 def _row(encoded: EncodedQuestion | EncodingError) -> dict:
     if isinstance(encoded, EncodingError):
         numbers = dict.fromkeys(("truncated", "tokens", "longest", "options"), 0)
-        lists = dict.fromkeys(("prefix", "continuations", "characters"), ())
+        lists = dict.fromkeys(("prefix", "continuations", "characters", "tail"), ())
         return {"fault": str(encoded), "retrieved": None, **lists, **numbers}
     return {
         "fault": None,
         "prefix": encoded.prefix,
         "continuations": encoded.continuations,
         "characters": encoded.characters,
+        "tail": encoded.tail,
         "truncated": encoded.truncated,
         "tokens": encoded.tokens,
         "longest": encoded.longest,
@@ -293,6 +299,7 @@ def _schema() -> "pyarrow.Schema":
             "prefix": numbers,
             "continuations": pa.list_(numbers),
             "characters": numbers,
+            "tail": numbers,
             "truncated": number,
             "tokens": number,
             "longest": number,
@@ -308,7 +315,8 @@ def _key(encoder: Encoder, learning: bool, questions: StoredQuestions) -> str | 
         return None
     settings = {name: _settled(value) for name, value in vars(encoder).items()}
     example = [str(encoded) for encoded in encode_each(encoder, [PROBE])]
-    parts = (mcqa.__version__, str(_schema()), questions.sha256, learning, settings, example)
+    versions = (mcqa.__version__, ENCODING, str(_schema()))
+    parts = (*versions, questions.sha256, learning, settings, example)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -320,6 +328,8 @@ def _settled(value) -> Any:
         return value.k, value.seed, digest_questions(value.pool)
     if isinstance(value, Contexts):
         return value.checksum
+    if isinstance(value, ControlTokens):
+        return value.pattern.pattern
     if hasattr(value, "backend_tokenizer"):
         rules = hashlib.sha256(value.backend_tokenizer.to_str().encode()).hexdigest()
         return rules, value.chat_template, value.split_special_tokens

@@ -8,7 +8,7 @@ A run stores its template's name; changing a template's text needs a new name.
 import hashlib
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mcqa.errors import ConfigError
@@ -98,10 +98,9 @@ class Shots:
             ConfigError: too few of the pool are about another question.
         """
         digest = hashlib.sha256(f"{self.seed} {question.id}".encode()).digest()
-        order = random.Random(digest).sample(range(len(self.pool)), k=len(self.pool))
         others = (
             self.pool[index]
-            for index in order
+            for index in _shuffled(len(self.pool), random.Random(digest))
             if self.pool[index].label is not None
             and self.pool[index].id != question.id
             and self.pool[index].stem != question.stem
@@ -113,6 +112,21 @@ class Shots:
                 "about another question; give a larger pool or fewer shots."
             )
         return drawn
+
+
+def _shuffled(n: int, chance: random.Random) -> Iterator[int]:
+    """Yield 0 to n - 1 in random order, with no more work than for what is taken of it.
+
+    A shuffle that swaps the last of those left to the place of the one drawn, and remembers nothing
+    but swaps. What it yields is `chance.sample(range(n), k=n)`, which would fill a list of n first.
+
+    Source: Fisher and Yates; Durstenfeld (1964), Algorithm 235, doi 10.1145/364520.364540.
+    """
+    swapped: dict[int, int] = {}
+    for left in range(n, 0, -1):
+        place = chance.randrange(left)
+        yield swapped.get(place, place)
+        swapped[place] = swapped.pop(left - 1, left - 1)
 
 
 TEMPLATES = {

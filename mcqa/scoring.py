@@ -128,7 +128,7 @@ class Scorer:
         own = {}
         for number, numbers in distributed.rounds(missing):
             if number is not None:
-                own[number] = self._score_batch([encoded[index] for index in batches[number]])
+                own[number] = self._score_batch(_read(encoded, batches[number]))
                 kept[number] = own[number]
             report(sum(len(batches[each]) for each in numbers))
         scored = functools.reduce(operator.or_, distributed.gather(own), dict(kept))
@@ -196,6 +196,13 @@ def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[i
         for start in range(0, len(group), batch_size)
     ]
     return sorted(batches, key=lambda batch: -sizes[batch[0]].tokens)
+
+
+def _read(encoded: Sequence[EncodedQuestion], indices: Sequence[int]) -> list[EncodedQuestion]:
+    """Return the questions of a batch, those on disk in one go."""
+    if isinstance(encoded, EncodedSet):
+        return encoded.read(indices)
+    return [encoded[index] for index in indices]
 
 
 class _Size(NamedTuple):

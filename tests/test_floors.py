@@ -37,6 +37,7 @@ FLOORS = {
     "mcqa.recipes": 4,
     "heads": 3,
     "mcqa.encoding": 2,
+    "mcqa.tokens": 2,
     "mcqa.preprocessing": 2,
     "mcqa.report": 2,
     "mcqa.data": 1,

@@ -130,17 +130,19 @@ def load_encoder(model: str, template: str | None = None, max_length: int | None
         ConfigError: there is no such template.
     """
     from mcqa.backbones import load_config, load_tokenizer, resolve_model
-    from mcqa.checkpoints import read_record
+    from mcqa.checkpoints import base_of, read_record
     from mcqa.loading import MAX_LENGTH
 
     reference = resolve_model(model)
     record = read_record(reference.path) if reference.kind == "run" else {}
     chosen = get_template(template or record.get("template") or "cloze")
+    config = load_config(base_of(reference.path, record).path if record else reference.path)
     length = max_length or record.get("max_length")
     if length is None:
-        positions = getattr(load_config(reference.path), "max_position_embeddings", None)
+        positions = getattr(config, "max_position_embeddings", None)
         length = min(positions or MAX_LENGTH, MAX_LENGTH)
-    return Encoder(load_tokenizer(reference.path), chosen, length)
+    tokenizer = load_tokenizer(reference.path)
+    return Encoder(tokenizer, chosen, length, apart=config.is_encoder_decoder)
 
 
 def _digests(

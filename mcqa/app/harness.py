@@ -24,12 +24,13 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
-from mcqa.encoding import EncodedQuestion, tokenize
+from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError, EncodingError, MissingDependencyError
 from mcqa.formulations import get_formulation
 from mcqa.loading import load_scorer
 from mcqa.prompts import RenderedQuestion
 from mcqa.scoring import Scorer
+from mcqa.tokens import tokenize
 
 try:
     import lm_eval.models  # noqa: F401  fills the registry, which is left alone once it has a model
@@ -166,11 +167,10 @@ class HarnessModel(LM):
         tokenizer, max_length = self.scorer.tokenizer, self.scorer.encoder.max_length
         rendered = [one.rendered for one in asked]
         encoded, cut = [], 0
-        for one, r, parts in zip(asked, rendered, tokenize(tokenizer, rendered), strict=True):
-            prefix, continuations = parts
-            prefix = prefix or (_start(tokenizer),)
+        tokenized = tokenize(tokenizer, rendered, self.scorer.encoder.frame)
+        for one, r, (prefix, tail, continuations) in zip(asked, rendered, tokenized, strict=True):
             lengths = sorted(map(len, continuations))
-            if lengths[0] == 0 or lengths[-1] >= max_length:
+            if tail in continuations or lengths[-1] >= max_length:
                 raise EncodingError(
                     f"{one.id}: its options have {lengths[0]} to {lengths[-1]} tokens; each must "
                     f"have at least one and fewer than max_length = {max_length}. Leave the "
@@ -231,12 +231,6 @@ def _group(requests) -> dict[tuple, _Asked]:
         key: _Asked(f"document {key[1]} of task {key[0]!r}", key[2], tuple(sorted(found)))
         for key, found in options.items()
     }
-
-
-def _start(tokenizer) -> int:
-    """Return the token that stands for an empty context."""
-    begin = tokenizer.bos_token_id
-    return tokenizer.eos_token_id if begin is None else begin
 
 
 def _batch_size(batch_size: int | str) -> int:

@@ -41,7 +41,7 @@ def generate(
     outputs = [_decode(model, tokenizer, batch[s : s + n_rows]) for s in starts]
     texts, lengths = map(list, map(chain.from_iterable, zip(*outputs, strict=True)))
     readings = [parse_answer(t, e.question, parser) for t, e in zip(texts, batch, strict=True)]
-    counts = [len(e.prefix) + length for e, length in zip(batch, lengths, strict=True)]
+    counts = [len(e.prompt) + length for e, length in zip(batch, lengths, strict=True)]
     unread = [index for index, reading in enumerate(readings) if reading.choice is None]
     if fallback == "text" and unread:
         second = score_text(model, tokenizer, [batch[index] for index in unread])
@@ -57,8 +57,8 @@ def generate(
 
 def _decode(model, tokenizer, batch: Sequence[EncodedQuestion]) -> tuple[list[str], list[int]]:
     """Return what is written behind each question, and how many tokens that is."""
-    prefixes = {"input_ids": [list(e.prefix) for e in batch]}
-    inputs = tokenizer.pad(prefixes, padding_side="left", return_tensors="pt").to(model.device)
+    prompts = {"input_ids": [list(e.prompt) for e in batch]}
+    inputs = tokenizer.pad(prompts, padding_side="left", return_tensors="pt").to(model.device)
     start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
     output = model.generate(
         **inputs,

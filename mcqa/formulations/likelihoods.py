@@ -14,8 +14,6 @@ None of them counts an end-of-sequence token.
 import functools
 from collections.abc import Sequence
 
-import torch
-
 from heads.branching import pack
 from heads.likelihood import next_token_log_probabilities, option_log_likelihoods
 from mcqa.encoding import EncodedQuestion
@@ -70,12 +68,12 @@ def score_pmi(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predic
     Source: Holtzman et al. (2021), Surface form competition, arXiv 2104.08315, equation 3.
     """
     totals = _totals(model, [e.prefix for e in batch], batch)
-    neutral = _totals(model, [e.neutral_prefix for e in batch], batch)
+    neutral = _totals(model, [e.neutral for e in batch], batch)
     scores = [
         [total - base for total, base in zip(*pair, strict=True)]
         for pair in zip(totals, neutral, strict=True)
     ]
-    tokens = [2 * e.tokens - len(e.prefix) + len(e.neutral_prefix) for e in batch]
+    tokens = [2 * e.tokens - len(e.prefix) + len(e.neutral) for e in batch]
     return _predictions(batch, scores, "pmi", tokens)
 
 
@@ -88,25 +86,26 @@ TEXT_SCORERS = {
 
 
 def score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
-    """Score each option by its letter as the next token: p("A") + p(" A")."""
-    packed = pack([e.prefix for e in batch], [[()]] * len(batch))
+    """Score each option by its letter as the next token: p("A") + p(" A").
+
+    Raises:
+        ConfigError: a letter is more than one token.
+    """
+    packed = pack([e.prompt for e in batch], [[()]] * len(batch))
     log_probabilities_BV = next_token_log_probabilities(model, packed.to(model.device))
     scores = [
-        [
-            row[_letter_tokens(tokenizer, letter)].logsumexp(0).item()
-            for letter in e.question.letters
-        ]
+        [row[list(variants)].logsumexp(0).item() for variants in _letter_tokens(e)]
         for e, row in zip(batch, log_probabilities_BV, strict=True)
     ]
-    return _predictions(batch, scores, "letter", [len(e.prefix) for e in batch])
+    return _predictions(batch, scores, "letter", [len(e.prompt) for e in batch])
 
 
-@functools.cache
-def _letter_tokens(tokenizer, letter: str) -> torch.Tensor:
-    variants = tokenizer([letter, f" {letter}"], add_special_tokens=False)["input_ids"]
-    single = sorted({ids[0] for ids in variants if len(ids) == 1})
-    if not single:
+def _letter_tokens(encoded: EncodedQuestion) -> tuple[tuple[int, ...], ...]:
+    letters = encoded.question.letters
+    known = encoded.letters[: len(letters)]
+    if not all(known):
         raise ConfigError(
-            f"scorer 'letter': the tokenizer has no single token for {letter!r}; use 'text'."
+            "scorer 'letter': the tokenizer has no single token for "
+            f"{letters[known.index(())]!r}; use 'text'."
         )
-    return torch.tensor(single)
+    return known

@@ -155,6 +155,7 @@ def prepare(
         get_template(config.template),
         min(config.max_length, room),
         pairs=formulation.reads_pairs(model),
+        apart=model.config.is_encoder_decoder,
         contexts=_contexts(config, validation.questions, announce),
     )
     encoded = encode_set(encoder, training.questions, learning=True)

@@ -7,6 +7,9 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import torch
+from small_tokenizers import small_tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from mcqa.loading import load_scorer
 from mcqa.prompts import TEMPLATES, get_template
@@ -94,6 +97,38 @@ def test_scores_and_metrics_are_the_harnesss(
         for result, scores, divisors in zip(results, theirs, lengths, strict=True):
             ours = [score * n for score, n in zip(result.scores, divisors, strict=True)]
             assert ours == pytest.approx(scores, abs=PARITY_NATS)
+
+
+@pytest.fixture(params=["llama", "llama, always", "llama, never", "prepend"])
+def sentencepiece_folder(request, tmp_path):
+    """A tiny Llama whose tokenizer writes spaces as "▁", and one before most texts."""
+    tokenizer = small_tokenizer(request.param)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        initializer_range=0.15,
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_scores_are_the_harnesss_with_sentencepiece(
+    harness, questions, sentencepiece_folder, tmp_path, name
+):
+    arguments = Namespace(
+        model=str(sentencepiece_folder), template=name, device="cpu", batch_size=4, repeats=1
+    )
+    result = harness.check_parity(arguments, questions, tmp_path)
+    assert result["largest_difference_nats"] < PARITY_NATS
+    assert result["mcqa"] == pytest.approx(result["harness"])
+    assert result["same"] is True
 
 
 @pytest.fixture

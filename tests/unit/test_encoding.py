@@ -5,10 +5,11 @@ from encoders import build_tokenizer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcqa.encoding import GAP, Encoder, PairFrame
+from mcqa.encoding import GAP, Encoder
 from mcqa.errors import EncodingError
 from mcqa.prompts import TEMPLATES, get_template
 from mcqa.question import Question
+from mcqa.tokens import Frame
 
 PLAIN = Question(id="plain", stem="Which of these is a fruit?", options=("pear", "old rusty saw"))
 LONG = Question(
@@ -31,8 +32,8 @@ class Impatient:
         assert self.calls < 500, "shortening does not come to an end"
         return self.tokenizer(*args, **kwargs)
 
-    def decode(self, ids):
-        return self.tokenizer.decode(ids)
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_a_pair_is_written_as_the_tokenizer_writes_it(name):
     (cut,) = Encoder(tokenizer, get_template("cloze"), encoded.longest - 5, pairs=True).encode(
         [LONG]
     )
-    frame = PairFrame.of(tokenizer)
+    frame = Frame.of_pair(tokenizer)
     assert cut.continuations == encoded.continuations
     assert cut.prefix[-len(frame.between) :] == frame.between
     assert cut.truncated >= 5

@@ -1,6 +1,9 @@
 """Worked examples, chat turns, a system message: which are drawn, and the prompt they make."""
 
 import copy
+import hashlib
+import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -59,6 +62,30 @@ def test_every_example_of_the_pool_gets_its_turn():
     draws = [names(Shots(POOL, 3).draw(asking(f"id{n}"))) for n in range(100)]
     assert set().union(*draws) == set(names(POOL))
     assert {draw[0] for draw in draws} == set(names(POOL))
+
+
+@pytest.mark.parametrize("k", [1, 3, 11])
+def test_a_draw_is_the_beginning_of_a_whole_shuffle(k):
+    for n in range(30):
+        digest = hashlib.sha256(f"7 id{n}".encode()).digest()
+        order = random.Random(digest).sample(range(len(POOL)), k=len(POOL))
+        assert Shots(POOL, k, seed=7).draw(asking(f"id{n}")) == [POOL[at] for at in order[:k]]
+
+
+def test_a_draw_costs_the_same_from_a_pool_of_any_size():
+    """To shuffle this one would take eight terabytes."""
+
+    class Pool(Sequence):
+        def __len__(self):
+            return 10**12
+
+        def __getitem__(self, index):
+            return replace(POOL[0], id=f"p{index}")
+
+        def __iter__(self):
+            return iter(POOL)
+
+    assert len(set(names(Shots(Pool(), 5).draw(asking("a"))))) == 5
 
 
 @pytest.mark.parametrize("k", [1, 3, 11])

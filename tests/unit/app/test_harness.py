@@ -13,6 +13,7 @@ from mcqa.errors import ConfigError, EncodingError, MissingDependencyError
 from mcqa.loading import load_scorer
 from mcqa.prompts import TEMPLATES, get_template
 from mcqa.question import Question
+from mcqa.tokens import Frame
 
 Instance = pytest.importorskip(
     "lm_eval.api.instance", reason="lm-evaluation-harness comes with the extra 'harness'"
@@ -59,6 +60,12 @@ def scores(model, requests):
     results = model.loglikelihood(requests, disable_tqdm=True)
     assert not any(greedy for _, greedy in results)
     return [score for score, _ in results]
+
+
+def begin_with_nothing(model):
+    tokenizer = model.scorer.tokenizer
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A")
+    model.scorer.encoder.frame = Frame.of_text(tokenizer)
 
 
 def by_hand(model, tokenizer, context, continuation):
@@ -123,7 +130,7 @@ def test_a_tokenizer_that_starts_with_nothing_starts_an_empty_context_all_the_sa
     tiny_model_folder, text
 ):
     other = HarnessModel(str(tiny_model_folder), **PLAIN)
-    other.scorer.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A")
+    begin_with_nothing(other)
     assert other.scorer.tokenizer("")["input_ids"] == []
     requests = ask(0, [("", "New York"), ("", "warm water")])
     assert scores(other, requests) == pytest.approx(scores(text, requests))
@@ -138,7 +145,7 @@ def test_a_long_context_loses_its_beginning(tiny_model_folder, text):
     short = HarnessModel(str(tiny_model_folder), max_length=longest + 3, **PLAIN)
     with pytest.warns(UserWarning, match="1 of 1 contexts are longer than max_length"):
         found = scores(short, ask(0, [(context, option) for option in options]))
-    short.scorer.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A")
+    begin_with_nothing(short)
     assert found == pytest.approx(scores(short, ask(0, [("@@@", o) for o in options])), abs=1e-5)
 
 
