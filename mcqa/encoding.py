@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from mcqa.errors import ConfigError, EncodingError
 from mcqa.evaluation.predictions import Retrieved
-from mcqa.prompts import RenderedQuestion, Shots, Template
+from mcqa.prompts import RenderedQuestion, Shots, Template, close_thinking
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts, Given
 
@@ -253,9 +253,10 @@ class Encoder:
             turns.append({"role": "user", "content": asked.rstrip()})
             turns.append({"role": "assistant", "content": answer.strip()})
         turns.append({"role": "user", "content": rendered.prefix.rstrip()})
-        prefix = self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
+        prefix = self.tokenizer.apply_chat_template(  # a template that knows no thinking ignores it
+            turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
+        prefix = close_thinking(prefix)
         return RenderedQuestion(prefix, tuple(text.strip() for text in rendered.continuations))
 
     def _fit(self, prompt: _Prompt, encoded: EncodedQuestion) -> EncodedQuestion:

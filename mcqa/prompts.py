@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 
+THINKING_STARTS, THINKING_ENDS = "<think>", "</think>"
+NO_THINKING = f"{THINKING_STARTS}\n\n{THINKING_ENDS}\n\n"  # as chat templates write it
+
 
 @dataclass(frozen=True)
 class RenderedQuestion:
@@ -113,6 +116,15 @@ class Shots:
                 "about another question; give a larger pool or fewer shots."
             )
         return drawn
+
+
+def close_thinking(prefix: str) -> str:
+    """Return a prompt without the open block of thinking that some chat templates end it with.
+
+    The block is closed empty, so that what follows is the answer.
+    """
+    before, opened, after = prefix.rpartition(THINKING_STARTS)
+    return before + NO_THINKING if opened and not after.strip() else prefix
 
 
 TEMPLATES = {
