@@ -189,14 +189,13 @@ def load_scorer(
         chat=chat,
         system=system,
     )
-    temperature = _temperature(record, encoder, name)
     return Scorer(
         backbone,
         tokenizer,
         encoder,
         name,
         formulation,
-        temperature=temperature,
+        calibration=_calibration(record, encoder, name),
         base=held,
         **reading,
     )
@@ -216,12 +215,12 @@ def _contexts(
     return Contexts(kind, index=index, top_k=top_k, held_out=held_out)
 
 
-def _temperature(record: dict, encoder: Encoder, scorer: str) -> float | None:
-    """Return a run's temperature where its questions are scored as they were to fit it."""
+def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
+    """Return a run's calibration where its questions are scored as they were to fit it."""
     fitted = record.get("calibration") or {}
     same = fitted.get("scorer") == scorer and record["template"] == encoder.template.name
     same = same and encoder.contexts.same_as(record.get("context", {"kind": "data"}))
-    return fitted["temperature"] if same and not (encoder.shots or encoder.chat) else None
+    return fitted if same and not (encoder.shots or encoder.chat) else None
 
 
 def _pick_length(asked: int | None, record: dict, reach: int) -> int:

@@ -181,7 +181,10 @@ def _validated(record: dict) -> str:
         told += f", from {record['validation']['source']}; these questions chose the model"
     if calibration is None:
         return told
-    return f"{told}; temperature {calibration['temperature']:.3g} for `{calibration['scorer']}`"
+    fitted = f"temperature {calibration['temperature']:.3g}"
+    if calibration.get("at_bound"):
+        fitted = f"no temperature within bounds ({calibration['temperature']:.3g})"
+    return f"{told}; {fitted} for `{calibration['scorer']}`"
 
 
 def _scores(scores: Sequence[Score]) -> str:
