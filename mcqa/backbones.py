@@ -10,12 +10,14 @@ are refused, for transformers fills it with random numbers and goes on.
 
 import contextlib
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mcqa import distributed
 from mcqa.allocation import keep_freed_memory
+from mcqa.apple import mps_fault
 from mcqa.embedded import ALIAS, ensure_embedded
 from mcqa.errors import ConfigError, ModelError
 from mcqa.quiet import quiet_loading
@@ -81,6 +83,8 @@ def resolve_model(name: str) -> ModelReference:
 def pick_device(device: str = "auto") -> str:
     """Return the torch device to use: `auto` is the first CUDA device where there is one.
 
+    Without one it is Apple's GPU where that works, or else the CPU, with a warning why.
+
     Of several processes each gets the CUDA device of its own number.
 
     Raises:
@@ -89,7 +93,7 @@ def pick_device(device: str = "auto") -> str:
     import torch
 
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else _without_cuda()
         if distributed.count() == 1:
             return device
     if distributed.count() > 1 and device != "cpu":
@@ -103,6 +107,18 @@ def pick_device(device: str = "auto") -> str:
             "is a GPU."
         ) from error
     return device
+
+
+def _without_cuda() -> str:
+    import torch
+
+    if not torch.backends.mps.is_available() or distributed.count() > 1:
+        return "cpu"
+    fault = mps_fault()
+    if fault is None:
+        return "mps"
+    warnings.warn(f"Apple's GPU (MPS) is not used: {fault}. The CPU is.", stacklevel=3)
+    return "cpu"
 
 
 def _own_gpu(device: str, there: int) -> str:

@@ -27,6 +27,7 @@ FLOORS = {
     "mcqa.backbones": 4,
     "mcqa.embedded": 4,
     "mcqa.four_bit": 4,
+    "mcqa.apple": 4,
     "mcqa.adapters": 4,
     "mcqa.checkpoints": 4,
     "mcqa.merging": 4,

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 from rich.table import Table
 
+from mcqa.apple import mps_fault
 from mcqa.cli.common import format_option, print_json, print_table
 from mcqa.embedded import ALIAS, WHEEL, converted_folder, find_gguf
 from mcqa.kept import LIMIT, folder_bytes, kept_folder
@@ -57,7 +58,11 @@ def _device() -> str:
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
         return f"{torch.cuda.get_device_name()}, {memory / 1e9:.0f} GB"
-    return f"CPU, {torch.get_num_threads()} threads"
+    processor = f"CPU, {torch.get_num_threads()} threads"
+    if not torch.backends.mps.is_available():
+        return processor
+    fault = mps_fault()
+    return f"{processor}; MPS is not used: {fault}" if fault else "MPS (Apple's GPU)"
 
 
 def _four_bit() -> str:

@@ -77,6 +77,7 @@ def test_a_file_is_no_model(tmp_path, monkeypatch):
 
 
 def test_devices_and_dtypes_are_picked_by_what_there_is(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert pick_device("cpu") == "cpu"
     with pytest.raises(ConfigError, match="device 'abacus' cannot be used"):
         pick_device("abacus")
@@ -90,6 +91,18 @@ def test_devices_and_dtypes_are_picked_by_what_there_is(monkeypatch):
             torch.cuda, "is_bf16_supported", lambda *_, supported=supported: supported
         )
         assert pick_dtype("auto", "cuda") is dtype
+
+
+def test_apples_gpu_is_taken_where_it_works_and_else_it_is_said_why_not(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(backbones, "mps_fault", lambda: None)
+    assert pick_device() == "mps"
+    monkeypatch.setattr(backbones, "mps_fault", lambda: "a 4-bit layer fails (no kernel)")
+    with pytest.warns(UserWarning, match=r"\(MPS\) is not used: a 4-bit layer fails \(no kernel\)"):
+        assert pick_device() == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert pick_device() == "cpu"
 
 
 def test_unknown_settings_list_the_known_ones(tiny_model_folder):
