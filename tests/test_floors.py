@@ -26,6 +26,7 @@ FLOORS = {
     "mcqa.formulations": 5,
     "mcqa.backbones": 4,
     "mcqa.embedded": 4,
+    "mcqa.names": 4,
     "mcqa.four_bit": 4,
     "mcqa.apple": 4,
     "mcqa.adapters": 4,

@@ -226,11 +226,14 @@ def _by_peft(record: dict, kept_by: str, repo: str | None) -> str:
         imports = "from mcqa.embedded import ensure_embedded\n"
     if head and "pooling" in head:
         imports += "import heads  # of the package mcqa: the decoder with its head\n"
+    settings = f', revision="{commit}"' if (commit := record.get("base_commit")) else ""
+    if head and "pooling" in head:
+        settings += f", multiple_choice={head}"
     return BY_PEFT.format(
         auto_class="AutoModelForMultipleChoice" if head else "AutoModelForCausalLM",
         imports=imports,
         base="ensure_embedded()" if base == ALIAS else f'"{base}"',
-        settings=f", multiple_choice={head}" if head and "pooling" in head else "",
+        settings=settings,
         folder=f'"{repo}"' if repo else '"this folder"',
         note="" if quantization == "none" else note,
     ).rstrip("\n")

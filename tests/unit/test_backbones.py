@@ -12,68 +12,8 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from heads.branching import pack
 from mcqa import backbones
-from mcqa.backbones import (
-    context_length,
-    load_tokenizer,
-    load_weights,
-    pick_device,
-    pick_dtype,
-    resolve_model,
-)
+from mcqa.backbones import context_length, load_tokenizer, load_weights, pick_device, pick_dtype
 from mcqa.errors import ConfigError, ModelError
-
-
-def test_the_embedded_name_means_the_converted_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(backbones, "ensure_embedded", lambda: tmp_path)
-    reference = resolve_model("smollm2-135m")
-    assert (reference.kind, reference.path) == ("embedded", str(tmp_path))
-    assert reference.name == "smollm2-135m"
-
-
-def test_a_folder_with_a_configuration_is_a_model(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    reference = resolve_model(tmp_path)
-    assert (reference.kind, reference.path) == ("folder", str(tmp_path))
-
-
-def test_a_folder_with_a_record_is_a_run_even_with_a_model_in_it(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "run.json").write_text("{}")
-    reference = resolve_model(str(tmp_path))
-    assert (reference.kind, reference.path) == ("run", str(tmp_path))
-
-
-@pytest.mark.parametrize("name", ["unsloth/Llama-3.2-1B", "gpt2", "a_b/c.d-e"])
-def test_other_names_are_hub_ids(name):
-    reference = resolve_model(name)
-    assert (reference.kind, reference.name, reference.path) == ("hub", name, name)
-
-
-def test_a_local_folder_wins_over_a_hub_id(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "org" / "model").mkdir(parents=True)
-    (tmp_path / "org" / "model" / "config.json").write_text("{}")
-    assert resolve_model("org/model").kind == "folder"
-
-
-def test_an_empty_folder_is_an_error_that_says_what_it_lacks(tmp_path):
-    with pytest.raises(ModelError, match=r"neither run\.json .* nor config\.json"):
-        resolve_model(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    "name", ["", "./missing", "/missing/model", "~/model", "a/b/c", "runs/demo/x", "two words"]
-)
-def test_a_name_that_is_nothing_is_an_error_that_lists_what_a_model_can_be(name):
-    with pytest.raises(ModelError, match="'smollm2-135m', a folder with a model, a run folder"):
-        resolve_model(name)
-
-
-def test_a_file_is_no_model(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.gguf").write_text("")
-    with pytest.raises(ModelError, match="no such folder"):
-        resolve_model("model.gguf")
 
 
 def test_devices_and_dtypes_are_picked_by_what_there_is(monkeypatch):
