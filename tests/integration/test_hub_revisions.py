@@ -94,6 +94,28 @@ def test_an_evaluation_records_the_commits(command, hub, run, question_file, tmp
     assert json.loads((tmp_path / "evaluation.json").read_text())["runs"] == kept["runs"]
 
 
+def test_the_commit_of_data_is_recorded(command, tiny_model_folder, tmp_path, monkeypatch):
+    import datasets
+
+    from mcqa.training.config import TrainingConfig
+    from mcqa.training.questions import load_training
+
+    def load_dataset(path, configuration, *, split, revision):
+        files = {f"hf://datasets/{path}@{ {'v1': NEW}[revision] }/data/{split}.parquet": {}}
+        rows = [{"question": "Which?", "choices": ["x", "y"], "answer": n % 2} for n in range(4)]
+        return datasets.Dataset.from_list(rows, info=datasets.DatasetInfo(download_checksums=files))
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    data = ["--data", "owner/quiz@v1", "--split", "dev", "--device", "cpu"]
+    model = ["--model", f"{tiny_model_folder}:text", "--output", tmp_path]
+    assert command("evaluate", *model, *data).code == 0
+    kept = json.loads((tmp_path / "evaluation.json").read_text())
+    assert kept["details"]["Data"].startswith("owner/quiz@v1, 4 questions, sha256 ")
+    assert kept["details"]["Data"].endswith(f", commit {NEW}")
+    [told] = load_training(TrainingConfig(data="owner/quiz@v1=2", split="train")).record()["sets"]
+    assert (told["source"], told["commit"], told["weight"]) == ("owner/quiz@v1", NEW, 2)
+
+
 def test_a_revision_that_does_not_exist_is_told(refused, hub, question_file, tmp_path):
     flags = ["--data", question_file, "--output", tmp_path / "predictions.jsonl"]
     told = refused("score", "--model", "owner/tiny@v9", *flags)
