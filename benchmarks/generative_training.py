@@ -62,7 +62,8 @@ def train_trl(arguments) -> dict:
 
     import mcqa
     from mcqa.adapters import SEVEN_PROJECTIONS
-    from mcqa.backbones import load_tokenizer, resolve_model
+    from mcqa.backbones import load_tokenizer
+    from mcqa.names import resolve_model
     from mcqa.prompts import get_template
 
     set_seed(arguments.seed)

@@ -80,8 +80,9 @@ def build_cell(options: argparse.Namespace, quantization: str, phase: str, layou
 
     from heads.branching import pack, pack_rows
     from mcqa import backbones
-    from mcqa.backbones import load_tokenizer, pick_device, resolve_model
+    from mcqa.backbones import load_tokenizer, pick_device
     from mcqa.formulations import get_formulation
+    from mcqa.names import resolve_model
 
     device = pick_device(options.device)
     formulation = get_formulation("multiple_choice")

@@ -166,8 +166,8 @@ def main() -> None:
         print(json.dumps(run_pipeline(arguments.pipeline, arguments.model)))
         return
 
-    from mcqa.backbones import resolve_model
     from mcqa.hardware import describe_hardware
+    from mcqa.names import resolve_model
 
     model = str(resolve_model(arguments.model).path)
     results = [measure(rows, arguments, model) for rows in (arguments.rows // 2, arguments.rows)]

@@ -1,7 +1,4 @@
-"""Model names, and loading what they name: quantized or not, on a GPU or a CPU.
-
-Everywhere a model is named, four things work: the embedded alias, a local folder, a Hub id, and
-a run folder of ours.
+"""Load what a model name means: quantized or not, on a GPU or a CPU.
 
 The trap: a model's folder is somebody else's. Weights come from safetensors alone, for a pickle
 runs code when it is opened; Python files beside them are never run; and weights that lack a tensor
@@ -9,21 +6,20 @@ are refused, for transformers fills it with random numbers and goes on.
 """
 
 import contextlib
-import re
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mcqa import distributed
 from mcqa.allocation import keep_freed_memory
-from mcqa.embedded import ALIAS, ensure_embedded
+from mcqa.apple import mps_fault
+from mcqa.embedded import ALIAS
 from mcqa.errors import ConfigError, ModelError
+from mcqa.names import located
 from mcqa.quiet import quiet_loading
 
 QUANTIZATIONS = ("nf4", "fp4", "int8", "none")
 DTYPES = ("auto", "bfloat16", "float16", "float32")
-RUN_FILE = "run.json"
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 # What a message of transformers holds, and what to say in its place.
 REASONS = {
@@ -37,49 +33,10 @@ REASONS = {
 }
 
 
-@dataclass(frozen=True)
-class ModelReference:
-    """Say what a model name means.
-
-    Args:
-        name: as the user gave it.
-        kind: `embedded`, `run`, `folder` or `hub`.
-        path: what `from_pretrained` takes; for a run, its folder.
-    """
-
-    name: str
-    kind: str
-    path: str
-
-
-def resolve_model(name: str) -> ModelReference:
-    """Find out which of the four kinds a model name is.
-
-    Raises:
-        ModelError: it is none of them.
-    """
-    name = str(name)
-    if name == ALIAS:
-        return ModelReference(name, "embedded", str(ensure_embedded()))
-    path = Path(name)
-    if name and path.is_dir():
-        if (path / RUN_FILE).is_file():
-            return ModelReference(name, "run", name)
-        if (path / "config.json").is_file():
-            return ModelReference(name, "folder", name)
-        raise ModelError(
-            f"{name}: a folder with neither {RUN_FILE} (a finished run) nor config.json (a model)."
-        )
-    if not name or path.exists() or name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
-        raise ModelError(
-            f"model {name!r}: no such folder. A model is {ALIAS!r}, a folder with a model, "
-            "a run folder, or a Hub id like 'unsloth/Llama-3.2-1B'."
-        )
-    return ModelReference(name, "hub", name)
-
-
 def pick_device(device: str = "auto") -> str:
     """Return the torch device to use: `auto` is the first CUDA device where there is one.
+
+    Without one it is Apple's GPU where that works, or else the CPU, with a warning why.
 
     Of several processes each gets the CUDA device of its own number.
 
@@ -89,7 +46,7 @@ def pick_device(device: str = "auto") -> str:
     import torch
 
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else _without_cuda()
         if distributed.count() == 1:
             return device
     if distributed.count() > 1 and device != "cpu":
@@ -103,6 +60,18 @@ def pick_device(device: str = "auto") -> str:
             "is a GPU."
         ) from error
     return device
+
+
+def _without_cuda() -> str:
+    import torch
+
+    if not torch.backends.mps.is_available() or distributed.count() > 1:
+        return "cpu"
+    fault = mps_fault()
+    if fault is None:
+        return "mps"
+    warnings.warn(f"Apple's GPU (MPS) is not used: {fault}. The CPU is.", stacklevel=3)
+    return "cpu"
 
 
 def _own_gpu(device: str, there: int) -> str:
@@ -153,7 +122,7 @@ def load_config(path: str):
     from transformers import AutoConfig
 
     with _explained(path), quiet_loading():
-        return AutoConfig.from_pretrained(path, trust_remote_code=False)
+        return AutoConfig.from_pretrained(**located(path), trust_remote_code=False)
 
 
 def has_head(config) -> bool:
@@ -167,7 +136,7 @@ def load_tokenizer(path: str):
     from transformers import AutoTokenizer
 
     with _explained(path), quiet_loading():
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(**located(path), trust_remote_code=False)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -189,7 +158,7 @@ def load_weights(
 
     Args:
         model_class: a class with `from_pretrained`.
-        path: a folder or a Hub id.
+        path: a folder or a Hub id, `@` and a revision behind it or not.
         quantization: `nf4` (4-bit NormalFloat with double quantization), `fp4` (4-bit floats,
             likewise), `int8`, or `none`. A checkpoint that comes quantized stays as it is.
         dtype: one of `DTYPES`; also the compute type of a quantized model.
@@ -217,7 +186,7 @@ def load_weights(
             storage = {"bnb_4bit_quant_storage": dtype} if sharding == "FSDP" else {}
             more["quantization_config"] = quantization_config(quantization, dtype, **storage)
         model, found = model_class.from_pretrained(
-            path,
+            **located(path),
             dtype=dtype,
             device_map={"": device},
             use_safetensors=True,

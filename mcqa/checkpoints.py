@@ -19,9 +19,10 @@ import json
 import os
 from pathlib import Path
 
-from mcqa.backbones import DTYPES, QUANTIZATIONS, RUN_FILE, ModelReference, resolve_model
+from mcqa.backbones import DTYPES, QUANTIZATIONS
 from mcqa.errors import McqaError, ModelError
 from mcqa.files import write_json, write_whole
+from mcqa.names import RUN_FILE, ModelReference, pinned, resolve_model
 from mcqa.prompts import TEMPLATES
 from mcqa.quiet import quiet_loading
 from mcqa.recipes.table import DEFAULT, RECIPES
@@ -43,6 +44,7 @@ REQUIRED = {
 }
 OPTIONAL = {
     "objective": TEXT,
+    "base_commit": TEXT,
     "head": OBJECT,
     "context": OBJECT,
     "calibration": OBJECT,
@@ -110,6 +112,7 @@ def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: st
     kept_by = _recipe_of(record).kept_by
     if kept_by != "weights":
         model.active_peft_config.base_model_name_or_path = record["base_model"]
+        model.active_peft_config.revision = record.get("base_commit")
         model.save_pretrained(folder, save_embedding_layers=False)
     tensors = _beside_peft(model, kept_by)
     if tensors:
@@ -177,13 +180,15 @@ def _check_fields(path: Path, record: dict) -> None:
 
 
 def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:
-    """Return the model that a run was trained on.
+    """Return the model that a run was trained on; from the Hub, at the commit it then had.
 
     Raises:
         ModelError: it is not where it was.
     """
+    name, commit = record["base_model"], record.get("base_commit")
     try:
-        return resolve_model(record["base_model"])
+        base = resolve_model(name)
+        return pinned(resolve_model(f"{name}@{commit}")) if base.kind == "hub" and commit else base
     except ModelError as error:
         raise ModelError(
             f"{folder}: the base model of this run is gone. {error} Put it back, or write into "

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from mcqa.errors import ConfigError, EncodingError
 from mcqa.evaluation.predictions import Retrieved
-from mcqa.prompts import RenderedQuestion, Shots, Template
+from mcqa.prompts import RenderedQuestion, Shots, Template, close_thinking
 from mcqa.question import LETTERS, Question
 from mcqa.retrieval.contexts import Contexts, Given
 from mcqa.tokens import ControlTokens, Frame, token_ids, tokenize, unguarded
@@ -253,7 +253,10 @@ class Encoder:
         return self.template.render(data)
 
     def _chat_text(self, turns: list[dict[str, str]], asks: bool = True) -> str:
-        return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
+        text = self.tokenizer.apply_chat_template(  # a template that knows no thinking ignores it
+            turns, tokenize=False, add_generation_prompt=asks, enable_thinking=False
+        )
+        return close_thinking(text) if asks else text
 
     def _answer_gap(self) -> str:
         """Return the white space that the chat template puts between its prompt and an answer.

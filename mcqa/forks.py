@@ -7,6 +7,7 @@ process that was killed, or for those that are still at work when Ctrl-C is pres
 import gc
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterable
 
@@ -56,7 +57,20 @@ def _report(sender, function: Callable[..., None], call: tuple) -> None:
         function(*call)
         sender.send(None)
     except Exception as error:
-        sender.send(error)
+        sender.send(_sendable(error))
+
+
+def _sendable(error: Exception) -> Exception:
+    """Return an error as it is where it comes through a pipe whole, else one that tells of it.
+
+    Some errors cannot be packed, and some not be unpacked where their class asks for more than a
+    message; either way the parent would learn nothing of them.
+    """
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RunError(f"one of several processes failed: {type(error).__name__}: {error}")
+    return error
 
 
 def _outcome(receiver) -> Exception | None:

@@ -16,19 +16,18 @@ from types import ModuleType
 from typing import NamedTuple
 
 from mcqa.backbones import (
-    ModelReference,
     context_length,
     has_head,
     load_config,
     load_tokenizer,
     pick_device,
     pick_dtype,
-    resolve_model,
 )
 from mcqa.checkpoints import attach_adapter, base_of, read_record
 from mcqa.encoding import Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import NAMES, get_formulation
+from mcqa.names import ModelReference, pinned, resolve_model
 from mcqa.parsing import FALLBACKS, PARSERS
 from mcqa.prompts import Shots, get_template
 from mcqa.question import Question
@@ -52,6 +51,11 @@ class Found(NamedTuple):
     formulation: ModuleType
     head: dict | None
     scorer: str
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the Hub model that is asked, or that the run was trained on."""
+        return self.record.get("base_commit") if self.record else self.reference.commit
 
     def context(self, asked: str | None, *, passages: bool) -> str:
         """Return what questions get to read: what is asked for, else what they got in training.
@@ -84,7 +88,7 @@ def look_up(model: str, scorer: str | None = None) -> Found:
         ModelError: the name means no model, or its record or configuration cannot be read.
         ConfigError: the scorer does not exist, or does not go with the model.
     """
-    reference = resolve_model(model)
+    reference = pinned(resolve_model(model))
     record = read_record(reference.path) if reference.kind == "run" else {}
     config = None if record else load_config(reference.path)
     of_config = "multiple_choice" if config and has_head(config) else "generative"
@@ -120,7 +124,8 @@ def load_scorer(
     once: they are not to be written to.
 
     Args:
-        model: `smollm2-135m`, a local folder, a Hub id, or a run folder.
+        model: `smollm2-135m`, a local folder, a Hub id (`owner/name`, or `owner/name@revision`), or
+            a run folder.
         scorer: `text`, `text-mean`, `text-char`, `pmi`, `letter`, `constrained` or `generate`
             (generative), `head` (multiple choice); by default `head`, `text` for a run trained
             with the objective `options`, or `text-mean`.
@@ -190,14 +195,13 @@ def load_scorer(
         chat=chat,
         system=system,
     )
-    temperature = _temperature(record, encoder, name)
     return Scorer(
         backbone,
         tokenizer,
         encoder,
         name,
         formulation,
-        temperature=temperature,
+        calibration=_calibration(record, encoder, name),
         base=held,
         **reading,
     )
@@ -217,12 +221,12 @@ def _contexts(
     return Contexts(kind, index=index, top_k=top_k, held_out=held_out)
 
 
-def _temperature(record: dict, encoder: Encoder, scorer: str) -> float | None:
-    """Return a run's temperature where its questions are scored as they were to fit it."""
+def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
+    """Return a run's calibration where its questions are scored as they were to fit it."""
     fitted = record.get("calibration") or {}
     same = fitted.get("scorer") == scorer and record["template"] == encoder.template.name
     same = same and encoder.contexts.same_as(record.get("context", {"kind": "data"}))
-    return fitted["temperature"] if same and not (encoder.shots or encoder.chat) else None
+    return fitted if same and not (encoder.shots or encoder.chat) else None
 
 
 def _pick_length(asked: int | None, record: dict, backbone, scorer: str, written: int) -> int:

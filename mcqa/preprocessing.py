@@ -5,10 +5,9 @@ whole data set (training, `score`, `evaluate`, `check`) takes this way instead, 
 `datasets` maps the questions to token ids, in several processes where there are many, and the
 result is read from disk as needed. Item by item it equals what `Encoder.encode` gives.
 
-    $MCQA_CACHE/encoded/KEY/   the token ids of a set of 10,000 questions or more, for the next time
-
-KEY changes with the questions and with all that the encoder is made of. Smaller sets are encoded
-anew, which takes a second; their files are temporary.
+The token ids of a set of 10,000 questions or more are kept for the next time (`mcqa.kept`), under a
+key that changes with the questions and with all that the encoder is made of. Smaller sets are
+encoded anew, which takes a second; their files are temporary.
 
 Two traps. Encoding in parts must not let a question retrieve a passage of another part's question:
 the encoder is told of all of them first. And processes that are forked after a tokenizer used
@@ -36,8 +35,9 @@ from mcqa.data.stored import (
 from mcqa.encoding import PROBE, EncodedQuestion, Encoder
 from mcqa.errors import EncodingError
 from mcqa.evaluation.predictions import Retrieved
-from mcqa.files import cache_folder, not_written, whole_folder
+from mcqa.files import not_written, whole_folder
 from mcqa.forks import cores, run_forked
+from mcqa.kept import make_room, mark_used, private_folder
 from mcqa.prompts import Shots, Template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
@@ -155,9 +155,10 @@ def encode_set(
 
 def _kept_tokens(work: Work, questions: StoredQuestions, num_proc: int, key: str) -> "Dataset":
     """Return the tokens in the cache, after putting them there where they are not."""
-    folder = cache_folder() / "encoded" / key
+    folder = private_folder() / key
     tokens = _open(folder, len(questions))
     if tokens is not None:
+        mark_used(folder)
         return tokens
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -169,6 +170,7 @@ def _kept_tokens(work: Work, questions: StoredQuestions, num_proc: int, key: str
     except OSError as error:  # the folder cannot be made, or another process was faster
         if not folder.is_dir():
             raise not_written(folder, error) from error
+    make_room(folder)
     return _open(folder, len(questions))
 
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 
+THINKING_STARTS, THINKING_ENDS = "<think>", "</think>"
+NO_THINKING = f"{THINKING_STARTS}\n\n{THINKING_ENDS}\n\n"  # as chat templates write it
+
 
 @dataclass(frozen=True)
 class RenderedQuestion:
@@ -127,6 +130,15 @@ def _shuffled(n: int, chance: random.Random) -> Iterator[int]:
         place = chance.randrange(left)
         yield swapped.get(place, place)
         swapped[place] = swapped.pop(left - 1, left - 1)
+
+
+def close_thinking(prefix: str) -> str:
+    """Return a prompt without the open block of thinking that some chat templates end it with.
+
+    The block is closed empty, so that what follows is the answer.
+    """
+    before, opened, after = prefix.rpartition(THINKING_STARTS)
+    return before + NO_THINKING if opened and not after.strip() else prefix
 
 
 TEMPLATES = {

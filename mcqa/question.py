@@ -1,6 +1,7 @@
 """The one thing everybody passes around: a multiple-choice question."""
 
 import hashlib
+import numbers
 from dataclasses import dataclass
 
 from mcqa.errors import QuestionError
@@ -15,7 +16,8 @@ class Question:
     Args:
         stem: the question's text, not blank.
         options: 2 to 26 candidate answers, none blank, in display order.
-        label: 0-based index of the right option, or None where it is not known.
+        label: 0-based index of the right option, or None where it is not known. An integer of
+            numpy's is taken, and kept as Python's.
         id: a name that is unique in its data set; by default a hash of stem and options.
         context: a passage to read before the stem.
         subject: what the question is about, for results per subject.
@@ -65,8 +67,9 @@ class Question:
                 )
         if self.label is None:
             return
-        if isinstance(self.label, bool) or not isinstance(self.label, int):
+        if isinstance(self.label, bool) or not isinstance(self.label, numbers.Integral):
             raise QuestionError(f"{name}: label {self.label!r} must be an integer or None.")
+        object.__setattr__(self, "label", int(self.label))
         if not 0 <= self.label < len(self.options):
             raise QuestionError(
                 f"{name}: label {self.label} is out of range for {len(self.options)} options "

@@ -35,8 +35,8 @@ class Scorer:
         encoder: writes questions down as token ids.
         name: the scorer's name, one of the formulation's.
         formulation: the module of the formulation.
-        temperature: what training's validation questions say the scores are to be divided by;
-            None where that is not known, or was fitted on other scores than these.
+        calibration: what training fitted on its validation questions, see
+            `mcqa.training.validation`; None where nothing was, or on other scores than these.
         base: what holds the weights that scorers on the same base share, None where none are.
         settings: the scorer's own, passed on to its function.
 
@@ -52,7 +52,7 @@ class Scorer:
         name: str,
         formulation,
         *,
-        temperature: float | None = None,
+        calibration: dict | None = None,
         base=None,
         **settings,
     ):
@@ -61,11 +61,22 @@ class Scorer:
         self.encoder = encoder
         self.name = name
         self.formulation = formulation.NAME
-        self.temperature = temperature
+        self.calibration = calibration
         self._base = base  # lives as long as one of those who share it
         self.settings = settings
         self.batch_limit: int | None = None
         self._score = functools.partial(formulation.SCORERS[name], **settings)
+
+    @property
+    def temperature(self) -> float | None:
+        """What scores are to be divided by; None where that is not known, or no number fits best.
+
+        A temperature at its bound says that all validation answers were right, or the scores less
+        than nothing: divided by it they would be certain, or tell nothing.
+        """
+        if self.calibration is None or self.calibration.get("at_bound"):
+            return None
+        return self.calibration["temperature"]
 
     @property
     def template(self) -> str:

@@ -26,7 +26,9 @@ FLOORS = {
     "mcqa.formulations": 5,
     "mcqa.backbones": 4,
     "mcqa.embedded": 4,
+    "mcqa.names": 4,
     "mcqa.four_bit": 4,
+    "mcqa.apple": 4,
     "mcqa.adapters": 4,
     "mcqa.checkpoints": 4,
     "mcqa.merging": 4,
@@ -51,6 +53,7 @@ FLOORS = {
     "mcqa.errors": 0,
     "mcqa.files": 0,
     "mcqa.forks": 0,
+    "mcqa.kept": 0,
     "mcqa.allocation": 0,
     "mcqa.quiet": 0,
 }

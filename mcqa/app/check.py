@@ -129,11 +129,12 @@ def load_encoder(model: str, template: str | None = None, max_length: int | None
         ModelError: the name means no model.
         ConfigError: there is no such template.
     """
-    from mcqa.backbones import load_config, load_tokenizer, resolve_model
+    from mcqa.backbones import load_config, load_tokenizer
     from mcqa.checkpoints import base_of, read_record
     from mcqa.loading import MAX_LENGTH
+    from mcqa.names import pinned, resolve_model
 
-    reference = resolve_model(model)
+    reference = pinned(resolve_model(model))
     record = read_record(reference.path) if reference.kind == "run" else {}
     chosen = get_template(template or record.get("template") or "cloze")
     config = load_config(base_of(reference.path, record).path if record else reference.path)

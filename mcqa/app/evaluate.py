@@ -123,6 +123,7 @@ def evaluate(
         validation=validation,
         orders=orders,
         context=str(scorer.encoder.contexts),
+        commit=found.commit,
     )
 
 

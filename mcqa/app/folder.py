@@ -50,6 +50,7 @@ class Evaluation:
         folder: where its `predictions.jsonl` and `metrics.json` are.
         scorer, template: names.
         context: what the questions got to read, see `mcqa.retrieval.contexts`.
+        commit: of the Hub model that was asked or tuned, None where it is from elsewhere.
         predictions: one per question, in the questions' order.
         metrics: what `mcqa.evaluation.metrics.summarize` returns.
         cost: `trainable_parameters`, `training_seconds`, `training_memory_bytes`,
@@ -68,6 +69,7 @@ class Evaluation:
     validation: Validation
     orders: Orders | None = None
     context: str = "data"
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def write_record(folder: Path, record: Record) -> None:
             "scorer": evaluation.scorer,
             "template": evaluation.template,
             "context": evaluation.context,
+            "commit": evaluation.commit,
             "seconds": evaluation.metrics["seconds"],
             "peak_memory_bytes": evaluation.metrics["peak_memory_bytes"],
             "cost": evaluation.cost,
@@ -176,6 +179,7 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
         validation=_read_validation(inside, run.get("validation", "")),
         orders=orders and read_orders(inside, predictions, orders),
         context=run.get("context", "data"),
+        commit=run.get("commit"),
     )
 
 

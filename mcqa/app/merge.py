@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mcqa.backbones import load_tokenizer, pick_device, pick_dtype, resolve_model
+from mcqa.backbones import load_tokenizer, pick_device, pick_dtype
 from mcqa.checkpoints import base_of, read_record
 from mcqa.errors import ConfigError
 from mcqa.evaluation.metrics import summarize
 from mcqa.formulations import get_formulation
 from mcqa.loading import load_scorer
 from mcqa.merging import check_mergeable, check_output, merge_adapter, save_merged
+from mcqa.names import resolve_model
 from mcqa.question import Question
 
 

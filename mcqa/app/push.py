@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mcqa.app import folder as evaluated
-from mcqa.backbones import RUN_FILE, ModelReference, resolve_model
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, base_of, read_record
 from mcqa.data.files import is_data_file
 from mcqa.embedded import LICENCE
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
 from mcqa.files import whole_folder
 from mcqa.merging import check_output
+from mcqa.names import RUN_FILE, ModelReference, resolve_model
 from mcqa.training.card import UNKNOWN_LICENCE, Score, model_card, training_sets
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -86,10 +86,13 @@ def prepare_folder(
     named = _name_for_others(known, base)
     licence = licence or _licence(known, named)
     shown = _without_paths(record) | {"base_model": named}
+    if named != record["base_model"]:  # its commits are its own
+        shown["base_commit"] = None
     with whole_folder(folder) as inside:
         for file in sorted({file for pattern in TAKEN for file in source.glob(pattern)}):
             shutil.copyfile(file, inside / file.name)
-        _rewrite(source, inside, ADAPTER_CONFIG, base_model_name_or_path=named)
+        told = {"base_model_name_or_path": named, "revision": shown.get("base_commit")}
+        _rewrite(source, inside, ADAPTER_CONFIG, **told)
         _rewrite(source, inside, "tokenizer_config.json", **dict.fromkeys(TOKENIZER_PATHS))
         card = model_card(shown, repo=repo, licence=licence, scores=scores)
         (inside / "README.md").write_text(card, encoding="utf-8")
@@ -135,7 +138,7 @@ def _name_for_others(base: ModelReference, given: str | None) -> str:
             f"the base of this run is the folder {base.path}, which nobody else has. Say what it "
             "is on the Hub with --base OWNER/NAME."
         )
-    return base.name
+    return base.repository
 
 
 def _licence(base: ModelReference, name: str) -> str:

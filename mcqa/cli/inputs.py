@@ -95,11 +95,11 @@ class Reading:
 
     def describe(self, data: str, questions: Sequence, account) -> str:
         """Return in words what `load` read, for a report."""
-        from mcqa.data import data_fingerprint
+        from mcqa.data import data_commit, data_fingerprint
 
-        sha256 = data_fingerprint(data, self.split)[:16]
+        sha256, commit = data_fingerprint(data, self.split)[:16], data_commit(data, self.split)
         said = [data, f"{len(questions):,} questions", *account.remarks(), f"sha256 {sha256}"]
-        return ", ".join(said)
+        return ", ".join(said + [f"commit {commit}"] * bool(commit))
 
 
 reading_options = gathering(

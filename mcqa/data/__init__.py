@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mcqa.data.files import Row, Table, file_sha256, is_data_file, read_file
 from mcqa.data.formats import NAMES, SAME_AS
-from mcqa.data.hub import load_hub, read_hub
+from mcqa.data.hub import hub_commit, load_hub, read_hub
 from mcqa.data.mapping import check_fields
 from mcqa.data.reader import POLICIES, QuestionReader
 from mcqa.errors import ConfigError
@@ -40,7 +40,7 @@ def load_questions(
     Args:
         source: `bundled` for the set that ships with the package; the path of a `.jsonl`,
             `.json`, `.csv`, `.tsv` or `.parquet` file, all but the last also with `.gz`; or a Hub
-            data set, `owner/name` or `owner/name:configuration`.
+            data set, `owner/name[@revision][:configuration]`.
         split: which part of the set; by default `test` for `bundled`, required for a Hub data
             set, and not allowed for a file.
         limit: load only the first `limit` questions. The format and the label base are still
@@ -140,6 +140,16 @@ def data_fingerprint(source: str | os.PathLike, split: str | None = None) -> str
     return load_hub(source, split)._fingerprint
 
 
+def data_commit(source: str | os.PathLike, split: str | None = None) -> str | None:
+    """Return the commit of a Hub data set, None for what is none or does not tell.
+
+    Args:
+        source, split: as for `load_questions`.
+    """
+    split = _resolve_split(source, split)
+    return None if source == BUNDLED or is_file(source) else hub_commit(load_hub(source, split))
+
+
 def _check_settings(
     limit: int | None, format: str, label_base: int | None, unlabelled: str
 ) -> None:
@@ -180,7 +190,7 @@ def is_file(source: str | os.PathLike) -> bool:
         isinstance(source, os.PathLike)
         or text.startswith((".", "/", "~"))
         or "\\" in text
-        or text.count("/") > 1
+        or text.partition("@")[0].count("/") > 1
         or is_data_file(text)
         or Path(text).exists()
     )

@@ -19,7 +19,7 @@ from mcqa.data.fields import missing, shown
 from mcqa.errors import DataError
 
 _BATCH = 1000
-_LONGEST = 2**28  # bytes; a small .gz can hold a line that fills the memory
+_LONGEST = 2**28  # bytes that are held at once; a small .gz can hold what fills the memory
 _MMLU = ("question", "A", "B", "C", "D", "answer")
 
 
@@ -165,8 +165,16 @@ def _read_jsonl(path: Path, file: BinaryIO) -> Iterator[Row]:
 
 
 def _read_json(path: Path, file: BinaryIO) -> Iterator[Row]:
-    lines = enumerate(_lines(path, file), 1)
-    text = "".join(_decoded(line, f"{path}, line {number}: ") for number, line in lines)
+    texts, size = [], 0
+    for number, line in enumerate(_lines(path, file), 1):
+        size += len(line)
+        if size > _LONGEST and path.suffix.lower() == ".gz":
+            raise DataError(
+                f"{path}: unpacked it is longer than {_LONGEST:,} bytes, and a .json file is read "
+                "as a whole. Save it as .jsonl.gz, a row on each line, or unpack it yourself."
+            )
+        texts.append(_decoded(line, f"{path}, line {number}: "))
+    text = "".join(texts)
     content = _parse(text, path) if text.strip() else []
     if isinstance(content, dict):
         for number, (key, fields) in enumerate(content.items(), 1):

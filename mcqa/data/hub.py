@@ -1,5 +1,9 @@
-"""Read one split of a Hub data set as rows."""
+"""Read one split of a Hub data set as rows.
 
+A data set is named `owner/name`, `owner/name@revision`, or either with `:configuration` behind it.
+"""
+
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,16 +14,17 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _BATCH = 1000
+_FILE = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")  # as datasets names what it loads
 
 
 def read_hub(source: str, split: str) -> Table:
-    """Read a split of the data set `owner/name`, or `owner/name:configuration`.
+    """Read a split of a data set.
 
     Raises:
         DataError: the data set cannot be reached, is unknown, or has no such split.
     """
     dataset = load_hub(source, split)
-    stem = source.partition(":")[0].rpartition("/")[2]
+    stem = source.partition(":")[0].partition("@")[0].rpartition("/")[2]
     if not len(dataset):
         raise DataError(f"{source} ({split}): the split holds no rows.")
 
@@ -40,13 +45,22 @@ def load_hub(source: str, split: str) -> "Dataset":
     import datasets
 
     name, _, configuration = source.partition(":")
+    name, _, revision = name.partition("@")
+    more = {"revision": revision} if revision else {}
     try:
-        return datasets.load_dataset(name, configuration or None, split=split)
+        return datasets.load_dataset(name, configuration or None, split=split, **more)
     # The network, the Hub and every file reader raise errors of their own here.
     except Exception as error:
         raise DataError(
             f"{source}: no file of this name, and the split {split!r} of a Hub data set of this "
             f"name cannot be loaded ({type(error).__name__}: {error}). Check the name, the split "
-            "and the connection; write a configuration as owner/name:configuration; or download "
+            "and the connection; write a configuration as owner/name:configuration, a revision as "
+            "owner/name@revision; or download "
             "the split as a .parquet or .jsonl file and give its path."
         ) from error
+
+
+def hub_commit(dataset: "Dataset") -> str | None:
+    """Return the commit that a data set's files are of, None where the library does not tell."""
+    found = map(_FILE.match, dataset.info.download_checksums or ())
+    return next((match[1] for match in found if match), None)

@@ -6,12 +6,13 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from mcqa.backbones import load_config, load_tokenizer, pick_device, pick_dtype, resolve_model
+from mcqa.backbones import load_config, load_tokenizer, pick_device, pick_dtype
 from mcqa.checkpoints import base_of, read_record
 from mcqa.errors import ConfigError
 from mcqa.footprint.step import Shape, example, own_tensors
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
+from mcqa.names import pinned, resolve_model
 from mcqa.recipes.building import add_recipe
 from mcqa.training.arguments import pick_optimizer
 from mcqa.training.config import TrainingConfig
@@ -95,7 +96,7 @@ def make_plan(formulation_name: str, config: TrainingConfig, shape: Shape, annou
             f"{shape.option_length} tokens behind a question; make it longer, or --options or "
             "--option-length smaller."
         )
-    reference = resolve_model(config.model)
+    reference = pinned(resolve_model(config.model))
     if reference.kind == "run":
         reference = base_of(reference.path, read_record(reference.path))
     device = pick_device(config.device)

@@ -1,12 +1,17 @@
 """Scorers of the generative formulation that write an answer: freely, or an option and no other.
 
 They choose without scoring, so their predictions have no scores and no probabilities.
+
+The trap: `do_sample=False` is not greedy yet. A checkpoint's generation settings may hold a penalty
+of what was said before, which is every option that the prompt lists, or beams.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import torch
+from transformers import GenerationConfig
 
 from heads.branching import pack
 from heads.likelihood import option_token_log_probabilities
@@ -15,8 +20,10 @@ from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations.layout import lay_out
 from mcqa.formulations.likelihoods import score_text
 from mcqa.parsing import Reading, parse_answer
+from mcqa.prompts import NO_THINKING, THINKING_ENDS, THINKING_STARTS
 
 MAX_NEW_TOKENS = 64
+KEPT_SETTINGS = ("bos_token_id", "eos_token_id", "decoder_start_token_id")
 
 
 def generate(
@@ -28,6 +35,9 @@ def generate(
     fallback: str = "none",
 ) -> list[Prediction]:
     """Decode greedily up to an end-of-sequence token or the end of a line, and read the answer.
+
+    Of the checkpoint's generation settings only its special tokens count. A model that begins to
+    think gets an empty block of thinking instead, and answers behind that.
 
     Args:
         model, tokenizer, batch: as for every scorer.
@@ -57,20 +67,55 @@ def generate(
 
 def _decode(model, tokenizer, batch: Sequence[EncodedQuestion]) -> tuple[list[str], list[int]]:
     """Return what is written behind each question, and how many tokens that is."""
-    prompts = {"input_ids": [list(e.prompt) for e in batch]}
-    inputs = tokenizer.pad(prompts, padding_side="left", return_tensors="pt").to(model.device)
+    texts, lengths = _write(model, tokenizer, [e.prompt for e in batch], MAX_NEW_TOKENS)
+    thinking = [
+        index
+        for index, text in enumerate(texts)
+        if text.lstrip().startswith(THINKING_STARTS) and THINKING_ENDS not in text
+    ]
+    if thinking:
+        closed = tuple(tokenizer(NO_THINKING, add_special_tokens=False)["input_ids"])
+        prompts = [(*batch[index].prompt, *closed) for index in thinking]
+        again = _write(model, tokenizer, prompts, MAX_NEW_TOKENS - len(closed))
+        for index, text, length in zip(thinking, *again, strict=True):
+            texts[index], lengths[index] = NO_THINKING + text, len(closed) + length
+    return texts, lengths
+
+
+def _write(
+    model, tokenizer, prompts: Sequence[Sequence[int]], most: int
+) -> tuple[list[str], list[int]]:
+    """Return what a model writes behind prompts, up to the end of the line, and its tokens."""
+    rows = {"input_ids": [list(prompt) for prompt in prompts]}
+    inputs = tokenizer.pad(rows, padding_side="left", return_tensors="pt").to(model.device)
     start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-    output = model.generate(
-        **inputs,
-        do_sample=False,
-        max_new_tokens=MAX_NEW_TOKENS,
-        stop_strings=["\n"],
-        tokenizer=tokenizer,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    with _nothing_but_greedy(model):
+        output = model.generate(
+            **inputs,
+            do_sample=False,
+            max_new_tokens=most,
+            stop_strings=["\n"],
+            tokenizer=tokenizer,
+            pad_token_id=tokenizer.pad_token_id,
+        )
     written = output[:, start:]
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
     return texts, (written != tokenizer.pad_token_id).sum(1).tolist()
+
+
+@contextlib.contextmanager
+def _nothing_but_greedy(model) -> Iterator[None]:
+    """Leave a model's own generation settings aside, but for its special tokens.
+
+    `generate` fills in from them whatever it is not given, so they cannot be overruled one by one.
+    """
+    own = model.generation_config
+    kept = {name: getattr(own, name) for name in KEPT_SETTINGS}
+    model.generation_config = GenerationConfig(**kept)
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:

@@ -181,7 +181,10 @@ def _validated(record: dict) -> str:
         told += f", from {record['validation']['source']}; these questions chose the model"
     if calibration is None:
         return told
-    return f"{told}; temperature {calibration['temperature']:.3g} for `{calibration['scorer']}`"
+    fitted = f"temperature {calibration['temperature']:.3g}"
+    if calibration.get("at_bound"):
+        fitted = f"no temperature within bounds ({calibration['temperature']:.3g})"
+    return f"{told}; {fitted} for `{calibration['scorer']}`"
 
 
 def _scores(scores: Sequence[Score]) -> str:
@@ -223,11 +226,14 @@ def _by_peft(record: dict, kept_by: str, repo: str | None) -> str:
         imports = "from mcqa.embedded import ensure_embedded\n"
     if head and "pooling" in head:
         imports += "import heads  # of the package mcqa: the decoder with its head\n"
+    settings = f', revision="{commit}"' if (commit := record.get("base_commit")) else ""
+    if head and "pooling" in head:
+        settings += f", multiple_choice={head}"
     return BY_PEFT.format(
         auto_class="AutoModelForMultipleChoice" if head else "AutoModelForCausalLM",
         imports=imports,
         base="ensure_embedded()" if base == ALIAS else f'"{base}"',
-        settings=f", multiple_choice={head}" if head and "pooling" in head else "",
+        settings=settings,
         folder=f'"{repo}"' if repo else '"this folder"',
         note="" if quantization == "none" else note,
     ).rstrip("\n")

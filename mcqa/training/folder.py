@@ -13,12 +13,12 @@ from pathlib import Path
 from safetensors import SafetensorError
 from transformers.trainer import TRAINER_STATE_NAME
 
-from mcqa.backbones import RUN_FILE
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
 from mcqa.data.reader import REJECTED
 from mcqa.errors import ConfigError, RunError
 from mcqa.files import require_folder, write_json
 from mcqa.memory import is_out_of_memory
+from mcqa.names import RUN_FILE
 from mcqa.training.progress import LOG_FILE
 from mcqa.work import tell_changes
 

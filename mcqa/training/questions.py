@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from mcqa.data import BUNDLED, data_fingerprint, is_file, open_questions
+from mcqa.data import BUNDLED, data_commit, data_fingerprint, is_file, open_questions
 from mcqa.data.mapping import parse_fields
 from mcqa.data.reader import Account, Rejected
 from mcqa.data.stored import StoredQuestions
@@ -24,6 +24,7 @@ class DataRecord:
         source, split: as the user named them.
         n: how many questions there were.
         sha256: fingerprint of the source.
+        commit: of a Hub data set.
         rejected, skipped: how many rows were left out, because they cannot be read or have not
             exactly one right answer.
     """
@@ -32,6 +33,7 @@ class DataRecord:
     split: str | None
     n: int
     sha256: str
+    commit: str | None
     rejected: int
     skipped: int
 
@@ -168,5 +170,6 @@ def _load(
     settings |= {"unlabelled": config.unlabelled}
     reader = open_questions(source, split=split, limit=limit, **settings)
     questions, sha256 = reader.store(), data_fingerprint(source, split)
-    record = DataRecord(source, split, len(questions), sha256, **reader.account.counts())
+    commit = data_commit(source, split)
+    record = DataRecord(source, split, len(questions), sha256, commit, **reader.account.counts())
     return TrainingData(questions, record, reader.account)

@@ -197,6 +197,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "context": setup.encoder.contexts.record,
         "head": setup.head,
         "base_model": setup.base_model,
+        "base_commit": setup.base_commit,
         "started_from": config.model,
         "quantization": config.quantization,
         "dtype": str(dtype).removeprefix("torch."),

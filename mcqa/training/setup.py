@@ -16,19 +16,14 @@ from transformers import PreTrainedTokenizerBase, set_seed
 
 import mcqa
 from mcqa import distributed
-from mcqa.backbones import (
-    ModelReference,
-    context_length,
-    load_tokenizer,
-    pick_device,
-    resolve_model,
-)
+from mcqa.backbones import context_length, load_tokenizer, pick_device
 from mcqa.checkpoints import attach_adapter, base_of, read_record, weights_checksum
 from mcqa.data.stored import store_rows
 from mcqa.encoding import Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
+from mcqa.names import ModelReference, pinned, resolve_model
 from mcqa.preprocessing import EncodedSet, encode_set
 from mcqa.prompts import get_template
 from mcqa.question import Question
@@ -68,6 +63,7 @@ class Setup:
         folder: the run folder.
         device: where the model is.
         base_model: the name of the model without any adapter.
+        base_commit: its commit on the Hub, None where it is from elsewhere.
         head: the head's settings, None where there is none.
         model: what trains.
         start: changes with the weights that it starts from.
@@ -86,6 +82,7 @@ class Setup:
     folder: Path
     device: str
     base_model: str
+    base_commit: str | None
     head: dict | None
     model: object
     start: str
@@ -132,7 +129,7 @@ def prepare(
     head_fields = config.head_settings(formulation.SETTINGS)
     check_trackers(config.report_to)
     folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
-    reference = resolve_model(config.model)
+    reference = pinned(resolve_model(config.model))
     earlier = _earlier_run(reference, formulation)
     device = pick_device(config.device)
     training, validation = load_training(config), load_validation(config)
@@ -167,7 +164,8 @@ def prepare(
         config=config,
         folder=folder,
         device=device,
-        base_model=earlier["base_model"] if earlier else config.model,
+        base_model=earlier["base_model"] if earlier else reference.repository,
+        base_commit=earlier.get("base_commit") if earlier else reference.commit,
         head=head,
         model=model,
         start=start,

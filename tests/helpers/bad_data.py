@@ -28,6 +28,11 @@ def a_long_line(place: Place) -> None:
     content("q.jsonl.gz", gzip.compress(b" " * 101))(place)
 
 
+def a_bomb(place: Place) -> None:
+    place.patch.setattr("mcqa.data.files._LONGEST", 100)
+    content("q.json.gz", gzip.compress(b"[" + b"\n" * 100))(place)
+
+
 FILES = (
     Case("no such file", f"FILE: no such file. Files ending in {ENDINGS} are read.", make=absent),
     Case("a folder", f"FILE: is a folder; name a file ({ENDINGS}).", make=a_folder),
@@ -68,6 +73,12 @@ FILES = (
         "FILE, line 1: longer than 100 bytes, which is no question. "
         "Put every row on a line of its own.",
         make=a_long_line,
+    ),
+    Case(
+        "a .json.gz that unpacks to too much (268,435,456 bytes; 100 in this test)",
+        "FILE: unpacked it is longer than 100 bytes, and a .json file is read as a whole. "
+        "Save it as .jsonl.gz, a row on each line, or unpack it yourself.",
+        make=a_bomb,
     ),
     Case(
         "a .parquet that is none",

@@ -149,9 +149,9 @@ def test_validation_questions_are_kept_apart_in_training_and_scored_as_then(trai
     settings = {"device": "cpu", "index": index}
     scorer = mcqa.load_scorer(str(trained), **settings)
     assert scorer.score_many(mcqa.load_questions(sets / "validation.jsonl")) == [validated]
-    assert scorer.temperature is not None
-    assert mcqa.load_scorer(str(trained), top_k=1, **settings).temperature is None
-    assert mcqa.load_scorer(str(trained), context="none", device="cpu").temperature is None
+    assert scorer.calibration["n"] == 1
+    assert mcqa.load_scorer(str(trained), top_k=1, **settings).calibration is None
+    assert mcqa.load_scorer(str(trained), context="none", device="cpu").calibration is None
 
 
 def test_evaluate_asks_each_model_its_own_way_and_says_so(

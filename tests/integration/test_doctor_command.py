@@ -8,7 +8,7 @@ import torch
 from mcqa.cli import doctor
 
 NAMES = ("python", "mcqa", "torch", "transformers", "peft", "bitsandbytes", "datasets")
-PLACES = ("device", "4-bit (NF4)", "smollm2-135m", "model cache", "data cache")
+PLACES = ("device", "4-bit (NF4)", "smollm2-135m", "model cache", "data cache", "encoded sets")
 
 
 def test_json(command):
@@ -28,6 +28,20 @@ def test_table(command):
 
 def test_4_bit_works_on_this_machine(command):
     assert json.loads(command("doctor", "--format", "json").out)["4-bit (NF4)"] == "works"
+
+
+def test_the_encoded_sets_have_a_place_a_size_and_an_end(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("MCQA_CACHE", str(tmp_path))
+    folder = tmp_path / "encoded" / "0a1b"
+
+    def told():
+        return json.loads(command("doctor", "--format", "json").out)["encoded sets"]
+
+    path = str(tmp_path / "encoded")
+    assert told() == f"{path}: 0 B of at most 10.0 GB; delete the folder to clear it"
+    folder.mkdir(parents=True)
+    (folder / "00000.arrow").write_bytes(b" " * 2_500_000)
+    assert told() == f"{path}: 2.5 MB of at most 10.0 GB; delete the folder to clear it"
 
 
 @pytest.mark.parametrize("output_format", ["table", "json"])

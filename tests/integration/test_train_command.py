@@ -41,6 +41,7 @@ def test_a_run_records_what_was_done(runs, formulation, tiny_model_folder, quest
                     "split": None,
                     "n": 36,
                     "sha256": hashlib.sha256(question_file.read_bytes()).hexdigest(),
+                    "commit": None,
                     "rejected": 0,
                     "skipped": 0,
                     "weight": 1,

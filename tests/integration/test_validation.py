@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -17,10 +18,24 @@ FEW = ["--max-steps", 2]
 
 
 @pytest.fixture(scope="module")
-def validated(run_main, training, wrong_file, tmp_path_factory):
+def mixed_file(tiny_questions, tmp_path_factory):
+    """24 of the questions, each fourth with a wrong label: no temperature at a bound fits them."""
+    path = tmp_path_factory.mktemp("mixed") / "mixed.jsonl"
+    rows = [
+        {"id": q.id, "stem": q.stem, "options": q.options, "label": q.label}
+        for q in tiny_questions[:24]
+    ]
+    for row in rows[::4]:
+        row["label"] = (row["label"] + 1) % len(row["options"])
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def validated(run_main, training, mixed_file, tmp_path_factory):
     """A run of each formulation that was trained with 24 validation questions."""
     folder = tmp_path_factory.mktemp("validated")
-    settings = [*FEW, "--validation-data", wrong_file, "--validation-limit", 24]
+    settings = [*FEW, "--validation-data", mixed_file]
     for name in ("generative", "multiple-choice"):
         flags = [*training, *settings, "--output", folder / name]
         assert run_main("train", name, *flags) == 0
@@ -51,10 +66,10 @@ def test_a_run_holds_what_it_answered_and_the_temperature_fitted_on_that(validat
     assert record["peak_memory_bytes"] > 50_000_000  # torch alone takes more
 
 
-def test_the_run_as_it_is_loaded_gives_exactly_these_scores(validated, formulation, wrong_file):
+def test_the_run_as_it_is_loaded_gives_exactly_these_scores(validated, formulation, mixed_file):
     saved = read_predictions(validated[formulation] / "validation_predictions.jsonl")
     scorer = mcqa.load_scorer(str(validated[formulation]), device="cpu")
-    questions = mcqa.load_questions(wrong_file, limit=24)
+    questions = mcqa.load_questions(mixed_file)
     assert scorer.score_many(questions, batch_size=12) == saved
     assert scorer.temperature == record_of(validated[formulation])["calibration"]["temperature"]
 
@@ -77,6 +92,22 @@ def test_probabilities_change_only_where_a_temperature_is_applied(validated):
 def test_other_scores_than_those_it_was_fitted_on_have_no_temperature(validated, settings):
     run = str(validated["generative"])
     assert mcqa.load_scorer(run, device="cpu", **settings).temperature is None
+
+
+def test_a_temperature_at_its_bound_is_no_calibration(validated, tmp_path):
+    from mcqa.app.validation import own_validation
+    from mcqa.training.card import model_card
+
+    run = shutil.copytree(validated["multiple-choice"], tmp_path / "run")
+    record = record_of(run)
+    record["calibration"] |= {"temperature": 0.01, "at_bound": True}
+    (run / "run.json").write_text(json.dumps(record))
+    scorer = mcqa.load_scorer(str(run), device="cpu")
+    assert scorer.temperature is None
+    assert (
+        len(own_validation(str(run), scorer, []).predictions) == 24
+    )  # they are known all the same
+    assert "no temperature within bounds (0.01) for `head`" in model_card(record)
 
 
 def test_a_run_without_validation_questions_has_no_temperature(runs, formulation):

@@ -14,71 +14,12 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from heads.branching import pack
 from mcqa import backbones
-from mcqa.backbones import (
-    context_length,
-    load_tokenizer,
-    load_weights,
-    pick_device,
-    pick_dtype,
-    resolve_model,
-)
+from mcqa.backbones import context_length, load_tokenizer, load_weights, pick_device, pick_dtype
 from mcqa.errors import ConfigError, ModelError
 
 
-def test_the_embedded_name_means_the_converted_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(backbones, "ensure_embedded", lambda: tmp_path)
-    reference = resolve_model("smollm2-135m")
-    assert (reference.kind, reference.path) == ("embedded", str(tmp_path))
-    assert reference.name == "smollm2-135m"
-
-
-def test_a_folder_with_a_configuration_is_a_model(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    reference = resolve_model(tmp_path)
-    assert (reference.kind, reference.path) == ("folder", str(tmp_path))
-
-
-def test_a_folder_with_a_record_is_a_run_even_with_a_model_in_it(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "run.json").write_text("{}")
-    reference = resolve_model(str(tmp_path))
-    assert (reference.kind, reference.path) == ("run", str(tmp_path))
-
-
-@pytest.mark.parametrize("name", ["unsloth/Llama-3.2-1B", "gpt2", "a_b/c.d-e"])
-def test_other_names_are_hub_ids(name):
-    reference = resolve_model(name)
-    assert (reference.kind, reference.name, reference.path) == ("hub", name, name)
-
-
-def test_a_local_folder_wins_over_a_hub_id(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "org" / "model").mkdir(parents=True)
-    (tmp_path / "org" / "model" / "config.json").write_text("{}")
-    assert resolve_model("org/model").kind == "folder"
-
-
-def test_an_empty_folder_is_an_error_that_says_what_it_lacks(tmp_path):
-    with pytest.raises(ModelError, match=r"neither run\.json .* nor config\.json"):
-        resolve_model(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    "name", ["", "./missing", "/missing/model", "~/model", "a/b/c", "runs/demo/x", "two words"]
-)
-def test_a_name_that_is_nothing_is_an_error_that_lists_what_a_model_can_be(name):
-    with pytest.raises(ModelError, match="'smollm2-135m', a folder with a model, a run folder"):
-        resolve_model(name)
-
-
-def test_a_file_is_no_model(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.gguf").write_text("")
-    with pytest.raises(ModelError, match="no such folder"):
-        resolve_model("model.gguf")
-
-
 def test_devices_and_dtypes_are_picked_by_what_there_is(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert pick_device("cpu") == "cpu"
     with pytest.raises(ConfigError, match="device 'abacus' cannot be used"):
         pick_device("abacus")
@@ -128,6 +69,18 @@ def test_the_card_that_is_named_decides_on_the_dtype(cards):
     cards(8, 7)
     named = [pick_dtype("auto", f"cuda:{number}") for number in (0, 1)]
     assert named == [torch.bfloat16, torch.float16]
+
+
+def test_apples_gpu_is_taken_where_it_works_and_else_it_is_said_why_not(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(backbones, "mps_fault", lambda: None)
+    assert pick_device() == "mps"
+    monkeypatch.setattr(backbones, "mps_fault", lambda: "a 4-bit layer fails (no kernel)")
+    with pytest.warns(UserWarning, match=r"\(MPS\) is not used: a 4-bit layer fails \(no kernel\)"):
+        assert pick_device() == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert pick_device() == "cpu"
 
 
 def test_unknown_settings_list_the_known_ones(tiny_model_folder):

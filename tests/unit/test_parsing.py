@@ -149,6 +149,85 @@ def test_a_talkative_answer_is_read_leniently(text, expected):
     assert parse_answer(text, WATER, "lenient") == expected
 
 
+TOOLS = Question(stem="What drives nails?", options=("saw", "hammer", "claw", "plane"))
+NINE = Question(stem="?", options=tuple(f"number {n}" for n in range(9)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The answer is a hammer.", (1, "text inside")),
+        ("Answer: a hammer", (1, "text inside")),
+        ("The best choice is a claw, I think", (2, "text inside")),
+        ("Is the answer a hammer?", (1, "text inside")),
+        ("a hammer", (1, "text inside")),
+        ("The answer is a saw.", (0, "announced letter")),
+        ("The answer is a screwdriver.", UNPARSED),
+        ("The answer is A screwdriver.", UNPARSED),
+        ("The answer is A hammer.", AMBIGUOUS),
+        ("A hammer", AMBIGUOUS),
+        ("The only option a carpenter has", UNPARSED),
+        ("The answer is B-cell lymphoma.", UNPARSED),
+    ],
+)
+def test_an_article_is_not_the_letter_a(text, expected):
+    assert parse_answer(text, TOOLS, "lenient") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The answer is A.", (0, "announced letter")),
+        ("The answer is A", (0, "announced letter")),
+        ("Answer: a", (0, "announced letter")),
+        ("Option a)", (0, "announced letter")),
+        ("The answer is (a) saw", (0, "announced letter")),
+        ("The answer is A, a saw.", (0, "announced letter")),
+        ("The answer is A because a hammer hurts.", (0, "announced letter")),
+        ("Option A is right", (0, "announced letter")),
+        ("Option A seems right", (0, "announced letter")),
+        ("The answer is A saw.", (0, "announced letter")),
+        ("a", (0, "letter")),
+        ("(a)", (0, "letter")),
+        ("b)", (1, "letter")),
+        ("**A**", (0, "letter")),
+        ("A. saw", (0, "letter and text")),
+        ("a) saw", (0, "letter and text")),
+        ("**A. Saw**", (0, "letter and text")),
+        ("a. hammer", AMBIGUOUS),
+    ],
+)
+def test_a_letter_in_marks_or_in_lower_case_is_read_leniently(text, expected):
+    assert parse_answer(text, TOOLS, "lenient") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I think it is B", UNPARSED),
+        ("The answer I would give is number 3", (3, "text inside")),
+        ("The answer is I think number 3", (3, "text inside")),
+        ("Answer: I don't know", UNPARSED),
+        ("The answer is I'd say number 2", (2, "text inside")),
+        ("The answer is I.", (8, "announced letter")),
+        ("Answer: I number 8", (8, "announced letter")),
+        ("Option I is right", (8, "announced letter")),
+        ("i", (8, "letter")),
+    ],
+)
+def test_a_pronoun_is_not_the_letter_i(text, expected):
+    assert parse_answer(text, NINE, "lenient") == expected
+
+
+@pytest.mark.parametrize("parser", ["strict", "lenient"])
+def test_what_is_thought_before_the_answer_is_passed_over(parser):
+    thought = "<think>\nThe answer is A.\n\nA\n</think>\n\nB"
+    assert parse_answer(thought, WATER, parser) == (1, "letter")
+    assert parse_answer("\n<think>A</think> B", WATER, parser) == (1, "letter")
+    assert parse_answer("<think>\nA. No, wait", WATER, parser) == UNPARSED
+    assert parse_answer("B <think>", WATER) == UNPARSED
+
+
 def test_an_option_inside_a_longer_one_that_is_said_does_not_count():
     question = Question(stem="Where?", options=("York", "New York", "New York City"))
     assert parse_answer("In New York City, surely", question, "lenient").choice == 2

@@ -1,6 +1,7 @@
 """Encoded sets: item by item what the encoder gives, kept only for the very same work."""
 
 import dataclasses
+import os
 from dataclasses import replace
 
 import pytest
@@ -213,6 +214,20 @@ def test_an_interruption_leaves_no_half_set(kept, build, tiny_questions, monkeyp
     with pytest.raises(KeyboardInterrupt):
         encode_set(build(), tiny_questions)
     assert not list(kept.iterdir())
+
+
+def test_what_is_kept_is_private_and_bounded(kept, build, tiny_questions, monkeypatch):
+    kept.mkdir(mode=0o755)
+    encode_set(build(), tiny_questions)
+    assert kept.stat().st_mode & 0o777 == 0o700
+    [first] = kept.iterdir()
+    os.utime(first, (1, 1))
+    encode_set(build(), tiny_questions)
+    assert first.stat().st_mtime > 1  # it was used
+    monkeypatch.setattr("mcqa.kept.LIMIT", 0)
+    encode_set(build("lettered", 100), tiny_questions)
+    [second] = kept.iterdir()
+    assert second != first
 
 
 def test_a_damaged_set_is_encoded_anew(kept, build, tiny_questions):

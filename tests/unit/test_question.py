@@ -1,6 +1,8 @@
 import dataclasses
 import hashlib
+import json
 
+import numpy as np
 import pytest
 
 from mcqa.errors import McqaError, QuestionError
@@ -12,6 +14,14 @@ def test_a_question_knows_its_letters_and_its_answer():
     assert question.options == ("cold", "warm", "hot")
     assert (question.letters, question.answer) == ("ABC", "warm")
     assert Question(stem="Bath?", options=("cold", "warm")).answer is None
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_an_integer_of_numpy_is_a_label(kind):
+    question = Question(stem="Bath?", options=("cold", "warm"), label=kind(1))
+    assert (question.label, type(question.label)) == (1, int)
+    assert question == Question(stem="Bath?", options=("cold", "warm"), label=1)
+    assert json.loads(json.dumps(dataclasses.asdict(question)))["label"] == 1
 
 
 def test_26_options_are_the_most():
@@ -51,6 +61,9 @@ def test_questions_are_values():
         ({"label": "B"}, "label 'B' must be an integer or None"),
         ({"label": True}, "label True must be an integer"),
         ({"label": 1.0}, "label 1.0 must be an integer"),
+        ({"label": np.True_}, "label np.True_ must be an integer"),
+        ({"label": np.float64(1)}, "label np.float64.1.0. must be an integer"),
+        ({"label": np.int64(2)}, "label 2 is out of range"),
     ],
 )
 def test_a_question_that_cannot_be_asked_says_which_and_why(changed, message):

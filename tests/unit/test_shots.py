@@ -255,3 +255,25 @@ def test_a_chat_needs_a_chat_template(tiny_tokenizer):
 def test_a_system_message_needs_a_chat(chat_tokenizer):
     with pytest.raises(ConfigError, match="add --chat"):
         Encoder(chat_tokenizer, get_template("cloze"), 256, system="Be brief.")
+
+
+SWITCH = "{% if enable_thinking is not defined or enable_thinking %}<think>\n{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "ending"),
+    [
+        (CHAT + SWITCH, "<assistant>"),  # it can be switched off
+        (CHAT + "<think>\n", "<assistant><think>\n\n</think>\n\n"),  # it cannot
+        (CHAT + "{{ '<think>\n\n</think>\n\n' }}", "<assistant><think>\n\n</think>\n\n"),
+        (CHAT, "<assistant>"),
+    ],
+)
+def test_a_chat_does_not_begin_to_think(chat_tokenizer, template, ending):
+    tokenizer = copy.deepcopy(chat_tokenizer)
+    tokenizer.chat_template = template
+    encoder = Encoder(tokenizer, get_template("cloze"), 512, chat=True)
+    told = replace(ASKED, stem="What does <think> mean?")
+    (encoded,) = encoder.encode([told])
+    text = tokenizer.decode(encoded.prefix)
+    assert text.partition("<user>")[2].endswith(f"Answer:</user>{ending}")

@@ -100,16 +100,16 @@ def run(tmp_path):
 def test_a_runs_own_validation_is_used_where_its_temperature_fits(run, answer, validations):
     answered = answer("1" * 12)
     model = run(validations["first"])
-    own = own_validation(model, SimpleNamespace(temperature=1.5), answered)
+    own = own_validation(model, SimpleNamespace(calibration={"temperature": 1.5}), answered)
     assert own.predictions == validations["first"]
     assert own.note == "the 30 validation questions of its training"
-    otherwise = own_validation(model, SimpleNamespace(temperature=None), answered)
+    otherwise = own_validation(model, SimpleNamespace(calibration=None), answered)
     assert otherwise == Validation([], UNKNOWN)
 
 
 def test_a_runs_own_validation_is_passed_over_where_it_is_evaluated(run, answer):
     answered = answer("1" * 12)
-    scorer = SimpleNamespace(temperature=1.5)
+    scorer = SimpleNamespace(calibration={"temperature": 1.5})
     assert own_validation(run(answered[3:6]), scorer, answered) == Validation([], EVALUATED)
     # row numbers that two files share: of the same ids, one has another label
     numbered = [*answered[3:6], replace(answered[6], label=1)]

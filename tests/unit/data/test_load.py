@@ -11,13 +11,14 @@ import datasets
 import pytest
 
 from mcqa import Question
-from mcqa.data import data_fingerprint, load_questions
+from mcqa.data import data_commit, data_fingerprint, load_questions
 from mcqa.errors import ConfigError, DataError
 
 REAL = Path(__file__).parents[4] / "shared" / "data"
 needs_real_data = pytest.mark.skipif(
     not REAL.is_dir(), reason="the folder ../shared/data with real question sets is absent"
 )
+COMMITS = {"main": "1" * 40, "v1": "a" * 40}
 BUNDLED = [Question(id=f"b{i}", stem="Which?", options=("x", "y"), label=0) for i in range(3)]
 
 
@@ -48,9 +49,11 @@ def hub(monkeypatch):
     calls = []
     rows = [{"question": "Which?", "choices": ["x", "y"], "answer": i} for i in range(2)]
 
-    def load_dataset(path, name=None, *, split):
-        calls.append((path, name, split))
-        return datasets.Dataset.from_list(rows if split != "empty" else [])
+    def load_dataset(path, name=None, *, split, revision="main"):
+        calls.append((path, name, split, *([] if revision == "main" else [revision])))
+        files = {f"hf://datasets/{path}@{COMMITS.get(revision)}/data/dev.parquet": {}}
+        info = datasets.DatasetInfo(download_checksums=files if revision in COMMITS else None)
+        return datasets.Dataset.from_list(rows if split != "empty" else [], info=info)
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     return calls
@@ -117,6 +120,28 @@ def test_hub_data_set(hub):
 def test_hub_configuration_stands_after_a_colon(hub):
     load_questions("owner/quiz:hard", split="dev", limit=1)
     assert hub == [("owner/quiz", "hard", "dev")]
+
+
+@pytest.mark.parametrize(
+    ("source", "call"),
+    [
+        ("owner/quiz@v1", ("owner/quiz", None, "dev", "v1")),
+        ("owner/quiz@refs/convert/parquet", ("owner/quiz", None, "dev", "refs/convert/parquet")),
+        ("owner/quiz@v1:hard", ("owner/quiz", "hard", "dev", "v1")),
+    ],
+)
+def test_a_hub_revision_stands_after_an_at_sign(hub, source, call):
+    questions = load_questions(source, split="dev")
+    assert hub == [call]
+    assert [question.id for question in questions] == ["quiz-1", "quiz-2"]
+
+
+def test_a_hub_data_set_is_known_by_its_commit(hub, bundled, tmp_path):
+    assert data_commit("owner/quiz", "dev") == COMMITS["main"]
+    assert data_commit("owner/quiz@v1:hard", "dev") == COMMITS["v1"]
+    assert data_commit("owner/quiz@silent", "dev") is None
+    assert data_commit("bundled") is None
+    assert data_commit(write_medmcqa(tmp_path / "set.jsonl", [0])) is None
 
 
 def test_hub_data_set_needs_a_split(hub):

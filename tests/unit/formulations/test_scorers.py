@@ -256,6 +256,26 @@ def test_generate_equals_plain_generate(load, tiny_model, tiny_tokenizer):
         assert result.text.partition("\n")[0] == text.partition("\n")[0]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"repetition_penalty": 1e4},
+        {"no_repeat_ngram_size": 1},
+        {"num_beams": 3, "length_penalty": 5.0},
+    ],
+)
+def test_greedy_takes_no_settings_of_the_checkpoint(load, monkeypatch, settings):
+    from transformers import GenerationConfig
+
+    questions, scorer = QUESTIONS[:3], load("generate")
+    plain = scorer.score_many(questions)
+    ids = {"bos_token_id": 0, "eos_token_id": scorer.tokenizer.eos_token_id}
+    own = GenerationConfig(**ids, **settings)
+    monkeypatch.setattr(scorer.model, "generation_config", own)
+    assert scorer.score_many(questions) == plain
+    assert scorer.model.generation_config is own
+
+
 ASKED = Question(
     id="asked", stem="New York?", options=("cold water", "warm water", "City"), label=1
 )
@@ -325,6 +345,33 @@ def test_what_cannot_be_read_has_no_choice_and_is_counted_apart(answers):
     assert not any(p.correct for p in results)
     summary = summarize(results, 1.0)
     assert (summary["unparsed"], summary["ambiguous"]) == (3, 1)
+
+
+def test_a_model_that_begins_to_think_answers_behind_an_empty_block(load, monkeypatch):
+    scorer = load("generate")
+    tokenizer = scorer.tokenizer
+    tokens = {
+        text: tokenizer(text, add_special_tokens=False)["input_ids"]
+        for text in ("<think>\n", "B\n", "<think>No.</think>C\n", "<think>\n\n</think>\n\n")
+    }
+    *_, closed = tokens.values()
+
+    def write(input_ids, **_):
+        """Think, unless the prompt has a closed block; about the long question, in one line."""
+        rows = [tokens["B\n"] if row[-len(closed) :] == closed else tokens["<think>\n"]
+                for row in input_ids.tolist()]  # fmt: skip
+        if len(rows) > 1:
+            rows[0] = tokens["<think>No.</think>C\n"]
+        longest = max(map(len, rows))
+        ends = [row + [tokenizer.pad_token_id] * (longest - len(row)) for row in rows]
+        return torch.cat([input_ids, torch.tensor(ends)], dim=1)
+
+    monkeypatch.setattr(scorer.model, "generate", write)
+    first, second = scorer.score_many([ASKED, replace(ASKED, id="again")])
+    assert (first.text, first.choice) == ("<think>No.</think>C\n", 2)
+    assert (second.text, second.choice) == ("<think>\n\n</think>\n\nB\n", 1)
+    prompt = len(tokenizer(lettered(ASKED))["input_ids"])
+    assert second.tokens == prompt + len(closed) + len(tokens["B\n"])
 
 
 def test_the_lenient_parser_reads_more(answers):
