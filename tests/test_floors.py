@@ -48,6 +48,7 @@ FLOORS = {
     "mcqa.question": 0,
     "mcqa.errors": 0,
     "mcqa.files": 0,
+    "mcqa.locks": 0,
     "mcqa.forks": 0,
     "mcqa.allocation": 0,
     "mcqa.quiet": 0,
