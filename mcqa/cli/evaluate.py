@@ -59,12 +59,13 @@ def command(
     told before and after a temperature, fitted on the validation questions given here or on those
     of a run's training; on the same questions pairs of models are combined. With --permutations
     also permutations.jsonl, and how many answers change with the order.
-    Stopped by whatever, the same command goes on with what is answered already.
+    Stopped by whatever, the same command goes on with what is answered already. Finished results
+    are replaced with --overwrite alone.
 
     \b
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
-    mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic
+    mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
     """
     from mcqa.app.clusters import clusters_of
     from mcqa.app.evaluate import ModelSpec, compare_evaluations

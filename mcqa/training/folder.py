@@ -45,7 +45,7 @@ def run_folder(path: str, *, resume: bool, overwrite: bool) -> Iterator[Path]:
 def _check(folder: Path, resume: bool, overwrite: bool) -> None:
     for name in (STARTED, LOG_FILE, TRACKED, CHECKPOINTS):
         inside(folder, name)
-    for checkpoint in folder.glob(f"{CHECKPOINTS}/checkpoint-*"):
+    for checkpoint in folder.glob(f"{CHECKPOINTS}/*"):
         inside(folder, f"{CHECKPOINTS}/{checkpoint.name}")
     if (folder / RUN_FILE).exists() and not overwrite:
         raise ConfigError(
