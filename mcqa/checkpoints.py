@@ -21,7 +21,7 @@ from pathlib import Path
 
 from mcqa.backbones import DTYPES, QUANTIZATIONS
 from mcqa.errors import McqaError, ModelError
-from mcqa.files import write_json, write_whole
+from mcqa.files import whole_files, write_json, write_whole
 from mcqa.names import RUN_FILE, ModelReference, pinned, resolve_model
 from mcqa.prompts import TEMPLATES
 from mcqa.quiet import quiet_loading
@@ -110,14 +110,15 @@ def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: st
 
     folder = Path(folder)
     kept_by = _recipe_of(record).kept_by
-    if kept_by != "weights":
-        model.active_peft_config.base_model_name_or_path = record["base_model"]
-        model.active_peft_config.revision = record.get("base_commit")
-        model.save_pretrained(folder, save_embedding_layers=False)
     tensors = _beside_peft(model, kept_by)
-    if tensors:
-        save_file(tensors, folder / TRAINED_FILE, metadata={"format": "pt"})
-    tokenizer.save_pretrained(folder)
+    with whole_files(folder) as made:
+        if kept_by != "weights":
+            model.active_peft_config.base_model_name_or_path = record["base_model"]
+            model.active_peft_config.revision = record.get("base_commit")
+            model.save_pretrained(made, save_embedding_layers=False)
+        if tensors:
+            save_file(tensors, made / TRAINED_FILE, metadata={"format": "pt"})
+        tokenizer.save_pretrained(made)
     write_whole(folder / "README.md", card)
     files = [folder / name for name in (ADAPTER_FILE, TRAINED_FILE)]
     record = record | {

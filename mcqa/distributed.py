@@ -19,7 +19,10 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
+
+from mcqa.locks import locked
 
 Value = TypeVar("Value")
 
@@ -130,6 +133,14 @@ def on_main(work: Callable[[], Value]) -> Value:
     result = [work() if is_main() else None]
     dist.broadcast_object_list(result, src=0)
     return result[0]
+
+
+@contextlib.contextmanager
+def held_by_main(path: Path) -> Iterator[None]:
+    """Hold a path for all of the processes against those of other commands, see `mcqa.locks`."""
+    with contextlib.ExitStack() as held:
+        on_main(lambda: held.enter_context(locked(path)))
+        yield
 
 
 def share_from_main(tensor) -> None:

@@ -1,11 +1,14 @@
 """Write a file all or nothing, and find out beforehand whether that will work.
 
-The trap: a rename may reach the disk before what was written; so the content is synced first.
+Two traps. A rename may reach the disk before what was written; so the content is synced first. And
+in a folder of others a link may lie where a file is going to be; so temporary names cannot be
+guessed and are taken by nobody else, a rename replaces a link, and `inside` tells of the rest.
 """
 
 import contextlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,19 +32,18 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
         RunError: it cannot be written, for instance because the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        file = temporary.open("xb")
+        with _removed(temporary):
+            with file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except OSError as error:
         raise not_written(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):  # what stood in the way of writing is told already
-            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -50,18 +52,76 @@ def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Give a folder to write into, which becomes `path` at the end and is gone after an error.
 
     Args:
-        path: a folder that is empty or not there.
+        path: a folder that is empty or not there, or a link to one.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path = Path(path).resolve()
+    temporary = _temporary(path)
     temporary.mkdir(parents=True)
-    try:
+    with _removed(temporary):
         yield temporary
         if path.is_dir():
             path.rmdir()
         temporary.rename(path)
+
+
+@contextlib.contextmanager
+def whole_files(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write into, whose files take their places in another at the end.
+
+    What else is there stays as it is. Libraries write through a link that they find; this way they
+    find none.
+
+    Args:
+        folder: where the files go, one after another; none where writing them fails.
+    """
+    temporary = _temporary(folder / "files")
+    temporary.mkdir(parents=True)
+    with _removed(temporary):
+        yield temporary
+        for made in sorted(temporary.iterdir()):
+            place = folder / made.name
+            if made.is_file():
+                with made.open("r+b") as file:
+                    os.fsync(file.fileno())
+            elif place.exists():
+                shutil.rmtree(place)
+            made.replace(place)
+
+
+def _temporary(path: Path) -> Path:
+    """Return a name beside a path that nobody can have foreseen."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+
+
+@contextlib.contextmanager
+def _removed(temporary: Path) -> Iterator[None]:
+    """Remove at the end what was made, where it is there still."""
+    try:
+        yield
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # what stood in the way of writing is told already
+                temporary.unlink(missing_ok=True)
+
+
+def inside(folder: str | os.PathLike, name: str) -> Path:
+    """Return a path in a folder, after making sure that no link leads it out of there.
+
+    To ask before a folder is listed, a file read or added to. Files that `write_whole` replaces
+    need it not.
+
+    Raises:
+        ConfigError: one does.
+    """
+    path = Path(folder, name)
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise ConfigError(
+            f"{path} leads out of {folder} by a link, and links out of a folder are not followed. "
+            "Put what it leads to in its place, or take the link away."
+        )
+    return path
 
 
 def not_written(path: str | os.PathLike, error: OSError) -> RunError:

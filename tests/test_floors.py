@@ -52,6 +52,7 @@ FLOORS = {
     "mcqa.question": 0,
     "mcqa.errors": 0,
     "mcqa.files": 0,
+    "mcqa.locks": 0,
     "mcqa.forks": 0,
     "mcqa.kept": 0,
     "mcqa.allocation": 0,

@@ -12,8 +12,10 @@ from pathlib import Path
 from mcqa.app.clusters import clusters_of
 from mcqa.app.evaluate import ModelSpec, compare_evaluations, evaluate
 from mcqa.app.folder import Evaluation
+from mcqa.app.output import begin, finish
 from mcqa.data import data_fingerprint, load_questions
 from mcqa.embedded import ALIAS
+from mcqa.files import inside
 from mcqa.training.config import TrainingConfig
 from mcqa.training.run import train
 
@@ -32,8 +34,8 @@ def run_demo(
     """Train both formulations, score them and the base, and write everything to a folder.
 
     Args:
-        folder: gets both run folders, predictions, `comparison.json`, `report.html` and more. Runs
-            that an earlier demo left there are replaced.
+        folder: from `mcqa.app.output.evaluation_folder`; gets both run folders, predictions,
+            `comparison.json`, `report.html` and more. What an earlier demo left there is replaced.
         train_questions: use only the first so many training questions; None for all.
         seed: seed of both runs.
         announce: called with lines for the user.
@@ -47,7 +49,7 @@ def run_demo(
     test = load_questions("bundled", split="test")
     tuned = {}
     for formulation in ("generative", "multiple_choice"):
-        run = folder / formulation
+        run = inside(folder, formulation)
         settings = TrainingConfig(
             output=str(run),
             limit=train_questions,
@@ -61,9 +63,11 @@ def run_demo(
     base = {f"untrained, {scorer}": ModelSpec(ALIAS, scorer) for scorer in BASE_SCORERS}
 
     announce(f"Scoring {len(test)} test questions, none about a fact that was trained on")
+    specs = tuned | base
+    places = [f"evaluation/{name.replace(', ', '-').replace(' ', '_')}" for name in specs]
+    folders = begin(folder, places, overwrite=True)
     evaluations = []
-    for name, spec in (tuned | base).items():
-        scored = folder / "evaluation" / name.replace(", ", "-").replace(" ", "_")
+    for (name, spec), scored in zip(specs.items(), folders, strict=True):
         with progress(len(test), name) as on_progress:
             evaluations.append(
                 evaluate(spec, name, test, scored, on_progress=on_progress, overwrite=True)
@@ -77,7 +81,7 @@ def run_demo(
         **details,
     }
     best_base = max(evaluations[len(tuned) :], key=lambda e: e.metrics["accuracy"])
-    return evaluations, compare_evaluations(
+    comparisons = compare_evaluations(
         evaluations,
         folder,
         title="Generation or a classification head?",
@@ -86,3 +90,5 @@ def run_demo(
         compared=[*evaluations[: len(tuned)], best_base],
         clusters=facts,
     )
+    finish(folder, evaluations)
+    return evaluations, comparisons

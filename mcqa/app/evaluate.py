@@ -14,7 +14,7 @@ from mcqa.app.folder import (
     write_record,
 )
 from mcqa.app.orders import PERMUTATIONS, Orders, Plan, write_orders
-from mcqa.app.partial import Partial, describe_work, forget, partial_path
+from mcqa.app.partial import Partial, describe_work, partial_path
 from mcqa.app.results import METRICS, write_results
 from mcqa.app.score import encode_timed, score_orders, score_timed
 from mcqa.app.validation import UNSCORED, own_validation
@@ -61,8 +61,8 @@ def evaluate(
     """Score questions with one model, and write its predictions and `metrics.json`.
 
     With a plan also `permutations.jsonl`; without, one that was left there is taken away. Answers
-    that an interrupted call kept are taken over; `compare_evaluations` removes what is kept. Of
-    several processes, all must call it and the main one writes.
+    that an interrupted call kept are taken over; `mcqa.app.output.finish` removes what is kept.
+    Of several processes, all must call it and the main one writes.
 
     Args:
         spec: model and scorer.
@@ -165,8 +165,6 @@ def compare_evaluations(
 ) -> list[dict]:
     """Compare every pair, and write what `mcqa.app.results.write_results` writes.
 
-    Answers that were kept in case of an interruption are removed then.
-
     Args:
         evaluations: what to show; their folders are in `folder`, or are it.
         folder: where to write.
@@ -187,10 +185,7 @@ def compare_evaluations(
         questions=questions,
     )
     write_record(folder, record)
-    comparisons = write_results(folder, record)
-    for evaluation in evaluations:
-        forget(partial_path(evaluation.folder / PREDICTIONS))
-    return comparisons
+    return write_results(folder, record)
 
 
 def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:

@@ -6,6 +6,7 @@
     predictions.jsonl   of each run, in its folder; beside it validation_predictions.jsonl, what
                         it answered to validation questions, where that is known
     permutations.jsonl  likewise, where the options were shown in other orders too
+    retention.json      with forgotten.jsonl and gained.jsonl, see `mcqa.app.retention`
 
 The trap: the questions may not be yours to pass on. Delete `questions.jsonl` before you share a
 folder whose questions are not; the report is then drawn without subjects and without texts.
@@ -17,15 +18,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mcqa.app.orders import Orders, read_orders
+from mcqa.app.orders import PERMUTATIONS, Orders, read_orders
 from mcqa.checkpoints import VALIDATION_FILE
-from mcqa.errors import DataError
+from mcqa.errors import DataError, McqaError
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import Prediction, read_predictions, write_predictions
-from mcqa.files import write_json, write_whole
+from mcqa.files import inside, write_json, write_whole
 from mcqa.question import Question
 
 RECORD, QUESTIONS, PREDICTIONS = "evaluation.json", "questions.jsonl", "predictions.jsonl"
+RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,9 @@ def read_record(folder: Path) -> Record:
     Raises:
         DataError: there is no `evaluation.json`, a run's predictions are missing, or a file is
             not what it should be.
+        ConfigError: a file is a link to elsewhere, which would be shown in the report.
     """
-    path = folder / RECORD
+    path = inside(folder, RECORD)
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         runs, compared = kept["runs"], kept["compared"]
@@ -141,7 +144,7 @@ def read_record(folder: Path) -> Record:
             evaluations=evaluations,
             compared=[by_name[name].name for name in compared],
             clusters=kept["clusters"],
-            questions=_read_questions(folder / QUESTIONS),
+            questions=_read_questions(inside(folder, QUESTIONS)),
         )
         _check_answered(record)
         return record
@@ -151,7 +154,7 @@ def read_record(folder: Path) -> Record:
             "wrote; where an older version did, evaluate again."
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, DataError):
+        if isinstance(error, McqaError):
             raise
         raise DataError(
             f"{path}: not what `mcqa evaluate` writes ({type(error).__name__}: {error}). "
@@ -160,24 +163,26 @@ def read_record(folder: Path) -> Record:
 
 
 def _read_run(folder: Path, run: dict) -> Evaluation:
-    inside = folder / run["folder"]
-    if not inside.resolve().is_relative_to(folder.resolve()):
+    place = folder / run["folder"]
+    if not place.resolve().is_relative_to(folder.resolve()):
         raise DataError(
             f"{folder / RECORD}: the run {run['name']!r} is in {run['folder']!r}, outside of the "
             "evaluation's folder, where nothing may be written. Evaluate again."
         )
-    predictions = read_predictions(inside / PREDICTIONS)
+    for name in (PREDICTIONS, VALIDATION_FILE, PERMUTATIONS):
+        inside(place, name)
+    predictions = read_predictions(place / PREDICTIONS)
     orders = run.get("permutations")
     return Evaluation(
         name=run["name"],
-        folder=inside,
+        folder=place,
         scorer=run["scorer"],
         template=run["template"],
         predictions=predictions,
         metrics=summarize(predictions, run["seconds"], run.get("peak_memory_bytes")),
         cost=run["cost"],
-        validation=_read_validation(inside, run.get("validation", "")),
-        orders=orders and read_orders(inside, predictions, orders),
+        validation=_read_validation(place, run.get("validation", "")),
+        orders=orders and read_orders(place, predictions, orders),
         context=run.get("context", "data"),
         commit=run.get("commit"),
     )

@@ -8,10 +8,12 @@ read them all: a run may go on with another number of processes.
 
 A line is a whole batch: what else is in a batch shows in a score's last bits, so that only a run
 that goes on batch by batch ends with the very numbers of an unbroken one. For the same reason it
-must be the same work: `describe_work` lists what decides the answers.
+must be the same work: `describe_work` lists what decides the answers. And only one command at a
+time works on it.
 
-The trap: a killed process or a full disk leaves half a line. The file is cut before the first line
-that cannot be read, and that batch is scored again.
+The trap: a killed process or a full disk leaves half a line, or one that lacks nothing but its end,
+to which the next would be glued. The file is cut before the first line that is not whole, and that
+batch is scored again.
 """
 
 import contextlib
@@ -29,7 +31,7 @@ from mcqa.checkpoints import weights_checksum
 from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError
 from mcqa.evaluation.predictions import Prediction
-from mcqa.files import not_written, write_whole
+from mcqa.files import inside, not_written, write_whole
 from mcqa.memory import PeakMemory
 from mcqa.scoring import Scorer
 from mcqa.work import digest, digest_questions, tell_changes
@@ -51,10 +53,14 @@ def _own(path: Path) -> Path:
 
 
 def _found(path: Path) -> list[Path]:
-    """Return the files that are there, whichever process wrote them."""
+    """Return the files that are there, whichever process wrote them.
+
+    Raises:
+        ConfigError: one is a link to a file elsewhere.
+    """
     others = path.parent.glob(f"{glob.escape(path.name)}.*")
     files = [path, *sorted(file for file in others if file.suffix[1:].isdecimal())]
-    return [file for file in files if file.exists()]
+    return [inside(path.parent, file.name) for file in files if file.exists()]
 
 
 def forget(path: Path) -> None:
@@ -124,7 +130,7 @@ class Partial:
         announce: called with a line where answers are taken over.
 
     Raises:
-        ConfigError: the file holds answers of other work.
+        ConfigError: the file holds answers of other work, or another command works on it.
         KeyboardInterrupt: on leaving the context by one, with a line that says what is kept.
     """
 
@@ -138,20 +144,23 @@ class Partial:
         announce: Callable[[str], None] = lambda line: None,
     ):
         self.path, self.scorer = _own(path), scorer
+        self._first = path
         self._again = "the same command" + (", without --overwrite," if overwrite else "")
-        if overwrite:
-            distributed.on_main(lambda: forget(path))
-        self._files = [_read(file, work) for file in _found(path)]
-        distributed.wait()  # until all have read, before any writes
-        if not self.path.exists():
-            write_whole(self.path, json.dumps({"work": work}) + "\n")
+        with contextlib.ExitStack() as held:
+            held.enter_context(distributed.held_by_main(path))
+            if overwrite:
+                distributed.on_main(lambda: forget(path))
+            self._files = [_read(file, work) for file in _found(path)]
+            distributed.wait()  # until all have read, before any writes
+            if not self.path.exists():
+                write_whole(self.path, json.dumps({"work": work}) + "\n")
+            self._file, self._held = self.path.open("ab"), held.pop_all()
         self.answers = sum(len(line["predictions"]) for line in itertools.chain(*self._files))
         if self.answers:
             limits = [lines[-1]["batch_limit"] for lines in self._files if lines]
             scorer.batch_limit = min(filter(None, limits), default=None)
             announce(f"{self.answers:,} answers are taken over from {path}")
         self.memory = PeakMemory(str(scorer.model.device))
-        self._file = self.path.open("ab")
 
     def part(self, name: str) -> "Part":
         """Return the batches of one pass over questions, to go on with."""
@@ -171,6 +180,11 @@ class Partial:
             raise not_written(self.path, error) from error
         self.answers += len(line["predictions"])
 
+    def finish(self) -> None:
+        """Forget the answers, which are written where they belong; all processes must call."""
+        self._file.close()
+        distributed.on_main(lambda: forget(self._first))
+
     def __enter__(self) -> "Partial":
         return self
 
@@ -179,6 +193,7 @@ class Partial:
             self._file.close()
         if kind and not self.answers:
             self.path.unlink(missing_ok=True)
+        self._held.close()
         if kind is KeyboardInterrupt:
             others = ", more of the other processes beside it" if distributed.count() > 1 else ""
             raise KeyboardInterrupt(
@@ -238,6 +253,8 @@ def _read(path: Path, work: dict) -> list[dict]:
     rows, size = [], 0
     with path.open("rb") as file:
         for line in file:
+            if not line.endswith(b"\n"):
+                break
             try:
                 rows.append(json.loads(line))
             except ValueError:

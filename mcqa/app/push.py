@@ -3,8 +3,9 @@
 Taken are the adapter, the tokenizer, `run.json` and a model card; not the predictions, logs,
 rejected rows and checkpoints, which may hold questions. Of paths only the last part stays.
 
-The traps: a base that is a folder here is nowhere for others, and a repository that is there
-already keeps its visibility. A library's error may hold the token; so none is passed on as it is.
+The traps: a base that is a folder here is nowhere for others, a link in the run folder may lead to
+what is private, and a repository that is there already keeps its visibility. A library's error may
+hold the token; so none is passed on as it is.
 """
 
 import json
@@ -18,7 +19,7 @@ from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, base_of, read_record
 from mcqa.data.files import is_data_file
 from mcqa.embedded import LICENCE
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
-from mcqa.files import whole_folder
+from mcqa.files import inside, whole_folder
 from mcqa.merging import check_output
 from mcqa.names import RUN_FILE, ModelReference, resolve_model
 from mcqa.training.card import UNKNOWN_LICENCE, Score, model_card, training_sets
@@ -67,7 +68,7 @@ def prepare_folder(
 
     Raises:
         ConfigError: `run` is no finished run, its base has no name for others, the repository's
-            name is none, or the folder holds something.
+            name is none, the folder holds something, or a file to take is a link to elsewhere.
         ModelError: the run is incomplete or damaged.
         DataError: an evaluation cannot be read.
     """
@@ -80,6 +81,9 @@ def prepare_folder(
         )
     check_output(folder)
     source, record = Path(reference.path), read_record(reference.path)
+    files = {file for pattern in TAKEN for file in source.glob(pattern)}
+    for name in (RUN_FILE, ADAPTER_CONFIG, *sorted(file.name for file in files)):
+        inside(source, name)
     _check_whole(source, record)
     scores = [_score(path, record, run) for path in evaluations]
     known = base_of(source, record)
@@ -88,16 +92,16 @@ def prepare_folder(
     shown = _without_paths(record) | {"base_model": named}
     if named != record["base_model"]:  # its commits are its own
         shown["base_commit"] = None
-    with whole_folder(folder) as inside:
-        for file in sorted({file for pattern in TAKEN for file in source.glob(pattern)}):
-            shutil.copyfile(file, inside / file.name)
-        told = {"base_model_name_or_path": named, "revision": shown.get("base_commit")}
-        _rewrite(source, inside, ADAPTER_CONFIG, **told)
-        _rewrite(source, inside, "tokenizer_config.json", **dict.fromkeys(TOKENIZER_PATHS))
+    told = {"base_model_name_or_path": named, "revision": shown.get("base_commit")}
+    with whole_folder(folder) as made:
+        for file in files:
+            shutil.copyfile(file, made / file.name)
+        _rewrite(source, made, ADAPTER_CONFIG, **told)
+        _rewrite(source, made, "tokenizer_config.json", **dict.fromkeys(TOKENIZER_PATHS))
         card = model_card(shown, repo=repo, licence=licence, scores=scores)
-        (inside / "README.md").write_text(card, encoding="utf-8")
+        (made / "README.md").write_text(card, encoding="utf-8")
         text = json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
-        (inside / RUN_FILE).write_text(text, encoding="utf-8")
+        (made / RUN_FILE).write_text(text, encoding="utf-8")
     return {file.name: file.stat().st_size for file in sorted(folder.iterdir())}, licence
 
 

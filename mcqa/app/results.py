@@ -8,14 +8,14 @@ from mcqa.app.analysis import compare_runs, describe, one_sided, per_question
 from mcqa.app.calibration import describe_temperature
 from mcqa.app.folder import Evaluation, Record, read_record
 from mcqa.app.orders import describe_run_orders
-from mcqa.files import write_json, write_whole
+from mcqa.files import inside, write_json, write_whole
 from mcqa.prompts import get_template
 from mcqa.report import accuracy_figure, draw_figures, write_markdown, write_report
 from mcqa.report.orders import order_sentence
 from mcqa.report.page import PLOTS
 
 METRICS, COMPARISON, ACCURACY = "metrics.json", "comparison.json", "accuracy.svg"
-PER_QUESTION = "per_question.csv"
+PER_QUESTION, PAGE, TEXT = "per_question.csv", "report.html", "report.md"
 
 
 def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[dict]:
@@ -32,11 +32,13 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
 
     Returns:
         The comparisons, none for a single evaluation or where a question has no label.
+
+    Raises:
+        ConfigError: `plots` is a link to elsewhere.
     """
-    for name in (COMPARISON, ACCURACY):
-        (folder / name).unlink(missing_ok=True)
-    for old in (folder / PLOTS).glob("*.svg"):
-        old.unlink()
+    old = inside(folder, PLOTS).glob("*.svg")
+    for path in (folder / COMPARISON, folder / ACCURACY, *old):
+        path.unlink(missing_ok=True)
     runs = [_run(evaluation, record) for evaluation in record.evaluations]
     for evaluation, run in zip(record.evaluations, runs, strict=True):
         write_json(evaluation.folder / METRICS, run["metrics"])
@@ -60,8 +62,8 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
         "examples": [one_sided(a, b, questions) for a, b in pairs] if texts and questions else (),
         "plots": draw_figures(runs),
     }
-    write_markdown(folder / "report.md", **told)
-    write_report(folder / "report.html", **told)
+    write_markdown(folder / TEXT, **told)
+    write_report(folder / PAGE, **told)
     return comparisons
 
 
@@ -77,6 +79,7 @@ def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], l
 
     Raises:
         DataError: the folder is not an evaluation's, or not whole.
+        ConfigError: what is in it is a link to elsewhere.
     """
     record = read_record(folder)
     return record.evaluations, write_results(folder, record, texts=texts)

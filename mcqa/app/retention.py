@@ -15,7 +15,8 @@ from pathlib import Path
 
 from heads.encoder import is_encoder
 from mcqa.app.evaluate import ModelSpec, compare_evaluations, distinct_names, evaluate, folder_name
-from mcqa.app.folder import Evaluation
+from mcqa.app.folder import FORGOTTEN, GAINED, RETENTION, Evaluation
+from mcqa.app.output import begin, finish
 from mcqa.backbones import load_config
 from mcqa.checkpoints import base_of
 from mcqa.errors import ConfigError, DataError
@@ -27,8 +28,6 @@ from mcqa.files import write_json, write_whole
 from mcqa.loading import Found, load_scorer, look_up
 from mcqa.question import Question
 from mcqa.sharing import shares_base
-
-RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,7 @@ def check_retention(
     details: Callable[..., dict],
     clusters: Mapping[str, str] | None = None,
     on_progress: Callable[[int], None] | None = None,
+    overwrite: bool = False,
     **how,
 ) -> tuple[list[Evaluation], dict]:
     """Ask base and run the same questions and write what was forgotten.
@@ -119,10 +119,11 @@ def check_retention(
     Args:
         pair: from `pair_of`.
         questions: what to ask, all labelled.
-        folder: where to write.
+        folder: where to write, see `mcqa.app.output.evaluation_folder`.
         details: from `Models=...` to the details of the report.
         clusters: see `mcqa.evaluation.comparison.compare`.
         on_progress: see `Scorer.score_many`.
+        overwrite: see `mcqa.app.output.begin`.
         how: further arguments of `mcqa.app.evaluate.evaluate`.
 
     Returns:
@@ -137,22 +138,22 @@ def check_retention(
             f"question {unlabelled!r} has no label, and what was forgotten shows in right answers "
             "alone. Pass --unlabelled skip to leave such questions out."
         )
-    for name in (RETENTION, FORGOTTEN, GAINED):
-        (folder / name).unlink(missing_ok=True)
     specs = [pair.base, pair.run]
     names = distinct_names(specs)
+    folders = begin(folder, list(map(folder_name, names)), overwrite=overwrite)
     held = _held_base(pair)
     evaluations = [
         evaluate(
             spec,
             name,
             questions,
-            folder / folder_name(name),
+            place,
             on_progress=on_progress,
+            overwrite=overwrite,
             **pair.settings,
             **how,
         )
-        for spec, name in zip(specs, names, strict=True)
+        for spec, name, place in zip(specs, names, folders, strict=True)
     ]
     del held
     (comparison,) = compare_evaluations(
@@ -170,6 +171,7 @@ def check_retention(
     _write_changed(folder / FORGOTTEN, base, run, questions)
     _write_changed(folder / GAINED, run, base, questions)
     write_json(folder / RETENTION, result)
+    finish(folder, evaluations)
     return evaluations, result
 
 

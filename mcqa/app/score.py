@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mcqa import distributed
 from mcqa.app.orders import OrderedAnswer, Orders, Plan, mapped_back, reorder
-from mcqa.app.partial import Part, Partial, describe_work, forget, partial_path
+from mcqa.app.partial import Part, Partial, describe_work, partial_path
 from mcqa.encoding import EncodedQuestion
 from mcqa.evaluation.predictions import Prediction, write_predictions
 from mcqa.preprocessing import EncodedSet, encode_set
@@ -58,7 +58,7 @@ def score(
         The predictions, and the seconds they took.
 
     Raises:
-        ConfigError: there are answers of other work.
+        ConfigError: there are answers of other work, or another command is at it.
     """
     encoded, encoding = encode_timed(scorer, questions)
     path, work = partial_path(output), describe_work(scorer, encoded, batch_size)
@@ -67,7 +67,7 @@ def score(
         predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
         if distributed.is_main():
             write_predictions(output, predictions)
-    distributed.on_main(lambda: forget(path))
+        partial.finish()
     return predictions, encoding + seconds
 
 

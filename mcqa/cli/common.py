@@ -32,7 +32,9 @@ cluster_option = click.option(
 )
 
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Forget the answers that an interrupted run kept."
+    "--overwrite",
+    is_flag=True,
+    help="Start anew: replace results, and forget the answers that an interrupted run kept.",
 )
 
 format_option = click.option(

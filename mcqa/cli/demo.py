@@ -1,7 +1,5 @@
 """`mcqa demo`: the whole way, on what ships with the package."""
 
-from pathlib import Path
-
 import click
 
 from mcqa.cli.common import print_evaluations, progress, report_details, say
@@ -18,8 +16,10 @@ def command(output, train_questions, seed):
     Takes about 4 minutes on 2 CPU cores.
     """
     from mcqa.app.demo import run_demo
+    from mcqa.app.output import evaluation_folder
 
-    folder = Path(output)
+    held = evaluation_folder(output, overwrite=True)
+    folder = click.get_current_context().with_resource(held)
     try:
         evaluations, comparisons = run_demo(
             folder,

@@ -59,19 +59,21 @@ def command(
     told before and after a temperature, fitted on the validation questions given here or on those
     of a run's training; on the same questions pairs of models are combined. With --permutations
     also permutations.jsonl, and how many answers change with the order.
-    Stopped by whatever, the same command goes on with what is answered already.
+    Stopped by whatever, the same command goes on with what is answered already. Finished results
+    are replaced with --overwrite alone.
 
     \b
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
-    mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic
+    mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
     """
     from mcqa.app.clusters import clusters_of
     from mcqa.app.evaluate import ModelSpec, compare_evaluations
     from mcqa.app.orders import Plan
-    from mcqa.files import require_folder
+    from mcqa.app.output import evaluation_folder, finish
 
-    folder = require_folder(output)
+    held = evaluation_folder(output, overwrite=settings["overwrite"])
+    folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = validation.load(data, questions, reading)
@@ -105,6 +107,7 @@ def command(
         questions=questions,
         clusters=clusters,
     )
+    finish(folder, evaluations)
     if output_format == "json":
         shown = list(map(_shown, evaluations))
         counts = {"questions": len(questions), **account.counts()}
@@ -117,20 +120,23 @@ def command(
 def _evaluate_each(specs, questions, folder, *, plan, validation_questions, **settings) -> list:
     """Return what each model answers, and say what is going on."""
     from mcqa.app.evaluate import distinct_names, evaluate, folder_name
+    from mcqa.app.output import begin
 
     names = distinct_names(specs)
+    places = list(map(folder_name, names)) if len(specs) > 1 else ["."]
+    folders = begin(folder, places, overwrite=settings["overwrite"])
     say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
     if plan:
         say(f"Each model is asked in {plan.kind} orders: {plan}")
     scorings = (plan.scorings if plan else len(questions)) + len(validation_questions)
     evaluations = []
-    for spec, name in zip(specs, names, strict=True):
+    for spec, name, place in zip(specs, names, folders, strict=True):
         with progress(scorings, name) as on_progress:
             evaluation = evaluate(
                 spec,
                 name,
                 questions,
-                folder if len(specs) == 1 else folder / folder_name(name),
+                place,
                 on_progress=on_progress,
                 announce=say,
                 plan=plan,

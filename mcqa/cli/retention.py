@@ -58,10 +58,11 @@ def command(
     mcqa retention runs/medmcqa --data commonsenseqa_dev.jsonl --output runs/retention
     """
     from mcqa.app.clusters import clusters_of
+    from mcqa.app.output import evaluation_folder
     from mcqa.app.retention import check_retention, pair_of
-    from mcqa.files import require_folder
 
-    folder = require_folder(output)
+    held = evaluation_folder(output, overwrite=overwrite)
+    folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
     clusters = clusters_of(questions, cluster_by, source=data)
     settings["shots"] = examples.load(reading)

@@ -13,10 +13,11 @@ from pathlib import Path
 from safetensors import SafetensorError
 from transformers.trainer import TRAINER_STATE_NAME
 
+from mcqa import distributed
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
 from mcqa.data.reader import REJECTED
 from mcqa.errors import ConfigError, RunError
-from mcqa.files import require_folder, write_json
+from mcqa.files import inside, require_folder, write_json
 from mcqa.memory import is_out_of_memory
 from mcqa.names import RUN_FILE
 from mcqa.training.progress import LOG_FILE
@@ -27,15 +28,25 @@ TRACKED = "tracking"
 STARTED = "started.json"
 
 
-def check_run_folder(path: str, *, resume: bool, overwrite: bool) -> Path:
-    """Return the run folder, after making sure that training may write there.
-
-    Nothing in it is touched yet.
+@contextlib.contextmanager
+def run_folder(path: str, *, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """Give the run folder, held against other processes; nothing in it is touched yet.
 
     Raises:
-        ConfigError: it cannot be written, or holds a run that nobody said to replace.
+        ConfigError: it cannot be written, another process trains into it, it holds a run that
+            nobody said to replace, or a part of it is a link to elsewhere.
     """
     folder = require_folder(path)
+    with distributed.held_by_main(folder):
+        _check(folder, resume, overwrite)
+        yield folder
+
+
+def _check(folder: Path, resume: bool, overwrite: bool) -> None:
+    for name in (STARTED, LOG_FILE, TRACKED, CHECKPOINTS):
+        inside(folder, name)
+    for checkpoint in folder.glob(f"{CHECKPOINTS}/*"):
+        inside(folder, f"{CHECKPOINTS}/{checkpoint.name}")
     if (folder / RUN_FILE).exists() and not overwrite:
         raise ConfigError(
             f"{folder} holds a finished run. Choose another --output, or pass --overwrite."
@@ -45,7 +56,6 @@ def check_run_folder(path: str, *, resume: bool, overwrite: bool) -> Path:
             f"{folder} holds an unfinished run. Pass --resume to go on with it, "
             "or --overwrite to start anew."
         )
-    return folder
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -4,6 +4,7 @@ What differs between the formulations is behind `mcqa.formulations`; nothing her
 it is.
 """
 
+import contextlib
 import platform
 from collections.abc import Callable
 from dataclasses import asdict
@@ -59,16 +60,16 @@ def train(
         McqaError: a setting, the data or the model cannot be used; nothing has been trained or
             removed then.
     """
-    with distributed.together():
-        return _train(formulation_name, config, announce if distributed.is_main() else _say_nothing)
+    with distributed.together(), contextlib.ExitStack() as held:
+        announce = announce if distributed.is_main() else _say_nothing
+        return _train(prepare(formulation_name, config, announce, held), announce)
 
 
 def _say_nothing(line: str) -> None:
     """Take a line for the user from a process that is not the main one."""
 
 
-def _train(formulation_name: str, config: TrainingConfig, announce: Callable[[str], None]) -> dict:
-    setup = prepare(formulation_name, config, announce)
+def _train(setup: Setup, announce: Callable[[str], None]) -> dict:
     distributed.wait()  # until all have seen the run folder as it was
     checkpoint = distributed.on_main(lambda: _begin(setup, announce))
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
@@ -80,7 +81,7 @@ def _train(formulation_name: str, config: TrainingConfig, announce: Callable[[st
         "peak_memory_bytes": memory.bytes,
         "trainable_parameters": trainable,
         "optimizer": optimizer,
-        **_outcome(trainer.state, config),
+        **_outcome(trainer.state, setup.config),
     }
     model = _finished(setup, trainer)
     outcome |= validate(

@@ -4,6 +4,7 @@ Everything that can be wrong with settings, data and model shows here, before an
 or removed.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import open_passages
 from mcqa.scoring import Scorer
 from mcqa.training.config import TrainingConfig
-from mcqa.training.folder import check_run_folder
+from mcqa.training.folder import run_folder
 from mcqa.training.questions import (
     Mixture,
     TrainingData,
@@ -112,23 +113,29 @@ class Setup:
 
 
 def prepare(
-    formulation_name: str, config: TrainingConfig, announce: Callable[[str], None]
+    formulation_name: str,
+    config: TrainingConfig,
+    announce: Callable[[str], None],
+    held: contextlib.ExitStack,
 ) -> Setup:
-    """Check the settings, read the questions, and build the model.
+    """Check the settings, take the run folder, read the questions, and build the model.
 
     Args:
         formulation_name: `generative` or `multiple_choice`.
         config: the settings.
         announce: called with the lines for the user.
+        held: keeps the run folder from other processes until it is closed.
 
     Raises:
-        McqaError: a setting, the data or the model cannot be used.
+        McqaError: a setting, the folder, the data or the model cannot be used.
     """
     formulation = get_formulation(formulation_name)
     objective = pick_objective(formulation, config.objective)
     head_fields = config.head_settings(formulation.SETTINGS)
     check_trackers(config.report_to)
-    folder = check_run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
+    folder = held.enter_context(
+        run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
+    )
     reference = pinned(resolve_model(config.model))
     earlier = _earlier_run(reference, formulation)
     device = pick_device(config.device)

@@ -262,6 +262,41 @@ def evaluated_base(place: Place) -> None:
         )
 
 
+def out_is_in_use(place: Place) -> None:
+    """Another process writes there, and was killed as it did elsewhere."""
+    from mcqa.locks import locked
+
+    place.out.mkdir()
+    place.held = [locked(place.out), locked(place.out / "p.partial.jsonl")]
+    for held in place.held:
+        held.__enter__()
+
+
+def linked(name: str):
+    """Make an output folder in which a name is a link to a folder of somebody's."""
+
+    def make(place: Place) -> None:
+        precious = place.folder / "precious" / "checkpoint-1"
+        precious.mkdir(parents=True)
+        (precious.parent / "mine.svg").write_text("precious")
+        (precious / "thesis.txt").write_text("precious")
+        place.out.mkdir()
+        (place.out / name).symlink_to(precious.parent)
+
+    return make
+
+
+def a_linked_model_folder(place: Place) -> None:
+    spoiled("model", lambda folder: None)(place)
+    linked("model-letter")(place)
+
+
+def a_linked_tokenizer(folder: Path) -> None:
+    """The chat template is a link to what is private."""
+    (folder.parent / "private").write_text("secret")
+    (folder / "chat_template.jinja").symlink_to(folder.parent / "private")
+
+
 def without_a_token(place: Place) -> None:
     place.patch.setattr("huggingface_hub.get_token", lambda: None)
 
@@ -273,6 +308,14 @@ def out_is_a_folder(place: Place) -> None:
 PUSH = "push RUN jo/head --dry-run --output OUT --base jo/base"
 RETENTION = "retention RUN --data FILE --output OUT --device cpu"
 MERGE = "merge RUN --output OUT --device cpu"
+IN_USE = (
+    "OUT is in use by another process, which must end first. Wait for it, or choose another "
+    "--output."
+)
+LEADS_OUT = (
+    "leads out of OUT by a link, and links out of a folder are not followed. Put what it leads to "
+    "in its place, or take the link away."
+)
 
 RUNS = (
     Case(
@@ -399,6 +442,12 @@ RUNS = (
         spoiled("run", cut(ADAPTER)),
     ),
     Case(
+        "pushing a run in which a file is a link",
+        f"RUN/chat_template.jinja {LEADS_OUT.replace('OUT', 'RUN')}",
+        PUSH,
+        spoiled("run", a_linked_tokenizer),
+    ),
+    Case(
         "no name of a repository",
         "repository 'jo/a/b': Repo id must be in the form 'repo_name' or 'namespace/repo_name': "
         "'jo/a/b'. Name it OWNER/NAME, like 'jo/head'.",
@@ -435,6 +484,53 @@ RUNS = (
         "anew.",
         TRAIN,
         unfinished,
+    ),
+    Case(
+        "training where another process does",
+        IN_USE,
+        TRAIN,
+        out_is_in_use,
+    ),
+    Case(
+        "training where checkpoints are a link",
+        f"OUT/checkpoints {LEADS_OUT}",
+        TRAIN + " --overwrite",
+        linked("checkpoints"),
+    ),
+    Case(
+        "an evaluation over a finished one",
+        "OUT holds a finished evaluation. Choose another --output, or pass --overwrite.",
+        EVALUATE,
+        evaluated_base,
+    ),
+    Case(
+        "what a run forgot, over a finished evaluation",
+        "OUT holds a finished evaluation. Choose another --output, or pass --overwrite.",
+        RETENTION,
+        evaluated_base,
+    ),
+    Case(
+        "an evaluation where another process evaluates",
+        IN_USE,
+        EVALUATE + " --overwrite",
+        out_is_in_use,
+    ),
+    Case(
+        "a predictions file that another process is about to write",
+        IN_USE.replace("OUT", "OUT/p.partial.jsonl"),
+        make=out_is_in_use,
+    ),
+    Case(
+        "an evaluation where plots are a link",
+        f"OUT/plots {LEADS_OUT}",
+        EVALUATE,
+        linked("plots"),
+    ),
+    Case(
+        "an evaluation where a model's folder is a link",
+        f"OUT/model-letter {LEADS_OUT}",
+        EVALUATE.replace("MODEL", "MODEL:text --model MODEL:letter"),
+        a_linked_model_folder,
     ),
     Case(
         "an unfinished run as a model",

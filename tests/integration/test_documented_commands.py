@@ -91,6 +91,17 @@ def test_a_command_that_does_not_exist_would_be_found(parse, arguments):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_evaluation_of_a_page_is_refused_for_another_one_of_it(page):
+    commands = [LAUNCHED.sub("", line.strip()) for line in _bash_lines(page.read_text("utf-8"))]
+    outputs = [
+        re.findall(r"--output (\S+)", command)
+        for command in commands
+        if command.startswith("mcqa evaluate ") and "--overwrite" not in command
+    ]
+    assert len(set(map(tuple, outputs))) == len(outputs)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_flag_shown_by_itself_exists(page):
     spans = re.findall(r"`(--[^`\n]+)`", page.read_text(encoding="utf-8"))
     shown = {flag for span in spans for flag in re.findall(r"--[a-z][a-z-]*", span)}

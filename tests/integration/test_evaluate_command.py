@@ -158,7 +158,7 @@ def test_a_comparison_of_other_models_does_not_stay(
 ):
     models = [f"{tiny_model_folder}:text", f"{tiny_model_folder}:text-mean"]
     evaluate(*models)
-    evaluate(*models, data=unlabelled_file)
+    evaluate(*models, data=unlabelled_file, settings=["--overwrite"])
     assert not (tmp_path / "comparison.json").exists()
 
 
@@ -246,8 +246,35 @@ def test_bundled_questions_of_one_fact_are_one_cluster(evaluate, tiny_model_fold
     comparison = read_json(tmp_path / "comparison.json")
     assert comparison["clusters"]["n"] == len(facts) < 40
     assert comparison["together"]["stacked"]["against_better"]["clusters"]["n"] == len(facts)
-    evaluate(*models, data="bundled", settings=["--limit", 40, "--cluster-by", "none"])
+    again = ["--limit", 40, "--overwrite", "--cluster-by"]
+    evaluate(*models, data="bundled", settings=[*again, "none"])
     assert "clusters" not in read_json(tmp_path / "comparison.json")
-    evaluate(*models, data="bundled", settings=["--limit", 40, "--cluster-by", "subject"])
+    evaluate(*models, data="bundled", settings=[*again, "subject"])
     subjects = {question.subject for question in load_questions("bundled", limit=40)}
     assert read_json(tmp_path / "comparison.json")["clusters"]["n"] == len(subjects)
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_no_file_of_an_evaluation_of_others_stays(
+    evaluate, command, tiny_model_folder, question_file, validation_file, tmp_path
+):
+    one, two = [f"{tiny_model_folder}:text"], [f"{tiny_model_folder}:{s}" for s in ("pmi", "text")]
+    few = ["--limit", 6]
+    flags = [*few, "--data", question_file, "--output"]
+    evaluate(*one, settings=[*few, "--permutations", 2, "--validation-data", validation_file])
+    asked = [part for model in two for part in ("--model", model)]
+    assert "holds a finished evaluation" in command("evaluate", *asked, *flags, tmp_path).err
+    for models in (two, one):
+        asked = [part for model in models for part in ("--model", model)]
+        fresh = tmp_path.parent / f"{tmp_path.name}-{len(models)}"
+        assert command("evaluate", *asked, *flags, fresh).code == 0
+        evaluate(*models, settings=[*few, "--overwrite"])
+        assert contents(tmp_path).keys() == contents(fresh).keys()
+        assert {path.name for path in tmp_path.iterdir()} == {path.name for path in fresh.iterdir()}

@@ -205,3 +205,34 @@ def test_training_says_after_ctrl_c_how_to_go_on(command, training, tmp_path, mo
     assert result.code == 130
     assert "Step 2 is kept in" in result.err
     assert "the same command with --resume goes on from there" in result.err
+
+
+def test_an_evaluation_that_replaces_another_goes_on_without_overwrite(
+    command, killed, flags, batches, tmp_path
+):
+    flags = ["evaluate", *flags, "--output", tmp_path]
+    assert command(*flags).code == 0
+    unbroken = (tmp_path / PREDICTIONS).read_bytes()
+    killed(KILLED_SCORING, *flags, "--overwrite")
+    assert not (tmp_path / "evaluation.json").exists()
+    assert not (tmp_path / "report.html").exists()
+    batches.clear()
+    result = command(*flags)
+    assert result.code == 0, result.err
+    assert batches == [BATCH] * 7
+    assert (tmp_path / PREDICTIONS).read_bytes() == unbroken
+    assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+    assert command(*flags).code == 2
+
+
+def test_a_killed_write_of_the_page_is_made_good_without_scoring(
+    command, flags, batches, tmp_path, monkeypatch
+):
+    flags = ["evaluate", *flags, "--output", tmp_path]
+    with monkeypatch.context() as patch:
+        patch.setattr("mcqa.app.results.write_report", lambda *_, **__: 1 / 0)
+        assert command(*flags).code == 1
+    batches.clear()
+    assert command(*flags).code == 0
+    assert not batches
+    assert (tmp_path / "report.html").is_file()

@@ -90,7 +90,7 @@ def test_generated_answers_in_drawn_orders(evaluate, tiny_model_folder, tmp_path
 
 def test_orders_of_an_earlier_evaluation_do_not_stay(evaluate, tiny_model_folder, tmp_path):
     evaluate("--model", tiny_model_folder, "--limit", 4, "--permutations", 2)
-    evaluate("--model", tiny_model_folder, "--limit", 4)
+    evaluate("--model", tiny_model_folder, "--limit", 4, "--overwrite")
     assert not (tmp_path / "permutations.jsonl").exists()
     assert "in another order" not in (tmp_path / "report.html").read_text()
 

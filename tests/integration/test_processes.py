@@ -17,6 +17,7 @@ from mcqa.app.folder import PREDICTIONS
 from mcqa.app.orders import PERMUTATIONS
 from mcqa.checkpoints import ADAPTER_FILE, VALIDATION_FILE, read_record
 from mcqa.evaluation.predictions import read_predictions
+from mcqa.locks import locked
 
 # Something that ends a process, put in by name: the second process, in its third batch.
 PATCHED_SCORING = """
@@ -175,11 +176,17 @@ def test_killed_scoring_goes_on_with_any_number_of_processes(
     flags = ["score", *scoring, "--output"]
     ended = two(program(PATCHED_SCORING.replace("END", KILL)), *flags, killed / "p.jsonl")
     assert ended.returncode != 0
-    assert {path.name for path in killed.iterdir()} == {"p.partial.jsonl", "p.partial.jsonl.1"}
+    kept = {path.name for path in killed.glob("[!.]*")}  # the lock file may lie there or not
+    assert kept == {"p.partial.jsonl", "p.partial.jsonl.1"}
     assert (killed / "p.partial.jsonl.1").read_text().count("\n") == 1 + 2
     shutil.copytree(killed, tmp_path / "again")
 
     assert command(*flags, unbroken).code == 0
+    with locked(tmp_path / "again" / "p.partial.jsonl"):
+        ended = two("-m", "mcqa", *flags, tmp_path / "again" / "p.jsonl")
+        assert ended.returncode != 0
+        (line,) = _errors(ended)
+        assert "p.partial.jsonl is in use by another process" in line
     alone = command(*flags, killed / "p.jsonl")
     assert alone.code == 0, alone.err
     assert "answers are taken over" in alone.err

@@ -45,6 +45,7 @@ def test_one_run_and_one_without_labels_are_drawn_too(
 ):
     for data in (question_file, unlabelled_file):
         flags = ["--model", runs["multiple-choice"], "--data", data, "--output", tmp_path]
+        flags += ["--overwrite"]
         assert command("evaluate", *flags).code == 0
         page = (tmp_path / "report.html").read_bytes()
         assert command("report", tmp_path).code == 0

@@ -129,7 +129,7 @@ def test_an_interrupted_check_goes_on_and_ends_the_same(check, monkeypatch):
         return score_batch(self, batch)
 
     monkeypatch.setattr(Scorer, "_score_batch", score)
-    result, _ = check("generative")
+    result, _ = check("generative", "--overwrite")
     assert result.code == 130
     assert not (folder / "retention.json").exists()
     monkeypatch.setattr(Scorer, "_score_batch", score_batch)

@@ -107,6 +107,17 @@ def test_run_json_is_written_last(trained, save, tmp_path, monkeypatch):
     assert not (tmp_path / "run.json").exists()
 
 
+def test_a_run_is_not_saved_through_links(trained, save, tmp_path, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    names = (ADAPTER_FILE, "adapter_config.json", "tokenizer.json", "README.md", "run.json")
+    for name in names:
+        (elsewhere / name).write_text("precious")
+        (tmp_path / name).symlink_to(elsewhere / name)
+    save("generative", trained("generative"))
+    assert {(elsewhere / name).read_text() for name in names} == {"precious"}
+    assert not [path for path in tmp_path.iterdir() if path.is_symlink()]
+
+
 def test_the_checksum_sees_every_trained_number_and_no_other(trained):
     model = trained("multiple_choice")
     before = trained_checksum(model)

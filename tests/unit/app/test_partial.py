@@ -80,6 +80,42 @@ def test_a_torn_line_is_cut_off_and_its_batch_missing(path, scorer, kept, batche
         assert partial.part("questions") == dict(enumerate(batches))
 
 
+def test_a_line_that_lacks_its_end_alone_is_cut_off_too(path, scorer, kept, batches):
+    path.write_bytes(kept[:-1])
+    with Partial(path, WORK, scorer) as partial:
+        part = partial.part("questions")
+        assert list(part) == [0]
+        part[1], part[2] = batches[1:]
+    with Partial(path, WORK, scorer) as partial:
+        assert partial.part("questions") == dict(enumerate(batches))
+
+
+def test_a_second_process_is_refused(path, scorer, kept):
+    with Partial(path, WORK, scorer):
+        for overwrite in (False, True):
+            with pytest.raises(ConfigError, match=f"{path} is in use by another process"):
+                Partial(path, WORK, scorer, overwrite=overwrite)
+        assert path.read_bytes() == kept
+    with pytest.raises(ConfigError, match="of other work"):
+        Partial(path, {}, scorer)
+    with Partial(path, WORK, scorer) as partial:
+        assert partial.answers == 4
+        partial.finish()
+        assert not path.exists()
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("name", ["p.partial.jsonl", "p.partial.jsonl.1"])
+def test_a_link_is_not_followed(path, scorer, kept, tmp_path_factory, name):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "kept"
+    elsewhere.write_bytes(kept + b"torn")
+    (path.parent / name).unlink(missing_ok=True)
+    (path.parent / name).symlink_to(elsewhere)
+    with pytest.raises(ConfigError, match=f"{name} leads out of"):
+        Partial(path, WORK, scorer)
+    assert elsewhere.read_bytes() == kept + b"torn"
+
+
 def test_other_work_is_refused_and_says_what_changed(path, scorer, kept):
     with pytest.raises(ConfigError) as told:
         Partial(path, WORK | {"template": "lettered", "chat": True}, scorer)

@@ -6,7 +6,7 @@ import pytest
 
 from mcqa.app.folder import Record, read_record, write_record
 from mcqa.app.results import redraw, write_results
-from mcqa.errors import DataError
+from mcqa.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -112,4 +112,27 @@ def test_a_run_outside_of_the_folder_is_refused(folder, read):
     record["runs"][0]["folder"] = "../elsewhere"
     (folder / "evaluation.json").write_text(json.dumps(record))
     with pytest.raises(DataError, match=r"'first' is in '\.\./elsewhere', outside"):
+        redraw(folder)
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory):
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+def test_plots_that_are_a_link_are_left_alone(folder, elsewhere):
+    (folder / "plots").rename(elsewhere / "plots")
+    (folder / "plots").symlink_to(elsewhere / "plots")
+    (elsewhere / "plots" / "mine.svg").write_text("precious")
+    before = contents(folder), contents(elsewhere)
+    with pytest.raises(ConfigError, match="plots leads out of"):
+        redraw(folder)
+    assert (contents(folder), contents(elsewhere)) == before
+
+
+@pytest.mark.parametrize("name", ["questions.jsonl", "first", "second/predictions.jsonl"])
+def test_nothing_is_read_through_a_link_either(folder, elsewhere, name):
+    (folder / name).rename(elsewhere / "moved")
+    (folder / name).symlink_to(elsewhere / "moved")
+    with pytest.raises((ConfigError, DataError), match=r"outside|leads out of"):
         redraw(folder)

@@ -1,0 +1,52 @@
+"""Hold a file or folder for one process: a second one is refused at once.
+
+The operating system keeps the lock and lets go of it when the process ends, however it does. So a
+lock file that a killed process left is no obstacle, and is removed by the next that holds it.
+"""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mcqa.errors import ConfigError
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike) -> Iterator[None]:
+    """Hold a path against other processes, by a lock file beside a file or in a folder.
+
+    Warns, and holds nothing, where the file system has no locks.
+
+    Args:
+        path: a folder, or a file that need not be there yet.
+
+    Raises:
+        ConfigError: another process holds it.
+    """
+    path = Path(path)
+    lock = FileLock(path / ".lock" if path.is_dir() else path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ConfigError(
+            f"{path} is in use by another process, which must end first. Wait for it, or choose "
+            "another --output."
+        ) from None
+    except OSError as error:
+        warnings.warn(
+            f"{path}: cannot be locked ({error.strerror or error}); see to it that no second "
+            "process writes there.",
+            stacklevel=3,
+        )
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            # Before it is let go of: the file may be another process's afterwards.
+            with contextlib.suppress(OSError):  # Windows removes no open file
+                Path(lock.lock_file).unlink()
+            lock.release()
