@@ -32,6 +32,7 @@ FLOORS = {
     "mcqa.merging": 4,
     "mcqa.memory": 4,
     "mcqa.sharing": 4,
+    "mcqa.spinning": 4,
     "mcqa.distributed": 4,
     "mcqa.recipes": 4,
     "heads": 3,
@@ -50,6 +51,7 @@ FLOORS = {
     "mcqa.files": 0,
     "mcqa.forks": 0,
     "mcqa.allocation": 0,
+    "mcqa.openmp": 0,
     "mcqa.quiet": 0,
 }
 LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations", "mcqa.report"}

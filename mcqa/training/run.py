@@ -24,6 +24,7 @@ from mcqa.memory import PeakMemory
 from mcqa.quiet import quiet_loading
 from mcqa.recipes.building import finish
 from mcqa.recipes.weights import trained_tensors
+from mcqa.spinning import giving_way
 from mcqa.training.arguments import pick_optimizer, trainer_arguments
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
@@ -154,7 +155,8 @@ def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None
             eval_dataset=setup.validation_examples,
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        with giving_way(setup.device):
+            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     return trainer
 
 
