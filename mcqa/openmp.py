@@ -12,6 +12,7 @@ get to see it.
 Source: GNU libgomp manual, "GOMP_SPINCOUNT" and "OMP_WAIT_POLICY".
 """
 
+import functools
 import importlib.util
 import os
 import sys
@@ -26,7 +27,7 @@ _said = False
 def say_how_to_wait() -> None:
     """Set the environment for torch to be loaded, where nobody else has and it is of use."""
     global _said
-    if "torch" not in sys.modules and not _said and is_left_to_us():
+    if "torch" not in sys.modules and not _asked() and is_left_to_us():
         os.environ.update(WAITING)
         _said = True
 
@@ -42,13 +43,15 @@ def take_back() -> None:
 
 def is_left_to_us() -> bool:
     """Say whether the runtime is GNU's, and the user has not said how its threads wait."""
-    return _asked() in ({}, WAITING) and _is_gnus()
+    return _asked() in ({}, WAITING) and is_gnus()
+
+
+@functools.cache
+def is_gnus() -> bool:
+    """Say whether torch, loaded or not, brings GNU's runtime."""
+    torch = importlib.util.find_spec("torch") if sys.platform == "linux" else None
+    return bool(torch and torch.origin and any(Path(torch.origin).parent.glob("lib/libgomp*")))
 
 
 def _asked() -> dict[str, str]:
     return {name: os.environ[name] for name in WAITING if name in os.environ}
-
-
-def _is_gnus() -> bool:
-    torch = importlib.util.find_spec("torch") if sys.platform == "linux" else None
-    return bool(torch and torch.origin and any(Path(torch.origin).parent.glob("lib/libgomp*")))
