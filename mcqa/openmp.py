@@ -35,8 +35,8 @@ def say_how_to_wait() -> None:
 def take_back() -> None:
     """Take the environment back, now that torch is loaded."""
     global _said
-    if _said and _asked() == WAITING:
-        for name in WAITING:
+    for name, value in WAITING.items() if _said else ():
+        if os.environ.get(name) == value:
             del os.environ[name]
     _said = False
 
