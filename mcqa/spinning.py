@@ -24,10 +24,10 @@ from mcqa.forks import cores
 
 TASKS = Path("/proc/self/task")
 INTERVAL = 0.1  # seconds between two looks
-# Of the time between two looks, all threads together: 0.03 to 0.13 was seen alone, 0.46 to 0.74
-# beside a busy process.
-CONTENDED = 0.25
-CALM = 10  # looks without contention, after which threads spin again
+# The share of the time that threads wait, all together: up to 0.25 where other programs do little,
+# from 0.46 asleep and from 0.69 spinning beside a busy process.
+CONTENDED, FREE = 0.4, 0.3
+WEIGHT = 0.3  # of the last look in the mean; others' work of a tenth of a second should not count
 LINGER = 5.0  # seconds of watching after the last work; the next may follow at once
 MOST = 8  # idle groups; only few threads on many cores take more, and hardly get into this
 GRAIN = 2**15  # elements that torch gives a thread at least
@@ -65,17 +65,18 @@ class Contention:
     """Judge, look by look, whether other programs want the cores.
 
     >>> contention = Contention()
-    >>> [contention.look(share) for share in (0.05, 0.7, 0.1)]
-    [False, True, True]
+    >>> [contention.look(share) for share in (0.1, 0.9, 0.1, 0.7, 0.7, 0.1, 0.1)]
+    [False, False, False, False, True, True, False]
     """
 
     def __init__(self):
-        self._calm = CALM
+        self._mean, self._holds = 0.0, False
 
     def look(self, share: float) -> bool:
         """Take what share of the time threads waited for a core, and say what holds now."""
-        self._calm = 0 if share > CONTENDED else self._calm + 1
-        return self._calm < CALM
+        self._mean += WEIGHT * (share - self._mean)
+        self._holds = self._mean > (FREE if self._holds else CONTENDED)
+        return self._holds
 
 
 class Crowd:

@@ -8,7 +8,7 @@ import pytest
 
 from mcqa.forks import cores
 from mcqa.openmp import WAITING, is_gnus
-from mcqa.spinning import CALM, CONTENDED, TASKS, Contention
+from mcqa.spinning import TASKS, Contention
 
 pytestmark = pytest.mark.skipif(
     cores() < 2 or not is_gnus() or not (TASKS.parent / "schedstat").exists(),
@@ -93,10 +93,11 @@ def test_idle_threads_switch_spinning_off_and_on_and_a_busy_machine_brings_them(
     assert crowded < 0.5 * min(alone, again)
 
 
-def test_contention_shows_at_once_and_is_over_after_a_while():
+def test_contention_counts_once_it_lasts_and_until_it_is_over():
     contention = Contention()
-    calm, busy = CONTENDED / 2, CONTENDED * 2
-    assert not contention.look(calm)
-    assert contention.look(busy)
-    assert [contention.look(calm) for _ in range(CALM)] == [True] * (CALM - 1) + [False]
-    assert contention.look(busy)
+    little, much = 0.2, 0.7
+    assert not any(contention.look(share) for share in (little, 0.9, little, 0.3, little))
+    assert [contention.look(much) for _ in range(3)][-1]
+    assert all(contention.look(0.46) for _ in range(20))  # threads that sleep wait less
+    assert not [contention.look(little) for _ in range(5)][-1]
+    assert all(contention.look(share) is False for share in (0.3, 0.35, little))
