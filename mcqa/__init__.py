@@ -10,6 +10,8 @@ Names are imported on first use, so that `import mcqa` loads neither torch nor t
 
 import importlib
 
+from mcqa.openmp import say_how_to_wait
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -21,6 +23,8 @@ _HOMES = {
 }
 
 __all__ = ["McqaError", "Prediction", "Question", "__version__", "load_questions", "load_scorer"]
+
+say_how_to_wait()
 
 
 def __getattr__(name: str):

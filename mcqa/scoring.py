@@ -22,6 +22,7 @@ from mcqa.evaluation.predictions import Prediction
 from mcqa.memory import is_out_of_memory
 from mcqa.preprocessing import EncodedSet
 from mcqa.question import Question
+from mcqa.spinning import giving_way
 
 
 class Scorer:
@@ -137,11 +138,12 @@ class Scorer:
         for number in sorted(set(range(len(batches))).difference(missing)):
             report(len(batches[number]))
         own = {}
-        for number, numbers in distributed.rounds(missing):
-            if number is not None:
-                own[number] = self._score_batch(_read(encoded, batches[number]))
-                kept[number] = own[number]
-            report(sum(len(batches[each]) for each in numbers))
+        with giving_way(self.model.device.type):
+            for number, numbers in distributed.rounds(missing):
+                if number is not None:
+                    own[number] = self._score_batch(_read(encoded, batches[number]))
+                    kept[number] = own[number]
+                report(sum(len(batches[each]) for each in numbers))
         scored = functools.reduce(operator.or_, distributed.gather(own), dict(kept))
         predictions: list[Prediction | None] = [None] * len(encoded)
         for number, indices in enumerate(batches):

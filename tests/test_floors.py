@@ -35,6 +35,7 @@ FLOORS = {
     "mcqa.memory": 4,
     "mcqa.hardware": 4,
     "mcqa.sharing": 4,
+    "mcqa.spinning": 4,
     "mcqa.distributed": 4,
     "mcqa.recipes": 4,
     "heads": 3,
@@ -56,6 +57,7 @@ FLOORS = {
     "mcqa.forks": 0,
     "mcqa.kept": 0,
     "mcqa.allocation": 0,
+    "mcqa.openmp": 0,
     "mcqa.quiet": 0,
 }
 LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations", "mcqa.report"}

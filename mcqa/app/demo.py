@@ -58,7 +58,7 @@ def run_demo(
             seed=seed,
             overwrite=True,
         )
-        train(formulation, settings, announce)
+        train(formulation, settings, announce, progress)
         tuned[formulation.replace("_", " ")] = ModelSpec(str(run))
     base = {f"untrained, {scorer}": ModelSpec(ALIAS, scorer) for scorer in BASE_SCORERS}
 

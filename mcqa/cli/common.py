@@ -15,6 +15,8 @@ from rich.table import Table
 from mcqa.hardware import describe_hardware
 from mcqa.report import numbers
 
+SPEED_FROM = 300  # seconds of the past that time left is told from; a step may take a minute
+
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -49,12 +51,21 @@ format_option = click.option(
 
 @contextlib.contextmanager
 def progress(total: int, label: str):
-    """Show a progress bar on standard error and yield the function that advances it."""
+    """Show a live bar on standard error, where that is a terminal.
+
+    Yields the function that is called with how many more are done, and optionally a note.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    columns += (TimeRemainingColumn(),)
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda count: bar.advance(task, count)
+    columns += TimeRemainingColumn(), TextColumn("{task.fields[note]}")
+    with Progress(
+        *columns,
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+        speed_estimate_period=SPEED_FROM,
+    ) as bar:
+        task = bar.add_task(label, total=total, note="")
+        yield lambda count, note="": bar.update(task, advance=count, note=note)
 
 
 def print_json(value) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import format_option, print_json, say
+from mcqa.cli.common import format_option, print_json, progress, say
 from mcqa.training.config import HEAD_FIELDS, TrainingConfig, load_config
 
 FURTHER_FLAGS = {"data": ["--train-data"]}
@@ -52,7 +52,7 @@ def _command(formulation: str, purpose: str) -> click.Command:
         from mcqa.training.run import train
 
         with telling_how_to_go_on(Path(settings.output)):
-            record = train(formulation, settings, announce=say)
+            record = train(formulation, settings, announce=say, progress=progress)
         if output_format == "json":
             print_json(record)
 

@@ -25,12 +25,13 @@ from mcqa.memory import PeakMemory
 from mcqa.quiet import quiet_loading
 from mcqa.recipes.building import finish
 from mcqa.recipes.weights import trained_tensors
+from mcqa.spinning import giving_way
 from mcqa.training.arguments import pick_optimizer, trainer_arguments
 from mcqa.training.card import model_card
 from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import CHECKPOINTS, STARTED, TRACKED, begin, clear_run
 from mcqa.training.mixture import overlaps
-from mcqa.training.progress import LOG_FILE, TrainingLog
+from mcqa.training.progress import LOG_FILE, Progress, TrainingBar, TrainingLog, no_progress
 from mcqa.training.schedules import recipe_callbacks
 from mcqa.training.setup import Setup, prepare
 from mcqa.training.sharding import whole_model
@@ -42,7 +43,10 @@ VERSIONED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "dat
 
 
 def train(
-    formulation_name: str, config: TrainingConfig, announce: Callable[[str], None] = print
+    formulation_name: str,
+    config: TrainingConfig,
+    announce: Callable[[str], None] = print,
+    progress: Progress = no_progress,
 ) -> dict:
     """Fine-tune a model on questions and write its run folder.
 
@@ -52,6 +56,7 @@ def train(
         formulation_name: `generative` or `multiple_choice`.
         config: the settings.
         announce: called with the lines for the user.
+        progress: shows live how far training and the validation at its end are.
 
     Returns:
         What `run.json` holds.
@@ -61,21 +66,22 @@ def train(
             removed then.
     """
     with distributed.together(), contextlib.ExitStack() as held:
-        announce = announce if distributed.is_main() else _say_nothing
-        return _train(prepare(formulation_name, config, announce, held), announce)
+        if not distributed.is_main():
+            announce, progress = _say_nothing, no_progress
+        return _train(prepare(formulation_name, config, announce, held), announce, progress)
 
 
 def _say_nothing(line: str) -> None:
     """Take a line for the user from a process that is not the main one."""
 
 
-def _train(setup: Setup, announce: Callable[[str], None]) -> dict:
+def _train(setup: Setup, announce: Callable[[str], None], progress: Progress) -> dict:
     distributed.wait()  # until all have seen the run folder as it was
     checkpoint = distributed.on_main(lambda: _begin(setup, announce))
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
     log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
     trainable = trainable_parameters(setup.model)
-    trainer = _fit(setup, optimizer, log, checkpoint)
+    trainer = _fit(setup, optimizer, log, progress, checkpoint)
     outcome = {
         "seconds": log.seconds,
         "peak_memory_bytes": memory.bytes,
@@ -90,6 +96,7 @@ def _train(setup: Setup, announce: Callable[[str], None]) -> dict:
         setup.folder,
         setup.config.batch_size,
         announce,
+        progress,
     )
     return distributed.on_main(lambda: _write(setup, model, outcome, announce))
 
@@ -135,27 +142,36 @@ def _step_size(config: TrainingConfig) -> str:
     return f"{told} (processes {count} x batch {size} x accumulation {passes})"
 
 
-def _fit(setup: Setup, optimizer: str, log: TrainingLog, checkpoint: Path | None) -> RecipeTrainer:
+def _fit(
+    setup: Setup, optimizer: str, log: TrainingLog, progress: Progress, checkpoint: Path | None
+) -> RecipeTrainer:
     """Train, or go on training, and return the Trainer."""
     config, folder = setup.config, setup.folder
     collate, padding = setup.objective.collate, setup.tokenizer.pad_token_id
     settings = config.recipe_settings()
     evaluates = bool(setup.validation.questions)
-    with tracking_into(folder / TRACKED, config.report_to), quiet_loading():
+    with (
+        tracking_into(folder / TRACKED, config.report_to),
+        quiet_loading(),
+        contextlib.ExitStack() as closing,
+    ):
+        bar = TrainingBar(len(setup.examples), progress, closing)
         trainer = RecipeTrainer(
             scorer=setup.scorer if config.best_metric == "accuracy" else None,
             questions=setup.validation_encoded,
             recipe=config.recipe,
             recipe_settings=settings,
+            on_loss=None if progress is no_progress else bar.add_loss,
             model=setup.model,
             args=trainer_arguments(config, folder, setup.device, optimizer, evaluates),
             data_collator=lambda examples: collate(examples, padding),
-            callbacks=[log, *recipe_callbacks(setup.model, config.recipe, settings)],
+            callbacks=[log, bar, *recipe_callbacks(setup.model, config.recipe, settings)],
             train_dataset=setup.examples,
             eval_dataset=setup.validation_examples,
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        with giving_way(setup.device):
+            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     return trainer
 
 

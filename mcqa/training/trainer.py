@@ -5,7 +5,7 @@ loss is the mean over all labels of all questions: how they are batched does not
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -40,6 +40,7 @@ class RecipeTrainer(Trainer):
         questions: the labelled validation questions, encoded.
         recipe: name of the recipe that made the model.
         recipe_settings: its settings.
+        on_loss: called with each forward pass's part of a step's loss; a GPU is waited for then.
         others: as for `transformers.Trainer`.
     """
 
@@ -50,6 +51,7 @@ class RecipeTrainer(Trainer):
         questions: Sequence[EncodedQuestion],
         recipe: str,
         recipe_settings: dict,
+        on_loss: Callable[[float], None] | None = None,
         **others,
     ):
         model = others["model"]
@@ -65,6 +67,7 @@ class RecipeTrainer(Trainer):
         self.questions = questions
         self.recipe = recipe
         self.recipe_settings = recipe_settings
+        self.on_loss = on_loss
 
     def get_train_dataloader(self) -> DataLoader:
         return self._loader(self.train_dataset, self.args.gradient_accumulation_steps)
@@ -99,6 +102,12 @@ class RecipeTrainer(Trainer):
     def _run_epoch(self, *, epoch: int, train_dataloader: DataLoader, **others):
         train_dataloader.batch_sampler.set_epoch(epoch)
         return super()._run_epoch(epoch=epoch, train_dataloader=train_dataloader, **others)
+
+    def training_step(self, *others, **more) -> torch.Tensor:
+        loss = super().training_step(*others, **more)
+        if self.on_loss is not None:
+            self.on_loss(loss.item())
+        return loss
 
     def compute_loss(self, model, inputs, *others, **more):
         labels = inputs["labels"]

@@ -16,6 +16,7 @@ from mcqa.evaluation.calibration import fit_temperature
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import write_predictions
 from mcqa.scoring import Scorer
+from mcqa.training.progress import Progress
 
 
 def validate(
@@ -24,6 +25,7 @@ def validate(
     folder: Path,
     batch_size: int,
     announce: Callable[[str], None],
+    progress: Progress,
 ) -> dict:
     """Score the validation questions, write the predictions, and fit the temperature.
 
@@ -33,6 +35,7 @@ def validate(
         folder: the run folder.
         batch_size: questions a forward pass.
         announce: called with a line before this pass, and where no temperature can be fitted.
+        progress: shows how far it is.
 
     Returns:
         For `run.json`: `validation_accuracy` (`value`, `n`, `ci95`) and `calibration` (`scorer`,
@@ -45,7 +48,8 @@ def validate(
         "for the accuracy and the temperature of the run"
     )
     scorer.model.eval()
-    predictions = scorer.score_encoded(questions, batch_size)
+    with progress(len(questions), "validation") as on_progress:
+        predictions = scorer.score_encoded(questions, batch_size, on_progress)
     if distributed.is_main():
         write_predictions(folder / VALIDATION_FILE, predictions)
     summary = summarize(predictions)

@@ -1,14 +1,19 @@
 """`mcqa train`: what a run folder holds, what is refused, and how a run goes on."""
 
 import hashlib
+import io
 import json
 import math
+import re
 import shutil
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
+
+from mcqa.cli import common
 
 SIDES = 2 * (128 + 96 + 96 + 128 + 3 * 192)  # in + out of all projections of two layers
 PROJECTIONS = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
@@ -315,3 +320,25 @@ def test_a_setting_without_effect_is_not_passed_over_in_silence(command, trainin
     settings = ["--validation-limit", 5, "--max-steps", 1, "--output", tmp_path]
     result = command("train", "generative", *training, *settings)
     assert "validation" in result.err
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_a_live_bar_and_a_file_gets_lines_alone(
+    command, training, wrong_file, tmp_path, monkeypatch, terminal
+):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=100, soft_wrap=True)
+    monkeypatch.setattr(common, "err", console)
+    flags = [*training, "--steps-between", 4, "--output", tmp_path]
+    flags += ["--validation-data", wrong_file, "--validation-limit", 8]
+    assert command("train", "generative", *flags).code == 0
+    shown = re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()))
+    bars = [line for line in shown if "━" in line]
+    assert bool(bars) == terminal
+    lines = [line for line in shown if re.match(r"  step \d+/6  (validation )?loss ", line)]
+    assert len(lines) >= 2
+    assert all(line.rstrip().endswith("s left") for line in lines)
+    if terminal:
+        # The loss of the sixth step, which no line tells.
+        assert re.search(r"training ━+ 72/72 \S+ loss \d\.\d{3}", "\n".join(bars))
+        assert any(re.match(r"validation ━+ 8/8 ", line) for line in bars)

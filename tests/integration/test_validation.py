@@ -120,9 +120,10 @@ def test_a_run_without_validation_questions_has_no_temperature(runs, formulation
 
 def test_a_model_gone_astray_is_saved_without_a_temperature(tmp_path, tiny_questions):
     from mcqa.evaluation.predictions import Prediction
+    from mcqa.training.progress import no_progress
     from mcqa.training.validation import validate
 
-    def score_encoded(questions, batch_size):
+    def score_encoded(questions, batch_size, on_progress):
         nan = [math.nan] * 5
         return [
             Prediction.scored(q, nan[: len(q.options)], unit="logit", scorer="head", tokens=1)
@@ -132,7 +133,7 @@ def test_a_model_gone_astray_is_saved_without_a_temperature(tmp_path, tiny_quest
     told = []
     model = SimpleNamespace(eval=lambda: None)
     scorer = SimpleNamespace(name="head", model=model, score_encoded=score_encoded)
-    result = validate(scorer, tiny_questions, tmp_path, 8, told.append)
+    result = validate(scorer, tiny_questions, tmp_path, 8, told.append, no_progress)
     assert result["calibration"] is None
     assert result["validation_accuracy"]["n"] == 36
     assert "No temperature: question 'q0': its scores" in told[-1]
