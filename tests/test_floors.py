@@ -32,6 +32,7 @@ FLOORS = {
     "mcqa.merging": 4,
     "mcqa.memory": 4,
     "mcqa.sharing": 4,
+    "mcqa.self_check": 4,
     "mcqa.distributed": 4,
     "mcqa.recipes": 4,
     "heads": 3,
