@@ -71,8 +71,10 @@ class GivenStates(nn.Module):
         """Return itself: some models call the decoder inside their trunk."""
         return self
 
-    def forward(self, *ignored, inputs_embeds: Tensor, **others) -> "States":
+    def forward(self, *ignored, inputs_embeds: Tensor | None = None, **others) -> "States":
         """Return (1, N, D) embeddings as last hidden states."""
+        if inputs_embeds is None:
+            raise TypeError("its forward takes no inputs_embeds")
         return States(last_hidden_state=inputs_embeds)
 
 
