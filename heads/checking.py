@@ -106,7 +106,9 @@ def right_ways(model: nn.Module, tolerance: float, ways=WAYS) -> frozenset[str]:
         tolerance: how far numbers may be apart, as a part of their spread.
         ways: of `WAYS`, to try. `masked` stands for what the model's kind of attention runs.
     """
-    branched, rows = (lay_out([PREFIX], [OPTIONS]).to(model.device) for lay_out in (pack, pack_rows))
+    branched, rows = (
+        lay_out([PREFIX], [OPTIONS]).to(model.device) for lay_out in (pack, pack_rows)
+    )
     expected = own_states(model).flatten(0, 1)[_wanted(rows)]
     return frozenset(way for way in ways if _is_right(model, way, branched, expected, tolerance))
 

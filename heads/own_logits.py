@@ -6,7 +6,6 @@ come it gets those that it is given. So only the states that are wanted pay for 
 adapters, wrappers and quantized layers in the head stay what they are.
 """
 
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import MoeModelOutputWithPast

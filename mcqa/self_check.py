@@ -4,6 +4,7 @@ from heads.checking import UnfitDecoder, check_decoder
 from heads.encoder import is_encoder
 from heads.trunk import warn_once
 from mcqa.errors import ModelError
+from mcqa.quiet import quiet_loading
 from mcqa.sharing import twin
 
 
@@ -24,7 +25,8 @@ def check_itself(path: str, model, *, runs: bool):
         return model
     kind = f"model {path!r} is a {type(model).__name__} ({model.config.model_type})"
     try:
-        reason = check_decoder(model, twin(model) if runs else None)
+        with quiet_loading():
+            reason = check_decoder(model, twin(model) if runs else None)
     except UnfitDecoder as error:
         raise ModelError(
             f"{kind}: {error}, so that its scores would be wrong. Name a model of another "

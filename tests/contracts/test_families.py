@@ -28,6 +28,15 @@ ONCE_WRONG = {
 }
 
 
+@pytest.fixture
+def _quiet():
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    yield
+    transformers.logging.set_verbosity(verbosity)
+
+
+@pytest.mark.usefixtures("_quiet")
 @pytest.mark.filterwarnings("ignore")
 def test_every_family_is_right_or_refused_and_the_table_says_so():
     outcomes = {name: outcome(name) for name in FAMILIES}
