@@ -6,9 +6,9 @@ tolerance of float32 and with windows that the text exceeds; then on the model i
 weights, its type and its kernels, where rounding allows no more than a coarse look. A way that is
 not right is not used. Where one row per option is not right either, the decoder is refused.
 
-The trap: bidirectional models have a causal class too. They look ahead, at the very token that is to
-be predicted, and every way agrees on numbers that mean nothing; so the check also asks whether the
-beginning of a text knows how the text goes on.
+The trap: bidirectional models have a causal class too. They look ahead, at the very token that
+is to be predicted, and every way agrees on numbers that mean nothing; so the check also asks
+whether the beginning of a text knows how the text goes on.
 """
 
 import torch
@@ -28,7 +28,7 @@ OTHER_NUMBERS = "branched options would not get the numbers of their own rows"
 OPTIONS = ((19, 31, 43), (47, 25))
 
 
-class UnfitDecoder(ValueError):
+class DecoderError(ValueError):
     """A decoder whose numbers would be wrong whatever way it is run."""
 
 
@@ -46,7 +46,7 @@ def check_decoder(model: nn.Module, twin: nn.Module | None) -> str:
         Why it runs one row per option; nothing where it need not.
 
     Raises:
-        UnfitDecoder: even these rows do not give what its own forward gives.
+        DecoderError: even these rows do not give what its own forward gives.
     """
     right, reason = _ways_of_architecture(model)
     if twin is not None:
@@ -83,18 +83,18 @@ def check_rows(model: nn.Module, tolerance: float) -> None:
         model, tolerance: as for `right_ways`.
 
     Raises:
-        UnfitDecoder: it does not, or the model looks ahead.
+        DecoderError: it does not, or the model looks ahead.
     """
     rows = pack_rows([PREFIX], [OPTIONS]).to(model.device)
     try:
         own = own_states(model)
         of_rows = _states(model, rows, hidden_states)
     except Exception as error:
-        raise UnfitDecoder(f"it cannot be run on rows of tokens ({_first_line(error)})") from error
+        raise DecoderError(f"it cannot be run on rows of tokens ({_first_line(error)})") from error
     if not _near(*own[:, : len(PREFIX)], tolerance):
-        raise UnfitDecoder("it looks ahead at the tokens that are to be predicted")
+        raise DecoderError("it looks ahead at the tokens that are to be predicted")
     if not _near(of_rows, own.flatten(0, 1)[_wanted(rows)], tolerance):
-        raise UnfitDecoder("its numbers are not those of its own forward pass")
+        raise DecoderError("its numbers are not those of its own forward pass")
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """A decoder that was loaded is checked against itself before anybody believes its numbers."""
 
-from heads.checking import UnfitDecoder, check_decoder
+from heads.checking import DecoderError, check_decoder
 from heads.encoder import is_encoder
 from heads.trunk import warn_once
 from mcqa.errors import ModelError
@@ -27,7 +27,7 @@ def check_itself(path: str, model, *, runs: bool):
     try:
         with quiet_loading():
             reason = check_decoder(model, twin(model) if runs else None)
-    except UnfitDecoder as error:
+    except DecoderError as error:
         raise ModelError(
             f"{kind}: {error}, so that its scores would be wrong. Name a model of another "
             "architecture."

@@ -3,6 +3,7 @@
 Run as a program, with the packages' folder in PYTHONPATH, it writes `docs/families.md`.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as NAMES
 
 from heads.branching import pack
-from heads.checking import UnfitDecoder, check_decoder
+from heads.checking import DecoderError, check_decoder
 from heads.likelihood import option_log_likelihoods
 from heads.own_logits import trunk_name
 from heads.small_copy import shrink
@@ -113,7 +114,7 @@ def outcome(name: str) -> Outcome:
     model = build(name)
     try:
         reason = check_decoder(model, model)
-    except UnfitDecoder as error:
+    except DecoderError as error:
         return Outcome("refused", str(error))
     scores = option_log_likelihoods(model, pack(PREFIXES, OPTIONS))
     own = [
@@ -137,56 +138,25 @@ def own_log_likelihood(model, prefix: list[int], option: list[int]) -> float:
     return float(each.gather(1, torch.tensor(option)[:, None]).sum())
 
 
-def page(outcomes: dict[str, Outcome]) -> str:
-    """Return the text of `docs/families.md`."""
-    numbers = {way: sum(one.way == way for one in outcomes.values()) for way in WAYS}
-    lines = [
-        *INTRODUCTION.format(version=transformers.__version__, **numbers).splitlines(),
-        "",
-        "| family | class | way | why not branched |",
-        "|---|---|---|---|",
-    ]
-    for name, (way, reason, _) in sorted(outcomes.items()):
-        lines.append(f"| {name} | `{NAMES[FAMILIES[name][0]]}` | {way} | {reason} |")
-    left = ", ".join(f"`{name}`" for name in sorted(NOT_BUILT))
-    return "\n".join([*lines, "", LEFT_OUT.format(left=left), ""])
+def table(outcomes: dict[str, Outcome]) -> str:
+    """Return what `docs/families.md` has under `HEADING`."""
+    counts = Counter(one.way for one in outcomes.values())
+    rows = "\n".join(
+        f"| {name} | `{NAMES[FAMILIES[name][0]]}` | {way} | {reason} |"
+        for name, (way, reason, _) in sorted(outcomes.items())
+    )
+    return (
+        f"With transformers {transformers.__version__}: {counts['branched']} branched, "
+        f"{counts['rows']} in rows, {counts['refused']} refused.\n\n"
+        f"| family | class | way | why not branched |\n|---|---|---|---|\n{rows}\n\n"
+        "Not in the table, as their default configurations give no small model that runs on text\n"
+        f"alone here: {', '.join(sorted(NOT_BUILT))}.\nLoading checks them like any other.\n"
+    )
 
 
-WAYS = ("branched", "rows", "refused")
-INTRODUCTION = """# Which decoders work?
-
-A decoder is checked against itself when it is loaded. Two options of one short text are run in three
-ways: branched off it, as one row each, and by the model's own forward pass with its own logits.
-
-| outcome | means | families |
-|---|---|---|
-| branched | the numbers are the model's own, and what options share is computed once | {branched} |
-| rows | branching would not give its own numbers: one row per option does, with one warning | {rows} |
-| refused | no way gives numbers that mean anything: an error names the architecture | {refused} |
-
-What the check covers. First a small random copy of the architecture is run, in float32 on the CPU: same
-class, same settings, but a few units wide, the first layer of each kind, and every window 4 tokens long,
-which the text exceeds. It must agree to a thousandth of the logits' spread; so scales, caps, positions
-counted by place, windows and layers that ignore masks show, however long the windows of the real model
-are. Then the model itself runs the text branched and by its own forward pass, with its weights, type and
-kernels, to a thousandth in float32 and to a quarter otherwise: bfloat16 alone moves the logits of
-`smollm2-135m` by 5 to 7% of their spread there. The text has 13 tokens, so what only happens to long
-texts in the real kernels is not seen. Weights in shards (FSDP, DeepSpeed) are not run, their small copy
-is. An architecture that cannot be made small runs as rows. It all takes 0.15 s for `smollm2-135m` in
-bfloat16 and 0.25 s in float32 (AMD EPYC Zen 4, one thread), of which the small copy is 0.02 s.
-
-The logits are those of the model's own forward pass in scoring and in training: it is given the hidden
-states that predict an option's token, in the place of what its trunk would return.
-
-The table is made by `tests/contracts/test_families.py` with transformers {version}: each family as a tiny
-random model of its default configuration, scored in the way that was found, and compared with its own
-logits of one unpadded row per option. For the multiple-choice formulation only the families of
-[multiple-choice.md](multiple-choice.md) are registered; `heads.register` adds others, and the same check
-compares their hidden states. Encoder-decoders (`bart`, `mbart`, ...) load as such and have a way of their
-own; here stands their causal class. Encoders that look ahead belong to the multiple-choice formulation."""
-LEFT_OUT = """Not in the table, as their default configurations give no small model that runs on text alone
-here: {left}. Loading checks them like any other."""
+HEADING = "## The table\n\n"
 
 if __name__ == "__main__":
     transformers.logging.set_verbosity_error()
-    PAGE.write_text(page({name: outcome(name) for name in FAMILIES}))
+    prose = PAGE.read_text().partition(HEADING)[0]
+    PAGE.write_text(prose + HEADING + table({name: outcome(name) for name in FAMILIES}))

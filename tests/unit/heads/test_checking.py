@@ -19,7 +19,7 @@ from transformers import (
 
 from heads import checking
 from heads.branching import pack
-from heads.checking import UnfitDecoder, check_decoder
+from heads.checking import DecoderError, check_decoder
 from heads.likelihood import option_log_likelihoods
 from heads.small_copy import small_copy
 from heads.trunk import WAYS, choose_way
@@ -65,7 +65,7 @@ def test_a_decoder_that_counts_places_runs_rows_and_is_right(plain_log_likelihoo
 
 def test_a_model_that_looks_ahead_is_refused():
     config = BertConfig(vocab_size=96, hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
-    with pytest.raises(UnfitDecoder, match="looks ahead"):
+    with pytest.raises(DecoderError, match="looks ahead"):
         check(BertLMHeadModel(config))
 
 
@@ -80,7 +80,7 @@ class Shifted(LlamaForCausalLM):
 
 
 def test_a_model_whose_rows_are_not_its_own_forward_is_refused(tiny_config):
-    with pytest.raises(UnfitDecoder, match="not those of its own forward pass"):
+    with pytest.raises(DecoderError, match="not those of its own forward pass"):
         check(Shifted(tiny_config))
 
 

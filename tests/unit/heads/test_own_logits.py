@@ -1,4 +1,4 @@
-"""The logits are the model's own, whatever it does with hidden states, and no state too many pays."""
+"""The logits are the model's own, whatever it does with states; none too many pays for them."""
 
 import copy
 
