@@ -1,10 +1,6 @@
-"""Every decoder family of transformers as a tiny model, and what loading makes of it.
-
-Run as a program, with the packages' folder in PYTHONPATH, it writes `docs/families.md`.
-"""
+"""Every decoder family of transformers as a tiny model, and what loading makes of it."""
 
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -18,7 +14,6 @@ from heads.likelihood import option_log_likelihoods
 from heads.own_logits import trunk_name
 from heads.small_copy import shrink
 
-PAGE = Path(__file__).parents[2] / "docs" / "families.md"
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
 MAMBA = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_expand": 2, "mamba_chunk_size": 8}
 LINEAR = {"linear_head_dim": 8, "linear_num_heads": 2}
@@ -139,7 +134,7 @@ def own_log_likelihood(model, prefix: list[int], option: list[int]) -> float:
 
 
 def table(outcomes: dict[str, Outcome]) -> str:
-    """Return what `docs/families.md` has under `HEADING`."""
+    """Return the last section of `docs/families.md`, without its heading."""
     counts = Counter(one.way for one in outcomes.values())
     rows = "\n".join(
         f"| {name} | `{NAMES[FAMILIES[name][0]]}` | {way} | {reason} |"
@@ -152,11 +147,3 @@ def table(outcomes: dict[str, Outcome]) -> str:
         "Not in the table, as their default configurations give no small model that runs on text\n"
         f"alone here: {', '.join(sorted(NOT_BUILT))}.\nLoading checks them like any other.\n"
     )
-
-
-HEADING = "## The table\n\n"
-
-if __name__ == "__main__":
-    transformers.logging.set_verbosity_error()
-    prose = PAGE.read_text().partition(HEADING)[0]
-    PAGE.write_text(prose + HEADING + table({name: outcome(name) for name in FAMILIES}))
