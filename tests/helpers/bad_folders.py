@@ -213,8 +213,8 @@ MODELS = (
     ),
     Case(
         "a decoder that looks ahead",
-        "model 'MODEL' is a RoFormerForCausalLM (roformer): it looks ahead at the tokens that are to "
-        "be predicted, so that its scores would be wrong. Name a model of another architecture.",
+        "model 'MODEL' is a RoFormerForCausalLM (roformer): it looks ahead at the tokens that are "
+        "to be predicted, so that its scores would be wrong. Name a model of another architecture.",
         make=a_decoder_that_looks_ahead,
     ),
     Case(
