@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
 from .branching import PREFIX
+from .virtual_tokens import PromptedTrunk
 
 
 def run_rows(
@@ -79,9 +80,9 @@ def _pieces(branch_ids: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
 
 def _run(trunk, input_ids, position_ids, index, attention_mask, **arguments) -> Tensor:
     token = index.clamp(min=0)
+    # Whole rows every decoder counts itself, also one that takes no positions.
+    if arguments["use_cache"] or isinstance(trunk, PromptedTrunk):
+        arguments["position_ids"] = position_ids.flatten()[token]
     return trunk(
-        input_ids=input_ids.flatten()[token],
-        position_ids=position_ids.flatten()[token],
-        attention_mask=attention_mask,
-        **arguments,
+        input_ids=input_ids.flatten()[token], attention_mask=attention_mask, **arguments
     ).last_hidden_state

@@ -20,17 +20,11 @@ from .encoder_decoder import completion_loss as encoder_decoder_completion_loss
 from .encoder_decoder import next_token_log_probabilities as encoder_decoder_next_token
 from .encoder_decoder import option_token_log_probabilities as encoder_decoder_option_tokens
 from .losses import cross_entropy
+from .own_logits import own_logits
 from .trunk import hidden_states
 
 # 512 positions x 128,256 tokens (Llama 3) x 4 bytes = 263 MB of float32 logits at a time.
 CHUNK = 512
-
-
-def token_logits(model: nn.Module, hidden_ND: Tensor) -> Tensor:
-    """Return (N, V) float32 next-token logits of N hidden states."""
-    logits_NV = model.get_output_embeddings()(hidden_ND).float()
-    cap = getattr(model.config, "final_logit_softcapping", None)
-    return logits_NV if cap is None else cap * torch.tanh(logits_NV / cap)
 
 
 def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tuple:
@@ -53,7 +47,7 @@ def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tu
     targets = batch.input_ids.flatten()[token]
     result = hidden.new_zeros(len(owner), dtype=torch.float32)
     for start in range(0, len(states), CHUNK):
-        logits = token_logits(model, hidden[states[start : start + CHUNK]])
+        logits = own_logits(model, hidden[states[start : start + CHUNK]])
         normalizer = logits.logsumexp(-1)
         mine = ((state_of >= start) & (state_of < start + CHUNK)).nonzero().squeeze(1)
         rows = state_of[mine] - start
@@ -77,7 +71,7 @@ def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tens
     if model.config.is_encoder_decoder:
         return encoder_decoder_next_token(model, batch)
     hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
-    return token_logits(model, hidden[batch.fork[:, 0]]).log_softmax(-1)
+    return own_logits(model, hidden[batch.fork[:, 0]]).log_softmax(-1)
 
 
 def gold_option_loss(
@@ -96,7 +90,7 @@ def gold_option_loss(
     owner, token, source = option_tokens(spans[:, None], fork[:, None])
     known = source != token  # nothing predicts the first token of a row
     owner, token, source = owner[known], token[known], source[known]
-    logits = token_logits(model, hidden_ND[source])
+    logits = own_logits(model, hidden_ND[source])
     each = F.cross_entropy(logits, batch.input_ids.flatten()[token], reduction="none")
     lengths = owner.bincount(minlength=len(labels))
     return (each / lengths[owner]).sum() / (len(labels) if num_items is None else num_items)
@@ -119,9 +113,7 @@ def completion_loss(
     hidden = hidden_states(model, input_ids, position_ids, branch_ids)
     following = F.pad(labels[:, 1:], (0, 1), value=-100).flatten()
     counted = (following != -100).nonzero().squeeze(1)
-    total = F.cross_entropy(
-        token_logits(model, hidden[counted]), following[counted], reduction="sum"
-    )
+    total = F.cross_entropy(own_logits(model, hidden[counted]), following[counted], reduction="sum")
     return total / (len(counted) if num_items is None else num_items)
 
 

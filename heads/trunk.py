@@ -13,15 +13,18 @@ that nothing behind the decoder knows. Plain rows take the decoder's own road.
 
 import functools
 import warnings
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
 
 from .branching import PADDING, PREFIX, attention_mask, is_plain
 from .caching import run_cached, run_rows
+from .own_logits import trunk_name
 from .short_attention import NAME as SHORT_ATTENTION
 from .virtual_tokens import PromptedTrunk
 
+WAYS = frozenset(("masked", "cached"))  # a block mask shows what a mask shows
 MASKED = ("sdpa", "eager", SHORT_ATTENTION)
 LAYER_KINDS = {"full_attention", "sliding_attention"}
 # From here on the (T, T) masks cost more than a second pass over the weights.
@@ -38,9 +41,10 @@ def hidden_states(
             have a `soft_prompt`, see `PromptedTrunk`.
         input_ids, position_ids, branch_ids: (R, T), see `BranchedBatch`.
     """
-    trunk = getattr(model, model.base_model_prefix)
+    trunk = getattr(model, trunk_name(model))
+    right = getattr(trunk, "right_ways", WAYS)
     plain = is_plain(branch_ids)
-    way = "masked" if plain else choose_way(trunk.config, branch_ids)
+    way = "masked" if plain else choose_way(trunk.config, branch_ids, right)
     prompt = getattr(model, "soft_prompt", None)
     if prompt is not None:
         if way != "masked" or (not plain and _has_windows(trunk.config)):
@@ -50,30 +54,43 @@ def hidden_states(
         return run_cached(trunk, input_ids, position_ids, branch_ids)
     if way == "rows":
         return run_rows(trunk, input_ids, position_ids, branch_ids)
+    # The positions of plain rows are what every decoder counts itself, also one that takes none.
+    positions = {} if plain and prompt is None else {"position_ids": position_ids}
     output = trunk(
         input_ids=input_ids,
-        position_ids=position_ids,
         attention_mask=_mask(trunk, position_ids, branch_ids, blocks=way == "blocks"),
         use_cache=False,
+        **positions,
     )
     return output.last_hidden_state.flatten(0, 1)
 
 
-def choose_way(config, branch_ids: Tensor) -> str:
-    """Return how a decoder runs a branched batch: `masked`, `blocks`, `cached` or `rows`."""
+def choose_way(config, branch_ids: Tensor, right: Collection[str] = WAYS) -> str:
+    """Return how a decoder runs a branched batch: `masked`, `blocks`, `cached` or `rows`.
+
+    Args:
+        config: of the decoder.
+        branch_ids: (R, T), see `BranchedBatch`.
+        right: the ways of `WAYS` that give this decoder's numbers, see `heads.checking`.
+    """
+    if "masked" not in right:
+        return "rows"
     backend = config._attn_implementation
-    unknown = set(getattr(config, "layer_types", None) or ()) - LAYER_KINDS
+    unknown = set(getattr(config.get_text_config(), "layer_types", None) or ()) - LAYER_KINDS
     if unknown:
-        _warn_once(f"layers of type {', '.join(sorted(unknown))}: running one row per option.")
+        warn_once(f"layers of type {', '.join(sorted(unknown))}: running one row per option.")
         return "rows"
     if backend == "flex_attention":
         return "blocks"
     learns = torch.is_grad_enabled()
     if backend in MASKED:
-        return "cached" if not learns and _prefixes_are_far_longer(branch_ids) else "masked"
-    if not learns:
+        cached = "cached" in right and not learns and _prefixes_are_far_longer(branch_ids)
+        return "cached" if cached else "masked"
+    if not learns and "cached" in right:
         return "cached"
-    _warn_once(
+    if not learns:
+        return "rows"
+    warn_once(
         f"attention {backend!r} takes no branched mask: training runs one row per option. "
         "attn_implementation='sdpa' computes each prefix once."
     )
@@ -81,6 +98,7 @@ def choose_way(config, branch_ids: Tensor) -> str:
 
 
 def _has_windows(config) -> bool:
+    config = config.get_text_config()
     kinds = getattr(config, "layer_types", None)
     if kinds is None:
         return getattr(config, "sliding_window", None) is not None
@@ -96,7 +114,8 @@ def _prefixes_are_far_longer(branch_ids: Tensor) -> bool:
 
 
 @functools.cache
-def _warn_once(message: str) -> None:
+def warn_once(message: str) -> None:
+    """Warn, but not twice in one process with the same words."""
     warnings.warn(message, stacklevel=2)
 
 
@@ -110,8 +129,9 @@ def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, blocks: bool):
         device = branch_ids.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         build = functools.partial(attention_mask, branch_ids, dtype or trunk.dtype, position_ids)
-    window = getattr(trunk.config, "sliding_window", None)
-    kinds = getattr(trunk.config, "layer_types", None)
+    config = trunk.config.get_text_config()  # of a model that sees too, its language part
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
     if kinds is None:
         return build(window)
     return {kind: build(window if kind == "sliding_attention" else None) for kind in set(kinds)}

@@ -170,7 +170,8 @@ def load_weights(
 
     Raises:
         ConfigError: an unknown quantization or dtype.
-        ModelError: nothing can be loaded from `path`, or its weights lack a tensor.
+        ModelError: nothing can be loaded from `path`, its weights lack a tensor, or it is a decoder
+            whose scores would be wrong.
     """
     from heads.alignment import align
 
@@ -178,6 +179,8 @@ def load_weights(
         raise ConfigError(
             f"quantization {quantization!r}: must be one of {', '.join(QUANTIZATIONS)}."
         )
+    from mcqa.self_check import check_itself
+
     device = pick_device(device)
     dtype = pick_dtype(dtype, device)
     more = dict(model_settings or {})
@@ -199,7 +202,7 @@ def load_weights(
         if device == "cpu" and getattr(model, "hf_quantizer", None) is not None:
             _leave_file(model)
         suit_device(align(model), device)
-    return model.requires_grad_(False).eval()
+    return check_itself(path, model.requires_grad_(False).eval(), runs=not sharding)
 
 
 def _leave_file(model) -> None:

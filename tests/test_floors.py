@@ -36,6 +36,7 @@ FLOORS = {
     "mcqa.hardware": 4,
     "mcqa.sharing": 4,
     "mcqa.spinning": 4,
+    "mcqa.self_check": 4,
     "mcqa.distributed": 4,
     "mcqa.recipes": 4,
     "heads": 3,

@@ -84,6 +84,15 @@ def an_encoder(place: Place) -> None:
     place.model = save("bert", place.folder / "model")
 
 
+def a_decoder_that_looks_ahead(place: Place) -> None:
+    from transformers import RoFormerConfig, RoFormerForCausalLM
+
+    place.model = save("bert", place.folder / "model")  # for its tokenizer
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
+    config = RoFormerConfig(vocab_size=384, intermediate_size=48, **sizes)
+    RoFormerForCausalLM(config).save_pretrained(place.model)
+
+
 def no_model(place: Place) -> None:
     place.model = place.folder / "absent"
 
@@ -201,6 +210,12 @@ MODELS = (
         "model 'MODEL' is an encoder (bert): it cannot continue a text. Tune it with `mcqa train "
         "multiple-choice`, then score the run.",
         make=an_encoder,
+    ),
+    Case(
+        "a decoder that looks ahead",
+        "model 'MODEL' is a RoFormerForCausalLM (roformer): it looks ahead at the tokens that are "
+        "to be predicted, so that its scores would be wrong. Name a model of another architecture.",
+        make=a_decoder_that_looks_ahead,
     ),
     Case(
         "a head of decoders for an encoder",

@@ -21,7 +21,7 @@ def batch(random_questions):
 
 @pytest.fixture(autouse=True)
 def _warn_anew():
-    trunk._warn_once.cache_clear()
+    trunk.warn_once.cache_clear()
 
 
 def config(backend="sdpa", **settings):
