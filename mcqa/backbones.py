@@ -272,7 +272,7 @@ def context_length(model, written: int = 0) -> int:
     RoBERTa and its like count from behind the padding token's id: 514 positions are 512 tokens.
     """
     positions = getattr(model.config, "max_position_embeddings", None) or 2048
-    if not model.config.is_encoder_decoder:  # which writes in another place than it reads in
+    if written and not model.config.is_encoder_decoder:  # which has two places
         positions -= written
     for name, module in model.named_modules():
         if name.endswith(".position_embeddings"):
