@@ -13,8 +13,9 @@ whether the beginning of a text knows how the text goes on.
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
-from .branching import PADDING, BranchedBatch, option_tokens, pack, pack_rows
+from .branching import BranchedBatch, option_tokens, pack, pack_rows
 from .caching import run_cached
 from .multiple_choice import DecoderForMultipleChoice
 from .own_logits import own_logits, trunk_name
@@ -25,7 +26,7 @@ from .trunk import LAYER_KINDS, WAYS, hidden_states
 EXACT, ROUNDED = 1e-3, 0.25
 PREFIX = (11, 23, 35, 17, 29, 41, 13, 37)
 OTHER_NUMBERS = "branched options would not get the numbers of their own rows"
-OPTIONS = ((19, 31, 43), (47, 25))
+OPTIONS = ((19, 31, 43, 53, 7), (47, 25))
 
 
 class DecoderError(ValueError):
@@ -115,12 +116,19 @@ def right_ways(model: nn.Module, tolerance: float, ways=WAYS) -> frozenset[str]:
 
 @torch.no_grad()
 def own_states(model: nn.Module) -> Tensor:
-    """Return (2, T, V) logits of the model's own forward, or hidden states where it has none."""
-    rows = pack_rows([PREFIX], [OPTIONS]).to(model.device)
-    inputs = {"attention_mask": (rows.branch_ids != PADDING).long(), "use_cache": False}
-    if isinstance(model, DecoderForMultipleChoice):
-        return model.base_model(input_ids=rows.input_ids, **inputs).last_hidden_state.float()
-    return model(input_ids=rows.input_ids, **inputs).logits.float()
+    """Return (2, T, V) logits of the model's own forward, or hidden states where it has none.
+
+    Each row runs alone: in some models padding moves the numbers of others.
+    """
+    states = []
+    for option in OPTIONS:
+        input_ids = torch.tensor([[*PREFIX, *option]], device=model.device)
+        if isinstance(model, DecoderForMultipleChoice):
+            output = model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
+        else:
+            output = model(input_ids=input_ids, use_cache=False).logits
+        states.append(output[0].float())
+    return pad_sequence(states, batch_first=True)
 
 
 def _is_right(model, way: str, branched: BranchedBatch, expected: Tensor, tolerance: float) -> bool:
