@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_tokenizers import BYTE_LEVEL, CONTROL, KINDS, SENTENCEPIECE, small_tokenizer
-from transformers import ByT5Tokenizer
+from transformers import ByT5Tokenizer, GenerationConfig
 
 from mcqa.data import load_questions
 from mcqa.encoding import Encoder
@@ -151,6 +151,7 @@ def test_a_free_answer_follows_the_whole_prompt():
 
     class Model:
         device, config = "cpu", SimpleNamespace(is_encoder_decoder=False)
+        generation_config = GenerationConfig()
 
         def generate(self, input_ids, **_):
             self.asked = input_ids.tolist()
