@@ -105,7 +105,8 @@ def build(options: argparse.Namespace, quantization: str, phase: str) -> tuple:
     from multiple_choice import scoring, training
 
     from heads.branching import pack
-    from mcqa.backbones import load_tokenizer, resolve_model
+    from mcqa.backbones import load_tokenizer
+    from mcqa.names import resolve_model
     from mcqa.encoding import Encoder
     from mcqa.formulations import get_formulation
     from mcqa.prompts import get_template

@@ -15,10 +15,12 @@ def own_logits(model: nn.Module, hidden_ND: Tensor) -> Tensor:
     """Return the (N, V) float32 next-token logits of N hidden states.
 
     Args:
-        model: a causal LM of transformers, not wrapped by PEFT (adapters inside it are fine), or a
-            multiple-choice model that keeps an LM head.
+        model: a causal LM of transformers, with adapters or without, or a multiple-choice model that
+            keeps an LM head.
         hidden_ND: last hidden states of the model's trunk, in any order.
     """
+    if hasattr(model, "get_base_model"):  # PEFT's wrapper puts virtual tokens before all it gets
+        model = model.get_base_model()
     head = model.causal_lm() if hasattr(model, "causal_lm") else without_trunk(model)
     return head(inputs_embeds=hidden_ND[None], use_cache=False).logits[0].float()
 

@@ -135,3 +135,9 @@ def test_a_way_that_is_not_right_is_not_chosen():
         assert choose_way(config, long, {"cached"}) == "rows"
         config._attn_implementation = "flash_attention_2"
         assert choose_way(config, long, {"masked"}) == "rows"
+
+
+def test_what_damaged_weights_give_is_not_the_architectures_fault():
+    model = LlamaForCausalLM(CONFIGS["llama"]()).eval()
+    model.lm_head.weight.data[0, 0] = float("nan")
+    assert check_decoder(model, model) == ""

@@ -81,6 +81,7 @@ def test_a_resumed_run_shows_what_was_done_before():
 @pytest.mark.parametrize("rank", [0, 1])
 def test_only_the_first_process_shows_it(monkeypatch, rank):
     monkeypatch.setenv("RANK", str(rank))
+    monkeypatch.setattr(run, "prepare", lambda *arguments: None)
     monkeypatch.setattr(run, "_train", lambda *arguments: arguments)
     config = TrainingConfig(data=("x.jsonl",), output="x")
     shows = Screen().progress
