@@ -106,9 +106,9 @@ def build(options: argparse.Namespace, quantization: str, phase: str) -> tuple:
 
     from heads.branching import pack
     from mcqa.backbones import load_tokenizer
-    from mcqa.names import resolve_model
     from mcqa.encoding import Encoder
     from mcqa.formulations import get_formulation
+    from mcqa.names import resolve_model
     from mcqa.prompts import get_template
 
     path = resolve_model(options.model).path

@@ -15,8 +15,8 @@ def own_logits(model: nn.Module, hidden_ND: Tensor) -> Tensor:
     """Return the (N, V) float32 next-token logits of N hidden states.
 
     Args:
-        model: a causal LM of transformers, with adapters or without, or a multiple-choice model that
-            keeps an LM head.
+        model: a causal LM of transformers, with adapters or without, or a multiple-choice model
+            that keeps an LM head.
         hidden_ND: last hidden states of the model's trunk, in any order.
     """
     if hasattr(model, "get_base_model"):  # PEFT's wrapper puts virtual tokens before all it gets

@@ -26,10 +26,10 @@ from mcqa.app.folder import (
 from mcqa.app.orders import PERMUTATIONS
 from mcqa.app.partial import forget, partial_path
 from mcqa.app.results import ACCURACY, COMPARISON, METRICS, PAGE, PER_QUESTION, TEXT
-from mcqa.names import RUN_FILE
 from mcqa.checkpoints import VALIDATION_FILE
 from mcqa.errors import ConfigError
 from mcqa.files import inside, require_folder, write_json
+from mcqa.names import RUN_FILE
 from mcqa.report.page import PLOTS
 
 STARTED = "evaluation.partial.json"
