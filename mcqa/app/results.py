@@ -8,6 +8,7 @@ from mcqa.app.analysis import compare_runs, describe, one_sided, per_question
 from mcqa.app.calibration import describe_temperature
 from mcqa.app.folder import Evaluation, Record, read_record
 from mcqa.app.orders import describe_run_orders
+from mcqa.evaluation.pairing import align
 from mcqa.files import write_json, write_whole
 from mcqa.prompts import get_template
 from mcqa.report import accuracy_figure, draw_figures, write_markdown, write_report
@@ -40,18 +41,18 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
     runs = [_run(evaluation, record) for evaluation in record.evaluations]
     for evaluation, run in zip(record.evaluations, runs, strict=True):
         write_json(evaluation.folder / METRICS, run["metrics"])
-    answers = {evaluation.name: evaluation.predictions for evaluation in record.evaluations}
+    predictions = {evaluation.name: evaluation.predictions for evaluation in record.evaluations}
     questions = {question.id: question for question in record.questions}
-    write_whole(folder / PER_QUESTION, per_question(answers, questions))
-    compared = {name: answers[name] for name in record.compared}
+    write_whole(folder / PER_QUESTION, per_question(predictions, questions))
     labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in record.evaluations)
-    comparisons = []
-    if len(compared) > 1 and labelled:
+    comparisons, answers = [], {}
+    if len(set(record.compared)) > 1 and labelled:
+        answers = align({name: predictions[name] for name in record.compared})
         validation = {e.name: e.validation.predictions for e in record.evaluations}
-        comparisons = compare_runs(compared, clusters=record.clusters, validation=validation)
+        comparisons = compare_runs(answers, clusters=record.clusters, validation=validation)
         write_comparisons(folder, comparisons)
         accuracy_figure(runs, folder / ACCURACY)
-    pairs = [(compared[c["a"]["name"]], compared[c["b"]["name"]]) for c in comparisons]
+    pairs = [(answers[c["a"]["name"]], answers[c["b"]["name"]]) for c in comparisons]
     told = {
         "title": record.title,
         "runs": runs,

@@ -77,7 +77,7 @@ def _position(position: int, gold: int, chosen_P: np.ndarray, n: int) -> dict:
         "gold": gold,
         "chosen": chosen,
         "chosen_share": chosen / n,
-        "chosen_ci95": list(wilson_interval(chosen, n)),
+        "chosen_ci95": wilson_interval(chosen, n),
         "recall": hits / gold if gold else None,
-        "recall_ci95": list(wilson_interval(hits, gold)) if gold else None,
+        "recall_ci95": wilson_interval(hits, gold) if gold else None,
     }

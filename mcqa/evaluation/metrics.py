@@ -4,7 +4,7 @@ An unparsed prediction is wrong, an unlabelled one is neither right nor wrong: i
 the accuracy and counted apart.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.stats import binomtest
@@ -14,30 +14,7 @@ from mcqa.evaluation.predictions import Prediction
 from mcqa.parsing import AMBIGUOUS
 
 
-def accuracy(label_N: Sequence[int], choice_N: Sequence[int | None]) -> float:
-    """Return the share of choices that equal their label.
-
-    Args:
-        label_N: 0-based index of the right option of each question, all of them known.
-        choice_N: 0-based index of the predicted option, None (or -1) where there is none.
-
-    Raises:
-        ConfigError: the two differ in length, are empty, or a label is None.
-
-    >>> accuracy([0, 1, 2, 3], [0, 1, 3, None])
-    0.5
-    """
-    if len(label_N) != len(choice_N) or len(label_N) == 0:
-        raise ConfigError(
-            f"accuracy: {len(label_N)} labels and {len(choice_N)} choices; "
-            "give one choice per label, and at least one."
-        )
-    if any(label is None for label in label_N):
-        raise ConfigError("accuracy: a label is None; leave unlabelled questions out first.")
-    return float(np.mean(np.asarray(label_N, dtype=object) == np.asarray(choice_N, dtype=object)))
-
-
-def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> list[float]:
     """Return Wilson's score interval of a proportion.
 
     Args:
@@ -64,7 +41,12 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
             "it takes n of at least 1, successes from 0 to n, and a confidence between 0 and 1."
         )
     interval = binomtest(successes, n).proportion_ci(confidence_level=confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    return [float(interval.low), float(interval.high)]
+
+
+def share(successes: int, n: int) -> dict:
+    """Return a share as files hold it: `value`, `n`, and Wilson's interval `ci95`."""
+    return {"value": successes / n, "n": n, "ci95": wilson_interval(successes, n)}
 
 
 def summarize(
@@ -96,7 +78,7 @@ def summarize(
     return {
         "n": n,
         "accuracy": right / n if n else None,
-        "accuracy_ci95": list(wilson_interval(right, n)) if n else None,
+        "accuracy_ci95": wilson_interval(right, n) if n else None,
         "chance": float(np.mean(chances)) if chances else None,
         "unparsed": sum(prediction.choice is None for prediction in predictions),
         "ambiguous": sum(prediction.parsed == AMBIGUOUS for prediction in predictions),

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from mcqa.errors import ConfigError
 from mcqa.files import write_whole
-from mcqa.report.drawing import ACCENT, INK, inline, new_figure, plain, render, settings, shortened
+from mcqa.report.drawing import ACCENT, INK, new_figure, plain, render, settings, shortened
 from mcqa.report.numbers import format_accuracy
 
 FORMATS = (".svg", ".png")
@@ -30,15 +30,6 @@ def accuracy_figure(runs: list[dict], path: str | os.PathLike) -> Path:
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"{path}: a figure's file name ends in {' or '.join(FORMATS)}.")
     return write_whole(path, draw_accuracies(runs, path.suffix.lower()[1:]))
-
-
-def inline_svg(runs: list[dict]) -> str:
-    """Return the plot as an `<svg>` element for a page, drawn in the page's text colour.
-
-    Raises:
-        ConfigError: no run has an accuracy.
-    """
-    return inline(draw_accuracies(runs), "accuracy")
 
 
 def draw_accuracies(runs: list[dict], format: str = "svg") -> bytes:

@@ -3,7 +3,7 @@ import pytest
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers, log_softmax, pad
-from mcqa.evaluation.permutations import cyclic, show
+from mcqa.evaluation.orders import cyclic, show
 from mcqa.evaluation.pride import (
     describe_pride,
     divide_out,

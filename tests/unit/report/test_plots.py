@@ -5,7 +5,8 @@ import pytest
 
 from mcqa.errors import ConfigError
 from mcqa.report import accuracy_figure
-from mcqa.report.plots import inline_svg
+from mcqa.report.drawing import inline
+from mcqa.report.plots import draw_accuracies
 
 
 def run(name, accuracy, interval, chance=0.25):
@@ -23,7 +24,7 @@ def texts(svg):
 
 
 def test_a_figure_names_every_run_and_its_accuracy():
-    shown = texts(inline_svg(RUNS))
+    shown = texts(inline(draw_accuracies(RUNS), "accuracy"))
     assert {"generative", "50.0%", "multiple_choice", "62.5%"} <= set(shown)
     assert "accuracy in %, with its 95% interval; dashed: chance" in shown
 
@@ -44,7 +45,7 @@ def test_whiskers_and_chance_are_drawn_to_the_axis(tmp_path):
 
 
 def test_without_a_known_chance_no_line_is_drawn_and_none_is_explained():
-    svg = inline_svg([run("generate", 0.5, [0.25, 0.75], chance=None)])
+    svg = inline(draw_accuracies([run("generate", 0.5, [0.25, 0.75], chance=None)]), "accuracy")
     assert "dasharray" not in svg
     assert "chance" not in svg
 
@@ -58,7 +59,11 @@ def test_a_name_is_drawn_as_it_is_written(tmp_path, name):
 
 def test_a_long_name_keeps_its_ends():
     name = "first-" + 90 * "x" + "-last"
-    (shown,) = [text for text in texts(inline_svg([run(name, 0.5, [0.2, 0.8])])) if "x" in text]
+    (shown,) = [
+        text
+        for text in texts(inline(draw_accuracies([run(name, 0.5, [0.2, 0.8])]), "accuracy"))
+        if "x" in text
+    ]
     assert shown.startswith("first-")
     assert shown.endswith("-last")
     assert "…" in shown
@@ -85,12 +90,12 @@ def test_another_format_is_refused_by_name(tmp_path):
 
 def test_a_run_without_accuracy_is_left_out_and_none_at_all_is_refused(tmp_path):
     unlabelled = run("unlabelled", None, None, None)
-    assert "unlabelled" not in inline_svg([*RUNS, unlabelled])
+    assert "unlabelled" not in inline(draw_accuracies([*RUNS, unlabelled]), "accuracy")
     with pytest.raises(ConfigError, match="no run has an accuracy"):
         accuracy_figure([unlabelled], tmp_path / "a.svg")
 
 
 def test_the_inline_plot_takes_the_colour_of_the_page():
-    svg = inline_svg(RUNS)
+    svg = inline(draw_accuracies(RUNS), "accuracy")
     assert "currentColor" in svg
     assert set(re.findall(r"#[0-9a-f]{6}", svg)) == {"#2f80c9"}
