@@ -53,7 +53,7 @@ FLOORS = {
     "mcqa.allocation": 0,
     "mcqa.quiet": 0,
 }
-LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations", "mcqa.report"}
+LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations"}
 TENSORS = {"torch", "transformers", "peft", "bitsandbytes", "accelerate"}
 
 

@@ -14,12 +14,7 @@ from mcqa.app.together import describe_together
 from mcqa.evaluation.answers import UNPARSED, Answers
 from mcqa.evaluation.bias import describe_positions
 from mcqa.evaluation.comparison import compare_many, joint_test
-from mcqa.evaluation.groups import (
-    by_option_count,
-    by_subject,
-    cluster_numbers,
-    describe_groups,
-)
+from mcqa.evaluation.groups import by_subject, cluster_numbers, describe_groups
 from mcqa.evaluation.measures import describe_run
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.paired import describe_pair
@@ -62,17 +57,12 @@ def describe(
     described = describe_run(answers)
     bootstrap = {key: described.pop(key) for key in ("seed", "resamples")}
     bootstrap["group_resamples"] = GROUP_RESAMPLES
-    groupings = {"per_subject": by_subject, "per_option_count": by_option_count}
-    groups = {
-        name: {
-            str(group): {key: values[key] for key in GROUP_KEYS}
-            for group, values in describe_groups(
-                answers, group_of(questions), resamples=GROUP_RESAMPLES
-            ).items()
-        }
-        for name, group_of in groupings.items()
-        if questions
-    }
+    option_counts = {question.id: len(question.options) for question in questions}
+    groupings = {"per_subject": by_subject(questions), "per_option_count": option_counts}
+    groups = {}
+    for name, group_of in groupings.items() if questions else ():
+        found = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
+        groups[name] = {str(group): {k: of[k] for k in GROUP_KEYS} for group, of in found.items()}
     positions = describe_positions(answers)
     further = {**described, "positions": positions, **groups, "bootstrap": bootstrap}
     return {**summary, **further, **summary}  # the keys of the summary first, and its counts
@@ -117,15 +107,12 @@ def compare_runs(
     return results
 
 
-def one_sided(
-    a: Answers, b: Answers, questions: Mapping[str, Question], limit: int = EXAMPLES
-) -> dict[str, list[dict]]:
+def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict[str, list[dict]]:
     """Return the first questions that only one of two runs gets right.
 
     Args:
         a, b: answers of both runs, aligned.
         questions: the questions by id.
-        limit: how many to return of each side.
 
     Returns:
         `a_only` and `b_only`, lists of `id`, `context`, `stem`, `answer`, and `chosen`, the other
@@ -133,7 +120,7 @@ def one_sided(
     """
 
     def shown(right: Answers, wrong: Answers) -> list[dict]:
-        places = np.flatnonzero(right.correct & ~wrong.correct)[:limit]
+        places = np.flatnonzero(right.correct & ~wrong.correct)[:EXAMPLES]
         return [_example(questions[right.ids[at]], int(wrong.choices[at])) for at in places]
 
     return {"a_only": shown(a, b), "b_only": shown(b, a)}
@@ -152,9 +139,8 @@ def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
     """
     of_run = [{p.id: p for p in predictions} for predictions in runs.values()]
     columns = ("choice", "correct", "gold probability", "parsed")
-    rows = [
-        ["id", "subject", "label", *(f"{name} {column}" for name in runs for column in columns)]
-    ]
+    heads = [f"{name} {column}" for name in runs for column in columns]
+    rows = [["id", "subject", "label", *heads]]
     for id, first in of_run[0].items():
         subject = questions[id].subject if id in questions else None
         cells = [cell for predictions in of_run for cell in _cells(predictions[id])]
@@ -177,12 +163,9 @@ def _example(question: Question, chosen: int) -> dict:
 def _cells(prediction: Prediction) -> list:
     """Return a run's cells for one question: what is not known is left empty."""
     labelled = prediction.label is not None
-    gold = (
-        prediction.probabilities[prediction.label]
-        if labelled and prediction.probabilities
-        else None
-    )
     correct = int(prediction.correct) if labelled else None
+    known = labelled and prediction.probabilities
+    gold = known[prediction.label] if known else None
     return [prediction.choice, correct, gold, prediction.parsed]
 
 

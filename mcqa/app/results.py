@@ -11,9 +11,9 @@ from mcqa.app.orders import describe_run_orders
 from mcqa.evaluation.pairing import align
 from mcqa.files import write_json, write_whole
 from mcqa.prompts import get_template
-from mcqa.report import accuracy_figure, draw_figures, write_markdown, write_report
+from mcqa.report.figures import draw_figures
 from mcqa.report.orders import order_sentence
-from mcqa.report.page import PLOTS
+from mcqa.report.page import PLOTS, write_markdown, write_report
 
 METRICS, COMPARISON, ACCURACY = "metrics.json", "comparison.json", "accuracy.svg"
 PER_QUESTION = "per_question.csv"
@@ -45,13 +45,13 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
     questions = {question.id: question for question in record.questions}
     write_whole(folder / PER_QUESTION, per_question(predictions, questions))
     labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in record.evaluations)
-    comparisons, answers = [], {}
+    plots, comparisons, answers = draw_figures(runs), [], {}
     if len(set(record.compared)) > 1 and labelled:
         answers = align({name: predictions[name] for name in record.compared})
         validation = {e.name: e.validation.predictions for e in record.evaluations}
         comparisons = compare_runs(answers, clusters=record.clusters, validation=validation)
         write_comparisons(folder, comparisons)
-        accuracy_figure(runs, folder / ACCURACY)
+        write_whole(folder / ACCURACY, plots["accuracy"])
     pairs = [(answers[c["a"]["name"]], answers[c["b"]["name"]]) for c in comparisons]
     told = {
         "title": record.title,
@@ -59,7 +59,7 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
         "comparisons": comparisons,
         "details": record.details,
         "examples": [one_sided(a, b, questions) for a, b in pairs] if texts and questions else (),
-        "plots": draw_figures(runs),
+        "plots": plots,
     }
     write_markdown(folder / "report.md", **told)
     write_report(folder / "report.html", **told)

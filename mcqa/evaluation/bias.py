@@ -21,8 +21,7 @@ def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000
 
     Args:
         answers: the run's labelled answers.
-        seed: seed of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
+        seed, resamples: of the bootstrap.
 
     Returns:
         `n`; `positions`, for each `position` (from 0) `gold` and `chosen`, how many questions

@@ -238,10 +238,7 @@ def _aurc(kept_RT: np.ndarray, right_RT: np.ndarray) -> np.ndarray:
 def _accuracies_at_coverage(kept_RT: np.ndarray, right_RT: np.ndarray) -> dict[str, np.ndarray]:
     accuracies = {}
     for percent in COVERAGES:
-        least_R = percent / 100 * kept_RT[:, -1] * (1 - 1e-9)
-        place_R = [np.searchsorted(row, least) for row, least in zip(kept_RT, least_R, strict=True)]
-        row_R = np.arange(len(kept_RT))
-        accuracies[f"accuracy_at_{percent}"] = divide(
-            right_RT[row_R, place_R], kept_RT[row_R, place_R]
-        )
+        too_few_RT = kept_RT < percent / 100 * kept_RT[:, -1:] * (1 - 1e-9)
+        at = np.arange(len(kept_RT)), too_few_RT.sum(1)
+        accuracies[f"accuracy_at_{percent}"] = divide(right_RT[at], kept_RT[at])
     return accuracies

@@ -36,13 +36,7 @@ def run_statistic(answers: Answers) -> Statistic:
 
     Where no answer has probabilities, only those that need no scores are there.
     """
-    return merge([means(defined_values(answers)), other_statistic(answers)])
-
-
-def defined_values(answers: Answers) -> dict[str, np.ndarray]:
-    """Return each question's value of the metrics that are means, where any question has one."""
-    values = question_values(answers)
-    return {name: value_N for name, value_N in values.items() if not np.isnan(value_N).all()}
+    return merge([means(question_values(answers)), other_statistic(answers)])
 
 
 def other_statistic(answers: Answers) -> Statistic:
@@ -64,8 +58,7 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
 
     Args:
         answers: the run's labelled answers.
-        seed: seed of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
+        seed, resamples: of the bootstrap.
 
     Returns:
         `n`; `scored`, how many answers have probabilities; `unparsed`; `tied_gold`; `metrics`, by
@@ -85,11 +78,17 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
         name: _describe(metric, values, draws, scored if metric.needs_scores else n)
         for name, metric in METRICS.items()
     }
-    known = answers.take(answers.scored)
-    curve = risk_coverage(known.confidence, known.correct) if scored else None
-    for percent in COVERAGES if scored else ():
-        kept = accuracy_at_coverage(curve, percent)
-        metrics[f"accuracy_at_{percent}"] = {**kept, "interval": "wilson"}
+    bins: dict[str, list[dict]] = {name: [] for name in BINNINGS}
+    thinned = None
+    if scored:
+        known = answers.take(answers.scored)
+        sure_N, right_N = known.confidence, known.correct
+        bins = {name: reliability(sure_N, right_N, *cut(sure_N)) for name, cut in BINNINGS.items()}
+        curve = risk_coverage(sure_N, right_N)
+        thinned = _thinned(curve)
+        for percent in COVERAGES:
+            kept = accuracy_at_coverage(curve, percent)
+            metrics[f"accuracy_at_{percent}"] = {**kept, "interval": "wilson"}
     return {
         "n": n,
         "scored": scored,
@@ -97,13 +96,8 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
         "tied_gold": tied_gold(answers.log_probabilities, answers.labels),
         "metrics": metrics,
         "confusion": confusion(answers.labels, answers.choices),
-        "reliability": {
-            name: reliability(known.confidence, known.correct, *binning(known.confidence))
-            if scored
-            else []
-            for name, binning in BINNINGS.items()
-        },
-        "risk_coverage": _thinned(curve) if scored else None,
+        "reliability": bins,
+        "risk_coverage": thinned,
         "seed": seed,
         "resamples": resamples,
     }

@@ -14,13 +14,12 @@ from mcqa.evaluation.predictions import Prediction
 from mcqa.parsing import AMBIGUOUS
 
 
-def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> list[float]:
-    """Return Wilson's score interval of a proportion.
+def wilson_interval(successes: int, n: int) -> list[float]:
+    """Return Wilson's 95% score interval of a proportion.
 
     Args:
         successes: how many of the trials succeeded, 0 to n.
         n: how many trials there were, at least 1.
-        confidence: the interval's coverage, between 0 and 1.
 
     Returns:
         The lower and the upper bound, within 0 and 1.
@@ -35,12 +34,12 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> list[fl
     >>> round(low, 4), round(high, 4)
     (0.0624, 0.1605)
     """
-    if n < 1 or not 0 <= successes <= n or not 0 < confidence < 1:
+    if n < 1 or not 0 <= successes <= n:
         raise ConfigError(
-            f"wilson_interval: successes={successes}, n={n}, confidence={confidence}; "
-            "it takes n of at least 1, successes from 0 to n, and a confidence between 0 and 1."
+            f"wilson_interval: successes={successes}, n={n}; "
+            "it takes n of at least 1, and successes from 0 to n."
         )
-    interval = binomtest(successes, n).proportion_ci(confidence_level=confidence, method="wilson")
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
     return [float(interval.low), float(interval.high)]
 
 

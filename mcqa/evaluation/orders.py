@@ -24,22 +24,12 @@ Order = tuple[int, ...]
 MOST_OPTIONS_FOR_ALL = 6
 
 
-def cyclic(options: int) -> list[Order]:
-    """Return the rotations: every option once at every place.
-
-    >>> cyclic(3)
-    [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
-    """
-    places = tuple(range(options))
-    return [places[shift:] + places[:shift] for shift in places]
-
-
 def choose_orders(kind: str | int, options: int, *, id: str = "", seed: int = 0) -> list[Order]:
     """Return the orders to show one question's options in, the original one first.
 
     Args:
-        kind: `cyclic`; `all`; or a number of orders to draw, of which there are as many as that
-            or, with few options, all that exist.
+        kind: `cyclic`, the rotations: every option once at every place; `all`; or a number of
+            orders to draw, of which there are as many as that or, with few options, all that exist.
         options: how many options the question has.
         id: the question's id, so that questions get different orders.
         seed: seed of the draws; with the id it fixes them, whatever else is asked.
@@ -47,21 +37,26 @@ def choose_orders(kind: str | int, options: int, *, id: str = "", seed: int = 0)
     Raises:
         ConfigError: the kind is none of these, or `all` would be more than 720 orders.
 
-    >>> choose_orders("all", 2), len(choose_orders(10, 4)), len(choose_orders("10", 3))
-    ([(0, 1), (1, 0)], 10, 6)
+    >>> choose_orders("cyclic", 3), len(choose_orders(10, 4)), len(choose_orders("10", 3))
+    ([(0, 1, 2), (1, 2, 0), (2, 0, 1)], 10, 6)
     """
+    places = tuple(range(options))
     if kind == "cyclic":
-        return cyclic(options)
+        return [places[shift:] + places[:shift] for shift in places]
     if kind == "all":
         if options > MOST_OPTIONS_FOR_ALL:
             raise ConfigError(
                 f"question {id!r}: {options} options have {math.factorial(options):,} orders; "
                 f"`all` takes up to {MOST_OPTIONS_FOR_ALL} options. Use `cyclic` or a number."
             )
-        return list(itertools.permutations(range(options)))
+        return list(itertools.permutations(places))
     if not str(kind).isdecimal() or int(kind) < 2:
         raise ConfigError(f"permutations is {kind!r}; use cyclic, all, or a number from 2 on.")
-    return _drawn(min(int(kind), math.factorial(options)), options, id, seed)
+    rng = np.random.default_rng([seed, zlib.crc32(id.encode())])
+    drawn = {places: None}  # a dict keeps its order
+    while len(drawn) < min(int(kind), math.factorial(options)):
+        drawn[tuple(rng.permutation(options).tolist())] = None
+    return list(drawn)
 
 
 def show(original: Sequence, order: Order) -> tuple:
@@ -111,8 +106,7 @@ def describe_orders(
         choices: for each question the choice in each order, as an index in the original order,
             None where it was not parsed; the first order is the original one.
         scores: what `average` takes; None from scorers without scores.
-        seed: seed of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
+        seed, resamples: of the bootstrap.
 
     Returns:
         `n`; `answers`, over how many orders in all; `flips`, how many questions are not answered
@@ -165,12 +159,3 @@ def describe_orders(
         right_N = first_best(average(scores)) == np.asarray(label_N)
         described["averaged_accuracy"] = share(int(right_N.sum()), n)
     return described
-
-
-def _drawn(count: int, options: int, id: str, seed: int) -> list[Order]:
-    """Return the original order and others drawn, all different."""
-    rng = np.random.default_rng([seed, zlib.crc32(id.encode())])
-    drawn = {tuple(range(options)): None}  # a dict keeps its order
-    while len(drawn) < count:
-        drawn[tuple(rng.permutation(options).tolist())] = None
-    return list(drawn)

@@ -15,14 +15,10 @@ import numpy as np
 
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.comparison import deciding_p_value
-from mcqa.evaluation.measures import (
-    defined_values,
-    metric_interval,
-    other_statistic,
-    run_statistic,
-)
+from mcqa.evaluation.measures import metric_interval, other_statistic, run_statistic
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.pairing import check_aligned
+from mcqa.evaluation.quality import question_values
 from mcqa.evaluation.resampling import (
     Statistic,
     bootstrap,
@@ -116,7 +112,7 @@ def mean_differences(a: Answers, b: Answers) -> dict[str, np.ndarray]:
 
     NaN where one of the runs has no value; a metric without any value is left out.
     """
-    of_a, of_b = defined_values(a), defined_values(b)
+    of_a, of_b = question_values(a), question_values(b)
     return {name: of_b[name] - of_a[name] for name in of_a if name in of_b}
 
 

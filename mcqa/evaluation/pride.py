@@ -143,8 +143,7 @@ def describe_pride(
         label_N: 0-based index of the right option, in the original order.
         orders: for each question all rotations or all orders, the original order first.
         shown_scores: for each question and order the options' scores as shown.
-        seed: seed of the sample and of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
+        seed, resamples: of the bootstrap; the seed also of the sample.
 
     Returns:
         `sample` (`n`, `share`, `seed`); `priors`, a probability for each place by the number of

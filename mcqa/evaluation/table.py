@@ -7,7 +7,7 @@ COVERAGES = (50, 80, 90)
 """At which percentages of questions answered accuracy is given."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Metric:
     """Say what is to be known of a metric beside its value.
 
@@ -42,33 +42,27 @@ class Metric:
 
 
 _TABLE = (
-    Metric(name="accuracy", heading="Accuracy", interval="wilson", needs_scores=False),
-    Metric(name="macro_f1", heading="Macro-F1 over positions", needs_scores=False),
-    Metric(name="top2", heading="Right option among the two likeliest", interval="wilson"),
-    Metric(name="mrr", heading="Mean reciprocal rank (MRR)"),
-    Metric(name="map3", heading="MAP@3"),
-    Metric(name="nll", heading="Negative log-likelihood, nats", short="NLL", lower_is_better=True),
-    Metric(name="brier", heading="Brier score", lower_is_better=True),
-    Metric(name="ece", heading="Calibration error (ECE)", interval="basic", lower_is_better=True),
+    Metric("accuracy", "Accuracy", interval="wilson", needs_scores=False),
+    Metric("macro_f1", "Macro-F1 over positions", needs_scores=False),
+    Metric("top2", "Right option among the two likeliest", interval="wilson"),
+    Metric("mrr", "Mean reciprocal rank (MRR)"),
+    Metric("map3", "MAP@3"),
+    Metric("nll", "Negative log-likelihood, nats", "NLL", lower_is_better=True),
+    Metric("brier", "Brier score", lower_is_better=True),
+    Metric("ece", "Calibration error (ECE)", interval="basic", lower_is_better=True),
     Metric(
-        name="ece_equal_mass",
-        heading="The same, bins of equal size",
-        interval="basic",
-        lower_is_better=True,
+        "ece_equal_mass", "The same, bins of equal size", interval="basic", lower_is_better=True
     ),
-    Metric(name="auroc", heading="AUROC of confidence", short="AUROC"),
-    Metric(name="aurc", heading="Area under risk-coverage (AURC)", lower_is_better=True),
-    *(
-        Metric(name=f"accuracy_at_{part}", heading=f"Accuracy, surest {part}%", interval="wilson")
-        for part in COVERAGES
-    ),
+    Metric("auroc", "AUROC of confidence", "AUROC"),
+    Metric("aurc", "Area under risk-coverage (AURC)", lower_is_better=True),
+    *(Metric(f"accuracy_at_{x}", f"Accuracy, surest {x}%", interval="wilson") for x in COVERAGES),
 )
 METRICS = {metric.name: metric for metric in _TABLE}
 """All metrics of a run by name, in the order to show them."""
 
 RSTD = Metric(
-    name="rstd",
-    heading="Spread of the positions' recalls (RStd)",
+    "rstd",
+    "Spread of the positions' recalls (RStd)",
     interval="basic",
     lower_is_better=True,
     needs_scores=False,

@@ -110,8 +110,8 @@ def test_the_questions_that_one_run_gets_right_are_shown_with_the_others_answer(
         "answer": "yes",
         "chosen": "no",
     }
-    unparsed = one_sided(a, unread, by_id, limit=3)["a_only"]
-    assert [example["chosen"] for example in unparsed] == [None] * 3
+    unparsed = one_sided(a, unread, by_id)["a_only"]
+    assert [example["chosen"] for example in unparsed] == [None] * 8
 
 
 def test_a_row_per_question_tells_what_each_run_did(runs, generated, questions):

@@ -10,7 +10,6 @@ from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.orders import (
     average,
     choose_orders,
-    cyclic,
     describe_orders,
     restore,
     show,
@@ -26,7 +25,7 @@ def describe_scores(labels, scores):
 def test_rotations_bring_every_option_to_every_place_once():
     orders = choose_orders("cyclic", 4)
     assert orders[0] == (0, 1, 2, 3)
-    assert sorted(orders) == sorted(cyclic(4))
+    assert len(orders) == 4
     for place in range(4):
         assert {order[place] for order in orders} == {0, 1, 2, 3}
 
@@ -97,7 +96,7 @@ def test_a_run_that_always_says_a_flips_every_question():
     labels, scores = [0, 2, 1], []
     for options in (4, 3, 2):
         say_a = [1.0] + [0.0] * (options - 1)
-        scores.append([restore(say_a, order) for order in cyclic(options)])
+        scores.append([restore(say_a, order) for order in choose_orders("cyclic", options)])
     result = describe_scores(labels, scores)
     assert (result["answers"], result["flips"]) == (9, 3)
     assert result["accuracy"]["value"] == 1 / 3

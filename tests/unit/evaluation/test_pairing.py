@@ -57,15 +57,15 @@ def test_runs_over_different_questions_are_refused(a, b, message):
 
 def test_the_third_run_is_held_against_the_first():
     runs = {"x": run("10"), "y": run("01"), "z": run("101")}
-    with pytest.raises(ComparisonError, match="'q2' is in z .* but not in x"):
+    with pytest.raises(ComparisonError, match=r"'q2' is in z .* but not in x"):
         align(runs)
 
 
 def test_arrays_of_other_questions_are_not_aligned():
-    a = Answers.from_scores("xy", [0, 1], np.zeros((2, 2)))
-    for b in (
-        Answers.from_scores("xz", [0, 1], np.zeros((2, 2))),
-        Answers.from_scores("xy", [0, 0], np.zeros((2, 2))),
-    ):
+    a, other_id, other_label = (
+        Answers.from_scores(ids, labels, np.zeros((2, 2)))
+        for ids, labels in (("xy", [0, 1]), ("xz", [0, 1]), ("xy", [0, 0]))
+    )
+    for b in (other_id, other_label):
         with pytest.raises(ComparisonError, match="not aligned"):
             check_aligned(a, b)

@@ -10,8 +10,7 @@ from mcqa.evaluation.comparison import compare_many
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.pairing import align
 from mcqa.evaluation.predictions import Prediction
-from mcqa.report import write_markdown, write_report
-from mcqa.report.page import escape_markdown
+from mcqa.report.page import escape_markdown, write_markdown, write_report
 
 COST = {
     "trainable_parameters": 4_884_480,
