@@ -143,12 +143,13 @@ def _compare(
         intervals = [interval(draws_R) for draws_R in draws.values()]
         p_value = float(sign_flip_test(gain_N[:, None], seed=seed, cluster_N=cluster_N)[0])
         grouped = {"clusters": {"n": int(cluster_N.max()) + 1, "p_value": p_value}}
-    sides = zip(names, right, intervals, strict=False)
-    a, b = ({"name": x, "accuracy": r / n, "accuracy_ci95": ci95} for x, r, ci95 in sides)
+    sides = {
+        side: {"name": name, "accuracy": successes / n, "accuracy_ci95": ci95}
+        for side, name, successes, ci95 in zip("ab", names, right, intervals, strict=False)
+    }
     return {
         "n": n,
-        "a": a,
-        "b": b,
+        **sides,
         "difference": (b_only - a_only) / n,
         "difference_ci95": intervals[2],
         "mcnemar": {"a_only": a_only, "b_only": b_only, "p_value": mcnemar(a_only, b_only)},

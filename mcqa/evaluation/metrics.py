@@ -71,7 +71,7 @@ def summarize(
     """
     predictions = list(predictions)
     labelled = [prediction for prediction in predictions if prediction.label is not None]
-    n = len(labelled)
+    n, count = len(labelled), len(predictions)
     chances = [1 / len(prediction.scores) for prediction in labelled if prediction.scores]
     right = sum(prediction.correct for prediction in labelled)
     return {
@@ -81,14 +81,10 @@ def summarize(
         "chance": float(np.mean(chances)) if chances else None,
         "unparsed": sum(prediction.choice is None for prediction in predictions),
         "ambiguous": sum(prediction.parsed == AMBIGUOUS for prediction in predictions),
-        "unlabelled": len(predictions) - n,
+        "unlabelled": count - n,
         "truncated": sum(prediction.truncated > 0 for prediction in predictions),
-        "tokens_per_question": (
-            sum(prediction.tokens for prediction in predictions) / len(predictions)
-            if predictions
-            else None
-        ),
+        "tokens_per_question": sum(p.tokens for p in predictions) / count if count else None,
         "seconds": seconds,
-        "questions_per_second": len(predictions) / seconds if seconds else None,
+        "questions_per_second": count / seconds if seconds else None,
         "peak_memory_bytes": peak_memory_bytes,
     }

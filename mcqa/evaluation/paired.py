@@ -75,7 +75,8 @@ def describe_pair(
     a, b = _with_common_scores(a, b)
     n, test = len(a), accuracies["mcnemar"]
     discordant = test["a_only"] + test["b_only"]
-    both = int((a.correct & b.correct).sum())
+    table = {"both": int((a.correct & b.correct).sum())}
+    table |= {side: test[side] for side in ("a_only", "b_only")}
     groups = {"seed": seed, "cluster_N": cluster_N}
     draws = bootstrap_differences(
         a, b, resamples=resamples, other_resamples=other_resamples, **groups
@@ -89,12 +90,7 @@ def describe_pair(
     metrics["accuracy"]["ci95"] = accuracies["difference_ci95"]
     return {
         "n": n,
-        "table": {
-            "both": both,
-            "a_only": test["a_only"],
-            "b_only": test["b_only"],
-            "neither": n - both - discordant,
-        },
+        "table": {**table, "neither": n - sum(table.values())},
         "mcnemar": test["p_value"],
         "metrics": metrics,
         "minimum_detectable_difference": minimum_detectable_difference(discordant, n),

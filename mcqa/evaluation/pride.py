@@ -21,29 +21,21 @@ from mcqa.evaluation.orders import Order, average, restore
 SHARE = 0.05
 
 
-def estimation_sample(
-    option_counts: Sequence[int], *, share: float = SHARE, seed: int = 0
-) -> list[int]:
+def estimation_sample(option_counts: Sequence[int], *, seed: int = 0) -> list[int]:
     """Return the places of the questions to estimate the prior on, in ascending order.
 
     Args:
-        option_counts: how many options each question has.
-        share: how large a part of the questions to take, of each number of options that part,
-            rounded up; above 0, at most 1.
+        option_counts: how many options each question has; of each number of options `SHARE` of
+            the questions are taken, rounded up.
         seed: seed of the draw.
-
-    Raises:
-        ConfigError: the share is out of range.
     """
-    if not 0 < share <= 1:
-        raise ConfigError(f"share is {share}; it must be above 0 and at most 1.")
     rng = np.random.default_rng(seed)
     count_N = np.asarray(option_counts)
     drawn = []
     for count in np.unique(count_N):
         places = np.flatnonzero(count_N == count)
-        # off by rounding: 0.1 * 30 is a little more than 3
-        size = int(np.ceil(share * len(places) - 1e-9))
+        # off by rounding: 0.05 * 140 is a little more than 7
+        size = int(np.ceil(SHARE * len(places) - 1e-9))
         drawn += rng.choice(places, size=size, replace=False).tolist()
     return sorted(drawn)
 

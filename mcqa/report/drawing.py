@@ -102,7 +102,7 @@ def whisker(
     color: str,
     marker: str,
     *,
-    upright: bool,
+    upright: bool = True,
 ) -> None:
     """Draw a point and its interval, all in percent of 1."""
     if ci95 is not None:

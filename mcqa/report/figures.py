@@ -75,10 +75,8 @@ def positions(runs: list[dict]) -> Figure | None:
         for at in run["metrics"]["positions"]["positions"]:
             x = at["position"] + step * (place - (len(runs) - 1) / 2)
             if at["recall"] is not None:
-                ci95 = at["recall_ci95"]
-                whisker(above, x, 100 * at["recall"], ci95, color, marker, upright=True)
-            share = 100 * at["chosen_share"]
-            whisker(below, x, share, at["chosen_ci95"], color, marker, upright=True)
+                whisker(above, x, 100 * at["recall"], at["recall_ci95"], color, marker)
+            whisker(below, x, 100 * at["chosen_share"], at["chosen_ci95"], color, marker)
     longest = max((run["metrics"]["positions"]["positions"] for run in shown), key=len)
     n = shown[0]["metrics"]["n"]
     for at in longest:
@@ -122,9 +120,8 @@ def _cost_panel(axes: Axes, runs: list[dict], amounts: dict[str, float]) -> None
     """Draw accuracy over one cost, given by run."""
     for _, run, color, marker in styles(runs):
         if run["name"] in amounts:
-            point = amounts[run["name"]], 100 * run["metrics"]["accuracy"]
-            ci95 = run["metrics"]["accuracy_ci95"]
-            whisker(axes, *point, ci95, color, marker, upright=True)
+            x, y = amounts[run["name"]], 100 * run["metrics"]["accuracy"]
+            whisker(axes, x, y, run["metrics"]["accuracy_ci95"], color, marker)
     if max(amounts.values()) > WIDE * min(amounts.values()):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
