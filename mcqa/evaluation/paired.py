@@ -81,7 +81,7 @@ def describe_pair(
     draws = bootstrap_differences(
         a, b, resamples=resamples, other_resamples=other_resamples, **groups
     )
-    gains = mean_differences(a, b)
+    gains = mean_differences(a, b)  # with accuracy, for which questions are tossed rests on it
     tossed = sign_flip_test(
         np.column_stack(list(gains.values())), permutations=permutations, **groups
     )

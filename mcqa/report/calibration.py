@@ -19,9 +19,9 @@ def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
             ["Temperature", *map(_temperature, described)],
             ["Fitted on", *(calibration["note"] for calibration in described)],
         ]
-        for metric in (METRICS[name] for name in METRICS if name in described[0]["before"]):
-            for when in ("before", "after"):
-                cells = (format_known(metric, known[when][metric.name]) for known in described)
+        for name, metric in METRICS.items():
+            for when in ("before", "after") if name in described[0]["before"] else ():
+                cells = (format_known(metric, run[when][name]) for run in described)
                 rows.append([f"{metric.title}, {when}", *cells])
         blocks = [Table(["Calibration", *(run["name"] for run in known)], rows), Text(_note(known))]
     for run in asked:
