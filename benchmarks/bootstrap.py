@@ -16,9 +16,10 @@ import numpy as np
 import scipy
 
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.measures import METRICS, metric_interval
+from mcqa.evaluation.measures import metric_interval
 from mcqa.evaluation.paired import bootstrap_differences, mean_differences
 from mcqa.evaluation.resampling import bootstrap, means
+from mcqa.evaluation.table import METRICS
 from mcqa.hardware import describe_hardware
 
 
@@ -64,8 +65,8 @@ def main() -> None:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "ci95": {
-            name: metric_interval(name, draws[name], float(np.nanmean(draws[name])))
-            for name in METRICS
+            name: metric_interval(metric, draws[name], float(np.nanmean(draws[name])))
+            for name, metric in METRICS.items()
             if name in draws
         },
     }

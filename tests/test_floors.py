@@ -61,7 +61,7 @@ FLOORS = {
     "mcqa.openmp": 0,
     "mcqa.quiet": 0,
 }
-LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations", "mcqa.report"}
+LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations"}
 TENSORS = {"torch", "transformers", "peft", "bitsandbytes", "accelerate"}
 
 

@@ -8,15 +8,16 @@ import csv
 import io
 from collections.abc import Hashable, Mapping, Sequence
 
+import numpy as np
+
 from mcqa.app.together import describe_together
-from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.answers import UNPARSED, Answers
 from mcqa.evaluation.bias import describe_positions
 from mcqa.evaluation.comparison import compare_many, joint_test
-from mcqa.evaluation.groups import by_option_count, by_subject, describe_groups
+from mcqa.evaluation.groups import by_subject, cluster_numbers, describe_groups
 from mcqa.evaluation.measures import describe_run
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.paired import describe_pair
-from mcqa.evaluation.pairing import align_answers
 from mcqa.evaluation.predictions import Prediction
 from mcqa.question import Question
 
@@ -56,24 +57,19 @@ def describe(
     described = describe_run(answers)
     bootstrap = {key: described.pop(key) for key in ("seed", "resamples")}
     bootstrap["group_resamples"] = GROUP_RESAMPLES
-    groupings = {"per_subject": by_subject, "per_option_count": by_option_count}
-    groups = {
-        name: {
-            str(group): {key: values[key] for key in GROUP_KEYS}
-            for group, values in describe_groups(
-                answers, group_of(questions), resamples=GROUP_RESAMPLES
-            ).items()
-        }
-        for name, group_of in groupings.items()
-        if questions
-    }
+    option_counts = {question.id: len(question.options) for question in questions}
+    groupings = {"per_subject": by_subject(questions), "per_option_count": option_counts}
+    groups = {}
+    for name, group_of in groupings.items() if questions else ():
+        found = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
+        groups[name] = {str(group): {k: of[k] for k in GROUP_KEYS} for group, of in found.items()}
     positions = describe_positions(answers)
     further = {**described, "positions": positions, **groups, "bootstrap": bootstrap}
     return {**summary, **further, **summary}  # the keys of the summary first, and its counts
 
 
 def compare_runs(
-    runs: Runs,
+    runs: Mapping[str, Answers],
     *,
     seed: int = 0,
     clusters: Mapping[str, Hashable] | None = None,
@@ -82,63 +78,52 @@ def compare_runs(
     """Compare every pair of named runs in accuracy and in every other metric.
 
     Args:
-        runs: names and predictions.
-        seed, clusters: see `compare_many`.
+        runs: names and answers, as `mcqa.evaluation.pairing.align` returns them.
+        seed: seed of every bootstrap.
+        clusters: the group of each question id, where questions of a group are no independent
+            evidence (the same fact asked in other words). A question whose group is None stands
+            alone.
         validation: names and predictions for validation questions, where there are some.
 
     Returns:
-        What `compare_many` returns, each with `paired` (see `describe_pair`; of accuracy it has
-        the interval and p-value of the comparison, before any correction), `together` (see
+        What `compare_many` returns, each with `paired` (see `describe_pair`), `together` (see
         `mcqa.app.together.describe_together`) and, of more than two runs, `joint` (see
         `joint_test`), the same for all.
 
     Raises:
-        ComparisonError: two of the runs do not answer the same labelled questions.
+        ConfigError: a question has no entry in `clusters`.
     """
-    comparisons = compare_many(runs, seed=seed, clusters=clusters)
-    joint = {"joint": joint_test(runs)} if len(runs) > 2 else {}
+    ids = next(iter(runs.values())).ids
+    how = {"seed": seed, "cluster_N": cluster_numbers(ids, clusters)}
+    right = {name: answers.correct for name, answers in runs.items()}
+    joint = {"joint": joint_test(right)} if len(runs) > 2 else {}
     results = []
-    for comparison in comparisons:
+    for comparison in compare_many(right, **how):
         names = comparison["a"]["name"], comparison["b"]["name"]
-        a, b = align_answers(runs[names[0]], runs[names[1]], *names)
-        paired = describe_pair(a, b, seed=seed, clusters=clusters)
-        test = comparison.get("clusters", comparison["mcnemar"])
-        # one interval and one p for one number: two bootstraps differ in the last digit
-        paired["metrics"]["accuracy"] |= {
-            "ci95": comparison["difference_ci95"],
-            "p_value": test["p_value"],
-        }
-        together = describe_together(
-            a, b, names, validation=validation or {}, seed=seed, clusters=clusters
-        )
+        a, b = (runs[name] for name in names)
+        paired = describe_pair(a, b, comparison, **how)
+        together = describe_together(a, b, names, validation=validation or {}, **how)
         results.append({**comparison, **joint, "paired": paired, "together": together})
     return results
 
 
-def one_sided(
-    a: Sequence[Prediction],
-    b: Sequence[Prediction],
-    questions: Mapping[str, Question],
-    limit: int = EXAMPLES,
-) -> dict[str, list[dict]]:
+def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict[str, list[dict]]:
     """Return the first questions that only one of two runs gets right.
 
     Args:
-        a, b: predictions of both runs, over the same questions.
+        a, b: answers of both runs, aligned.
         questions: the questions by id.
-        limit: how many to return of each side.
 
     Returns:
         `a_only` and `b_only`, lists of `id`, `context`, `stem`, `answer`, and `chosen`, the other
         run's wrong answer (None where none was parsed).
     """
-    in_a, in_b = ({p.id: p for p in run} for run in (a, b))
 
-    def shown(here: dict[str, Prediction], there: dict[str, Prediction]) -> list[dict]:
-        ids = [id for id in in_a if here[id].correct and not there[id].correct]
-        return [_example(questions[id], there[id]) for id in ids[:limit]]
+    def shown(right: Answers, wrong: Answers) -> list[dict]:
+        places = np.flatnonzero(right.correct & ~wrong.correct)[:EXAMPLES]
+        return [_example(questions[right.ids[at]], int(wrong.choices[at])) for at in places]
 
-    return {"a_only": shown(in_a, in_b), "b_only": shown(in_b, in_a)}
+    return {"a_only": shown(a, b), "b_only": shown(b, a)}
 
 
 def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
@@ -154,9 +139,8 @@ def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
     """
     of_run = [{p.id: p for p in predictions} for predictions in runs.values()]
     columns = ("choice", "correct", "gold probability", "parsed")
-    rows = [
-        ["id", "subject", "label", *(f"{name} {column}" for name in runs for column in columns)]
-    ]
+    heads = [f"{name} {column}" for name in runs for column in columns]
+    rows = [["id", "subject", "label", *heads]]
     for id, first in of_run[0].items():
         subject = questions[id].subject if id in questions else None
         cells = [cell for predictions in of_run for cell in _cells(predictions[id])]
@@ -166,25 +150,22 @@ def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
     return buffer.getvalue()
 
 
-def _example(question: Question, wrong: Prediction) -> dict:
+def _example(question: Question, chosen: int) -> dict:
     return {
         "id": question.id,
         "context": question.context,
         "stem": question.stem,
         "answer": question.answer,
-        "chosen": None if wrong.choice is None else question.options[wrong.choice],
+        "chosen": None if chosen == UNPARSED else question.options[chosen],
     }
 
 
 def _cells(prediction: Prediction) -> list:
     """Return a run's cells for one question: what is not known is left empty."""
     labelled = prediction.label is not None
-    gold = (
-        prediction.probabilities[prediction.label]
-        if labelled and prediction.probabilities
-        else None
-    )
     correct = int(prediction.correct) if labelled else None
+    known = labelled and prediction.probabilities
+    gold = known[prediction.label] if known else None
     return [prediction.choice, correct, gold, prediction.parsed]
 
 

@@ -186,7 +186,7 @@ def _most_frequent(findings: Findings) -> dict | None:
     return {
         "label": LETTERS[label],
         "accuracy": known[label] / n,
-        "accuracy_ci95": list(wilson_interval(known[label], n)),
+        "accuracy_ci95": wilson_interval(known[label], n),
         "chance": findings.chance / n,
     }
 

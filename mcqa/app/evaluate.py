@@ -168,7 +168,7 @@ def compare_evaluations(
     Args:
         evaluations: what to show; their folders are in `folder`, or are it.
         folder: where to write.
-        title, details: see `mcqa.report.write_report`.
+        title, details: see `mcqa.report.page.write_report`.
         questions: what was answered.
         compared: which of them to compare; by default all.
         clusters: see `mcqa.evaluation.comparison.compare`.

@@ -79,7 +79,7 @@ class Record:
     """Hold what a report is drawn from.
 
     Args:
-        title, details: see `mcqa.report.write_report`.
+        title, details: see `mcqa.report.page.write_report`.
         evaluations: what to show.
         compared: the names of those to compare.
         clusters: see `mcqa.evaluation.comparison.compare`.

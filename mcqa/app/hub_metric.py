@@ -16,7 +16,8 @@ import numpy as np
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import UNPARSED, Answers, pad
-from mcqa.evaluation.measures import METRICS, describe_run
+from mcqa.evaluation.measures import describe_run
+from mcqa.evaluation.table import METRICS
 
 DESCRIPTION = "Accuracy, ranking and calibration of answers to multiple-choice questions."
 INPUTS = """
@@ -31,7 +32,7 @@ probabilities: optionally the options' probabilities of each question, in lists 
 class MultipleChoiceMetric(evaluate.Metric):
     """Compute every metric of a run from choices, right options and probabilities.
 
-    `compute` returns each metric of `mcqa.evaluation.measures.METRICS` that is defined, and its
+    `compute` returns each metric of `mcqa.evaluation.table.METRICS` that is defined, and its
     95% interval under the same name with `_ci95`; `n` and `unparsed`.
     """
 

@@ -13,15 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mcqa.errors import DataError
-from mcqa.evaluation.permutations import (
-    Permutation,
-    choose,
-    describe_orders,
-    describe_permutations,
-    permutations,
-    restore,
-    show,
-)
+from mcqa.evaluation.orders import Order, choose_orders, describe_orders, restore, show
 from mcqa.evaluation.predictions import Prediction
 from mcqa.evaluation.pride import describe_pride
 from mcqa.files import write_whole
@@ -44,17 +36,17 @@ class Plan:
 
     kind: str
     seed: int
-    orders: list[list[Permutation]]
+    orders: list[list[Order]]
 
     @classmethod
     def of(cls, kind: str, questions: Sequence[Question], seed: int) -> "Plan":
-        """Choose each question's orders; see `mcqa.evaluation.permutations.permutations`.
+        """Choose each question's orders; see `mcqa.evaluation.orders.choose_orders`.
 
         Raises:
             ConfigError: the kind does not exist, or a question has too many options for it.
         """
-        drawn = (permutations(kind, len(q.options), id=q.id, seed=seed) for q in questions)
-        return cls(kind, seed, list(drawn))
+        orders = [choose_orders(kind, len(q.options), id=q.id, seed=seed) for q in questions]
+        return cls(kind, seed, orders)
 
     @property
     def scorings(self) -> int:
@@ -74,13 +66,14 @@ class OrderedAnswer:
 
     Args:
         id: the question's id.
-        permutation: the original place of the option at each place shown.
+        permutation: the order, the original place of the option at each place shown; files have
+            it under this name.
         shown_scores: the options' scores in the order shown; None from scorers without scores.
         choice: the chosen option in the original order, None where it was not parsed.
     """
 
     id: str
-    permutation: Permutation
+    permutation: Order
     shown_scores: tuple[float, ...] | None
     choice: int | None
 
@@ -111,23 +104,24 @@ class Orders:
         return {"kind": self.kind, "seed": self.seed, "seconds": self.seconds}
 
 
-def reorder(question: Question, permutation: Permutation) -> Question:
+def reorder(question: Question, order: Order) -> Question:
     """Return a question with its options in another order, and its label gone along.
 
     >>> question = Question(stem="2 + 2 = ?", options=("3", "4", "5"), label=1, id="sum")
     >>> reorder(question, (2, 0, 1)).options, reorder(question, (2, 0, 1)).label
     (('5', '3', '4'), 2)
     """
-    label = None if question.label is None else permutation.index(question.label)
-    return replace(question, options=show(question.options, permutation), label=label)
+    label = None if question.label is None else order.index(question.label)
+    return replace(question, options=show(question.options, order), label=label)
 
 
-def mapped_back(prediction: Prediction, permutation: Permutation) -> OrderedAnswer:
+def mapped_back(prediction: Prediction, order: Order) -> OrderedAnswer:
     """Map an answer back: of equal scores the first in the original order is chosen."""
-    choice = None if prediction.choice is None else permutation[prediction.choice]
+    choice = None if prediction.choice is None else order[prediction.choice]
     if prediction.scores is not None:
-        [[choice]] = choose([[restore(prediction.scores, permutation)]])
-    return OrderedAnswer(prediction.id, permutation, prediction.scores, choice)
+        scores = restore(prediction.scores, order)
+        choice = scores.index(max(scores))
+    return OrderedAnswer(prediction.id, order, prediction.scores, choice)
 
 
 def write_orders(folder: Path, orders: Orders) -> None:
@@ -181,33 +175,31 @@ def describe_run_orders(
 
     Returns:
         `kind`; `options_listed`; `seconds`, of all orders but the original one; what
-        `describe_permutations` returns, or `describe_orders` for a scorer without scores;
-        `largest_score_change` of any option between two orders (None without scores); and, for
-        `letter` in complete rotations, `pride` (see `describe_pride`). Over the labelled
-        questions; where there is none over all, without what needs labels.
+        `describe_orders` returns; `largest_score_change` of any option between two orders (None
+        without scores); and, for `letter` in complete rotations, `pride` (see `describe_pride`).
+        Over the labelled questions; where there is none over all, without what needs labels.
     """
     pairs = list(zip(predictions, orders.answers, strict=True))
     labelled = [(p.label, answers) for p, answers in pairs if p.label is not None]
     label_N, answers = zip(*(labelled or [(0, answers) for _, answers in pairs]), strict=True)
+
+    def of_all(name: str) -> list[list]:
+        return [[getattr(answer, name) for answer in answers_P] for answers_P in answers]
+
     scored = all(answer.shown_scores for answers_P in answers for answer in answers_P)
-    if scored:
-        scores = [[answer.scores for answer in answers_P] for answers_P in answers]
-        described = describe_permutations(label_N, scores, seed=orders.seed)
-        change = max(float(np.ptp(np.array(scores_PO), axis=0).max()) for scores_PO in scores)
-    else:
-        choices = [[answer.choice for answer in answers_P] for answers_P in answers]
-        described, change = describe_orders(label_N, choices, seed=orders.seed), None
+    scores = of_all("scores") if scored else None
+    described = describe_orders(label_N, of_all("choice"), scores, seed=orders.seed)
     if not labelled:
         described = {key: value for key, value in described.items() if key not in NEEDS_LABELS}
+    changes = [float(np.ptp(np.array(scores_PO), axis=0).max()) for scores_PO in scores or ()]
     result = {
         "kind": orders.kind,
         "options_listed": listed,
         "seconds": orders.seconds,
         **described,
-        "largest_score_change": change,
+        "largest_score_change": max(changes, default=None),
     }
     if labelled and scorer == "letter" and orders.kind in COMPLETE:
-        shown = [[answer.shown_scores for answer in answers_P] for answers_P in answers]
-        asked = [[answer.permutation for answer in answers_P] for answers_P in answers]
-        result["pride"] = describe_pride(label_N, asked, shown, seed=orders.seed)
+        asked = of_all("permutation"), of_all("shown_scores")
+        result["pride"] = describe_pride(label_N, *asked, seed=orders.seed)
     return result

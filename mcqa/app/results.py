@@ -8,11 +8,12 @@ from mcqa.app.analysis import compare_runs, describe, one_sided, per_question
 from mcqa.app.calibration import describe_temperature
 from mcqa.app.folder import Evaluation, Record, read_record
 from mcqa.app.orders import describe_run_orders
+from mcqa.evaluation.pairing import align
 from mcqa.files import inside, write_json, write_whole
 from mcqa.prompts import get_template
-from mcqa.report import accuracy_figure, draw_figures, write_markdown, write_report
+from mcqa.report.figures import draw_figures
 from mcqa.report.orders import order_sentence
-from mcqa.report.page import PLOTS
+from mcqa.report.page import PLOTS, write_markdown, write_report
 
 METRICS, COMPARISON, ACCURACY = "metrics.json", "comparison.json", "accuracy.svg"
 PER_QUESTION, PAGE, TEXT = "per_question.csv", "report.html", "report.md"
@@ -42,25 +43,25 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
     runs = [_run(evaluation, record) for evaluation in record.evaluations]
     for evaluation, run in zip(record.evaluations, runs, strict=True):
         write_json(evaluation.folder / METRICS, run["metrics"])
-    answers = {evaluation.name: evaluation.predictions for evaluation in record.evaluations}
+    predictions = {evaluation.name: evaluation.predictions for evaluation in record.evaluations}
     questions = {question.id: question for question in record.questions}
-    write_whole(folder / PER_QUESTION, per_question(answers, questions))
-    compared = {name: answers[name] for name in record.compared}
+    write_whole(folder / PER_QUESTION, per_question(predictions, questions))
     labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in record.evaluations)
-    comparisons = []
-    if len(compared) > 1 and labelled:
+    plots, comparisons, answers = draw_figures(runs), [], {}
+    if len(set(record.compared)) > 1 and labelled:
+        answers = align({name: predictions[name] for name in record.compared})
         validation = {e.name: e.validation.predictions for e in record.evaluations}
-        comparisons = compare_runs(compared, clusters=record.clusters, validation=validation)
+        comparisons = compare_runs(answers, clusters=record.clusters, validation=validation)
         write_comparisons(folder, comparisons)
-        accuracy_figure(runs, folder / ACCURACY)
-    pairs = [(compared[c["a"]["name"]], compared[c["b"]["name"]]) for c in comparisons]
+        write_whole(folder / ACCURACY, plots["accuracy"])
+    pairs = [(answers[c["a"]["name"]], answers[c["b"]["name"]]) for c in comparisons]
     told = {
         "title": record.title,
         "runs": runs,
         "comparisons": comparisons,
         "details": record.details,
         "examples": [one_sided(a, b, questions) for a, b in pairs] if texts and questions else (),
-        "plots": draw_figures(runs),
+        "plots": plots,
     }
     write_markdown(folder / TEXT, **told)
     write_report(folder / PAGE, **told)

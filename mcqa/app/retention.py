@@ -219,7 +219,7 @@ def describe_retention(
 
 
 def _share(count: int, of: int) -> dict:
-    interval = list(wilson_interval(count, of)) if of else None
+    interval = wilson_interval(count, of) if of else None
     return {"n": count, "of": of, "share": count / of if of else None, "ci95": interval}
 
 

@@ -1,15 +1,15 @@
 """What two runs know together: the ceiling, the average, and a combination fitted elsewhere."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from mcqa.evaluation.answers import UNPARSED, Answers
-from mcqa.evaluation.combination import average, either_right, fit_stack, stack
+import numpy as np
+
+from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.combination import average, fit_stack, stack
 from mcqa.evaluation.comparison import compare
-from mcqa.evaluation.metrics import wilson_interval
-from mcqa.evaluation.pairing import align_answers
+from mcqa.evaluation.metrics import share
+from mcqa.evaluation.pairing import align
 from mcqa.evaluation.predictions import Prediction
-
-STACKED = "stacked"
 
 
 def describe_together(
@@ -19,7 +19,7 @@ def describe_together(
     *,
     validation: Mapping[str, Sequence[Prediction]],
     seed: int = 0,
-    clusters: Mapping[str, Hashable] | None = None,
+    cluster_N: np.ndarray | None = None,
 ) -> dict:
     """Return how many questions two runs get right together.
 
@@ -27,7 +27,7 @@ def describe_together(
         a, b: the runs' answers, aligned.
         names: what they are called.
         validation: by name the runs' predictions for validation questions, where there are some.
-        seed, clusters: see `mcqa.evaluation.comparison.compare`.
+        seed, cluster_N: see `mcqa.evaluation.comparison.compare`.
 
     Returns:
         `either`, the share of questions that at least one of them gets right; `average`, that of
@@ -37,50 +37,29 @@ def describe_together(
         answer has no probabilities, and `stacked` where the runs did not answer the same
         validation questions.
     """
-    together = {"either": either_right(a, b)["either"], "average": None, "stacked": None}
+    n, either = len(a), share(int((a.correct | b.correct).sum()), len(a))
     if not (a.scored.all() and b.scored.all()):
-        return together
-    n, right = len(a), int(average(a, b).correct.sum())
-    together["average"] = {"value": right / n, "n": n, "ci95": list(wilson_interval(right, n))}
+        return {"either": either, "average": None, "stacked": None}
+    together = {"either": either, "average": share(int(average(a, b).correct.sum()), n)}
     fitted_on = [validation.get(name, ()) for name in names]
-    if fitted_on[0] and _questions(fitted_on[0]) == _questions(fitted_on[1]):
-        weights = fit_stack(*align_answers(*fitted_on, *names))
-        together["stacked"] = _stacked(a, b, names, weights, seed, clusters)
-    return together
-
-
-def _questions(predictions: Sequence[Prediction]) -> set[tuple[str, int | None]]:
-    return {(prediction.id, prediction.label) for prediction in predictions}
-
-
-def _stacked(a: Answers, b: Answers, names, weights: dict, seed: int, clusters) -> dict:
+    if not fitted_on[0] or _asked(fitted_on[0]) != _asked(fitted_on[1]):
+        return {**together, "stacked": None}
+    weights = fit_stack(*align(dict(zip(names, fitted_on, strict=True))).values())
     n_validation = weights.pop("n")
     combined = stack(a, b, **weights)
     better, single = (names[1], b) if b.correct.sum() > a.correct.sum() else (names[0], a)
-    sides = _predictions(single), _predictions(combined)
-    against = compare(*sides, name_a=better, name_b=STACKED, seed=seed, clusters=clusters)
-    return {
+    sides = single.correct, combined.correct
+    against = compare(*sides, (better, "stacked"), seed=seed, cluster_N=cluster_N)
+    stacked = {
         "value": against["b"]["accuracy"],
-        "n": against["n"],
+        "n": n,
         "ci95": against["b"]["accuracy_ci95"],
         **weights,
         "n_validation": n_validation,
         "against_better": against,
     }
+    return {**together, "stacked": stacked}
 
 
-def _predictions(answers: Answers) -> list[Prediction]:
-    """Return the choices as predictions: all that a comparison of accuracies asks for."""
-    return [
-        Prediction(
-            id=id,
-            label=int(label),
-            choice=None if choice == UNPARSED else int(choice),
-            scores=None,
-            probabilities=None,
-            unit=None,
-            scorer=STACKED,
-            tokens=0,
-        )
-        for id, label, choice in zip(answers.ids, answers.labels, answers.choices, strict=True)
-    ]
+def _asked(predictions: Sequence[Prediction]) -> set[tuple[str, int | None]]:
+    return {(prediction.id, prediction.label) for prediction in predictions}

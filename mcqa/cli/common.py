@@ -116,14 +116,15 @@ def print_evaluations(evaluations, comparisons) -> None:
 
 def print_pair(comparison) -> None:
     """Print how calibration and agreement of a described pair differ, in a few lines."""
+    from mcqa.evaluation.table import METRICS
+
     paired, together = comparison["paired"], comparison["together"]
-    for name, label in (("nll", "NLL"), ("brier", "Brier score"), ("auroc", "AUROC")):
-        metric = paired["metrics"][name]
-        if metric["difference"] is not None:
-            difference = numbers.format_value(metric["difference"], metric["ci95"])
-            click.echo(
-                f"  {label} {metric['a']:.3f} and {metric['b']:.3f}, difference {difference}"
-            )
+    for metric in (METRICS[name] for name in ("nll", "brier", "auroc")):
+        found = paired["metrics"][metric.name]
+        if found["difference"] is not None:
+            values = f"{found['a']:.3f} and {found['b']:.3f}"
+            difference = numbers.format_value(found["difference"], found["ci95"])
+            click.echo(f"  {metric.short or metric.heading} {values}, difference {difference}")
     agreement = paired["agreement"]
     share, kappa = numbers.format_accuracy(agreement["share"]), agreement["kappa"]
     either = numbers.format_accuracy(together["either"]["value"])

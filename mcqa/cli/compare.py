@@ -34,6 +34,7 @@ def command(files, output, seed, data, split, cluster_by, output_format):
     from mcqa.app.results import write_comparisons
     from mcqa.data import load_questions
     from mcqa.errors import ComparisonError
+    from mcqa.evaluation.pairing import align
     from mcqa.evaluation.predictions import read_predictions
     from mcqa.files import require_folder
 
@@ -44,7 +45,7 @@ def command(files, output, seed, data, split, cluster_by, output_format):
     clusters = data and clusters_of(load_questions(data, split=split), cluster_by, source=data)
     names = _names([Path(file) for file in files])
     runs = dict(zip(names, map(read_predictions, files), strict=True))
-    comparisons = compare_runs(runs, seed=seed, clusters=clusters)
+    comparisons = compare_runs(align(runs), seed=seed, clusters=clusters)
     path = write_comparisons(require_folder(output), comparisons)
     if output_format == "json":
         print_json(comparisons)

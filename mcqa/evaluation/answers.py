@@ -127,15 +127,6 @@ def pad(rows: Sequence[Sequence[float] | None]) -> np.ndarray:
     return padded_NO
 
 
-def unpad(padded_NO: np.ndarray) -> list[tuple[float, ...] | None]:
-    """Return the rows of `pad`; a row of NaN alone becomes None."""
-    exists_NO = ~np.isnan(padded_NO)
-    return [
-        tuple(row[exists].tolist()) or None
-        for row, exists in zip(padded_NO, exists_NO, strict=True)
-    ]
-
-
 def log_softmax(scores_NO: np.ndarray) -> np.ndarray:
     """Return the logarithms of the softmax of each row, NaN where the scores are NaN."""
     best_N1 = np.fmax.reduce(scores_NO, axis=1, keepdims=True)

@@ -21,8 +21,7 @@ def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000
 
     Args:
         answers: the run's labelled answers.
-        seed: seed of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
+        seed, resamples: of the bootstrap.
 
     Returns:
         `n`; `positions`, for each `position` (from 0) `gold` and `chosen`, how many questions
@@ -77,7 +76,7 @@ def _position(position: int, gold: int, chosen_P: np.ndarray, n: int) -> dict:
         "gold": gold,
         "chosen": chosen,
         "chosen_share": chosen / n,
-        "chosen_ci95": list(wilson_interval(chosen, n)),
+        "chosen_ci95": wilson_interval(chosen, n),
         "recall": hits / gold if gold else None,
-        "recall_ci95": list(wilson_interval(hits, gold)) if gold else None,
+        "recall_ci95": wilson_interval(hits, gold) if gold else None,
     }

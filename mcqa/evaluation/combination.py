@@ -1,7 +1,7 @@
 """Two runs together: do they know different things?
 
-The ceiling is how many questions at least one of them gets right; the average and the stacked
-combination say how much of it can be had without knowing the answer.
+The ceiling is how many questions at least one of them gets right (`a.correct | b.correct`); the
+average and the stacked combination say how much of it can be had without knowing the answer.
 
 The trap: the weights of a stacked combination are fitted on validation questions, never on those
 it is reported for.
@@ -12,7 +12,6 @@ from scipy.optimize import minimize
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers, log_softmax
-from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.pairing import check_aligned
 
 LARGEST_WEIGHT = 100.0
@@ -83,26 +82,6 @@ def stack(a: Answers, b: Answers, *, weight_a: float, weight_b: float) -> Answer
     _check(a, b)
     weighted_NO = weight_a * a.log_probabilities + weight_b * b.log_probabilities
     return Answers.from_scores(a.ids, a.labels, weighted_NO)
-
-
-def either_right(a: Answers, b: Answers) -> dict:
-    """Return how many questions at least one run gets right, and which just one of them does.
-
-    Returns:
-        `n`; `either` (`value`, `n`, `ci95`), the accuracy of always trusting the right one;
-        `a_only`, `b_only`: ids, in the questions' order.
-
-    Raises:
-        ComparisonError: the runs are not aligned.
-    """
-    check_aligned(a, b)
-    n, either = len(a), int((a.correct | b.correct).sum())
-    return {
-        "n": n,
-        "either": {"value": either / n, "n": n, "ci95": list(wilson_interval(either, n))},
-        "a_only": list(a.take(a.correct & ~b.correct).ids),
-        "b_only": list(a.take(b.correct & ~a.correct).ids),
-    }
 
 
 def _check(a: Answers, b: Answers) -> None:

@@ -9,45 +9,31 @@ narrow (it is 0 to 0 with no disagreement at all). So a difference counts as sho
 interval and the exact test agree.
 
 Here is accuracy, what `comparison.json` holds; `mcqa.evaluation.paired` compares every metric.
+Functions take what each run gets right, question by question: `align(runs)["a"].correct`.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.groups import cluster_numbers
 from mcqa.evaluation.metrics import wilson_interval
-from mcqa.evaluation.pairing import align
-from mcqa.evaluation.predictions import Prediction
 from mcqa.evaluation.resampling import bootstrap, interval, means
 from mcqa.evaluation.significance import cochran_q, holm, mcnemar, sign_flip_test
 from mcqa.evaluation.verdict import verdict
 
 
-def compare(
-    a: Sequence[Prediction],
-    b: Sequence[Prediction],
-    *,
-    name_a: str,
-    name_b: str,
-    seed: int = 0,
-    resamples: int = 10_000,
-    clusters: Mapping[str, Hashable] | None = None,
-) -> dict:
-    """Return what `comparison.json` says about two runs over the same questions.
+def compare(right_a_N: np.ndarray, right_b_N: np.ndarray, names: tuple[str, str], **how) -> dict:
+    """Return what `comparison.json` says about the accuracy of two runs.
 
     Args:
-        a: predictions of the first run, all labelled.
-        b: predictions of the second run, for the same question ids in any order.
-        name_a: what to call the first run.
-        name_b: what to call the second run.
-        seed: seed of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
-        clusters: the group of each question id, where questions of a group are no independent
-            evidence (the same fact asked in other words). A question whose group is None stands
-            alone.
+        right_a_N: whether the first run gets each question right.
+        right_b_N: whether the second run does.
+        names: what to call the runs.
+        how: `seed` of the bootstrap; how many `resamples` to draw, by default 10,000; and
+            `cluster_N`, the group of each question, numbered from 0, where questions of a group
+            are no independent evidence (the same fact asked in other words).
 
     Returns:
         `n`; `a` and `b` (`name`, `accuracy`, `accuracy_ci95`); `difference`, the accuracy of b
@@ -58,20 +44,13 @@ def compare(
         groups; it takes the place of McNemar's in the verdict.
 
     Raises:
-        ComparisonError: the runs do not answer the same labelled questions, once each.
-        ConfigError: `resamples` is less than 1, or a question has no entry in `clusters`.
+        ConfigError: `resamples` is less than 1.
     """
-    result = _compare(a, b, (name_a, name_b), seed, resamples, clusters)
+    result = _compare(right_a_N, right_b_N, names, **how)
     return {**result, "verdict": verdict(result)}
 
 
-def compare_many(
-    runs: dict[str, Sequence[Prediction]],
-    *,
-    seed: int = 0,
-    resamples: int = 10_000,
-    clusters: Mapping[str, Hashable] | None = None,
-) -> list[dict]:
+def compare_many(right_by_run: Mapping[str, np.ndarray], **how) -> list[dict]:
     """Compare every pair of named runs, in the order given.
 
     With many runs, some pair differs by luck. So with more than one pair each result also has
@@ -79,52 +58,45 @@ def compare_many(
     one that the verdict goes by. `mcnemar` and the intervals stay those of each pair alone.
 
     Args:
-        runs: names and predictions.
-        seed, resamples, clusters: see `compare`.
-
-    Raises:
-        ComparisonError: two of the runs do not answer the same labelled questions.
+        right_by_run: by name whether each run gets each question right.
+        how: see `compare`.
     """
     results = [
-        _compare(a, b, (name_a, name_b), seed, resamples, clusters)
-        for (name_a, a), (name_b, b) in combinations(runs.items(), 2)
+        _compare(a, b, (name_a, name_b), **how)
+        for (name_a, a), (name_b, b) in combinations(right_by_run.items(), 2)
     ]
     if len(results) > 1:
-        tests = [result.get("clusters", result["mcnemar"]) for result in results]
-        corrected = holm([test["p_value"] for test in tests])
-        results = [
-            {**result, "holm": {"comparisons": len(results), "p_value": p_value}}
-            for result, p_value in zip(results, corrected, strict=True)
-        ]
+        corrected = holm([deciding_p_value(result) for result in results])
+        for result, p_value in zip(results, corrected, strict=True):
+            result["holm"] = {"comparisons": len(results), "p_value": p_value}
     return [{**result, "verdict": verdict(result)} for result in results]
 
 
-def joint_test(runs: dict[str, Sequence[Prediction]]) -> dict:
+def deciding_p_value(comparison: dict) -> float:
+    """Return the p-value of a pair alone: that over groups where there are some."""
+    return comparison.get("clusters", comparison["mcnemar"])["p_value"]
+
+
+def joint_test(right_by_run: Mapping[str, np.ndarray]) -> dict:
     """Test whether two or more runs over the same questions differ in accuracy at all.
 
     Look here first with more than two runs; `compare_many` then says which ones differ.
 
     Args:
-        runs: names and predictions, all labelled.
+        right_by_run: by name whether each run gets each question right.
 
     Returns:
         `n`, `runs` (their names), Cochran's `q`, `degrees_of_freedom`, `p_value`.
 
     Raises:
-        ComparisonError: the runs do not answer the same labelled questions, once each.
         ConfigError: there are fewer than two runs.
     """
-    if len(runs) < 2:
-        raise ConfigError(f"joint_test: {len(runs)} runs; it takes at least 2.")
-    (name, first), *others = runs.items()
-    aligned = [list(first), *(align(first, run, name, other)[1] for other, run in others)]
-    correct_KN = [[prediction.correct for prediction in run] for run in aligned]
-    q, p_value = cochran_q(np.array(correct_KN).T)
+    q, p_value = cochran_q(np.column_stack(list(right_by_run.values())))
     return {
-        "n": len(first),
-        "runs": list(runs),
+        "n": len(next(iter(right_by_run.values()))),
+        "runs": list(right_by_run),
         "q": q,
-        "degrees_of_freedom": len(runs) - 1,
+        "degrees_of_freedom": len(right_by_run) - 1,
         "p_value": p_value,
     }
 
@@ -149,49 +121,39 @@ def bootstrap_differences(
 
 
 def _compare(
-    a: Sequence[Prediction],
-    b: Sequence[Prediction],
+    right_a_N: np.ndarray,
+    right_b_N: np.ndarray,
     names: tuple[str, str],
-    seed: int,
-    resamples: int,
-    clusters: Mapping[str, Hashable] | None,
+    *,
+    seed: int = 0,
+    resamples: int = 10_000,
+    cluster_N: np.ndarray | None = None,
 ) -> dict:
     """Return the comparison of two runs without its verdict."""
-    a, b = align(a, b, *names)
-    n = len(a)
-    right_N2 = np.array([(in_a.correct, in_b.correct) for in_a, in_b in zip(a, b, strict=True)])
-    right = right_N2.sum(0).tolist()
-    a_only = int((right_N2[:, 0] & ~right_N2[:, 1]).sum())
-    b_only = int((right_N2[:, 1] & ~right_N2[:, 0]).sum())
-    if clusters is None:
+    n, right = len(right_a_N), [int(right_a_N.sum()), int(right_b_N.sum())]
+    a_only, b_only = int((right_a_N & ~right_b_N).sum()), int((right_b_N & ~right_a_N).sum())
+    grouped = {}
+    if cluster_N is None:
         draws = bootstrap_differences(a_only, b_only, n, seed=seed, resamples=resamples)
-        ci95_a, ci95_b = (list(wilson_interval(successes, n)) for successes in right)
-        ci95, grouped = interval(draws), {}
+        intervals = [*(wilson_interval(successes, n) for successes in right), interval(draws)]
     else:
-        cluster_N = cluster_numbers([prediction.id for prediction in a], clusters)
-        (ci95_a, ci95_b, ci95), p_value = _over_groups(right_N2, cluster_N, seed, resamples)
+        gain_N = right_b_N.astype(float) - right_a_N
+        statistic = means({"a": right_a_N, "b": right_b_N, "difference": gain_N})
+        draws = bootstrap(statistic, n, seed=seed, resamples=resamples, cluster_N=cluster_N)
+        intervals = [interval(draws_R) for draws_R in draws.values()]
+        p_value = float(sign_flip_test(gain_N[:, None], seed=seed, cluster_N=cluster_N)[0])
         grouped = {"clusters": {"n": int(cluster_N.max()) + 1, "p_value": p_value}}
+    sides = {
+        side: {"name": name, "accuracy": successes / n, "accuracy_ci95": ci95}
+        for side, name, successes, ci95 in zip("ab", names, right, intervals, strict=False)
+    }
     return {
         "n": n,
-        "a": {"name": names[0], "accuracy": right[0] / n, "accuracy_ci95": ci95_a},
-        "b": {"name": names[1], "accuracy": right[1] / n, "accuracy_ci95": ci95_b},
+        **sides,
         "difference": (b_only - a_only) / n,
-        "difference_ci95": ci95,
+        "difference_ci95": intervals[2],
         "mcnemar": {"a_only": a_only, "b_only": b_only, "p_value": mcnemar(a_only, b_only)},
         "seed": seed,
         "resamples": resamples,
         **grouped,
     }
-
-
-def _over_groups(
-    right_N2: np.ndarray, cluster_N: np.ndarray, seed: int, resamples: int
-) -> tuple[list[list[float]], float]:
-    """Return the intervals of both accuracies and of their difference, and the p-value."""
-    gain_N = np.diff(right_N2.astype(float))[:, 0]
-    columns = {"a": right_N2[:, 0], "b": right_N2[:, 1], "difference": gain_N}
-    draws = bootstrap(
-        means(columns), len(gain_N), seed=seed, resamples=resamples, cluster_N=cluster_N
-    )
-    p_value = sign_flip_test(gain_N[:, None], seed=seed, cluster_N=cluster_N)[0]
-    return [interval(draws[name]) for name in columns], float(p_value)

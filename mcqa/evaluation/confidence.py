@@ -12,11 +12,11 @@ positive. A perfectly calibrated run has about 0.03 with 1,200 questions and 15 
 
 import numpy as np
 
-from mcqa.evaluation.metrics import wilson_interval
+from mcqa.evaluation.metrics import share, wilson_interval
 from mcqa.evaluation.resampling import Statistic, divide
+from mcqa.evaluation.table import COVERAGES
 
 BINS = 15
-COVERAGES = (50, 80, 90)
 CACHED = 200_000
 """How many weights to sort at once: what a processor's cache holds, with what is made of them."""
 
@@ -82,7 +82,7 @@ def reliability(
                 "n": n,
                 "confidence": float(confidence_N[inside_N].mean()),
                 "accuracy": right / n,
-                "ci95": list(wilson_interval(right, n)),
+                "ci95": wilson_interval(right, n),
             }
         )
     return points
@@ -190,13 +190,8 @@ def accuracy_at_coverage(curve: dict[str, np.ndarray], percent: int) -> dict:
     """
     place = int(np.argmax(curve["coverage"] >= percent / 100 - 1e-9))
     n, right = int(curve["n"][place]), int(curve["right"][place])
-    return {
-        "value": right / n,
-        "n": n,
-        "ci95": list(wilson_interval(right, n)),
-        "coverage": float(curve["coverage"][place]),
-        "threshold": float(curve["threshold"][place]),
-    }
+    at = {key: float(curve[key][place]) for key in ("coverage", "threshold")}
+    return {**share(right, n), **at}
 
 
 def _cut(edges: np.ndarray, confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -243,10 +238,7 @@ def _aurc(kept_RT: np.ndarray, right_RT: np.ndarray) -> np.ndarray:
 def _accuracies_at_coverage(kept_RT: np.ndarray, right_RT: np.ndarray) -> dict[str, np.ndarray]:
     accuracies = {}
     for percent in COVERAGES:
-        least_R = percent / 100 * kept_RT[:, -1] * (1 - 1e-9)
-        place_R = [np.searchsorted(row, least) for row, least in zip(kept_RT, least_R, strict=True)]
-        row_R = np.arange(len(kept_RT))
-        accuracies[f"accuracy_at_{percent}"] = divide(
-            right_RT[row_R, place_R], kept_RT[row_R, place_R]
-        )
+        too_few_RT = kept_RT < percent / 100 * kept_RT[:, -1:] * (1 - 1e-9)
+        at = np.arange(len(kept_RT)), too_few_RT.sum(1)
+        accuracies[f"accuracy_at_{percent}"] = divide(right_RT[at], kept_RT[at])
     return accuracies

@@ -11,18 +11,12 @@ import numpy as np
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.measures import describe_run
-from mcqa.evaluation.resampling import number_groups
 from mcqa.question import Question
 
 
 def by_subject(questions: Iterable[Question]) -> dict[str, str | None]:
     """Return each question's subject by its id."""
     return {question.id: question.subject for question in questions}
-
-
-def by_option_count(questions: Iterable[Question]) -> dict[str, int]:
-    """Return each question's number of options by its id."""
-    return {question.id: len(question.options) for question in questions}
 
 
 def describe_groups(
@@ -37,8 +31,7 @@ def describe_groups(
     Args:
         answers: the run's labelled answers.
         group_of: question ids and their groups; a question whose group is None is left out.
-        seed: seed of the bootstrap, the same for every group.
-        resamples: how many bootstrap resamples to draw for each.
+        seed, resamples: of the bootstrap, the same for every group.
 
     Returns:
         A description per group, the groups in ascending order.
@@ -46,13 +39,13 @@ def describe_groups(
     Raises:
         ConfigError: a question has no entry in `group_of`.
     """
-    groups, number_N = number_groups(groups_of(answers.ids, group_of))
-    order = sorted((group for group in groups if group is not None), key=_natural)
+    places: dict[Hashable, list[int]] = {}
+    for place, group in enumerate(groups_of(answers.ids, group_of)):
+        places.setdefault(group, []).append(place)
+    places.pop(None, None)
     return {
-        group: describe_run(
-            answers.take(number_N == groups.index(group)), seed=seed, resamples=resamples
-        )
-        for group in order
+        group: describe_run(answers.take(places[group]), seed=seed, resamples=resamples)
+        for group in sorted(places, key=_natural)
     }
 
 
@@ -85,8 +78,10 @@ def cluster_numbers(
     if cluster_of is None:
         return None
     ids = list(ids)
-    clusters = zip(ids, groups_of(ids, cluster_of), strict=True)
-    return number_groups([("alone", id) if c is None else ("group", c) for id, c in clusters])[1]
+    groups = zip(ids, groups_of(ids, cluster_of), strict=True)
+    clusters = [("alone", id) if group is None else ("group", group) for id, group in groups]
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    return np.array([numbers[cluster] for cluster in clusters], dtype=int)
 
 
 def _natural(group: Hashable) -> tuple:

@@ -13,7 +13,6 @@ import numpy as np
 
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.confidence import (
-    COVERAGES,
     accuracy_at_coverage,
     calibration_error,
     equal_mass_bins,
@@ -24,37 +23,9 @@ from mcqa.evaluation.confidence import (
 )
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.quality import confusion, macro_f1, question_values, tied_gold
-from mcqa.evaluation.resampling import (
-    Statistic,
-    bootstrap,
-    interval,
-    means,
-    merge,
-    observed,
-)
+from mcqa.evaluation.resampling import Statistic, bootstrap, interval, means, merge, observed
+from mcqa.evaluation.table import COVERAGES, METRICS, Metric
 
-METRICS = (
-    "accuracy",
-    "macro_f1",
-    "top2",
-    "mrr",
-    "map3",
-    "nll",
-    "brier",
-    "ece",
-    "ece_equal_mass",
-    "auroc",
-    "aurc",
-    *(f"accuracy_at_{percent}" for percent in COVERAGES),
-)
-"""The names of all metrics, in the order to show them."""
-
-FROM_CHOICES = frozenset({"accuracy", "macro_f1"})
-"""Metrics that generated answers have too; the others need probabilities."""
-
-LOWER_IS_BETTER = frozenset({"nll", "brier", "ece", "ece_equal_mass", "aurc"})
-RAISED_BY_NOISE = frozenset({"ece", "ece_equal_mass"})
-SHARES = frozenset({"accuracy", "top2"})
 CURVE_POINTS = 200
 
 BINNINGS = {"ece": equal_width_bins, "ece_equal_mass": equal_mass_bins}
@@ -63,15 +34,9 @@ BINNINGS = {"ece": equal_width_bins, "ece_equal_mass": equal_mass_bins}
 def run_statistic(answers: Answers) -> Statistic:
     """Return the statistic of every metric of a run that is defined for it.
 
-    Where no answer has probabilities, only those of `FROM_CHOICES` are there.
+    Where no answer has probabilities, only those that need no scores are there.
     """
-    return merge([means(defined_values(answers)), other_statistic(answers)])
-
-
-def defined_values(answers: Answers) -> dict[str, np.ndarray]:
-    """Return each question's value of the metrics that are means, where any question has one."""
-    values = question_values(answers)
-    return {name: value_N for name, value_N in values.items() if not np.isnan(value_N).all()}
+    return merge([means(question_values(answers)), other_statistic(answers)])
 
 
 def other_statistic(answers: Answers) -> Statistic:
@@ -93,13 +58,12 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
 
     Args:
         answers: the run's labelled answers.
-        seed: seed of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
+        seed, resamples: of the bootstrap.
 
     Returns:
         `n`; `scored`, how many answers have probabilities; `unparsed`; `tied_gold`; `metrics`, by
-        name (see `METRICS`) `value`, `n`, `ci95` and how it was made (`interval`: wilson,
-        percentile or basic), `value` and `ci95` being None where a metric is not defined;
+        name `value`, `n`, `ci95` and how that was made (`interval`, see
+        `mcqa.evaluation.table.Metric`), all but `n` None where a metric is not defined;
         `confusion`; `reliability`, the bins of `ece` and `ece_equal_mass`; `risk_coverage`, up to
         200 points of `coverage` and `risk`; `seed`; `resamples`.
 
@@ -111,14 +75,20 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
     values = observed(statistic, n)
     draws = bootstrap(statistic, n, seed=seed, resamples=resamples)
     metrics = {
-        name: _metric(name, values, draws, n if name in FROM_CHOICES else scored)
-        for name in METRICS
+        name: _describe(metric, values, draws, scored if metric.needs_scores else n)
+        for name, metric in METRICS.items()
     }
-    known = answers.take(answers.scored)
-    curve = risk_coverage(known.confidence, known.correct) if scored else None
-    for percent in COVERAGES if scored else ():
-        kept = accuracy_at_coverage(curve, percent)
-        metrics[f"accuracy_at_{percent}"] = {**kept, "interval": "wilson"}
+    bins: dict[str, list[dict]] = {name: [] for name in BINNINGS}
+    thinned = None
+    if scored:
+        known = answers.take(answers.scored)
+        sure_N, right_N = known.confidence, known.correct
+        bins = {name: reliability(sure_N, right_N, *cut(sure_N)) for name, cut in BINNINGS.items()}
+        curve = risk_coverage(sure_N, right_N)
+        thinned = _thinned(curve)
+        for percent in COVERAGES:
+            kept = accuracy_at_coverage(curve, percent)
+            metrics[f"accuracy_at_{percent}"] = {**kept, "interval": "wilson"}
     return {
         "n": n,
         "scored": scored,
@@ -126,37 +96,31 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
         "tied_gold": tied_gold(answers.log_probabilities, answers.labels),
         "metrics": metrics,
         "confusion": confusion(answers.labels, answers.choices),
-        "reliability": {
-            name: reliability(known.confidence, known.correct, *binning(known.confidence))
-            if scored
-            else []
-            for name, binning in BINNINGS.items()
-        },
-        "risk_coverage": _thinned(curve) if scored else None,
+        "reliability": bins,
+        "risk_coverage": thinned,
         "seed": seed,
         "resamples": resamples,
     }
 
 
 def metric_interval(
-    name: str, draws_R: np.ndarray, value: float, *, at_least: float | None = None
+    metric: Metric, draws_R: np.ndarray, value: float, *, at_least: float | None = None
 ) -> list[float] | None:
     """Return the bootstrap interval that suits a metric: basic where noise raises it."""
-    if name in RAISED_BY_NOISE:
+    if metric.interval == "basic":
         return interval(draws_R, value, at_least=at_least)
     return interval(draws_R)
 
 
-def _metric(name: str, values: dict, draws: dict, n: int) -> dict:
-    value = values.get(name, np.nan)
+def _describe(metric: Metric, values: dict, draws: dict, n: int) -> dict:
+    value = values.get(metric.name, np.nan)
     if np.isnan(value):
         return {"value": None, "n": n, "ci95": None, "interval": None}
-    if name in SHARES:
-        ci95, kind = list(wilson_interval(round(value * n), n)), "wilson"
+    if metric.share:
+        ci95 = wilson_interval(round(value * n), n)
     else:
-        ci95 = metric_interval(name, draws[name], value, at_least=0.0)
-        kind = "basic" if name in RAISED_BY_NOISE else "percentile"
-    return {"value": value, "n": n, "ci95": ci95, "interval": kind}
+        ci95 = metric_interval(metric, draws[metric.name], value, at_least=0.0)
+    return {"value": value, "n": n, "ci95": ci95, "interval": metric.interval}
 
 
 def _thinned(curve: dict[str, np.ndarray]) -> dict[str, list[float]]:

@@ -4,7 +4,7 @@ An unparsed prediction is wrong, an unlabelled one is neither right nor wrong: i
 the accuracy and counted apart.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.stats import binomtest
@@ -14,36 +14,12 @@ from mcqa.evaluation.predictions import Prediction
 from mcqa.parsing import AMBIGUOUS
 
 
-def accuracy(label_N: Sequence[int], choice_N: Sequence[int | None]) -> float:
-    """Return the share of choices that equal their label.
-
-    Args:
-        label_N: 0-based index of the right option of each question, all of them known.
-        choice_N: 0-based index of the predicted option, None (or -1) where there is none.
-
-    Raises:
-        ConfigError: the two differ in length, are empty, or a label is None.
-
-    >>> accuracy([0, 1, 2, 3], [0, 1, 3, None])
-    0.5
-    """
-    if len(label_N) != len(choice_N) or len(label_N) == 0:
-        raise ConfigError(
-            f"accuracy: {len(label_N)} labels and {len(choice_N)} choices; "
-            "give one choice per label, and at least one."
-        )
-    if any(label is None for label in label_N):
-        raise ConfigError("accuracy: a label is None; leave unlabelled questions out first.")
-    return float(np.mean(np.asarray(label_N, dtype=object) == np.asarray(choice_N, dtype=object)))
-
-
-def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval of a proportion.
+def wilson_interval(successes: int, n: int) -> list[float]:
+    """Return Wilson's 95% score interval of a proportion.
 
     Args:
         successes: how many of the trials succeeded, 0 to n.
         n: how many trials there were, at least 1.
-        confidence: the interval's coverage, between 0 and 1.
 
     Returns:
         The lower and the upper bound, within 0 and 1.
@@ -58,13 +34,18 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     >>> round(low, 4), round(high, 4)
     (0.0624, 0.1605)
     """
-    if n < 1 or not 0 <= successes <= n or not 0 < confidence < 1:
+    if n < 1 or not 0 <= successes <= n:
         raise ConfigError(
-            f"wilson_interval: successes={successes}, n={n}, confidence={confidence}; "
-            "it takes n of at least 1, successes from 0 to n, and a confidence between 0 and 1."
+            f"wilson_interval: successes={successes}, n={n}; "
+            "it takes n of at least 1, and successes from 0 to n."
         )
-    interval = binomtest(successes, n).proportion_ci(confidence_level=confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
+    return [float(interval.low), float(interval.high)]
+
+
+def share(successes: int, n: int) -> dict:
+    """Return a share as files hold it: `value`, `n`, and Wilson's interval `ci95`."""
+    return {"value": successes / n, "n": n, "ci95": wilson_interval(successes, n)}
 
 
 def summarize(
@@ -90,24 +71,20 @@ def summarize(
     """
     predictions = list(predictions)
     labelled = [prediction for prediction in predictions if prediction.label is not None]
-    n = len(labelled)
+    n, count = len(labelled), len(predictions)
     chances = [1 / len(prediction.scores) for prediction in labelled if prediction.scores]
     right = sum(prediction.correct for prediction in labelled)
     return {
         "n": n,
         "accuracy": right / n if n else None,
-        "accuracy_ci95": list(wilson_interval(right, n)) if n else None,
+        "accuracy_ci95": wilson_interval(right, n) if n else None,
         "chance": float(np.mean(chances)) if chances else None,
         "unparsed": sum(prediction.choice is None for prediction in predictions),
         "ambiguous": sum(prediction.parsed == AMBIGUOUS for prediction in predictions),
-        "unlabelled": len(predictions) - n,
+        "unlabelled": count - n,
         "truncated": sum(prediction.truncated > 0 for prediction in predictions),
-        "tokens_per_question": (
-            sum(prediction.tokens for prediction in predictions) / len(predictions)
-            if predictions
-            else None
-        ),
+        "tokens_per_question": sum(p.tokens for p in predictions) / count if count else None,
         "seconds": seconds,
-        "questions_per_second": len(predictions) / seconds if seconds else None,
+        "questions_per_second": count / seconds if seconds else None,
         "peak_memory_bytes": peak_memory_bytes,
     }

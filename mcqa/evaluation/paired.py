@@ -1,30 +1,24 @@
 """Every metric of two runs over the same questions, side by side.
 
-    a, b = align_answers(predictions_a, predictions_b, "generative", "head")
-    describe_pair(a, b)["metrics"]["nll"]["difference"]
+    a, b = align({"generative": predictions_a, "head": predictions_b}).values()
+    accuracies = compare(a.correct, b.correct, ("generative", "head"))
+    describe_pair(a, b, accuracies)["metrics"]["nll"]["difference"]
 
 Metrics that need probabilities are compared over the questions for which both runs have them.
 Those that are means over questions cost a matrix product per resample; the others must sort and
 count, and get fewer resamples.
 """
 
-from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.groups import cluster_numbers
-from mcqa.evaluation.measures import (
-    FROM_CHOICES,
-    METRICS,
-    defined_values,
-    metric_interval,
-    other_statistic,
-    run_statistic,
-)
+from mcqa.evaluation.comparison import deciding_p_value
+from mcqa.evaluation.measures import metric_interval, other_statistic, run_statistic
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.pairing import check_aligned
+from mcqa.evaluation.quality import question_values
 from mcqa.evaluation.resampling import (
     Statistic,
     bootstrap,
@@ -34,35 +28,38 @@ from mcqa.evaluation.resampling import (
     means,
     observed,
 )
-from mcqa.evaluation.significance import mcnemar, minimum_detectable_difference, sign_flip_test
+from mcqa.evaluation.significance import minimum_detectable_difference, sign_flip_test
+from mcqa.evaluation.table import METRICS
 
 
 def describe_pair(
     a: Answers,
     b: Answers,
+    accuracies: dict,
     *,
     seed: int = 0,
     resamples: int = 10_000,
     other_resamples: int = 1000,
     permutations: int = 10_000,
-    clusters: Mapping[str, Hashable] | None = None,
+    cluster_N: np.ndarray | None = None,
 ) -> dict:
     """Return all that two runs over the same questions have in common and apart.
 
     Args:
         a: the first run's answers.
         b: the second run's, to the same questions in the same order.
+        accuracies: what `mcqa.evaluation.comparison.compare` says of them: accuracy has its
+            interval and p-value from there, before any correction.
         seed: seed of the bootstrap and of the permutations.
         resamples: how many bootstrap resamples to draw for metrics that are means over questions.
         other_resamples: how many to draw for the others and for kappa.
         permutations: how many permutations to draw.
-        clusters: the group of each question id, to draw and to permute whole groups; a question
-            whose group is None stands alone.
+        cluster_N: the group of each question, numbered from 0, to draw and permute whole groups.
 
     Returns:
         `n`; `table`, how many questions `both`, `a_only`, `b_only` and `neither` get right;
         `mcnemar`, the exact p-value;
-        `metrics`, by name (see `measures.METRICS`) the value of `a` and of `b`, their
+        `metrics`, by name (see `mcqa.evaluation.table`) the value of `a` and of `b`, their
         `difference` (b minus a) with its bootstrap interval `ci95`, the `n` it rests on, and the
         `p_value` of a paired permutation test where the metric is a mean over questions;
         `minimum_detectable_difference` of the accuracy at this n (power 0.8, level 0.05);
@@ -72,38 +69,32 @@ def describe_pair(
 
     Raises:
         ComparisonError: the runs are not aligned.
-        ConfigError: a number of draws is less than 1, or a question has no entry in `clusters`.
+        ConfigError: a number of draws is less than 1.
     """
     check_aligned(a, b)
-    n = len(a)
-    cluster_N = cluster_numbers(a.ids, clusters)
-    right_a_N, right_b_N = a.correct, b.correct
-    a_only, b_only = int((right_a_N & ~right_b_N).sum()), int((right_b_N & ~right_a_N).sum())
+    a, b = _with_common_scores(a, b)
+    n, test = len(a), accuracies["mcnemar"]
+    discordant = test["a_only"] + test["b_only"]
+    table = {"both": int((a.correct & b.correct).sum())}
+    table |= {side: test[side] for side in ("a_only", "b_only")}
+    groups = {"seed": seed, "cluster_N": cluster_N}
     draws = bootstrap_differences(
-        a, b, seed=seed, resamples=resamples, other_resamples=other_resamples, cluster_N=cluster_N
+        a, b, resamples=resamples, other_resamples=other_resamples, **groups
     )
-    gains = mean_differences(a, b)
-    p_value_K = sign_flip_test(
-        np.column_stack(list(gains.values())),
-        seed=seed,
-        permutations=permutations,
-        cluster_N=cluster_N,
+    gains = mean_differences(a, b)  # with accuracy, for which questions are tossed rests on it
+    tossed = sign_flip_test(
+        np.column_stack(list(gains.values())), permutations=permutations, **groups
     )
-    p_values = dict(zip(gains, p_value_K.tolist(), strict=True))
+    p_values = dict(zip(gains, tossed.tolist(), strict=True))
+    metrics = _metrics(a, b, draws, p_values | {"accuracy": deciding_p_value(accuracies)})
+    metrics["accuracy"]["ci95"] = accuracies["difference_ci95"]
     return {
         "n": n,
-        "table": {
-            "both": int((right_a_N & right_b_N).sum()),
-            "a_only": a_only,
-            "b_only": b_only,
-            "neither": int((~right_a_N & ~right_b_N).sum()),
-        },
-        "mcnemar": mcnemar(a_only, b_only),
-        "metrics": _metrics(a, b, draws, p_values),
-        "minimum_detectable_difference": minimum_detectable_difference(a_only + b_only, n),
-        "agreement": agreement(
-            a.choices, b.choices, seed=seed, resamples=other_resamples, cluster_N=cluster_N
-        ),
+        "table": {**table, "neither": n - sum(table.values())},
+        "mcnemar": test["p_value"],
+        "metrics": metrics,
+        "minimum_detectable_difference": minimum_detectable_difference(discordant, n),
+        "agreement": agreement(a.choices, b.choices, resamples=other_resamples, **groups),
         "clusters": None if cluster_N is None else int(cluster_N.max()) + 1,
         "seed": seed,
         "resamples": resamples,
@@ -117,9 +108,8 @@ def mean_differences(a: Answers, b: Answers) -> dict[str, np.ndarray]:
 
     NaN where one of the runs has no value; a metric without any value is left out.
     """
-    a, b = _with_common_scores(a, b)
-    of_a, of_b = defined_values(a), defined_values(b)
-    return {name: of_b[name] - of_a[name] for name in of_a}
+    of_a, of_b = question_values(a), question_values(b)
+    return {name: of_b[name] - of_a[name] for name in of_a if name in of_b}
 
 
 def bootstrap_differences(
@@ -131,23 +121,19 @@ def bootstrap_differences(
     other_resamples: int = 1000,
     cluster_N: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return bootstrap draws of b minus a for every metric that is defined for both.
+    """Return bootstrap draws of b minus a for every metric that both have, but accuracy.
 
     Args:
-        a: the first run's answers.
-        b: the second run's, to the same questions in the same order.
-        seed, resamples, other_resamples: as in `describe_pair`.
-        cluster_N: the group of each question, numbered from 0.
+        a, b, seed, resamples, other_resamples, cluster_N: as in `describe_pair`, with
+            probabilities where both runs have them.
     """
-    n = len(a)
-    a, b = _with_common_scores(a, b)
-    of_means = means(mean_differences(a, b))
+    gains, settings = mean_differences(a, b), {"seed": seed, "cluster_N": cluster_N}
+    del gains["accuracy"]  # `mcqa.evaluation.comparison` draws it
     of_others = difference(other_statistic(a), other_statistic(b))
-    settings = {"seed": seed, "cluster_N": cluster_N}
-    return {
-        **bootstrap(of_means, n, resamples=resamples, **settings),
-        **bootstrap(of_others, n, resamples=other_resamples, **settings),
-    }
+    draws = bootstrap(of_others, len(a), resamples=other_resamples, **settings)
+    if gains:
+        draws |= bootstrap(means(gains), len(a), resamples=resamples, **settings)
+    return draws
 
 
 def agreement(
@@ -179,11 +165,10 @@ def agreement(
     statistic = _agreement_statistic(choice_a_N, choice_b_N)
     kappa = observed(statistic, n)["kappa"]
     draws = bootstrap(statistic, n, seed=seed, resamples=resamples, cluster_N=cluster_N)
-    plain = list(wilson_interval(same, n))
     return {
         "n": n,
         "share": same / n,
-        "share_ci95": plain if cluster_N is None else interval(draws["share"]),
+        "share_ci95": wilson_interval(same, n) if cluster_N is None else interval(draws["share"]),
         "kappa": None if np.isnan(kappa) else kappa,
         "kappa_ci95": None if np.isnan(kappa) else interval(draws["kappa"]),
     }
@@ -217,24 +202,18 @@ def _with_common_scores(a: Answers, b: Answers) -> tuple[Answers, Answers]:
 def _metrics(
     a: Answers, b: Answers, draws: dict[str, np.ndarray], p_values: dict[str, float]
 ) -> dict[str, dict]:
-    a, b = _with_common_scores(a, b)
     n, scored = len(a), int(a.scored.sum())
-    in_a, in_b = observed(run_statistic(a), n), observed(run_statistic(b), n)
+    in_a, in_b = (observed(run_statistic(run), n) for run in (a, b))
     metrics = {}
-    for name in METRICS:
-        value_a, value_b = (_known(values.get(name)) for values in (in_a, in_b))
-        gain = None if value_a is None or value_b is None else value_b - value_a
+    for name, metric in METRICS.items():
+        values = {"a": in_a.get(name, np.nan), "b": in_b.get(name, np.nan)}
+        gain = values["difference"] = values["b"] - values["a"]
+        drawn = name in draws and not np.isnan(gain)
         metrics[name] = {
-            "a": value_a,
-            "b": value_b,
-            "difference": gain,
-            "ci95": None if gain is None else metric_interval(name, draws[name], gain),
-            "n": n if name in FROM_CHOICES else scored,
+            **{key: None if np.isnan(value) else value for key, value in values.items()},
+            "ci95": metric_interval(metric, draws[name], gain) if drawn else None,
+            "n": scored if metric.needs_scores else n,
         }
         if name in p_values:
             metrics[name]["p_value"] = p_values[name]
     return metrics
-
-
-def _known(value: float | None) -> float | None:
-    return None if value is None or np.isnan(value) else value

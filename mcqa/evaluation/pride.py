@@ -8,44 +8,34 @@ questions, asked once, it is divided out.
 The trap: "A" among four letters is not "A" among five. The prior is kept per number of options.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.answers import first_best, log_softmax, pad, unpad
-from mcqa.evaluation.comparison import bootstrap_differences
-from mcqa.evaluation.metrics import wilson_interval
-from mcqa.evaluation.permutations import Permutation, average, restore
-from mcqa.evaluation.resampling import interval
-from mcqa.evaluation.significance import mcnemar
+from mcqa.evaluation.answers import first_best, log_softmax, pad
+from mcqa.evaluation.comparison import compare
+from mcqa.evaluation.metrics import share
+from mcqa.evaluation.orders import Order, average, restore
 
 SHARE = 0.05
 
 
-def estimation_sample(
-    option_counts: Sequence[int], *, share: float = SHARE, seed: int = 0
-) -> list[int]:
+def estimation_sample(option_counts: Sequence[int], *, seed: int = 0) -> list[int]:
     """Return the places of the questions to estimate the prior on, in ascending order.
 
     Args:
-        option_counts: how many options each question has.
-        share: how large a part of the questions to take, of each number of options that part,
-            rounded up; above 0, at most 1.
+        option_counts: how many options each question has; of each number of options `SHARE` of
+            the questions are taken, rounded up.
         seed: seed of the draw.
-
-    Raises:
-        ConfigError: the share is out of range.
     """
-    if not 0 < share <= 1:
-        raise ConfigError(f"share is {share}; it must be above 0 and at most 1.")
     rng = np.random.default_rng(seed)
     count_N = np.asarray(option_counts)
     drawn = []
     for count in np.unique(count_N):
         places = np.flatnonzero(count_N == count)
-        # off by rounding: 0.1 * 30 is a little more than 3
-        size = int(np.ceil(share * len(places) - 1e-9))
+        # off by rounding: 0.05 * 140 is a little more than 7
+        size = int(np.ceil(SHARE * len(places) - 1e-9))
         drawn += rng.choice(places, size=size, replace=False).tolist()
     return sorted(drawn)
 
@@ -55,7 +45,7 @@ def position_prior(shown_scores_PO: np.ndarray) -> np.ndarray:
 
     Args:
         shown_scores_PO: scores by order and place shown. In the orders each option stands equally
-            often at each place: all rotations, or all permutations.
+            often at each place: all rotations, or all orders.
 
     Returns:
         (O,) a probability for each place.
@@ -92,22 +82,22 @@ def divide_out(scores_NO: np.ndarray, priors: Mapping[int, np.ndarray]) -> np.nd
         ConfigError: there is no prior for a question's number of options.
     """
     count_N = (~np.isnan(scores_NO)).sum(1)
-    missing = set(count_N.tolist()) - {0} - set(priors)
-    if missing:
+    counts = set(count_N.tolist()) - {0}
+    if missing := counts - set(priors):
         raise ConfigError(
             f"no prior for questions of {min(missing)} options, only of "
             f"{', '.join(map(str, priors)) or 'none'}. Estimate it on a sample with each number of "
             "options: see mcqa.evaluation.pride.estimation_sample."
         )
-    prior_NO = pad([priors[count] if count else None for count in count_N.tolist()])
-    width = scores_NO.shape[1]
-    prior_NO = np.pad(prior_NO, ((0, 0), (0, width - prior_NO.shape[1])), constant_values=np.nan)
+    prior_NO = np.full(scores_NO.shape, np.nan)
+    for count in counts:
+        prior_NO[count_N == count, :count] = priors[count]
     return log_softmax(log_softmax(scores_NO) - np.log(prior_NO))
 
 
 def pride(
     scores_NO: np.ndarray,
-    sample: Mapping[int, tuple[Sequence[Permutation], Sequence[Sequence[float]]]],
+    sample: Mapping[int, tuple[Sequence[Order], Sequence[Sequence[float]]]],
 ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """Return the debiased log-probabilities of a run, and the priors.
 
@@ -126,18 +116,14 @@ def pride(
     """
     priors = mean_priors([np.array(shown) for _, shown in sample.values()])
     debiased_NO = divide_out(scores_NO, priors)
-    restored = [
-        [restore(shown, order) for order, shown in zip(orders, scores, strict=True)]
-        for orders, scores in sample.values()
-    ]
-    for place, row in zip(sample, unpad(average(restored)), strict=True):
-        debiased_NO[place, : len(row)] = row
+    averaged_NO = _averaged(sample.values())
+    debiased_NO[list(sample), : averaged_NO.shape[1]] = averaged_NO
     return debiased_NO, priors
 
 
 def describe_pride(
     label_N: Sequence[int],
-    orders: Sequence[Sequence[Permutation]],
+    orders: Sequence[Sequence[Order]],
     shown_scores: Sequence[Sequence[Sequence[float]]],
     *,
     seed: int = 0,
@@ -147,10 +133,9 @@ def describe_pride(
 
     Args:
         label_N: 0-based index of the right option, in the original order.
-        orders: for each question all rotations or all permutations, the original order first.
+        orders: for each question all rotations or all orders, the original order first.
         shown_scores: for each question and order the options' scores as shown.
-        seed: seed of the sample and of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
+        seed, resamples: of the bootstrap; the seed also of the sample.
 
     Returns:
         `sample` (`n`, `share`, `seed`); `priors`, a probability for each place by the number of
@@ -165,29 +150,27 @@ def describe_pride(
     places = estimation_sample([len(scores_PO[0]) for scores_PO in shown_scores], seed=seed)
     sample = {place: (orders[place], shown_scores[place]) for place in places}
     debiased_NO, priors = pride(raw_NO, sample)
-    restored = [
-        [restore(shown, order) for order, shown in zip(*pair, strict=True)]
-        for pair in zip(orders, shown_scores, strict=True)
-    ]
-    runs = {"raw": raw_NO, "debiased": debiased_NO, "averaged": average(restored)}
+    averaged_NO = _averaged(zip(orders, shown_scores, strict=True))
+    runs = {"raw": raw_NO, "debiased": debiased_NO, "averaged": averaged_NO}
     right = {name: first_best(scores_NO) == label_N for name, scores_NO in runs.items()}
-    raw_only = int((right["raw"] & ~right["debiased"]).sum())
-    debiased_only = int((right["debiased"] & ~right["raw"]).sum())
-    draws = bootstrap_differences(raw_only, debiased_only, n, seed=seed, resamples=resamples)
+    names = "raw", "debiased"
+    compared = compare(*(right[name] for name in names), names, seed=seed, resamples=resamples)
+    test = compared["mcnemar"]
     return {
         "sample": {"n": len(places), "share": SHARE, "seed": seed},
         "priors": {str(count): prior_O.tolist() for count, prior_O in priors.items()},
-        **{name: _share(int(right_N.sum()), n) for name, right_N in right.items()},
+        **{name: share(int(right_N.sum()), n) for name, right_N in right.items()},
         "difference": {
-            "value": (debiased_only - raw_only) / n,
+            "value": compared["difference"],
             "n": n,
-            "ci95": interval(draws),
-            "raw_only": raw_only,
-            "debiased_only": debiased_only,
-            "p_value": mcnemar(raw_only, debiased_only),
+            "ci95": compared["difference_ci95"],
+            "raw_only": test["a_only"],
+            "debiased_only": test["b_only"],
+            "p_value": test["p_value"],
         },
     }
 
 
-def _share(successes: int, n: int) -> dict:
-    return {"value": successes / n, "n": n, "ci95": list(wilson_interval(successes, n))}
+def _averaged(asked: Iterable[tuple[Sequence[Order], Sequence[Sequence[float]]]]) -> np.ndarray:
+    """Return the averaged log-probabilities of questions with their orders and shown scores."""
+    return average([list(map(restore, scores, orders)) for orders, scores in asked])

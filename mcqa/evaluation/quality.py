@@ -60,16 +60,20 @@ def brier_scores(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndar
 
 
 def question_values(answers: Answers) -> dict[str, np.ndarray]:
-    """Return each metric's value for every question, NaN where the answer has no scores.
+    """Return each metric's value for every question, for metrics that are means over questions.
 
     Returns:
         `accuracy`; `top2`: is the right option among the two likeliest; `mrr`: one over its rank;
-        `map3`: the same, 0 from rank 4 on; `nll` in nats; `brier`. A run's metric is the mean.
+        `map3`: the same, 0 from rank 4 on; `nll` in nats; `brier`. NaN where the answer has no
+        scores; without any scores only `accuracy`.
     """
     rank_N = gold_rank(answers.log_probabilities, answers.labels)
     unknown_N = np.isnan(rank_N)
+    accuracy = {"accuracy": answers.correct.astype(float)}
+    if unknown_N.all():
+        return accuracy
     return {
-        "accuracy": answers.correct.astype(float),
+        **accuracy,
         "top2": np.where(unknown_N, np.nan, rank_N <= 2),
         "mrr": 1 / rank_N,
         "map3": np.where(unknown_N, np.nan, (rank_N <= 3) / rank_N),

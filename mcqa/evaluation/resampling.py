@@ -24,12 +24,7 @@ Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 def resampled_weights(
-    n: int,
-    *,
-    seed: int,
-    resamples: int,
-    cluster_N: np.ndarray | None = None,
-    cells: int = CELLS,
+    n: int, *, seed: int, resamples: int, cluster_N: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
     """Yield the weights of bootstrap resamples, some at a time.
 
@@ -38,10 +33,10 @@ def resampled_weights(
         seed: seed of the draws.
         resamples: how many resamples to draw in all, at least 1.
         cluster_N: the group of each question, numbered from 0; None draws single questions.
-        cells: how many weights to hold at once; it does not change what is drawn.
 
     Yields:
-        (R, N) floats: how often each question was drawn. R is as large as `cells` allows.
+        (R, N) floats: how often each question was drawn. R is as large as `CELLS` allows; it
+        does not change what is drawn.
 
     Raises:
         ConfigError: `resamples` is less than 1.
@@ -50,7 +45,7 @@ def resampled_weights(
         raise ConfigError(f"resamples is {resamples}; it must be at least 1, 10,000 is usual.")
     rng = np.random.default_rng(seed)
     units = n if cluster_N is None else int(cluster_N.max()) + 1
-    rows = min(resamples, max(1, cells // n))
+    rows = min(resamples, max(1, CELLS // n))
     for start in range(0, resamples, rows):
         weight_RN = np.empty((min(rows, resamples - start), n))
         for weight_N in weight_RN:
@@ -160,13 +155,3 @@ def difference(a: Statistic, b: Statistic) -> Statistic:
 def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Return a quotient, NaN where the divisor is 0."""
     return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
-
-
-def number_groups(groups: Sequence) -> tuple[list, np.ndarray]:
-    """Return the distinct groups in order of first appearance, and each member's number.
-
-    >>> number_groups(["x", "y", "x"])[0], number_groups(["x", "y", "x"])[1].tolist()
-    (['x', 'y'], [0, 1, 0])
-    """
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    return list(numbers), np.array([numbers[group] for group in groups], dtype=int)

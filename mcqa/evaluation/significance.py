@@ -84,20 +84,16 @@ def sign_flip_test(
     return as_far_K / (permutations + 1)
 
 
-def minimum_detectable_difference(
-    discordant: int, n: int, *, power: float = 0.8, alpha: float = 0.05
-) -> float | None:
-    """Return the smallest accuracy difference that McNemar's test would probably find.
+def minimum_detectable_difference(discordant: int, n: int) -> float | None:
+    """Return the smallest accuracy difference that McNemar's test finds four times in five.
 
     With n questions, a share psi = discordant / n of them answered rightly by one run alone, and
-    z the quantiles of the normal distribution at 1 - alpha / 2 and at the power, it is the d that
-    solves sqrt(n) d = z_alpha sqrt(psi) + z_power sqrt(psi - d^2).
+    z the quantiles of the normal distribution at 1 - 0.05 / 2 (two-sided level) and at 0.8 (the
+    power), it is the d that solves sqrt(n) d = z_alpha sqrt(psi) + z_power sqrt(psi - d^2).
 
     Args:
         discordant: how many questions just one of the runs gets right.
         n: how many questions there are.
-        power: how probably a difference of that size is to be found.
-        alpha: the test's level, two-sided.
 
     Returns:
         A share of the questions, or None where the runs disagree on so few that not even
@@ -110,7 +106,7 @@ def minimum_detectable_difference(
     >>> round(minimum_detectable_difference(200, 1000), 4)
     0.0396
     """
-    z_alpha, z_power = norm.ppf(1 - alpha / 2), norm.ppf(power)
+    z_alpha, z_power = norm.ppf(1 - 0.05 / 2), norm.ppf(0.8)
     psi = discordant / n
     # squared: (n + z_power²) d² - 2 z_alpha sqrt(n psi) d + (z_alpha² - z_power²) psi = 0
     half = z_alpha * math.sqrt(n * psi)

@@ -12,11 +12,16 @@ def verdict(result: dict) -> str:
         result: what `mcqa.evaluation.comparison.compare` returns, without its verdict.
     """
     name_a, name_b = result["a"]["name"], result["b"]["name"]
-    test, p_value = _test(result)
+    clusters, holm = result.get("clusters"), result.get("holm")
+    sample = f"n = {result['n']}" + (f" in {clusters['n']} groups" if clusters else "")
+    p_value = (holm or clusters or result["mcnemar"])["p_value"]
+    test = f"{'permutation of groups' if clusters else 'exact McNemar'} {_p_value(p_value)}"
+    if holm:
+        test += f" after Holm's correction for {holm['comparisons']} comparisons"
     if not result["mcnemar"]["a_only"] and not result["mcnemar"]["b_only"]:
         return (
             f"No difference can be shown: {name_a} and {name_b} get the same questions right "
-            f"({_sample(result)}, {test}). That does not prove them equal on other questions."
+            f"({sample}, {test}). That does not prove them equal on other questions."
         )
     difference, (low, high) = result["difference"], result["difference_ci95"]
     better, other = name_b, name_a
@@ -28,41 +33,24 @@ def verdict(result: dict) -> str:
         if difference
         else f"{name_a} and {name_b} answer the same number of questions right"
     )
-    evidence = f"{_sample(result)}, 95% interval {_points(low)} to {_points(high)} points, {test}"
+    evidence = f"{sample}, 95% interval {_points(low)} to {_points(high)} points, {test}"
     interval_shows, test_shows = low > 0, p_value < 0.05
     if interval_shows and test_shows:
         return f"{finding} ({evidence})."
-    if interval_shows or test_shows:
-        reason = (
-            "the interval leaves zero out but the test's p is not below 0.05"
-            if interval_shows
-            else "the test's p is below 0.05 but the interval includes zero"
-        )
+    if not interval_shows and not test_shows:
         return (
-            f"No difference can be shown safely: {finding} ({evidence}), "
-            f"and the two measures disagree: {reason}. More questions would settle it."
+            f"No difference can be shown: on these questions, {finding}, "
+            f"which may be luck ({evidence})."
         )
-    return (
-        f"No difference can be shown: on these questions, {finding}, "
-        f"which may be luck ({evidence})."
+    reason = (
+        "the interval leaves zero out but the test's p is not below 0.05"
+        if interval_shows
+        else "the test's p is below 0.05 but the interval includes zero"
     )
-
-
-def _sample(result: dict) -> str:
-    clusters = result.get("clusters")
-    return f"n = {result['n']}" + (f" in {clusters['n']} groups" if clusters else "")
-
-
-def _test(result: dict) -> tuple[str, float]:
-    """Return the name and p-value of the test in words, and the p-value that decides."""
-    clusters, holm = result.get("clusters"), result.get("holm")
-    name = "permutation of groups" if clusters else "exact McNemar"
-    p_value = clusters["p_value"] if clusters else result["mcnemar"]["p_value"]
-    if not holm:
-        return f"{name} {_p_value(p_value)}", p_value
-    corrected = holm["p_value"]
-    words = f"{_p_value(corrected)} after Holm's correction for {holm['comparisons']} comparisons"
-    return f"{name} {words}", corrected
+    return (
+        f"No difference can be shown safely: {finding} ({evidence}), "
+        f"and the two measures disagree: {reason}. More questions would settle it."
+    )
 
 
 def _points(share: float) -> str:

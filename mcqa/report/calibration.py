@@ -1,9 +1,8 @@
 """What a temperature does: calibration before and after it, number by number."""
 
+from mcqa.evaluation.table import METRICS
 from mcqa.report.blocks import Table, Text
-from mcqa.report.further import HEADINGS, format_metric
-
-SHOWN = ("nll", "brier", "ece", "ece_equal_mass")
+from mcqa.report.further import format_known
 
 
 def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
@@ -20,10 +19,10 @@ def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
             ["Temperature", *map(_temperature, described)],
             ["Fitted on", *(calibration["note"] for calibration in described)],
         ]
-        for name in SHOWN:
-            for when in ("before", "after"):
-                cells = (_cell(calibration[when][name], name) for calibration in described)
-                rows.append([f"{HEADINGS[name]}, {when}", *cells])
+        for name, metric in METRICS.items():
+            for when in ("before", "after") if name in described[0]["before"] else ():
+                cells = (format_known(metric, run[when][name]) for run in described)
+                rows.append([f"{metric.title}, {when}", *cells])
         blocks = [Table(["Calibration", *(run["name"] for run in known)], rows), Text(_note(known))]
     for run in asked:
         if run not in known:
@@ -35,10 +34,6 @@ def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
 def _temperature(calibration: dict) -> str:
     bound = " (a bound)" if calibration["fitted"]["at_bound"] else ""
     return f"{calibration['temperature']:.3g}{bound}"
-
-
-def _cell(metric: dict, name: str) -> str:
-    return format_metric(name, metric["value"], metric["ci95"])
 
 
 def _note(known: list[dict]) -> str:

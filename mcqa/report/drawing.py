@@ -24,14 +24,14 @@ WIDTH = 5
 
 def new_figure(height: float) -> Figure:
     """Return an empty figure of the width that all plots have."""
-    return Figure(figsize=(WIDTH, height), dpi=200, layout="constrained")
+    return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
-def render(figure: Figure, format: str = "svg") -> bytes:
-    """Return a figure as `svg` or `png`."""
+def render(figure: Figure) -> bytes:
+    """Return a figure as SVG."""
     buffer = io.BytesIO()
-    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type")) if format == "svg" else {}
-    figure.savefig(buffer, format=format, transparent=True, metadata=metadata)
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -64,19 +64,21 @@ def plain(axes: Axes, *, left: bool = True) -> None:
         label.set_color(INK)
 
 
-def styles(runs: list[dict]) -> Iterator[tuple[int, dict, str, str]]:
-    """Yield each run with its place, colour and marker, the same in every plot."""
+def styles(
+    runs: list[dict], shown: list[dict] | None = None
+) -> Iterator[tuple[int, dict, str, str]]:
+    """Yield the shown runs (all) with place, colour and marker, the same in every plot."""
     for place, run in enumerate(runs):
-        yield place, run, COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+        if shown is None or run in shown:
+            yield place, run, COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
 
 
 def legend(figure: Figure, runs: list[dict], shown: list[dict]) -> None:
     """Name the shown ones of the runs above the plot."""
     handles, names = [], []
-    for _, run, color, marker in styles(runs):
-        if run in shown:
-            handles.append(Line2D([], [], color=color, marker=marker, linewidth=1.5, markersize=5))
-            names.append(shortened(run["name"], 28))
+    for _, run, color, marker in styles(runs, shown):
+        handles.append(Line2D([], [], color=color, marker=marker, linewidth=1.5, markersize=5))
+        names.append(shortened(run["name"], 28))
     columns = 2 if len(names) > 1 else 1
     drawn = figure.legend(
         handles, ["run"] * len(names), loc="outside upper left", ncols=columns, frameon=False
@@ -100,7 +102,7 @@ def whisker(
     color: str,
     marker: str,
     *,
-    upright: bool,
+    upright: bool = True,
 ) -> None:
     """Draw a point and its interval, all in percent of 1."""
     if ci95 is not None:

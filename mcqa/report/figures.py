@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
 from mcqa.question import LETTERS
 from mcqa.report.drawing import INK, legend, new_figure, plain, render, settings, styles, whisker
-from mcqa.report.plots import draw_accuracies
+from mcqa.report.plots import accuracies
 from mcqa.report.reliability import reliability
 from mcqa.report.subjects import subjects
 
@@ -36,8 +36,6 @@ def draw_figures(runs: list[dict]) -> dict[str, bytes]:
         runs: as `write_report` takes them.
     """
     drawn = {}
-    if any(run["metrics"]["accuracy"] is not None for run in runs):
-        drawn["accuracy"] = draw_accuracies(runs)
     for name, draw in FIGURES.items():
         with settings():
             figure = draw(runs)
@@ -48,14 +46,12 @@ def draw_figures(runs: list[dict]) -> dict[str, bytes]:
 
 def risk_coverage(runs: list[dict]) -> Figure | None:
     """Draw what share is wrong among the most confident answers, over the share these make."""
-    shown = [run for run in runs if run["metrics"].get("risk_coverage")]
+    shown = _with(runs, "risk_coverage")
     if not shown:
         return None
     figure = new_figure(3.2)
     axes = figure.add_subplot()
-    for _, run, color, marker in styles(runs):
-        if run not in shown:
-            continue
+    for _, run, color, marker in styles(runs, shown):
         curve = run["metrics"]["risk_coverage"]
         coverage, risk = ([100 * x for x in curve[key]] for key in ("coverage", "risk"))
         axes.plot(coverage, risk, color=color, linewidth=1.5)
@@ -69,20 +65,18 @@ def risk_coverage(runs: list[dict]) -> Figure | None:
 
 def positions(runs: list[dict]) -> Figure | None:
     """Draw the recall of every gold position, and how often every position is chosen."""
-    shown = [run for run in runs if run["metrics"].get("positions")]
+    shown = _with(runs, "positions")
     if not shown:
         return None
     figure = new_figure(4.2)
     above, below = figure.subplots(2, 1, sharex=True)
     step = 0.6 / len(runs)
-    for place, run, color, marker in styles(runs):
-        for at in run["metrics"]["positions"]["positions"] if run in shown else ():
+    for place, run, color, marker in styles(runs, shown):
+        for at in run["metrics"]["positions"]["positions"]:
             x = at["position"] + step * (place - (len(runs) - 1) / 2)
             if at["recall"] is not None:
-                ci95 = at["recall_ci95"]
-                whisker(above, x, 100 * at["recall"], ci95, color, marker, upright=True)
-            share = 100 * at["chosen_share"]
-            whisker(below, x, share, at["chosen_ci95"], color, marker, upright=True)
+                whisker(above, x, 100 * at["recall"], at["recall_ci95"], color, marker)
+            whisker(below, x, 100 * at["chosen_share"], at["chosen_ci95"], color, marker)
     longest = max((run["metrics"]["positions"]["positions"] for run in shown), key=len)
     n = shown[0]["metrics"]["n"]
     for at in longest:
@@ -102,13 +96,10 @@ def cost(runs: list[dict]) -> Figure | None:
     """Draw accuracy over each cost that two runs at least have, to hold them together."""
     panels = []
     for key, unit, label in COSTS:
-        shown = [
-            run
-            for run in runs
-            if run["metrics"]["accuracy"] is not None and run["metrics"].get(key)
-        ]
-        if len(shown) > 1:
-            panels.append(({run["name"]: run["metrics"][key] / unit for run in shown}, label))
+        known = {run["name"]: run["metrics"].get(key) for run in _with(runs, "accuracy")}
+        amounts = {name: amount / unit for name, amount in known.items() if amount}
+        if len(amounts) > 1:
+            panels.append((amounts, label))
     if not panels:
         return None
     figure = new_figure(3)
@@ -121,13 +112,16 @@ def cost(runs: list[dict]) -> Figure | None:
     return figure
 
 
+def _with(runs: list[dict], key: str) -> list[dict]:
+    return [run for run in runs if run["metrics"].get(key) is not None]
+
+
 def _cost_panel(axes: Axes, runs: list[dict], amounts: dict[str, float]) -> None:
     """Draw accuracy over one cost, given by run."""
     for _, run, color, marker in styles(runs):
         if run["name"] in amounts:
-            point = amounts[run["name"]], 100 * run["metrics"]["accuracy"]
-            ci95 = run["metrics"]["accuracy_ci95"]
-            whisker(axes, *point, ci95, color, marker, upright=True)
+            x, y = amounts[run["name"]], 100 * run["metrics"]["accuracy"]
+            whisker(axes, x, y, run["metrics"]["accuracy_ci95"], color, marker)
     if max(amounts.values()) > WIDE * min(amounts.values()):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -140,6 +134,7 @@ def _cost_panel(axes: Axes, runs: list[dict], amounts: dict[str, float]) -> None
 
 
 FIGURES: dict[str, Callable[[list[dict]], Figure | None]] = {
+    "accuracy": accuracies,
     "subjects": subjects,
     "reliability": reliability,
     "risk-coverage": risk_coverage,

@@ -80,15 +80,33 @@ def format_value(value: float | None, interval: Sequence[float] | None = None) -
     return shown[0] if interval is None else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
-def format_p_value(p: float | None) -> str:
-    """Return a p-value, never as zero.
+def format_p_value(p: float | None, equals: str = "") -> str:
+    """Return a p-value, never as zero, behind `equals` where it is given as it is.
 
-    >>> format_p_value(0.03125), format_p_value(0.0001), format_p_value(1.0)
-    ('0.031', '< 0.001', '1')
+    >>> format_p_value(0.03125), format_p_value(0.0001), format_p_value(1.0, "= ")
+    ('0.031', '< 0.001', '= 1')
     """
     if p is None:
         return UNKNOWN
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+    return "< 0.001" if p < 0.001 else f"{equals}{p:.2g}"
+
+
+def format_share(known: dict | None) -> str:
+    """Return a share with its interval, as files hold it (`value`, `ci95`)."""
+    return format_accuracy(known["value"], known["ci95"]) if known else UNKNOWN
+
+
+def format_difference(
+    difference: float, interval: Sequence[float] | None, *, share: bool = True
+) -> str:
+    """Return a difference with its sign: of shares in points, of other numbers as it is.
+
+    >>> format_difference(0.1, (0.02, 0.18)), format_difference(-0.5, None, share=False)
+    ('+10.0 (+2.0 to +18.0)', '-0.500')
+    """
+    scale, digits = (100, 1) if share else (1, 3)
+    shown = [f"{scale * x:+.{digits}f}" for x in (difference, *(interval or ()))]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})" if interval else shown[0]
 
 
 def _scaled(value: float, units: Sequence[str]) -> str:

@@ -56,8 +56,7 @@ def order_sentence(name: str, described: dict) -> str:
         described: the `permutations` of `metrics.json`.
     """
     flips, n = described["flips"], described["n"]
-    share = numbers.format_accuracy(described["flip_rate"]["value"], described["flip_rate"]["ci95"])
-    questions = f"{flips:,} of {n:,} questions, {share},"
+    questions = f"{flips:,} of {n:,} questions, {numbers.format_share(described['flip_rate'])},"
     if described["options_listed"]:
         return f"{name} answers {questions} differently in another order of the options."
     start = f"{name} is not shown a list of the options, so their order should not matter: it"
@@ -68,10 +67,13 @@ def order_sentence(name: str, described: dict) -> str:
 
 def _rows(runs: list[dict], *, pride: bool) -> list[list[str]]:
     of_runs = [run["metrics"]["permutations"] for run in runs]
-    rows = [[heading, *(_share(d.get(key)) for d in of_runs)] for heading, key in ROWS.items()]
+    rows = [
+        [heading, *(numbers.format_share(d.get(key)) for d in of_runs)]
+        for heading, key in ROWS.items()
+    ]
     if pride:
         found = [d.get("pride", {}) for d in of_runs]
-        rows.append(["Accuracy, PriDe", *(_share(p.get("debiased")) for p in found)])
+        rows.append(["Accuracy, PriDe", *(numbers.format_share(p.get("debiased")) for p in found)])
         gains = (_points(p.get("difference")) for p in found)
         rows.append(["PriDe minus original order, in points", *gains])
         counts = sorted({count for p in found for count in p.get("priors", {})}, key=int)
@@ -88,15 +90,8 @@ def _rows(runs: list[dict], *, pride: bool) -> list[list[str]]:
     return rows + [[heading, *map(cell, of_runs)] for heading, cell in further.items()]
 
 
-def _share(known: dict | None) -> str:
-    return numbers.format_accuracy(known["value"], known["ci95"]) if known else numbers.UNKNOWN
-
-
 def _points(known: dict | None) -> str:
-    if not known:
-        return numbers.UNKNOWN
-    value, low, high = (f"{100 * x:+.1f}" for x in (known["value"], *known["ci95"]))
-    return f"{value} ({low} to {high})"
+    return numbers.format_difference(known["value"], known["ci95"]) if known else numbers.UNKNOWN
 
 
 def _prior(prior_O: list[float] | None) -> str:
@@ -120,12 +115,9 @@ def _pride_sentence(run: dict) -> str:
     clear = gain["p_value"] < 0.05 and not low <= 0 <= high
     raw, debiased = (numbers.format_accuracy(pride[name]["value"]) for name in ("raw", "debiased"))
     result = "" if clear else ", no clear difference"
+    p = numbers.format_p_value(gain["p_value"], "= ")
     return (
         f"{run['name']} with its prior for the letters taken out (PriDe, estimated on "
         f"{pride['sample']['n']:,} questions): {debiased} right instead of {raw}, "
-        f"{_points(gain)} points, p {_is(numbers.format_p_value(gain['p_value']))}{result}."
+        f"{_points(gain)} points, p {p}{result}."
     )
-
-
-def _is(p: str) -> str:
-    return p if p.startswith("<") else f"= {p}"

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from mcqa.evaluation.table import METRICS
 from mcqa.report import numbers
 from mcqa.report.blocks import Examples, Section, Table, Text
-from mcqa.report.further import HEADINGS, PERCENT, format_metric
+from mcqa.report.further import format_metric
 
 
 def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Section]:
@@ -17,10 +18,9 @@ def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Sec
     """
     if not comparisons:
         return []
-    tables = [_counts(comparison) for comparison in comparisons]
-    sections = [
-        Section("Where the runs differ", [*tables, *_joint(comparisons), _how(comparisons)])
-    ]
+    counts = map(_counts, comparisons)
+    blocks = [*counts, *_joint(comparisons), _how(comparisons)]
+    sections = [Section("Where the runs differ", blocks)]
     for place, comparison in enumerate(comparisons):
         if "paired" in comparison:
             blocks = [*_differences(comparison), *_together(comparison)]
@@ -56,31 +56,24 @@ def _joint(comparisons: list[dict]) -> list[Text]:
     joint = comparisons[0].get("joint")
     if not joint:
         return []
-    p = numbers.format_p_value(joint["p_value"])
-    return [
-        Text(
-            f"Do the {len(joint['runs'])} runs differ in accuracy at all? Cochran's "
-            f"Q = {joint['q']:.2f} with {joint['degrees_of_freedom']} degrees of freedom, "
-            f"p {_is(p)}. It takes the questions as independent.",
-            "plain",
-        )
-    ]
+    p = numbers.format_p_value(joint["p_value"], "= ")
+    text = (
+        f"Do the {len(joint['runs'])} runs differ in accuracy at all? Cochran's "
+        f"Q = {joint['q']:.2f} with {joint['degrees_of_freedom']} degrees of freedom, "
+        f"p {p}. It takes the questions as independent."
+    )
+    return [Text(text, "plain")]
 
 
 def _how(comparisons: list[dict]) -> Text:
     first = comparisons[0]
-    groups = first.get("clusters")
-    over = "groups of questions about the same thing" if groups else "questions"
-    test = (
-        "a permutation test that flips whole groups"
-        if groups
-        else "the exact two-sided McNemar test"
-    )
-    corrected = (
-        f", corrected for {len(comparisons)} comparisons by Holm's method"
-        if len(comparisons) > 1
-        else ""
-    )
+    over, test = "questions", "the exact two-sided McNemar test"
+    if first.get("clusters"):
+        over = "groups of questions about the same thing"
+        test = "a permutation test that flips whole groups"
+    corrected = ""
+    if len(comparisons) > 1:
+        corrected = f", corrected for {len(comparisons)} comparisons by Holm's method"
     return Text(
         f"The interval of a difference is a paired percentile bootstrap over {over} "
         f"({first['resamples']:,} resamples, seed {first['seed']}). A difference counts as shown "
@@ -94,14 +87,13 @@ def _differences(comparison: dict) -> list[Table | Text]:
     name_a, name_b = comparison["a"]["name"], comparison["b"]["name"]
     rows = [
         [
-            HEADINGS[name],
-            format_metric(name, metric["a"]),
-            format_metric(name, metric["b"]),
-            _difference(name, metric),
-            numbers.format_p_value(metric.get("p_value")),
+            metric.title,
+            *(format_metric(metric, found[side]) for side in "ab"),
+            numbers.format_difference(found["difference"], found["ci95"], share=metric.share),
+            numbers.format_p_value(found.get("p_value")),
         ]
-        for name, metric in paired["metrics"].items()
-        if metric["difference"] is not None
+        for metric, found in ((METRICS[name], found) for name, found in paired["metrics"].items())
+        if found["difference"] is not None
     ]
     columns = ["Metric", name_a, name_b, f"Difference ({name_b} minus {name_a})", "p"]
     note = (
@@ -112,12 +104,6 @@ def _differences(comparison: dict) -> list[Table | Text]:
         "correction. With so many metrics, one in twenty looks different by luck."
     )
     return [Table(columns, rows, style="differences"), Text(note), _agreement(paired)]
-
-
-def _difference(name: str, metric: dict) -> str:
-    scale, digits = (100, 1) if name in PERCENT else (1, 3)
-    shown = [f"{scale * x:+.{digits}f}" for x in (metric["difference"], *(metric["ci95"] or ()))]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})" if metric["ci95"] else shown[0]
 
 
 def _agreement(paired: dict) -> Text:
@@ -137,42 +123,35 @@ def _agreement(paired: dict) -> Text:
 
 def _together(comparison: dict) -> list[Text]:
     together = comparison["together"]
-    either, average = (
-        known and numbers.format_accuracy(known["value"], known["ci95"])
-        for known in (together["either"], together["average"])
-    )
     text = (
-        f"Together: at least one of the two is right for {either}, the ceiling of any combination"
+        "Together: at least one of the two is right for "
+        f"{numbers.format_share(together['either'])}, the ceiling of any combination"
     )
-    if average:
-        text += f"; the average of their probabilities is right for {average}"
-    return [Text(text + ".", "plain"), *_stacked(comparison)]
+    if not together["average"]:
+        return [Text(f"{text}.", "plain")]
+    average = numbers.format_share(together["average"])
+    text += f"; the average of their probabilities is right for {average}."
+    return [Text(text, "plain"), _stacked(comparison)]
 
 
-def _stacked(comparison: dict) -> list[Text]:
+def _stacked(comparison: dict) -> Text:
     """Tell of the combination that was fitted on validation questions, or how to get one."""
-    together = comparison["together"]
-    stacked, names = together.get("stacked"), [comparison[side]["name"] for side in "ab"]
-    if stacked:
-        weights = " and ".join(
-            f"{stacked[f'weight_{side}']:.2f} ({name})"
-            for side, name in zip("ab", names, strict=True)
+    stacked = comparison["together"].get("stacked")
+    if not stacked:
+        return Text(
+            "A stacked combination is not known: the two did not answer the same validation "
+            "questions. Give --validation-data."
         )
-        text = (
-            f"Stacked, their log-probabilities weighted by {weights} as fitted on "
-            f"{stacked['n_validation']:,} validation questions, they are right for "
-            f"{numbers.format_accuracy(stacked['value'], stacked['ci95'])}. Against the better of "
-            f"the two on these questions: {stacked['against_better']['verdict']}"
-        )
-        return [Text(text, "plain")]
-    if together["average"]:
-        return [
-            Text(
-                "A stacked combination is not known: the two did not answer the same validation "
-                "questions. Give --validation-data."
-            )
-        ]
-    return []
+    weights = " and ".join(
+        f"{stacked[f'weight_{side}']:.2f} ({comparison[side]['name']})" for side in "ab"
+    )
+    return Text(
+        f"Stacked, their log-probabilities weighted by {weights} as fitted on "
+        f"{stacked['n_validation']:,} validation questions, they are right for "
+        f"{numbers.format_share(stacked)}. Against the better of "
+        f"the two on these questions: {stacked['against_better']['verdict']}",
+        "plain",
+    )
 
 
 def _examples(comparison: dict, examples: dict, *, shown: bool) -> list[Examples]:
@@ -186,7 +165,3 @@ def _examples(comparison: dict, examples: dict, *, shown: bool) -> list[Examples
         for side, key in (("a", "a_only"), ("b", "b_only"))
         if examples[key]
     ]
-
-
-def _is(p: str) -> str:
-    return p if p.startswith("<") else f"= {p}"

@@ -1,61 +1,22 @@
-"""The plot of accuracies with their intervals, for the page and for the README."""
-
-import os
-from pathlib import Path
+"""The plot of accuracies with their intervals."""
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from mcqa.errors import ConfigError
-from mcqa.files import write_whole
-from mcqa.report.drawing import ACCENT, INK, inline, new_figure, plain, render, settings, shortened
+from mcqa.report.drawing import ACCENT, INK, new_figure, plain, shortened
 from mcqa.report.numbers import format_accuracy
 
-FORMATS = (".svg", ".png")
 
-
-def accuracy_figure(runs: list[dict], path: str | os.PathLike) -> Path:
-    """Write the plot of accuracies as a picture file.
-
-    Args:
-        runs: dicts with a `name` and `metrics`, as `write_report` takes them.
-        path: where to write; `.svg` or `.png`.
-
-    Returns:
-        The path.
-
-    Raises:
-        ConfigError: the path ends otherwise, or no run has an accuracy.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise ConfigError(f"{path}: a figure's file name ends in {' or '.join(FORMATS)}.")
-    return write_whole(path, draw_accuracies(runs, path.suffix.lower()[1:]))
-
-
-def inline_svg(runs: list[dict]) -> str:
-    """Return the plot as an `<svg>` element for a page, drawn in the page's text colour.
-
-    Raises:
-        ConfigError: no run has an accuracy.
-    """
-    return inline(draw_accuracies(runs), "accuracy")
-
-
-def draw_accuracies(runs: list[dict], format: str = "svg") -> bytes:
-    """Return the plot as the bytes of a picture.
-
-    Raises:
-        ConfigError: no run has an accuracy.
-    """
+def accuracies(runs: list[dict]) -> Figure | None:
+    """Draw every run's accuracy and chance, where a run has one."""
     runs = [run for run in runs if run["metrics"]["accuracy"] is not None]
     if not runs:
-        raise ConfigError("no run has an accuracy to plot; score labelled questions.")
-    with settings():
-        figure = new_figure(0.85 + 0.52 * len(runs))
-        axes = figure.add_subplot()
-        _plot(axes, runs)
-        _frame(axes, runs)
-        return render(figure, format)
+        return None
+    figure = new_figure(0.85 + 0.52 * len(runs))
+    axes = figure.add_subplot()
+    _plot(axes, runs)
+    _frame(axes, runs)
+    return figure
 
 
 def _plot(axes: Axes, runs: list[dict]) -> None:

@@ -48,7 +48,7 @@ def _panel(axes: Axes, heading: str, points: list[dict], color: str, marker: str
     axes.plot([0, 100], [0, 100], color=INK, linestyle="--", linewidth=1)
     for point in points:
         x, y = 100 * point["confidence"], 100 * point["accuracy"]
-        whisker(axes, x, y, point["ci95"], color, marker, upright=True)
+        whisker(axes, x, y, point["ci95"], color, marker)
     axes.set(xlim=(0, 102), ylim=(0, 102), aspect="equal")
     axes.tick_params(labelbottom=True)
     axes.set_title(heading, fontsize=10, parse_math=False)

@@ -6,7 +6,7 @@ questions are taken together, unless all are that small, as are the smallest bey
 
 from matplotlib.figure import Figure
 
-from mcqa.evaluation.metrics import wilson_interval
+from mcqa.evaluation.metrics import share
 from mcqa.report.drawing import INK, legend, new_figure, plain, shortened, styles, whisker
 
 FEWEST, MOST = 10, 30
@@ -32,8 +32,7 @@ def subject_accuracies(metrics: dict) -> list[dict]:
         return rows
     n = sum(row["n"] for row in pooled)
     right = sum(round(row["value"] * row["n"]) for row in pooled)
-    other = {"name": f"{len(pooled)} smaller subjects", "n": n, "value": right / n}
-    return [*own, {**other, "ci95": list(wilson_interval(right, n))}]
+    return [*own, {"name": f"{len(pooled)} smaller subjects", **share(right, n)}]
 
 
 def subjects(runs: list[dict]) -> Figure | None:

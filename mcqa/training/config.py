@@ -28,7 +28,6 @@ from mcqa.retrieval.contexts import KINDS, TOP_K
 from mcqa.training.mixture import parse_sources
 
 Positive = Annotated[int, Field(ge=1)]
-ZeroOrOne = Annotated[int, Field(ge=0, le=1)]
 # Settings of the multiple-choice head: no other formulation has a use for them.
 HEAD_FIELDS = (
     "pooling",

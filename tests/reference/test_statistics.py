@@ -10,7 +10,6 @@ from scipy.stats import chisquare, ks_2samp
 
 from mcqa.evaluation.comparison import bootstrap_differences, compare, mcnemar
 from mcqa.evaluation.metrics import wilson_interval
-from mcqa.evaluation.predictions import Prediction
 
 Z95 = 1.959963984540054
 
@@ -103,27 +102,9 @@ def test_bootstrap_has_the_mean_and_spread_that_theory_gives(a_only, b_only, n):
 def test_interval_of_a_comparison_is_the_plain_percentile_interval():
     rng = np.random.default_rng(7)
     right_a_N, right_b_N = rng.random(200) < 0.4, rng.random(200) < 0.5
-    result = compare(
-        as_predictions(right_a_N), as_predictions(right_b_N), name_a="a", name_b="b", seed=1
-    )
+    result = compare(right_a_N, right_b_N, ("a", "b"), seed=1)
     assert result["difference"] == pytest.approx(right_b_N.mean() - right_a_N.mean())
     plain = resample_the_questions(right_a_N, right_b_N, seed=3, resamples=10_000)
     assert result["difference_ci95"] == pytest.approx(
         np.quantile(plain, (0.025, 0.975)), abs=0.0076
     )
-
-
-def as_predictions(right_N):
-    return [
-        Prediction(
-            id=str(number),
-            label=0,
-            choice=0 if right else 1,
-            scores=None,
-            probabilities=None,
-            unit=None,
-            scorer="text",
-            tokens=1,
-        )
-        for number, right in enumerate(right_N)
-    ]

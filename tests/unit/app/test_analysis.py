@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from mcqa.app.analysis import compare_runs, describe, one_sided, per_question
+from mcqa.errors import ConfigError
 from mcqa.evaluation.metrics import summarize, wilson_interval
+from mcqa.evaluation.pairing import align
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def test_without_questions_there_are_no_groups_and_without_labels_no_metrics(ans
 
 
 def test_a_pair_is_described_in_every_metric(runs):
-    (comparison,) = compare_runs(runs)
+    (comparison,) = compare_runs(align(runs))
     paired = comparison["paired"]
     assert paired["table"] == {"both": 6, "a_only": 2, "b_only": 2, "neither": 2}
     assert paired["metrics"]["nll"]["difference"] == pytest.approx(0)
@@ -66,7 +68,7 @@ def test_a_pair_is_described_in_every_metric(runs):
 
 
 def test_of_three_runs_each_comparison_has_the_joint_test(runs, answer):
-    comparisons = compare_runs({**runs, "third": answer("0" * 12)})
+    comparisons = compare_runs(align({**runs, "third": answer("0" * 12)}))
     assert len(comparisons) == 3
     assert comparisons[0]["joint"]["runs"] == ["first", "second", "third"]
     assert comparisons[0]["joint"]["degrees_of_freedom"] == 2
@@ -75,14 +77,20 @@ def test_of_three_runs_each_comparison_has_the_joint_test(runs, answer):
 
 def test_groups_take_the_place_of_mcnemar_in_the_table_too(runs):
     clusters = {f"q{number}": number // 4 for number in range(12)}
-    (comparison,) = compare_runs(runs, clusters=clusters)
+    (comparison,) = compare_runs(align(runs), clusters=clusters)
     accuracy = comparison["paired"]["metrics"]["accuracy"]
     assert accuracy["p_value"] == comparison["clusters"]["p_value"]
     assert comparison["paired"]["clusters"] == 3
 
 
+def test_a_question_without_a_group_is_named(runs):
+    with pytest.raises(ConfigError, match="question 'q1' has no group"):
+        compare_runs(align(runs), clusters={"q0": 1})
+
+
 def test_generated_answers_have_no_average(runs, generated):
-    (comparison,) = compare_runs({"first": runs["first"], "second": generated("1" * 11 + "?")})
+    runs["second"] = generated("1" * 11 + "?")
+    (comparison,) = compare_runs(align(runs))
     assert comparison["together"]["average"] is None
     assert comparison["paired"]["metrics"]["nll"]["difference"] is None
 
@@ -91,7 +99,8 @@ def test_the_questions_that_one_run_gets_right_are_shown_with_the_others_answer(
     runs, generated, questions
 ):
     by_id = {question.id: question for question in questions}
-    sides = one_sided(runs["first"], runs["second"], by_id)
+    a, b, unread = align({**runs, "unread": generated("?" * 12)}).values()
+    sides = one_sided(a, b, by_id)
     assert [example["id"] for example in sides["a_only"]] == ["q6", "q7"]
     assert [example["id"] for example in sides["b_only"]] == ["q8", "q9"]
     assert sides["a_only"][0] == {
@@ -101,8 +110,8 @@ def test_the_questions_that_one_run_gets_right_are_shown_with_the_others_answer(
         "answer": "yes",
         "chosen": "no",
     }
-    unparsed = one_sided(runs["first"], generated("?" * 12), by_id, limit=3)["a_only"]
-    assert [example["chosen"] for example in unparsed] == [None] * 3
+    unparsed = one_sided(a, unread, by_id)["a_only"]
+    assert [example["chosen"] for example in unparsed] == [None] * 8
 
 
 def test_a_row_per_question_tells_what_each_run_did(runs, generated, questions):

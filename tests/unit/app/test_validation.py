@@ -17,6 +17,7 @@ from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.calibration import fit_temperature
 from mcqa.evaluation.combination import fit_stack, stack
 from mcqa.evaluation.comparison import compare
+from mcqa.evaluation.pairing import align
 from mcqa.evaluation.predictions import Prediction, write_predictions
 
 
@@ -142,7 +143,7 @@ def test_a_run_without_validation_says_why_it_has_no_temperature(evaluated):
 
 def test_two_runs_are_stacked_as_their_validation_answers_say(answer, validations):
     runs = {"first": answer("111111110000"), "second": answer("111111001100")}
-    (comparison,) = compare_runs(runs, seed=3, validation=validations)
+    (comparison,) = compare_runs(align(runs), seed=3, validation=validations)
     stacked = comparison["together"]["stacked"]
     weights = fit_stack(*(Answers.of(run) for run in validations.values()))
     assert stacked["n_validation"] == weights.pop("n") == 30
@@ -150,31 +151,25 @@ def test_two_runs_are_stacked_as_their_validation_answers_say(answer, validation
     combined = stack(*(Answers.of(run) for run in runs.values()), **weights)
     assert stacked["value"] == combined.correct.mean()
     # the first of two equally good runs is the better one; only a rank of the choices is needed
-    sides = (
-        runs["first"],
-        [
-            replace(p, choice=int(choice))
-            for p, choice in zip(runs["first"], combined.choices, strict=True)
-        ],
-    )
-    expected = compare(*sides, name_a="first", name_b="stacked", seed=3)
+    right = Answers.of(runs["first"]).correct
+    expected = compare(right, combined.correct, ("first", "stacked"), seed=3)
     assert stacked["against_better"] == expected
     assert stacked["ci95"] == expected["b"]["accuracy_ci95"]
 
 
 def test_the_better_run_is_the_second_where_it_is(answer, validations):
     runs = {"first": answer("1" * 6 + "0" * 6), "second": answer("1" * 8 + "0" * 4)}
-    (comparison,) = compare_runs(runs, validation=validations)
+    (comparison,) = compare_runs(align(runs), validation=validations)
     against = comparison["together"]["stacked"]["against_better"]
     assert (against["a"]["name"], against["a"]["accuracy"]) == ("second", 8 / 12)
 
 
 def test_runs_with_different_validation_questions_are_not_stacked(answer, validations):
     runs = {"first": answer("1" * 12), "second": answer("0" * 12)}
-    (comparison,) = compare_runs(runs, validation=validations | {"second": []})
+    (comparison,) = compare_runs(align(runs), validation=validations | {"second": []})
     assert comparison["together"]["stacked"] is None
     fewer = validations | {"second": validations["second"][1:]}
-    (comparison,) = compare_runs(runs, validation=fewer)
+    (comparison,) = compare_runs(align(runs), validation=fewer)
     assert comparison["together"]["stacked"] is None
 
 

@@ -4,8 +4,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mcqa.errors import ComparisonError, ConfigError
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.combination import average, either_right, fit_stack, stack
-from mcqa.evaluation.metrics import wilson_interval
+from mcqa.evaluation.combination import average, fit_stack, stack
 from mcqa.evaluation.quality import log_losses
 
 
@@ -79,18 +78,6 @@ def test_separable_answers_stop_at_the_bound(answers_of):
     weights = fit_stack(a, a)
     assert 0 < weights["weight_a"] <= 100
     assert np.isfinite(list(weights.values())).all()
-
-
-def test_the_ceiling_and_the_questions_that_one_run_gets_right(answers_of):
-    right, wrong = (0.9, 0.1), (0.1, 0.9)
-    a = answers_of([0] * 4, [right, right, wrong, wrong])
-    b = answers_of([0] * 4, [right, wrong, right, wrong])
-    assert either_right(a, b) == {
-        "n": 4,
-        "either": {"value": 0.75, "n": 4, "ci95": list(wilson_interval(3, 4))},
-        "a_only": ["q1"],
-        "b_only": ["q2"],
-    }
 
 
 def test_runs_that_cannot_be_combined_are_refused(random_answers, answers_of):

@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.groups import (
-    by_option_count,
-    by_subject,
-    cluster_numbers,
-    describe_groups,
-)
+from mcqa.evaluation.groups import by_subject, cluster_numbers, describe_groups
 from mcqa.evaluation.measures import describe_run
 from mcqa.question import Question
 
@@ -34,13 +29,12 @@ def test_a_question_missing_from_the_groups_is_named(answers_of):
         describe_groups(answers, {"q0": "x"})
 
 
-def test_questions_give_their_subject_and_number_of_options():
+def test_questions_give_their_subject():
     questions = [
         Question(id="a", stem="?", options=("x", "y"), subject="law"),
         Question(id="b", stem="?", options=("x", "y", "z")),
     ]
     assert by_subject(questions) == {"a": "law", "b": None}
-    assert by_option_count(questions) == {"a": 2, "b": 3}
 
 
 def test_questions_without_a_cluster_stand_alone():

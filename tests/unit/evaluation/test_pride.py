@@ -3,7 +3,7 @@ import pytest
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers, log_softmax, pad
-from mcqa.evaluation.permutations import cyclic, show
+from mcqa.evaluation.orders import choose_orders, show
 from mcqa.evaluation.pride import (
     describe_pride,
     divide_out,
@@ -23,7 +23,7 @@ def biased_run(n, seed=0):
     scores = [row + np.log(PRIORS[len(row)]) for row in worth]
     sample = {}
     for place in range(0, n, 5):
-        orders = cyclic(len(worth[place]))
+        orders = choose_orders("cyclic", len(worth[place]))
         shown = [
             np.array(show(worth[place], order)) + np.log(PRIORS[len(order)]) for order in orders
         ]
@@ -69,7 +69,7 @@ def test_debiasing_restores_what_the_options_are_worth():
 
 
 def test_questions_of_the_sample_take_the_mean_over_their_rotations():
-    orders = cyclic(2)
+    orders = choose_orders("cyclic", 2)
     # 0.9 and 0.2 for the first option, at the places A and B
     sample = {0: (orders, [np.log([0.9, 0.1]), np.log([0.8, 0.2])])}
     debiased_NO, _ = pride(np.log([[0.9, 0.1], [0.5, 0.5]]), sample)
@@ -86,27 +86,26 @@ def test_a_number_of_options_without_a_prior_is_refused():
 
 
 def test_the_sample_takes_its_share_of_every_number_of_options():
-    counts = [4] * 100 + [5] * 30 + [2]
-    sample = estimation_sample(counts, share=0.1, seed=1)
+    counts = [4] * 140 + [5] * 30 + [2]
+    sample = estimation_sample(counts, seed=1)
     assert sample == sorted(set(sample))
-    assert [sum(counts[place] == count for place in sample) for count in (4, 5, 2)] == [10, 3, 1]
-    assert sample == estimation_sample(counts, share=0.1, seed=1)
-    assert sample != estimation_sample(counts, share=0.1, seed=2)
-
-
-@pytest.mark.parametrize("share", [0, -0.1, 1.1])
-def test_a_share_out_of_range_is_refused(share):
-    with pytest.raises(ConfigError, match="share"):
-        estimation_sample([4], share=share)
+    assert [sum(counts[place] == count for place in sample) for count in (4, 5, 2)] == [7, 2, 1]
+    assert sample == estimation_sample(counts, seed=1)
+    assert sample != estimation_sample(counts, seed=2)
 
 
 def test_a_run_that_knows_but_prefers_a_letter_is_put_right():
     labels = [0, 1] * 20
-    orders = [cyclic(2)] * 40
+    orders = [choose_orders("cyclic", 2)] * 40
     scores = []
     for label in labels:
         worth = [np.log(0.6 if option == label else 0.4) for option in range(2)]
-        scores.append([np.array(show(worth, order)) + np.log([0.8, 0.2]) for order in cyclic(2)])
+        scores.append(
+            [
+                np.array(show(worth, order)) + np.log([0.8, 0.2])
+                for order in choose_orders("cyclic", 2)
+            ]
+        )
     found = describe_pride(labels, orders, scores, seed=3)
     assert found["sample"] == {"n": 2, "share": 0.05, "seed": 3}
     assert found["priors"] == {"2": pytest.approx([0.8, 0.2])}

@@ -37,6 +37,7 @@ def test_an_answer_without_scores_has_an_accuracy_and_nothing_else(generated, sc
     assert values["accuracy"].tolist() == [1, 0, 1]
     for name in ("top2", "mrr", "map3", "nll", "brier"):
         assert np.isnan(values[name]).tolist() == [True, True, False], name
+    assert list(question_values(answers.take([0, 1]))) == ["accuracy"]
 
 
 def test_ties_rank_the_earlier_option_first_as_the_choice_does():

@@ -8,9 +8,9 @@ import pytest
 from mcqa.app.analysis import compare_runs, describe
 from mcqa.evaluation.comparison import compare_many
 from mcqa.evaluation.metrics import summarize
+from mcqa.evaluation.pairing import align
 from mcqa.evaluation.predictions import Prediction
-from mcqa.report import write_markdown, write_report
-from mcqa.report.page import escape_markdown
+from mcqa.report.page import escape_markdown, write_markdown, write_report
 
 COST = {
     "trainable_parameters": 4_884_480,
@@ -55,6 +55,12 @@ def described(answers, cost=COST, scorer="text"):
     ]
 
 
+def compared(answers):
+    if len(answers) < 2:
+        return []
+    return compare_many({name: run.correct for name, run in align(answers).items()})
+
+
 def write(
     path, answers=ANSWERS, *, title="A title", details=None, comparisons=None, **described_as
 ):
@@ -62,7 +68,7 @@ def write(
         path,
         title=title,
         runs=described(answers, **described_as),
-        comparisons=compare_many(answers) if comparisons is None else comparisons,
+        comparisons=compared(answers) if comparisons is None else comparisons,
         details={"Seed": "0"} if details is None else details,
     )
 
@@ -112,7 +118,7 @@ def test_the_page_is_well_formed_and_holds_title_verdict_and_details(tmp_path):
     assert path == tmp_path / "out" / "report.html"
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
-    verdict = compare_many(ANSWERS)[0]["verdict"]
+    verdict = compared(ANSWERS)[0]["verdict"]
     assert verdict.startswith("multiple_choice answers 20.0 points more")
     assert page.text.index("A title") < page.text.index(verdict) < page.text.index("Accuracy (95%")
     assert page.text.index("Accuracy (95%") < page.text.index("Command mcqa compare")
@@ -159,7 +165,7 @@ def test_each_comparison_shows_its_four_counts(tmp_path):
 def test_several_comparisons_are_all_told_with_a_warning(tmp_path):
     answers = {**ANSWERS, "third": ANSWERS["generative"]}
     page = Page(write(tmp_path / "report.html", answers).read_text())
-    for comparison in compare_many(answers):
+    for comparison in compared(answers):
         assert comparison["verdict"] in page.text
     assert len(page.tables) == 4
     assert "corrected for 3 comparisons by Holm's method" in page.text
@@ -196,7 +202,7 @@ def test_every_text_is_escaped(tmp_path, where):
         HOSTILE if where == "name" else "a": ANSWERS["generative"],
         "b": predictions("1" * 100),
     }
-    comparisons = compare_many(answers)
+    comparisons = compared(answers)
     if where == "verdict":
         comparisons[0]["verdict"] = HOSTILE
     page = Page(
@@ -269,7 +275,7 @@ def further(answers=ANSWERS, **changes):
     runs = described(scored)
     for run, predictions in zip(runs, scored.values(), strict=True):
         run["metrics"] = describe(predictions, [], 8.0) | changes
-    return runs, compare_runs(scored)
+    return runs, compare_runs(align(scored))
 
 
 def write_further(path, examples=(EXAMPLES,), markdown=False, title="A title", **changes):

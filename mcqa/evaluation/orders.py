@@ -1,7 +1,7 @@
 """The same question with its options in other orders: does the answer move?
 
-A permutation is a tuple p of original places: the option shown at place i is `options[p[i]]`. It
-is recorded with the answer, and everything is mapped back to the original order before it is
+An order is a tuple of original places: the option shown at place i is `options[order[i]]`. It is
+recorded with the answer, and everything is mapped back to the original order before it is
 compared. The question itself is never rewritten.
 
 The trap: of two options that score the same, a scorer takes the one shown first, which another
@@ -17,31 +17,19 @@ import numpy as np
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import UNPARSED, first_best, log_softmax, pad
-from mcqa.evaluation.metrics import wilson_interval
+from mcqa.evaluation.metrics import share
 from mcqa.evaluation.resampling import bootstrap, interval, means
 
-Permutation = tuple[int, ...]
+Order = tuple[int, ...]
 MOST_OPTIONS_FOR_ALL = 6
 
 
-def cyclic(options: int) -> list[Permutation]:
-    """Return the rotations: every option once at every place.
-
-    >>> cyclic(3)
-    [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
-    """
-    places = tuple(range(options))
-    return [places[shift:] + places[:shift] for shift in places]
-
-
-def permutations(
-    kind: str | int, options: int, *, id: str = "", seed: int = 0
-) -> list[Permutation]:
+def choose_orders(kind: str | int, options: int, *, id: str = "", seed: int = 0) -> list[Order]:
     """Return the orders to show one question's options in, the original one first.
 
     Args:
-        kind: `cyclic`; `all`; or a number of orders to draw, of which there are as many as that
-            or, with few options, all that exist.
+        kind: `cyclic`, the rotations: every option once at every place; `all`; or a number of
+            orders to draw, of which there are as many as that or, with few options, all that exist.
         options: how many options the question has.
         id: the question's id, so that questions get different orders.
         seed: seed of the draws; with the id it fixes them, whatever else is asked.
@@ -49,48 +37,44 @@ def permutations(
     Raises:
         ConfigError: the kind is none of these, or `all` would be more than 720 orders.
 
-    >>> permutations("all", 2), len(permutations(10, 4, id="q1")), len(permutations("10", 3))
-    ([(0, 1), (1, 0)], 10, 6)
+    >>> choose_orders("cyclic", 3), len(choose_orders(10, 4)), len(choose_orders("10", 3))
+    ([(0, 1, 2), (1, 2, 0), (2, 0, 1)], 10, 6)
     """
+    places = tuple(range(options))
     if kind == "cyclic":
-        return cyclic(options)
+        return [places[shift:] + places[:shift] for shift in places]
     if kind == "all":
         if options > MOST_OPTIONS_FOR_ALL:
             raise ConfigError(
                 f"question {id!r}: {options} options have {math.factorial(options):,} orders; "
                 f"`all` takes up to {MOST_OPTIONS_FOR_ALL} options. Use `cyclic` or a number."
             )
-        return list(itertools.permutations(range(options)))
+        return list(itertools.permutations(places))
     if not str(kind).isdecimal() or int(kind) < 2:
         raise ConfigError(f"permutations is {kind!r}; use cyclic, all, or a number from 2 on.")
-    return _drawn(min(int(kind), math.factorial(options)), options, id, seed)
+    rng = np.random.default_rng([seed, zlib.crc32(id.encode())])
+    drawn = {places: None}  # a dict keeps its order
+    while len(drawn) < min(int(kind), math.factorial(options)):
+        drawn[tuple(rng.permutation(options).tolist())] = None
+    return list(drawn)
 
 
-def show(original: Sequence, permutation: Permutation) -> tuple:
+def show(original: Sequence, order: Order) -> tuple:
     """Return things in the order in which they are shown.
 
     >>> show(("red", "green", "blue"), (2, 0, 1))
     ('blue', 'red', 'green')
     """
-    return tuple(original[place] for place in permutation)
+    return tuple(original[place] for place in order)
 
 
-def restore(shown: Sequence, permutation: Permutation) -> tuple:
+def restore(shown: Sequence, order: Order) -> tuple:
     """Return shown things, or their scores, in the original order.
 
     >>> restore(("blue", "red", "green"), (2, 0, 1))
     ('red', 'green', 'blue')
     """
-    return tuple(thing for _, thing in sorted(zip(permutation, shown, strict=True)))
-
-
-def choose(scores: Sequence[Sequence[Sequence[float]]]) -> list[list[int]]:
-    """Return what is chosen in each order, the first of equal scores.
-
-    Args:
-        scores: for each question and each order the options' scores, in the original order.
-    """
-    return [first_best(np.array(orders_PO, dtype=float)).tolist() for orders_PO in scores]
+    return tuple(thing for _, thing in sorted(zip(order, shown, strict=True)))
 
 
 def average(scores: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
@@ -103,49 +87,26 @@ def average(scores: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
         (N, O) log-probabilities, NaN where an option does not exist: what
         `Answers.from_scores` takes.
     """
-    return pad([_average(np.array(orders_PO, dtype=float)) for orders_PO in scores])
-
-
-def describe_permutations(
-    label_N: Sequence[int],
-    scores: Sequence[Sequence[Sequence[float]]],
-    *,
-    seed: int = 0,
-    resamples: int = 1000,
-) -> dict:
-    """Return what the order of the options does to a run that scores them.
-
-    Args:
-        label_N: 0-based index of the right option, in the original order.
-        scores: for each question and each order the options' scores, in the original order; the
-            first order is the original one.
-        seed: seed of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
-
-    Returns:
-        What `describe_orders` returns, and `averaged_accuracy`, that of the probabilities
-        averaged over the orders.
-    """
-    result = describe_orders(label_N, choose(scores), seed=seed, resamples=resamples)
-    right = int((first_best(average(scores)) == np.asarray(label_N)).sum())
-    return {**result, "averaged_accuracy": _share(right, len(label_N))}
+    logs = (log_softmax(np.array(orders_PO, dtype=float)) for orders_PO in scores)
+    return pad([np.logaddexp.reduce(log_PO, axis=0) - np.log(len(log_PO)) for log_PO in logs])
 
 
 def describe_orders(
     label_N: Sequence[int],
     choices: Sequence[Sequence[int | None]],
+    scores: Sequence[Sequence[Sequence[float]]] | None = None,
     *,
     seed: int = 0,
     resamples: int = 1000,
 ) -> dict:
-    """Return what the order of the options does to a run's choices.
+    """Return what the order of the options does to a run.
 
     Args:
         label_N: 0-based index of the right option, in the original order.
         choices: for each question the choice in each order, as an index in the original order,
             None where it was not parsed; the first order is the original one.
-        seed: seed of the bootstrap.
-        resamples: how many bootstrap resamples to draw.
+        scores: what `average` takes; None from scorers without scores.
+        seed, resamples: of the bootstrap.
 
     Returns:
         `n`; `answers`, over how many orders in all; `flips`, how many questions are not answered
@@ -153,8 +114,9 @@ def describe_orders(
         are; `consistency`, the mean share of a question's orders that give its most frequent
         choice; `accuracy`, in the original order; `accuracy_over_orders`, the mean over
         questions of the share of orders answered rightly; `accuracy_by_order`, a list in the
-        orders' order. Intervals of the two means are bootstrapped over questions, the others
-        Wilson's. Also `seed`, `resamples`.
+        orders' order; with scores `averaged_accuracy`, that of the averaged probabilities.
+        Intervals of the two means are bootstrapped over questions, the others Wilson's. Also
+        `seed`, `resamples`.
 
     Raises:
         ConfigError: there are not as many labels as questions, or a question has no order.
@@ -176,38 +138,24 @@ def describe_orders(
         "accuracy_over_orders": right_NP.sum(1) / orders_N,
     }
     draws = bootstrap(means(columns), n, seed=seed, resamples=resamples)
-    return {
+    described = {
         "n": n,
         "answers": int(orders_N.sum()),
         "flips": flips,
-        "flip_rate": _share(flips, n),
-        "accuracy": _share(int(right_NP[:, 0].sum()), n),
+        "flip_rate": share(flips, n),
+        "accuracy": share(int(right_NP[:, 0].sum()), n),
         **{
             name: {"value": float(column.mean()), "n": n, "ci95": interval(draws[name])}
             for name, column in columns.items()
         },
         "accuracy_by_order": [
-            _share(int(right_N.sum()), int(known_N.sum()))
-            for right_N, known_N in zip(right_NP.T, known_NP.T, strict=True)
+            share(int(right), int(known))
+            for right, known in zip(right_NP.sum(0), known_NP.sum(0), strict=True)
         ],
         "seed": seed,
         "resamples": resamples,
     }
-
-
-def _drawn(count: int, options: int, id: str, seed: int) -> list[Permutation]:
-    """Return the original order and others drawn, all different."""
-    rng = np.random.default_rng([seed, zlib.crc32(id.encode())])
-    drawn = {tuple(range(options)): None}  # a dict keeps its order
-    while len(drawn) < count:
-        drawn[tuple(rng.permutation(options).tolist())] = None
-    return list(drawn)
-
-
-def _average(scores_PO: np.ndarray) -> np.ndarray:
-    log_probability_PO = log_softmax(scores_PO)
-    return np.logaddexp.reduce(log_probability_PO, axis=0) - np.log(len(scores_PO))
-
-
-def _share(successes: int, n: int) -> dict:
-    return {"value": successes / n, "n": n, "ci95": list(wilson_interval(successes, n))}
+    if scores is not None:
+        right_N = first_best(average(scores)) == np.asarray(label_N)
+        described["averaged_accuracy"] = share(int(right_N.sum()), n)
+    return described
