@@ -123,6 +123,8 @@ def _own_gpu(device: str, there: int) -> str:
 def pick_dtype(dtype: str, device: str):
     """Return the torch dtype for a setting; `auto` is bfloat16 unless the GPU lacks it.
 
+    A GPU that only emulates it (T4, V100) lacks it.
+
     Raises:
         ConfigError: the setting is not one of `DTYPES`.
     """
@@ -131,9 +133,15 @@ def pick_dtype(dtype: str, device: str):
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}.")
     if dtype == "auto":
-        lacks = device.startswith("cuda") and not torch.cuda.is_bf16_supported()
-        dtype = "float16" if lacks else "bfloat16"
+        dtype = "float16" if device.startswith("cuda") and _lacks_bfloat16(device) else "bfloat16"
     return getattr(torch, dtype)
+
+
+def _lacks_bfloat16(device: str) -> bool:
+    import torch
+
+    with torch.cuda.device(device):  # torch answers for the current one
+        return not torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def load_config(path: str):

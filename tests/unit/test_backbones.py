@@ -1,9 +1,11 @@
 """What a model name means, and what loading promises: frozen, in evaluation mode, or explained."""
 
+import contextlib
 import gc
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -85,11 +87,47 @@ def test_devices_and_dtypes_are_picked_by_what_there_is(monkeypatch):
         assert pick_device() == device
     assert pick_dtype("auto", "cpu") is torch.bfloat16
     assert pick_dtype("float32", "cpu") is torch.float32
-    for supported, dtype in ((True, torch.bfloat16), (False, torch.float16)):
-        monkeypatch.setattr(
-            torch.cuda, "is_bf16_supported", lambda *_, supported=supported: supported
-        )
-        assert pick_dtype("auto", "cuda") is dtype
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    """Pretend that there are CUDA devices, by what torch asks their driver."""
+
+    def pretend(*majors):
+        current = [0]
+
+        @contextlib.contextmanager
+        def device(name):
+            before, current[0] = current[0], torch.device(name).index or 0
+            yield
+            current[0] = before
+
+        answers = {
+            "is_available": lambda: True,
+            "device_count": lambda: len(majors),
+            "current_device": lambda: current[0],
+            "get_device_properties": lambda number: SimpleNamespace(major=majors[number]),
+            "device": device,
+        }
+        for name, answer in answers.items():
+            monkeypatch.setattr(torch.cuda, name, answer)
+        # A card of before 8.0 holds numbers in bfloat16 all the same, and computes in float32.
+        monkeypatch.setattr(torch, "tensor", lambda *values, **settings: None)
+
+    return pretend
+
+
+@pytest.mark.parametrize(("major", "dtype"), [(7, torch.float16), (8, torch.bfloat16)])
+def test_bfloat16_that_a_card_emulates_is_not_chosen(cards, major, dtype):
+    cards(major)
+    assert pick_dtype("auto", "cuda") is dtype
+    assert pick_dtype("bfloat16", "cuda") is torch.bfloat16
+
+
+def test_the_card_that_is_named_decides_on_the_dtype(cards):
+    cards(8, 7)
+    named = [pick_dtype("auto", f"cuda:{number}") for number in (0, 1)]
+    assert named == [torch.bfloat16, torch.float16]
 
 
 def test_unknown_settings_list_the_known_ones(tiny_model_folder):
