@@ -1,10 +1,11 @@
 """What the Trainer is told: our settings as those of transformers.
 
-The traps: a PeftModel hides `labels` from the Trainer (`label_names`), and bf16 autocast is right
-only where the backbone computes in bf16 too.
+The traps: a PeftModel hides `labels` from the Trainer (`label_names`), bf16 autocast is right only
+where the backbone computes in bf16 too, and the Trainer takes every GPU it sees for its own.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -35,9 +36,44 @@ def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> s
     return instead
 
 
+@dataclass
+class OneDeviceArguments(TrainingArguments):
+    """Settings of a Trainer whose process trains on one device, whatever else there is.
+
+    transformers' own take the first GPU and count all others in: the Trainer splits the model over
+    them, or, where it is quantized, multiplies the loss by their number.
+
+    Args:
+        trains_on: the torch device; without a number, the one that the Trainer takes.
+    """
+
+    trains_on: str = "cpu"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self._names_a_gpu:  # accelerate moves what it trains to the current one
+            torch.cuda.set_device(self.trains_on)
+
+    @property
+    def _names_a_gpu(self) -> bool:
+        device = torch.device(self.trains_on)
+        return device.type == "cuda" and device.index is not None
+
+    @property
+    def device(self) -> torch.device:
+        """The device that batches go to."""
+        chosen = super().device  # which also sets processes up
+        return torch.device(self.trains_on) if self._names_a_gpu else chosen
+
+    @property
+    def n_gpu(self) -> int:
+        """How many GPUs this process trains on, 0 or 1."""
+        return min(1, super().n_gpu)
+
+
 def trainer_arguments(
     config: TrainingConfig, folder: Path, device: str, optimizer: str, evaluates: bool
-) -> TrainingArguments:
+) -> OneDeviceArguments:
     """Return the Trainer's arguments.
 
     Args:
@@ -48,7 +84,8 @@ def trainer_arguments(
         evaluates: whether there are validation questions.
     """
     dtype = pick_dtype(config.dtype, device)
-    return TrainingArguments(
+    return OneDeviceArguments(
+        trains_on=device,
         output_dir=str(folder / CHECKPOINTS),
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,

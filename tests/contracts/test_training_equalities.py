@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, read_record
@@ -50,6 +51,22 @@ def test_the_same_run_twice_writes_the_same_bytes(formulation_name, tiny_trainin
 def test_accumulated_batches_equal_one_batch(reference, formulation_name, tiny_training):
     parts = tiny_training(formulation_name, **FEW, batch_size=9, accumulation=4)
     assert parts.losses == pytest.approx(reference.losses, rel=1e-3)
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_gpus_that_do_not_train_change_no_bit(
+    formulation_name, tiny_training, quantization, monkeypatch
+):
+    """The Trainer counts the GPUs of any machine, where it is not told to train on a CPU."""
+    trained = []
+    for n_gpus in (1, 2):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda n_gpus=n_gpus: n_gpus)
+        trained.append(
+            tiny_training(formulation_name, **FEW, device="cpu:0", quantization=quantization)
+        )
+    one, two = trained
+    assert two.losses == one.losses
+    assert two.record["trained_sha256"] == one.record["trained_sha256"]
 
 
 def test_gradient_checkpointing_changes_no_loss(reference, formulation_name, tiny_training):
