@@ -7,6 +7,8 @@ import torch
 from mcqa.adapters import add_lora, has_conv1d, pick_targets
 from mcqa.errors import ConfigError
 
+AVERAGES = ("exp_avg_ipt", "exp_avg_unc")  # as PEFT's rank allocator names them
+
 
 def add_ia3(model, *, head: Sequence[str]):
     """Train one factor for each key, value and inner MLP activation, on the layers PEFT names.
@@ -103,6 +105,38 @@ def regularized_class():
             return inner(*args, **kwargs)
 
     return RegularizedPeftModel
+
+
+def importance_tensors(model) -> dict[str, torch.Tensor]:
+    """Return AdaLoRA's running averages of how much each number matters, for a checkpoint.
+
+    PEFT keeps them in no checkpoint of its own. A model of another recipe has none.
+    """
+    allocator = _rank_allocator(model)
+    return {
+        f"{name}.{kind}": average
+        for kind in AVERAGES
+        for name, average in getattr(allocator, kind, {}).items()
+    }
+
+
+def set_importance_tensors(model, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Take AdaLoRA's running averages out of a checkpoint's tensors, and return the others."""
+    allocator = _rank_allocator(model)
+    if allocator is None:
+        return tensors
+    others = dict(tensors)
+    for kind in AVERAGES:
+        names = [name for name in tensors if name.endswith(f".{kind}")]
+        averages = {n.removesuffix(f".{kind}"): others.pop(n).to(model.device) for n in names}
+        setattr(allocator, kind, averages)
+    # The importance at the last step is computed anew; its names say which averages have begun.
+    allocator.ipt = dict.fromkeys(allocator.exp_avg_ipt)
+    return others
+
+
+def _rank_allocator(model):
+    return getattr(getattr(model, "base_model", None), "rankallocator", None)
 
 
 def finish_adalora(model):

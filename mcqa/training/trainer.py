@@ -19,6 +19,7 @@ from mcqa import distributed
 from mcqa.checkpoints import TRAINED_FILE
 from mcqa.encoding import EncodedQuestion
 from mcqa.formulations.objectives import IGNORED
+from mcqa.recipes.low_rank import importance_tensors, set_importance_tensors
 from mcqa.recipes.restarts import grown_tensors, set_grown_tensors
 from mcqa.recipes.table import RECIPES
 from mcqa.recipes.weights import load_tensors, trained_tensors
@@ -26,7 +27,8 @@ from mcqa.scoring import Scorer
 from mcqa.training.batches import SharedBatches
 from mcqa.training.schedules import jagged
 
-# PEFT's checkpoints hold a LoRA or (IA)3 as it is, and neither AdaLoRA's nor ReLoRA's ranks.
+# PEFT's checkpoints hold a LoRA or (IA)3 as it is, and neither AdaLoRA's nor ReLoRA's ranks, nor
+# what AdaLoRA knows of their importance.
 PEFT_RESUMES = {n for n, r in RECIPES.items() if r.kept_by == "peft"} - {"adalora", "relora"}
 
 
@@ -148,7 +150,8 @@ class RecipeTrainer(Trainer):
             return
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = trained_tensors(self.model) | grown_tensors(self.model)
+        tensors = trained_tensors(self.model)
+        tensors |= grown_tensors(self.model) | importance_tensors(self.model)
         if state_dict:  # gathered from shards
             tensors = {name: state_dict[name] for name in tensors}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -171,5 +174,8 @@ class RecipeTrainer(Trainer):
             self._load_trained(self.state.best_model_checkpoint)
 
     def _load_trained(self, folder: str) -> None:
-        tensors = load_file(Path(folder) / TRAINED_FILE)
-        load_tensors(self.model, set_grown_tensors(self.model, tensors))
+        # In a file they start at any multiple of 8 bytes, where some processors' products round in
+        # another way than in memory of their own.
+        tensors = {n: t.clone() for n, t in load_file(Path(folder) / TRAINED_FILE).items()}
+        tensors = set_importance_tensors(self.model, set_grown_tensors(self.model, tensors))
+        load_tensors(self.model, tensors)

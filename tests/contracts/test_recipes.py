@@ -272,7 +272,7 @@ def test_gradient_checkpointing_changes_no_loss(recipe, formulation_name, tiny_t
 class TestOnTheWay:
     """Checkpoints of recipes whose state PEFT's own do not hold."""
 
-    KEPT_BY_US = ("bitfit", "top-layers", "p-tuning", "relora")
+    KEPT_BY_US = ("bitfit", "top-layers", "p-tuning", "adalora", "relora")
 
     @pytest.mark.parametrize("recipe", KEPT_BY_US)
     def test_a_resumed_run_ends_where_an_unbroken_one_does(
