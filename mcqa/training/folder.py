@@ -1,7 +1,7 @@
 """The run folder while it is not finished: what may be written there, and what is there to go on.
 
-The trap: a killed process leaves half a checkpoint, and Transformers would resume from it. The
-Trainer writes its state last, so a checkpoint is whole where that can be read.
+The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, so a checkpoint is
+whole where that can be read.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError
-from transformers.trainer import TRAINER_STATE_NAME
 
 from mcqa.backbones import RUN_FILE
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
@@ -23,6 +22,8 @@ from mcqa.training.progress import LOG_FILE
 from mcqa.work import tell_changes
 
 CHECKPOINTS = "checkpoints"
+PROGRESS = "progress.json"
+EARLIER = "trainer_state.json"  # of checkpoints that transformers wrote for earlier versions
 TRACKED = "tracking"
 STARTED = "started.json"
 
@@ -33,7 +34,8 @@ def check_run_folder(path: str, *, resume: bool, overwrite: bool) -> Path:
     Nothing in it is touched yet.
 
     Raises:
-        ConfigError: it cannot be written, or holds a run that nobody said to replace.
+        ConfigError: it cannot be written, or holds a run that nobody said to replace, or one that
+            cannot be resumed.
     """
     folder = require_folder(path)
     if (folder / RUN_FILE).exists() and not overwrite:
@@ -45,18 +47,33 @@ def check_run_folder(path: str, *, resume: bool, overwrite: bool) -> Path:
             f"{folder} holds an unfinished run. Pass --resume to go on with it, "
             "or --overwrite to start anew."
         )
+    if resume and any((path / EARLIER).exists() for path in checkpoint_folders(folder)):
+        raise ConfigError(
+            f"{folder} holds an unfinished run of an earlier version of mcqa, whose checkpoints "
+            "this one cannot read. Go on with that version, or pass --overwrite instead of "
+            "--resume to start anew."
+        )
     return folder
+
+
+def checkpoint_folder(folder: Path, step: int | None) -> Path:
+    """Return where the checkpoint of a step is, in a run folder."""
+    return folder / CHECKPOINTS / f"checkpoint-{step}"
+
+
+def checkpoint_folders(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run folder, whole or not."""
+    return list(folder.glob(f"{CHECKPOINTS}/checkpoint-*"))
 
 
 def has_checkpoint(folder: Path) -> bool:
     """Return whether there is something to resume."""
-    return any(folder.glob(f"{CHECKPOINTS}/checkpoint-*"))
+    return bool(checkpoint_folders(folder))
 
 
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of a run folder, None where there is none."""
-    whole = [path for path in folder.glob(f"{CHECKPOINTS}/checkpoint-*") if _is_whole(path)]
-    return max(whole, key=_step, default=None)
+    return max(filter(_is_whole, checkpoint_folders(folder)), key=_step, default=None)
 
 
 def _step(checkpoint: Path) -> int:
@@ -65,7 +82,7 @@ def _step(checkpoint: Path) -> int:
 
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return True
@@ -97,7 +114,7 @@ def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
                 "Give the settings of then to go on, or pass --overwrite instead of --resume to "
                 "start anew."
             )
-    for path in folder.glob(f"{CHECKPOINTS}/checkpoint-*"):
+    for path in checkpoint_folders(folder):
         if not _is_whole(path):
             shutil.rmtree(path)
     write_json(started, work)

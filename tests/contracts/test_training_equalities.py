@@ -57,7 +57,7 @@ def test_accumulated_batches_equal_one_batch(reference, formulation_name, tiny_t
 def test_gpus_that_do_not_train_change_no_bit(
     formulation_name, tiny_training, quantization, monkeypatch
 ):
-    """The Trainer counts the GPUs of any machine, where it is not told to train on a CPU."""
+    """accelerate counts the GPUs of any machine, where it is not told to train on a CPU."""
     trained = []
     for n_gpus in (1, 2):
         monkeypatch.setattr(torch.cuda, "device_count", lambda n_gpus=n_gpus: n_gpus)
@@ -112,8 +112,8 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
 ):
     folder = str(tmp_path / "run")
 
-    def power_cut(self, args, state, control, **kwargs):
-        if state.global_step == 2:
+    def power_cut(self, step):
+        if step == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -134,8 +134,8 @@ def test_a_run_resumed_in_its_second_epoch_goes_through_the_same_batches(
     unbroken = tiny_training("multiple_choice", **settings)
     settings |= {"output": str(tmp_path / "run")}
 
-    def power_cut(self, args, state, control, **kwargs):
-        if state.global_step == 4:
+    def power_cut(self, step):
+        if step == 4:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -164,7 +164,6 @@ def test_weights_gathered_from_shards_become_the_same_run(
     ours, theirs = (load_file(Path(run.folder) / ADAPTER_FILE) for run in (gathered, reference))
     assert all(ours[name] == pytest.approx(theirs[name], abs=1e-3) for name in theirs)
     assert gathered.record["validation_accuracy"] is None
-    assert not (Path(gathered.folder) / "checkpoints" / "whole").exists()
     question = Question(stem="Which of these is a fruit?", options=("pear", "saw"))
     assert load_scorer(gathered.folder, device="cpu").score(question).choice in (0, 1)
 

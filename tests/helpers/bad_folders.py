@@ -236,6 +236,13 @@ def unfinished(place: Place) -> None:
     (place.out / RECORD).unlink()
 
 
+def begun_by_an_earlier_version(place: Place) -> None:
+    """Its checkpoints are of transformers' Trainer."""
+    unfinished(place)
+    for checkpoint in (place.out / "checkpoints").iterdir():
+        (checkpoint / "progress.json").rename(checkpoint / "trainer_state.json")
+
+
 def out_is_a_file(place: Place) -> None:
     place.out.write_text("precious")
 
@@ -435,6 +442,14 @@ RUNS = (
         "anew.",
         TRAIN,
         unfinished,
+    ),
+    Case(
+        "resuming a run that an earlier version began",
+        "OUT holds an unfinished run of an earlier version of mcqa, whose checkpoints this one "
+        "cannot read. Go on with that version, or pass --overwrite instead of --resume to start "
+        "anew.",
+        TRAIN + " --resume",
+        begun_by_an_earlier_version,
     ),
     Case(
         "an unfinished run as a model",
