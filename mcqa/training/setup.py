@@ -289,7 +289,7 @@ def _data(
         batch_size=config.batch_size,
         accumulation=config.accumulation,
         seed=config.seed,
-        pin=device != "cpu",
+        pin=torch.device(device).type != "cpu",
     )
 
 

@@ -13,6 +13,7 @@ from mcqa.data import load_questions
 from mcqa.errors import ConfigError, McqaError
 from mcqa.loading import load_scorer
 from mcqa.question import Question
+from mcqa.training.progress import LOG_FILE
 
 FEW = {"max_steps": 3}
 
@@ -125,6 +126,36 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     resumed = tiny_training(formulation_name, **FEW, output=folder, resume=True)
     assert resumed.losses == pytest.approx(reference.losses, rel=1e-5)
     assert resumed.record["trained_sha256"] == reference.record["trained_sha256"]
+
+
+@pytest.mark.bits
+def test_a_resumed_run_logs_what_an_unbroken_one_does(
+    formulation_name, tiny_training, question_file, tmp_path, monkeypatch
+):
+    """With dropout, accumulation, 8-bit states and a best step before the interruption."""
+    settings = {"lora_dropout": 0.3, "batch_size": 5, "accumulation": 3, "optimizer": "adamw_8bit"}
+    settings |= {"steps_between": 2, "epochs": 3, "max_steps": None, "learning_rate": 0.3}
+    settings |= {"validation_data": str(question_file), "quantization": "nf4", "dtype": "bfloat16"}
+
+    def power_cut(self, step):
+        if step == 6:
+            raise KeyboardInterrupt
+
+    folders = [str(tmp_path / "unbroken"), str(tmp_path / "run")]
+    unbroken = tiny_training(formulation_name, **settings, output=folders[0])
+    with monkeypatch.context() as patch:
+        patch.setattr("mcqa.training.progress.TrainingLog.on_save", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            tiny_training(formulation_name, **settings, output=folders[1])
+    resumed = tiny_training(formulation_name, **settings, output=folders[1], resume=True)
+    assert unbroken.record["steps"] == 9
+    for name in ("trained_sha256", "train_loss", "best_step", "best_validation_value"):
+        assert resumed.record[name] == unbroken.record[name]
+    ours, theirs = (
+        [json.loads(line) for line in (Path(folder) / LOG_FILE).open()] for folder in folders
+    )
+    for name in ("step", "epoch", "loss", "grad_norm", "learning_rate", "eval_loss", "total_flos"):
+        assert [entry.get(name) for entry in ours] == [entry.get(name) for entry in theirs]
 
 
 def test_a_run_resumed_in_its_second_epoch_goes_through_the_same_batches(
