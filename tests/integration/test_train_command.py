@@ -130,7 +130,7 @@ def test_evaluates_saves_and_logs_every_n_steps(
         assert [entry["step"] for entry in log if name in entry] == [2, 4]
     assert read_json(tmp_path / "run.json")["best_step"] == 4
     saved = load_file(tmp_path / "checkpoints" / "checkpoint-4" / TRAINED_FILE)
-    names = {name: re.sub(r"\.default|modules_to_save\.", "", name) for name in saved}
+    names = {name: re.sub(r"\.modules_to_save|\.default", "", name) for name in saved}
     saved = {names[name]: tensor for name, tensor in saved.items()}
     kept = load_file(tmp_path / "adapter_model.safetensors")
     assert kept.keys() == saved.keys()
