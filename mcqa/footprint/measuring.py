@@ -19,13 +19,14 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from datasets import Dataset
+import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, TrainerCallback
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from mcqa.allocation import return_freed_memory
 from mcqa.errors import RunError
 from mcqa.footprint.plan import Plan, make_plan
+from mcqa.footprint.predicting import optimizer_of
 from mcqa.footprint.step import (
     ACTIVATIONS,
     ADAPTER,
@@ -40,10 +41,10 @@ from mcqa.footprint.step import (
 )
 from mcqa.memory import PeakMemory, in_use
 from mcqa.quiet import quiet_loading
-from mcqa.training.arguments import trainer_arguments
 from mcqa.training.config import TrainingConfig
-from mcqa.training.schedules import recipe_callbacks
-from mcqa.training.trainer import RecipeTrainer
+from mcqa.training.devices import Machine
+from mcqa.training.loop import LARGEST_NORM, loss_of
+from mcqa.training.schedules import on_the_way
 
 TOY = {
     "vocab_size": 64,
@@ -87,9 +88,9 @@ def measure(formulation_name: str, config: TrainingConfig, shape: Shape, steps: 
 def _measure(formulation_name: str, config: TrainingConfig, shape: Shape, steps: int) -> dict:
     plan = make_plan(formulation_name, config, shape, _say_nothing)
     with tempfile.TemporaryDirectory() as folder, quiet_loading():
-        _train(_toy_plan(plan, Path(folder)), Path(folder), steps=2)
+        _train(_toy_plan(plan, Path(folder)), steps=2)
         baseline = _settled(plan.device)
-        measured = _train(plan, Path(folder), steps)
+        measured = _train(plan, steps)
     known = None not in (baseline, measured["total"])
     total = measured["total"] - baseline if known else None
     return measured | {"baseline": baseline, "total": total}
@@ -113,7 +114,7 @@ def _toy_plan(plan: Plan, folder: Path) -> Plan:
     return make_plan(plan.formulation.NAME, config, TOY_SHAPE, _say_nothing)
 
 
-def _train(plan: Plan, folder: Path, steps: int) -> dict:
+def _train(plan: Plan, steps: int) -> dict:
     """Load, build and train, and return sizes; `total` includes what was held before."""
     load = functools.partial(
         plan.formulation.load_backbone,
@@ -127,68 +128,41 @@ def _train(plan: Plan, folder: Path, steps: int) -> dict:
     model, own = plan.build(backbone, load_original)
     weights = _bytes(with_scales(own))
     adapter = _bytes(with_scales(own_tensors(model))) - weights
-    settings = plan.config.model_copy(update={"max_steps": steps, "epochs": 1.0})
-    arguments = trainer_arguments(settings, folder, plan.device, plan.optimizer, False)
-    arguments.save_strategy = "no"
-    watch = Watch(steps)
-    trainer = WatchedTrainer(
-        watch=watch,
-        scorer=None,
-        questions=(),
-        recipe=plan.config.recipe,
-        recipe_settings=plan.config.recipe_settings(),
-        model=model,
-        args=arguments,
-        data_collator=lambda examples: plan.objective.collate(examples, 1),
-        callbacks=[
-            watch,
-            *recipe_callbacks(model, plan.config.recipe, plan.config.recipe_settings()),
-        ],
-        train_dataset=Dataset.from_list(plan.examples(plan.shape.batch_size * steps)),
-    )
-    trainer.remove_callback(PrinterCallback)
+    if plan.config.gradient_checkpointing:
+        model.activation_checkpointing_enable()
+    model.config.use_cache = False
+    optimizer = optimizer_of(plan, model)
     _settled(plan.device)
     memory = PeakMemory(plan.device)
-    trainer.train()
-    return {WEIGHTS: weights, ADAPTER: adapter, **watch.sizes, "total": memory.bytes}
+    sizes = _take_steps(plan, model, optimizer, steps)
+    return {WEIGHTS: weights, ADAPTER: adapter, **sizes, "total": memory.bytes}
 
 
-class Watch(TrainerCallback):
-    """Look at gradients and optimizer while they are there."""
-
-    def __init__(self, steps: int):
-        self.steps = steps
-        self.sizes = {GRADIENTS: 0, OPTIMIZER: 0, ACTIVATIONS: None}
-
-    def on_pre_optimizer_step(self, args, state, control, model=None, **others):
-        grads = [parameter.grad for parameter in trainable(model)]
-        self.sizes[GRADIENTS] = _bytes(grad for grad in grads if grad is not None)
-
-    def on_optimizer_step(self, args, state, control, optimizer=None, **others):
-        self.sizes[OPTIMIZER] = _bytes(state_tensors(optimizer))
-
-
-class WatchedTrainer(RecipeTrainer):
-    """A Trainer that sees how much more is held after the last forward pass than before it.
-
-    Args:
-        watch: gets that number.
-        others: as for `RecipeTrainer`.
-    """
-
-    def __init__(self, *, watch: Watch, **others):
-        super().__init__(**others)
-        self.watch = watch
-
-    def compute_loss(self, *args, **kwargs):
-        if self.state.global_step < self.watch.steps - 1:
-            return super().compute_loss(*args, **kwargs)
-        device = self.args.device.type
-        before = _settled(device)
-        loss = super().compute_loss(*args, **kwargs)
+def _take_steps(plan: Plan, model, optimizer, steps: int) -> dict:
+    """Take some steps, and look at gradients and optimizer while they are there."""
+    machine, activations = Machine(plan.device, plan.dtype), None
+    recipe = on_the_way(model, plan.config.recipe, plan.config.recipe_settings())
+    recipe.begin(0, steps, 1)
+    model.train()
+    for step in range(steps):
+        batch = plan.batch()
+        before = _settled(plan.device) if step == steps - 1 else None
+        with machine.mixed():
+            loss = loss_of(model, batch)
         if before is not None:
-            self.watch.sizes[ACTIVATIONS] = _settled(device) - before
-        return loss
+            activations = _settled(plan.device) - before
+        machine.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_NORM)
+        gradients = _bytes(p.grad for p in trainable(model) if p.grad is not None)
+        optimizer.step()
+        recipe.moved(step)
+        optimizer.zero_grad()
+        recipe.taken(step + 1, optimizer)
+    return {
+        GRADIENTS: gradients,
+        OPTIMIZER: _bytes(state_tensors(optimizer)),
+        ACTIVATIONS: activations,
+    }
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:

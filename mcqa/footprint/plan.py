@@ -14,8 +14,8 @@ from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
 from mcqa.names import pinned, resolve_model
 from mcqa.recipes.building import add_recipe
-from mcqa.training.arguments import pick_optimizer
 from mcqa.training.config import TrainingConfig
+from mcqa.training.optimizers import pick_optimizer
 from mcqa.training.setup import pick_objective
 
 

@@ -1,16 +1,13 @@
 """Foretell what a training step takes, from a model's configuration alone."""
 
-from pathlib import Path
-
 import torch
-from transformers import Trainer
 
 from mcqa.footprint.dry import DryLedger, empty_backbone, fake_mode, move
 from mcqa.footprint.ledger import TEMPORARY, Ledger
 from mcqa.footprint.plan import Plan
-from mcqa.footprint.step import ADAPTER, WEIGHTS, book_step, own_tensors, trainable, with_scales
+from mcqa.footprint.step import ADAPTER, WEIGHTS, book_step, own_tensors, with_scales
 from mcqa.quiet import quiet_loading
-from mcqa.training.arguments import trainer_arguments
+from mcqa.training.optimizers import make_optimizer
 
 
 def predict(plan: Plan) -> dict:
@@ -39,34 +36,16 @@ def predict(plan: Plan) -> dict:
     with mode:
         moved = move(model, plan.device)
     own = [moved.get(id(tensor), tensor) for tensor in own]
-    optimizer, batch = make_optimizer(plan, model), plan.batch()
+    optimizer, batch = optimizer_of(plan, model), plan.batch()
     with mode, DryLedger() as ledger:
         return book(plan, model, own, optimizer, batch, ledger)
 
 
-def make_optimizer(plan: Plan, model) -> torch.optim.Optimizer:
-    """Return the optimizer that the Trainer would take."""
-    arguments = trainer_arguments(plan.config, Path(), plan.device, plan.optimizer, False)
-    optimizer_class, settings = Trainer.get_optimizer_cls_and_kwargs(arguments)
-    optimizer = optimizer_class(trainable(model), **settings)
-    if settings.get("optim_bits") == 8:
-        _spare_embeddings(optimizer, model)
-    return optimizer
-
-
-def _spare_embeddings(optimizer, model) -> None:
-    """Let the state of embeddings have 32 bits, as the Trainer does.
-
-    The Trainer tells that to a manager that all optimizers of the process share; this one gets a
-    manager of its own.
-    """
-    from bitsandbytes.optim import GlobalOptimManager
-
-    optimizer.mng = GlobalOptimManager.__new__(GlobalOptimManager)
-    optimizer.mng.initialize()
-    for module in model.modules():
-        if isinstance(module, torch.nn.Embedding):
-            optimizer.mng.register_module_override(module, "weight", {"optim_bits": 32})
+def optimizer_of(plan: Plan, model) -> torch.optim.Optimizer:
+    """Return the optimizer that training would take."""
+    config = plan.config
+    rates = {"learning_rate": config.learning_rate, "weight_decay": config.weight_decay}
+    return make_optimizer(model, plan.optimizer, **rates)
 
 
 def book(plan: Plan, model, own, optimizer, batch, ledger: Ledger) -> dict:
@@ -75,7 +54,7 @@ def book(plan: Plan, model, own, optimizer, batch, ledger: Ledger) -> dict:
     Args:
         plan: what was built.
         model, own: from `Plan.build`.
-        optimizer: from `make_optimizer`.
+        optimizer: from `optimizer_of`.
         batch: from `Plan.batch`.
         ledger: entered.
     """

@@ -1,4 +1,4 @@
-"""One training step as the Trainer takes it, with its tensors booked by what they are for.
+"""One training step as `mcqa.training.loop` takes it, with its tensors booked by what they are for.
 
 Used on tensors without storage to foretell, and on real ones to check that.
 """

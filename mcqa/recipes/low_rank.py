@@ -58,7 +58,7 @@ def add_adalora(
 ):
     """Train updates P diag(E) Q whose least important directions are cut during training.
 
-    How long training is, the budget's callback tells (`mcqa.training.schedules`).
+    How long training is, `mcqa.training.schedules.RankBudget` tells.
 
     Args:
         model: a transformers model, frozen.

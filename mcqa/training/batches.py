@@ -1,4 +1,4 @@
-"""The order of the training questions, and each process's share of every batch.
+"""The data of a run: the order of its questions, and each process's share of every batch.
 
 An epoch's order depends on the seed and the epoch alone: not on what else draws random numbers,
 how often training was interrupted, or how many processes there are. All of them go through the
@@ -6,14 +6,25 @@ same batches, of which each takes every Nth question; so N processes take the st
 takes with N times the batch size.
 
 The trap: the last batch may have fewer questions than there are processes, and each of them must
-come along for the gradients to be added up. A share may therefore be empty; see `RecipeTrainer`.
+come along for the gradients to be added up. A share may therefore be empty: it is then a question
+without a label; see `mcqa.training.loop.loss_of`.
 """
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
+from datasets import Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
 from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from mcqa import distributed
+from mcqa.formulations.objectives import IGNORED
+
+Batch = dict[str, Tensor]
 
 
 class SharedBatches:
@@ -61,3 +72,80 @@ class SharedBatches:
             order = get_length_grouped_indices(self.lengths, alike, generator=chance)
         for start in range(0, len(order), self.size):
             yield order[start : start + self.size][self.index :: self.count]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Hold the examples of a run, and hand out this process's batches of them.
+
+    Args:
+        training, validation: examples with their `length` in tokens; None without questions.
+        collate: examples -> the keyword arguments of the model's forward, `labels` among them.
+        batch_size: questions of a forward pass, in each process.
+        accumulation: forward passes of an optimizer step.
+        seed: of the order.
+        pin: whether batches wait in memory that a GPU can read.
+    """
+
+    training: Dataset
+    validation: Dataset | None
+    collate: Callable[[Sequence[dict]], Batch]
+    batch_size: int
+    accumulation: int = 1
+    seed: int = 0
+    pin: bool = False
+
+    @property
+    def questions_per_step(self) -> int:
+        """Questions of an optimizer step, over all processes."""
+        return self.batch_size * self.accumulation * distributed.count()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of an epoch; the last may have fewer batches."""
+        return math.ceil(len(self._shares(self.training, 1)) / self.accumulation)
+
+    def steps(self, first: int) -> Iterator[tuple[float, list[Batch]]]:
+        """Yield the batches of each step from a first one on, for ever.
+
+        Yields:
+            How many epochs are over after the step, and the step's batches.
+        """
+        shares = self._shares(self.training, self.accumulation)
+        start, skipped = divmod(first, self.steps_per_epoch)
+        for epoch in itertools.count(start):
+            shares.set_epoch(epoch)
+            done = skipped * self.accumulation if epoch == start else 0
+            batches = iter(self._load(self.training, list(shares)[done:]))
+            while step := list(itertools.islice(batches, self.accumulation)):
+                done += len(step)
+                yield epoch + done / len(shares), step
+
+    def validation_batches(self) -> DataLoader:
+        """Return the batches of the validation questions."""
+        return self._load(self.validation, list(self._shares(self.validation, 1)))
+
+    def _shares(self, dataset: Dataset, accumulation: int) -> SharedBatches:
+        return SharedBatches(
+            dataset["length"],
+            self.batch_size,
+            accumulation=accumulation,
+            seed=self.seed,
+            count=distributed.count(),
+            index=distributed.index(),
+        )
+
+    def _load(self, dataset: Dataset, shares: Sequence[Sequence[int]]) -> DataLoader:
+        def collate(examples: Sequence[dict]) -> Batch:
+            if examples:
+                return self.collate(examples)
+            empty = self.collate([dataset[0]])
+            return empty | {"labels": torch.full_like(empty["labels"], IGNORED)}
+
+        return DataLoader(
+            dataset,
+            batch_sampler=shares,
+            collate_fn=collate,
+            pin_memory=self.pin,
+            generator=torch.Generator(),  # what it draws is nobody else's
+        )

@@ -1,7 +1,7 @@
 """The run folder while it is not finished: what may be written there, and what is there to go on.
 
-The trap: a killed process leaves half a checkpoint, and Transformers would resume from it. The
-Trainer writes its state last, so a checkpoint is whole where that can be read.
+The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, so a checkpoint is
+whole where that can be read.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError
-from transformers.trainer import TRAINER_STATE_NAME
 
 from mcqa import distributed
 from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
@@ -24,6 +23,8 @@ from mcqa.training.progress import LOG_FILE
 from mcqa.work import tell_changes
 
 CHECKPOINTS = "checkpoints"
+PROGRESS = "progress.json"
+EARLIER = "trainer_state.json"  # of checkpoints that transformers wrote for earlier versions
 TRACKED = "tracking"
 STARTED = "started.json"
 
@@ -34,7 +35,7 @@ def run_folder(path: str, *, resume: bool, overwrite: bool) -> Iterator[Path]:
 
     Raises:
         ConfigError: it cannot be written, another process trains into it, it holds a run that
-            nobody said to replace, or a part of it is a link to elsewhere.
+            nobody said to replace or that cannot be resumed, or a part of it is a link elsewhere.
     """
     folder = require_folder(path)
     with distributed.held_by_main(folder):
@@ -56,17 +57,32 @@ def _check(folder: Path, resume: bool, overwrite: bool) -> None:
             f"{folder} holds an unfinished run. Pass --resume to go on with it, "
             "or --overwrite to start anew."
         )
+    if resume and any((path / EARLIER).exists() for path in checkpoint_folders(folder)):
+        raise ConfigError(
+            f"{folder} holds an unfinished run of an earlier version of mcqa, whose checkpoints "
+            "this one cannot read. Go on with that version, or pass --overwrite instead of "
+            "--resume to start anew."
+        )
+
+
+def checkpoint_folder(folder: Path, step: int | None) -> Path:
+    """Return where the checkpoint of a step is, in a run folder."""
+    return folder / CHECKPOINTS / f"checkpoint-{step}"
+
+
+def checkpoint_folders(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run folder, whole or not."""
+    return list(folder.glob(f"{CHECKPOINTS}/checkpoint-*"))
 
 
 def has_checkpoint(folder: Path) -> bool:
     """Return whether there is something to resume."""
-    return any(folder.glob(f"{CHECKPOINTS}/checkpoint-*"))
+    return bool(checkpoint_folders(folder))
 
 
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of a run folder, None where there is none."""
-    whole = [path for path in folder.glob(f"{CHECKPOINTS}/checkpoint-*") if _is_whole(path)]
-    return max(whole, key=_step, default=None)
+    return max(filter(_is_whole, checkpoint_folders(folder)), key=_step, default=None)
 
 
 def _step(checkpoint: Path) -> int:
@@ -75,7 +91,7 @@ def _step(checkpoint: Path) -> int:
 
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return True
@@ -107,7 +123,7 @@ def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
                 "Give the settings of then to go on, or pass --overwrite instead of --resume to "
                 "start anew."
             )
-    for path in folder.glob(f"{CHECKPOINTS}/checkpoint-*"):
+    for path in checkpoint_folders(folder):
         if not _is_whole(path):
             shutil.rmtree(path)
     write_json(started, work)

@@ -8,21 +8,86 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from transformers import TrainerCallback
-
 from mcqa import distributed
 from mcqa.files import write_whole
 
 # Called with a total and a label; its context yields what is called with how many more are done,
 # and optionally a short note.
-Progress = Callable[[int, str], AbstractContextManager[Callable[..., None]]]
+ShowProgress = Callable[[int, str], AbstractContextManager[Callable[..., None]]]
 
 LOG_FILE = "training_log.jsonl"
 SHOWN = {"loss": "loss", "eval_loss": "validation loss", "eval_accuracy": "accuracy"}
 
 
-class TrainingLog(TrainerCallback):
-    """Append what the Trainer logs to a file and announce it; the main process does.
+class Listener:
+    """Hear of what the training loop does; here nothing comes of it."""
+
+    def on_begin(self, step: int, steps: int) -> None:
+        """Hear that training begins.
+
+        Args:
+            step: steps taken before, of a run that is resumed.
+            steps: of the whole run.
+        """
+
+    def on_pass(self, loss, questions: int) -> None:
+        """Hear of a forward and backward pass.
+
+        Args:
+            loss: a tensor; this process's part of the step's loss.
+            questions: of this process's batch.
+        """
+
+    def on_step(self, step: int) -> None:
+        """Hear that the weights moved; so many steps are taken."""
+
+    def on_evaluate(self, step: int, questions: int) -> None:
+        """Hear that so many validation questions are evaluated next."""
+
+    def on_log(self, step: int, values: dict) -> None:
+        """Hear what is known after so many steps, by name."""
+
+    def on_save(self, step: int) -> None:
+        """Hear that a checkpoint of so many steps is whole."""
+
+
+class Listeners(Listener):
+    """Let several hear of everything, one after the other.
+
+    Args:
+        listeners: in the order in which they hear of it.
+    """
+
+    def __init__(self, *listeners: Listener):
+        self.listeners = listeners
+
+    def on_begin(self, step: int, steps: int) -> None:
+        for each in self.listeners:
+            each.on_begin(step, steps)
+
+    def on_pass(self, loss, questions: int) -> None:
+        for each in self.listeners:
+            each.on_pass(loss, questions)
+
+    def on_step(self, step: int) -> None:
+        for each in self.listeners:
+            each.on_step(step)
+
+    def on_evaluate(self, step: int, questions: int) -> None:
+        for each in self.listeners:
+            each.on_evaluate(step, questions)
+
+    def on_log(self, step: int, values: dict) -> None:
+        for each in self.listeners:
+            each.on_log(step, values)
+
+    def on_save(self, step: int) -> None:
+        for each in self.listeners:
+            each.on_save(step)
+
+
+class TrainingLog(Listener):
+    """Append what the loop logs to a file and announce it; the main process does.
 
     A resumed run goes on with the file from the step of its checkpoint.
 
@@ -40,32 +105,34 @@ class TrainingLog(TrainerCallback):
         """How long the run has trained, interruptions left out."""
         return self._before + time.monotonic() - self._started
 
-    def on_train_begin(self, args, state, control, **kwargs):
+    def on_begin(self, step: int, steps: int) -> None:
+        """Keep the lines up to a checkpoint's step."""
         kept = []
         if self.path.exists():
             lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last may be half
             entries = map(json.loads, lines)
-            kept = [entry for entry in entries if entry["step"] <= state.global_step]
+            kept = [entry for entry in entries if entry["step"] <= step]
         if distributed.is_main():
             write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
-        self._first_step = state.global_step
+        self._first_step, self._steps = step, steps
         self._before = kept[-1]["seconds"] if kept else 0.0
         self._started = time.monotonic()
 
-    def on_log(self, args, state, control, logs=None, **kwargs):
+    def on_log(self, step: int, values: dict) -> None:
+        """Write a line, and announce what users look at."""
         if not distributed.is_main():
             return
-        entry = {"step": state.global_step, "seconds": self.seconds, **logs}
+        entry = {"step": step, "seconds": self.seconds, **values}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
-        shown = [f"{name} {logs[key]:.3f}" for key, name in SHOWN.items() if key in logs]
+        shown = [f"{name} {values[key]:.3f}" for key, name in SHOWN.items() if key in values]
         if not shown:
             return
         elapsed = time.monotonic() - self._started
-        done = state.global_step - self._first_step
-        left = elapsed / max(done, 1) * (state.max_steps - state.global_step)
+        done = step - self._first_step
+        left = elapsed / max(done, 1) * (self._steps - step)
         self.announce(
-            f"  step {state.global_step}/{state.max_steps}  {'  '.join(shown)}  "
+            f"  step {step}/{self._steps}  {'  '.join(shown)}  "
             f"{self.seconds:.0f} s, {left:.0f} s left"
         )
 
@@ -76,54 +143,69 @@ def no_progress(total: int, label: str) -> Iterator[Callable[..., None]]:
     yield lambda count, note="": None
 
 
-class TrainingBar(TrainerCallback):
+class TrainingBar(Listener):
     """Show live how many questions were trained on, and the loss of the last step.
 
     A question counts each time it is trained on; those of all processes count.
 
     Args:
         questions: how many an epoch has.
+        batch: questions of a forward pass, over all processes.
+        accumulation: forward passes of a step; the last step of an epoch may have fewer.
         progress: shows it, from the first step to the end of `closing`.
         closing: closed by the caller, whatever ends the training.
     """
 
-    def __init__(self, questions: int, progress: Progress, closing: contextlib.ExitStack):
+    def __init__(
+        self,
+        questions: int,
+        batch: int,
+        accumulation: int,
+        progress: ShowProgress,
+        closing: contextlib.ExitStack,
+    ):
         self.questions = questions
+        self.batch = batch
+        self.accumulation = accumulation
         self.progress = progress
         self.closing = closing
-        self._passes, self._losses = 0, 0.0  # of the step that is being taken
 
-    def on_train_begin(self, args, state, control, **kwargs):
-        total = self._trained_on(args, state.max_steps)
+    def on_begin(self, step: int, steps: int) -> None:
+        """Show what was done before, of a run that is resumed."""
+        total = self._trained_on(steps)
         self._advance = self.closing.enter_context(self.progress(total, "training"))
+        self._step, self._passes, self._losses = step, 0, 0.0
         self._done, self._note = 0, ""
-        self._show(args, state)
+        self._show()
 
-    def add_loss(self, loss: float) -> None:
-        """Take a forward pass's part of a step's loss."""
-        self._losses += loss
-
-    def on_substep_end(self, args, state, control, **kwargs):
+    def on_pass(self, loss, questions: int) -> None:
+        """Move on by a batch."""
         self._passes += 1
-        self._show(args, state)
+        self._losses += loss.item()
+        self._show()
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step(self, step: int) -> None:
+        """Show the loss of the step."""
         self._note = f"loss {self._losses:.3f}"
-        self._passes, self._losses = 0, 0.0
-        self._show(args, state, ", validating" if control.should_evaluate else "")
+        self._step, self._passes, self._losses = step, 0, 0.0
+        self._show()
 
-    def on_evaluate(self, args, state, control, **kwargs):
-        self._show(args, state)
+    def on_evaluate(self, step: int, questions: int) -> None:
+        """Say what takes so long."""
+        self._show(", validating")
 
-    def _show(self, args, state, more: str = "") -> None:
-        done = self._trained_on(args, state.global_step, self._passes)
+    def on_log(self, step: int, values: dict) -> None:
+        """Go back to the loss once validation is over."""
+        self._show()
+
+    def _show(self, more: str = "") -> None:
+        done = self._trained_on(self._step, self._passes)
         self._advance(done - self._done, self._note + more)
         self._done = done
 
-    def _trained_on(self, args, steps: int, passes: int = 0) -> int:
+    def _trained_on(self, steps: int, passes: int = 0) -> int:
         """Return how many questions so many steps take, and forward passes of the next one."""
-        size = args.train_batch_size * args.world_size
-        of_epoch = math.ceil(self.questions / size)
-        epochs, rest = divmod(steps, math.ceil(of_epoch / args.gradient_accumulation_steps))
-        passes += rest * args.gradient_accumulation_steps
-        return epochs * self.questions + min(passes * size, self.questions)
+        of_epoch = math.ceil(self.questions / self.batch)
+        epochs, rest = divmod(steps, math.ceil(of_epoch / self.accumulation))
+        passes += rest * self.accumulation
+        return epochs * self.questions + min(passes * self.batch, self.questions)

@@ -1,4 +1,4 @@
-"""One road for both formulations: questions -> examples -> Trainer -> run folder.
+"""One road for both formulations: questions -> examples -> training loop -> run folder.
 
 What differs between the formulations is behind `mcqa.formulations`; nothing here asks which one
 it is.
@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from transformers import PrinterCallback
+from peft import PeftModel
 
 import mcqa
 from mcqa import distributed
@@ -26,17 +26,26 @@ from mcqa.quiet import quiet_loading
 from mcqa.recipes.building import finish
 from mcqa.recipes.weights import trained_tensors
 from mcqa.spinning import giving_way
-from mcqa.training.arguments import pick_optimizer, trainer_arguments
 from mcqa.training.card import model_card
+from mcqa.training.checkpoints import Checkpoints
 from mcqa.training.config import TrainingConfig
-from mcqa.training.folder import CHECKPOINTS, STARTED, TRACKED, begin, clear_run
+from mcqa.training.devices import Machine
+from mcqa.training.folder import STARTED, TRACKED, begin, clear_run
+from mcqa.training.loop import fit
 from mcqa.training.mixture import overlaps
-from mcqa.training.progress import LOG_FILE, Progress, TrainingBar, TrainingLog, no_progress
-from mcqa.training.schedules import recipe_callbacks
+from mcqa.training.optimizers import make_optimizer, pick_optimizer
+from mcqa.training.progress import (
+    LOG_FILE,
+    Listeners,
+    ShowProgress,
+    TrainingBar,
+    TrainingLog,
+    no_progress,
+)
+from mcqa.training.schedules import on_the_way
 from mcqa.training.setup import Setup, prepare
 from mcqa.training.sharding import whole_model
-from mcqa.training.trackers import tracking_into
-from mcqa.training.trainer import RecipeTrainer
+from mcqa.training.trackers import make_trackers, tracking
 from mcqa.training.validation import validate
 
 VERSIONED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets")
@@ -46,7 +55,7 @@ def train(
     formulation_name: str,
     config: TrainingConfig,
     announce: Callable[[str], None] = print,
-    progress: Progress = no_progress,
+    progress: ShowProgress = no_progress,
 ) -> dict:
     """Fine-tune a model on questions and write its run folder.
 
@@ -75,23 +84,26 @@ def _say_nothing(line: str) -> None:
     """Take a line for the user from a process that is not the main one."""
 
 
-def _train(setup: Setup, announce: Callable[[str], None], progress: Progress) -> dict:
+def _train(setup: Setup, announce: Callable[[str], None], progress: ShowProgress) -> dict:
     distributed.wait()  # until all have seen the run folder as it was
     checkpoint = distributed.on_main(lambda: _begin(setup, announce))
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
     log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
-    trainable = trainable_parameters(setup.model)
-    trainer = _fit(setup, optimizer, log, progress, checkpoint)
+    trainable = trainable_parameters(setup.learner.model)
+    model, standing = _fit(setup, optimizer, log, progress, checkpoint)
     outcome = {
         "seconds": log.seconds,
         "peak_memory_bytes": memory.bytes,
         "trainable_parameters": trainable,
         "optimizer": optimizer,
-        **_outcome(trainer.state, setup.config),
+        "steps": standing.step,
+        "train_loss": standing.train_loss,
+        "best_step": standing.best_step,
+        "best_metric": setup.config.best_metric,
+        "best_validation_value": standing.best_value,
     }
-    model = _finished(setup, trainer)
     outcome |= validate(
-        setup.scorer,
+        setup.learner.scorer,
         [] if distributed.sharding() else setup.validation_encoded,
         setup.folder,
         setup.config.batch_size,
@@ -104,7 +116,7 @@ def _train(setup: Setup, announce: Callable[[str], None], progress: Progress) ->
 def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) -> dict:
     """Write the run folder, and return what its `run.json` holds."""
     record = _record(setup, adapted_modules(model), outcome)
-    record = save_run(setup.folder, model, setup.tokenizer, record, model_card(record))
+    record = save_run(setup.folder, model, setup.learner.tokenizer, record, model_card(record))
     (setup.folder / STARTED).unlink()
     announce(f"Trained in {record['seconds']:.0f} s: {setup.folder}")
     return record
@@ -127,69 +139,99 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
         f"Training {setup.formulation.NAME} ({setup.objective.name}) on "
         f"{training.described()} "
         f"({config.recipe}, {config.template}, {config.quantization}, {setup.device}); "
-        f"{trainable_parameters(setup.model):,} trainable parameters; {_step_size(config)}; "
-        f"run folder {setup.folder}"
+        f"{trainable_parameters(setup.learner.model):,} trainable parameters; "
+        f"{_step_size(setup)}; run folder {setup.folder}"
     )
     return checkpoint
 
 
-def _step_size(config: TrainingConfig) -> str:
+def _step_size(setup: Setup) -> str:
     """Say how many questions an optimizer step takes, over all processes."""
-    count, size, passes = distributed.count(), config.batch_size, config.accumulation
-    told = f"{count * size * passes:,} questions a step"
+    count, size, passes = distributed.count(), setup.data.batch_size, setup.data.accumulation
+    told = f"{setup.data.questions_per_step:,} questions a step"
     if count * passes == 1:
         return told
     return f"{told} (processes {count} x batch {size} x accumulation {passes})"
 
 
 def _fit(
-    setup: Setup, optimizer: str, log: TrainingLog, progress: Progress, checkpoint: Path | None
-) -> RecipeTrainer:
-    """Train, or go on training, and return the Trainer."""
-    config, folder = setup.config, setup.folder
-    collate, padding = setup.objective.collate, setup.tokenizer.pad_token_id
-    settings = config.recipe_settings()
-    evaluates = bool(setup.validation.questions)
+    setup: Setup,
+    optimizer: str,
+    log: TrainingLog,
+    progress: ShowProgress,
+    checkpoint: Path | None,
+):
+    """Train, or go on training, and return the model as it will be saved, and how it went."""
+    config, data, learner = setup.config, setup.data, setup.learner
+    dtype = pick_dtype(config.dtype, setup.device)
+    model = learner.model
+    model.config.use_cache = False
+    if config.gradient_checkpointing:
+        model.activation_checkpointing_enable()
+    trackers = make_trackers(config.report_to, setup.folder / TRACKED, setup.folder.absolute().name)
+    machine = Machine(
+        setup.device,
+        dtype,
+        batch_size=data.batch_size,
+        accumulation=data.accumulation,
+        trackers=trackers,
+    )
+
+    def accuracy() -> float:
+        # Weights that train are float32 in a model that may compute in bfloat16.
+        mixed = contextlib.nullcontext() if isinstance(model, PeftModel) else machine.mixed()
+        with mixed:
+            scored = learner.scorer.score_encoded(setup.validation_encoded, data.batch_size)
+        return sum(prediction.correct for prediction in scored) / len(scored)
+
     with (
-        tracking_into(folder / TRACKED, config.report_to),
+        tracking(machine.accelerator, config.model_dump(mode="json")),
         quiet_loading(),
         contextlib.ExitStack() as closing,
+        giving_way(setup.device),
     ):
-        bar = TrainingBar(len(setup.examples), progress, closing)
-        trainer = RecipeTrainer(
-            scorer=setup.scorer if config.best_metric == "accuracy" else None,
-            questions=setup.validation_encoded,
-            recipe=config.recipe,
-            recipe_settings=settings,
-            on_loss=None if progress is no_progress else bar.add_loss,
-            model=setup.model,
-            args=trainer_arguments(config, folder, setup.device, optimizer, evaluates),
-            data_collator=lambda examples: collate(examples, padding),
-            callbacks=[log, bar, *recipe_callbacks(setup.model, config.recipe, settings)],
-            train_dataset=setup.examples,
-            eval_dataset=setup.validation_examples,
+        listeners = [log]
+        if progress is not no_progress:
+            batch = data.batch_size * distributed.count()
+            listeners.append(
+                TrainingBar(len(data.training), batch, data.accumulation, progress, closing)
+            )
+        wrapped, standing = fit(
+            model,
+            make_optimizer(
+                model,
+                optimizer,
+                learning_rate=config.learning_rate,
+                weight_decay=config.weight_decay,
+            ),
+            data,
+            setup.schedule,
+            machine=machine,
+            checkpoints=Checkpoints(setup.folder, machine.accelerator, model),
+            listener=Listeners(*listeners),
+            recipe=on_the_way(model, config.recipe, config.recipe_settings()),
+            accuracy=accuracy if config.best_metric == "accuracy" else None,
+            resume=checkpoint,
         )
-        trainer.remove_callback(PrinterCallback)
-        with giving_way(setup.device):
-            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    return trainer
+    return _finished(setup, machine, wrapped), standing
 
 
-def _finished(setup: Setup, trainer: RecipeTrainer):
+def _finished(setup: Setup, machine: Machine, wrapped):
     """Return the trained model as it will be saved and scored.
 
     Raises:
         RunError: the processes did not come to the same weights.
     """
     if distributed.sharding():
-        model = whole_model(setup.build, trainer, setup.folder / CHECKPOINTS / "whole")
+        model = whole_model(setup.learner.build, machine.accelerator, wrapped)
         if model is None:
             return None
     else:
-        model = trainer.accelerator.unwrap_model(setup.model, keep_fp32_wrapper=False)
+        model = setup.learner.model
         _check_alike(model)
-    dtype = pick_dtype(setup.config.dtype, setup.device)
-    return finish(model, setup.config.recipe, dtype=dtype, generates=setup.head is None)
+    return finish(
+        model, setup.config.recipe, dtype=machine.dtype, generates=setup.learner.head is None
+    )
 
 
 def _check_alike(model) -> None:
@@ -211,14 +253,14 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "formulation": setup.formulation.NAME,
         "objective": setup.objective.name,
         "template": config.template,
-        "context": setup.encoder.contexts.record,
-        "head": setup.head,
-        "base_model": setup.base_model,
-        "base_commit": setup.base_commit,
+        "context": setup.learner.encoder.contexts.record,
+        "head": setup.learner.head,
+        "base_model": setup.learner.base_model,
+        "base_commit": setup.learner.base_commit,
         "started_from": config.model,
         "quantization": config.quantization,
         "dtype": str(dtype).removeprefix("torch."),
-        "max_length": setup.encoder.max_length,
+        "max_length": setup.learner.encoder.max_length,
         "train": setup.training.record(),
         "validation": asdict(validation) if validation else None,
         "target_modules": target_modules,
@@ -235,19 +277,4 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
             "python": platform.python_version(),
             **{name: version(name) for name in VERSIONED},
         },
-    }
-
-
-def _outcome(state, config: TrainingConfig) -> dict:
-    """Say how training went; the loss is the mean over all logged steps, resumed or not."""
-    losses = [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
-    total = covered = 0
-    for step, loss in losses:
-        total, covered = total + loss * (step - covered), step
-    return {
-        "steps": state.global_step,
-        "train_loss": total / covered if covered else None,
-        "best_step": state.best_global_step,
-        "best_metric": config.best_metric,
-        "best_validation_value": state.best_metric,
     }

@@ -1,8 +1,11 @@
-"""What some recipes do while training runs: AdaLoRA cuts ranks, ReLoRA starts anew."""
+"""How long a run is, how fast it learns at each step, and what some recipes do on the way.
 
+AdaLoRA cuts ranks after each step, ReLoRA starts anew every few steps; the others do nothing.
+"""
+
+import math
 from collections.abc import Callable
-
-from transformers import TrainerCallback
+from dataclasses import dataclass
 
 from mcqa import distributed
 from mcqa.recipes.restarts import restart
@@ -11,55 +14,62 @@ from mcqa.recipes.restarts import restart
 WARM_UP, FINAL = 0.1, 0.3
 
 
-class RankBudget(TrainerCallback):
-    """Let AdaLoRA cut the ranks that matter least, after each step.
-
-    Source: Zhang et al. (2023), arXiv 2303.10512, equation 12.
-
-    Args:
-        model: the PeftModel that trains.
-    """
-
-    def __init__(self, model):
-        self.model = model
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        config, total = self.model.active_peft_config, state.max_steps
-        # Every forward pass of a step adds the regularizer; together they are to add it once.
-        passes = args.gradient_accumulation_steps * args.world_size
-        config.orth_reg_weight = type(config).orth_reg_weight / passes
-        config.total_step = total
-        config.tinit, config.tfinal = int(WARM_UP * total), int(FINAL * total)
-        self.model.base_model.rankallocator.set_total_step(total)
-        if state.global_step:  # resumed: what was cut is zero
-            ranks = self.model.get_base_model().named_parameters()
-            cut = {n: (p != 0).flatten().tolist() for n, p in ranks if "lora_E" in n}
-            config.rank_pattern = cut
-
-    def on_optimizer_step(self, args, state, control, **kwargs):
-        self.model.base_model.update_and_allocate(state.global_step)
-
-
-class Restarts(TrainerCallback):
-    """Merge and restart LoRA every few steps, and forget the optimizer's state of it.
-
-    Source: Lialin et al. (2023), arXiv 2307.05695, algorithm 1.
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Say what happens at which step.
 
     Args:
-        model: from `mcqa.recipes.restarts.add_relora`.
-        every: steps between restarts.
+        steps: optimizer steps of the run.
+        between: losses are logged, validation questions evaluated, and the run saved every so
+            many steps; the last two also at the end.
+        learning_rate: at its peak.
+        factor: step from 0 -> share of that.
+        best_metric: `loss` or `accuracy`, by which the best step is chosen.
     """
 
-    def __init__(self, model, every: int):
-        self.model = model
-        self.every = every
+    steps: int
+    between: int
+    learning_rate: float
+    factor: Callable[[int], float]
+    best_metric: str = "loss"
 
-    def on_step_end(self, args, state, control, optimizer=None, **kwargs):
-        if state.global_step % self.every or state.global_step >= state.max_steps:
-            return
-        for parameter in restart(self.model):
-            distributed.share_from_main(parameter.data)
-            optimizer.state[parameter].clear()
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        return self.learning_rate * self.factor(step)
+
+    def is_due(self, step: int) -> bool:
+        """Say whether so many steps are a multiple of `between`."""
+        return step % self.between == 0
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Compare two values of the metric; what is no number is never better."""
+        if best is None:
+            return math.isfinite(value)
+        return value > best if self.best_metric == "accuracy" else value < best
+
+
+def count_steps(steps_per_epoch: int, epochs: float, max_steps: int | None) -> int:
+    """Return how many optimizer steps a run takes; part of an epoch is rounded up."""
+    return max_steps or math.ceil(epochs * steps_per_epoch)
+
+
+def linear(steps: int, warmup: int) -> Callable[[int], float]:
+    """Return a learning-rate factor that rises to 1 and then falls to 0 at the end.
+
+    Args:
+        steps: of the whole run.
+        warmup: steps from 0 to 1.
+
+    >>> [linear(6, 2)(step) for step in range(7)]
+    [0.0, 0.5, 1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return step / warmup
+        return max(0.0, (steps - step) / max(1, steps - warmup))
+
+    return factor
 
 
 def jagged(factor: Callable[[int], float], every: int, warmup: int) -> Callable[[int], float]:
@@ -82,10 +92,95 @@ def jagged(factor: Callable[[int], float], every: int, warmup: int) -> Callable[
     return after_restart
 
 
-def recipe_callbacks(model, recipe: str, settings: dict) -> list[TrainerCallback]:
-    """Return what a recipe does while training runs."""
+class OnTheWay:
+    """What a recipe does while it trains: nothing."""
+
+    def begin(self, step: int, steps: int, passes: int) -> None:
+        """Take note of how training starts.
+
+        Args:
+            step: steps taken before, of a run that is resumed.
+            steps: of the whole run.
+            passes: forward passes of a step, over all processes.
+        """
+
+    def moved(self, step: int) -> None:
+        """Act after the optimizer moved the weights, while the gradients are still there.
+
+        Args:
+            step: the step's number, from 0.
+        """
+
+    def taken(self, step: int, optimizer) -> None:
+        """Act after a step.
+
+        Args:
+            step: steps taken, this one included.
+            optimizer: what moves the weights.
+        """
+
+
+class RankBudget(OnTheWay):
+    """Let AdaLoRA cut the ranks that matter least, after each step.
+
+    Source: Zhang et al. (2023), arXiv 2303.10512, equation 12.
+
+    Args:
+        model: the PeftModel that trains.
+    """
+
+    def __init__(self, model):
+        self.model = model
+
+    def begin(self, step: int, steps: int, passes: int) -> None:
+        """Tell PEFT how long training is."""
+        config = self.model.active_peft_config
+        # Every forward pass of a step adds the regularizer; together they are to add it once.
+        config.orth_reg_weight = type(config).orth_reg_weight / passes
+        config.total_step = steps
+        config.tinit, config.tfinal = int(WARM_UP * steps), int(FINAL * steps)
+        self.model.base_model.rankallocator.set_total_step(steps)
+        if step:  # resumed: what was cut is zero
+            ranks = self.model.get_base_model().named_parameters()
+            cut = {n: (p != 0).flatten().tolist() for n, p in ranks if "lora_E" in n}
+            config.rank_pattern = cut
+
+    def moved(self, step: int) -> None:
+        """Update what PEFT knows of the ranks' importance, and cut."""
+        self.model.base_model.update_and_allocate(step)
+
+
+class Restarts(OnTheWay):
+    """Merge and restart LoRA every few steps, and forget the optimizer's state of it.
+
+    Source: Lialin et al. (2023), arXiv 2307.05695, algorithm 1.
+
+    Args:
+        model: from `mcqa.recipes.restarts.add_relora`.
+        every: steps between restarts.
+    """
+
+    def __init__(self, model, every: int):
+        self.model = model
+        self.every = every
+
+    def begin(self, step: int, steps: int, passes: int) -> None:
+        """Remember when training ends: then nothing starts anew."""
+        self._steps = steps
+
+    def taken(self, step: int, optimizer) -> None:
+        """Restart where it is time to."""
+        if step % self.every or step >= self._steps:
+            return
+        for parameter in restart(self.model):
+            distributed.share_from_main(parameter.data)
+            optimizer.state[parameter].clear()
+
+
+def on_the_way(model, recipe: str, settings: dict) -> OnTheWay:
+    """Return what a recipe does while it trains."""
     if recipe == "adalora":
-        return [RankBudget(model)]
+        return RankBudget(model)
     if recipe == "relora":
-        return [Restarts(model, settings["relora_steps"])]
-    return []
+        return Restarts(model, settings["relora_steps"])
+    return OnTheWay()

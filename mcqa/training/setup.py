@@ -32,6 +32,7 @@ from mcqa.recipes.building import add_recipe, scoring_model
 from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import open_passages
 from mcqa.scoring import Scorer
+from mcqa.training.batches import Data
 from mcqa.training.config import TrainingConfig
 from mcqa.training.folder import run_folder
 from mcqa.training.questions import (
@@ -41,6 +42,7 @@ from mcqa.training.questions import (
     load_validation,
     reading_settings,
 )
+from mcqa.training.schedules import Schedule, count_steps, jagged, linear
 from mcqa.training.sharding import check_sharding
 from mcqa.training.trackers import check_trackers
 from mcqa.work import digest_questions
@@ -54,6 +56,33 @@ WITHOUT_INFLUENCE = {"output", "resume", "overwrite", "report_to", "gradient_che
 
 
 @dataclass(frozen=True, kw_only=True)
+class Learner:
+    """Hold the model that trains, and what belongs to it.
+
+    Args:
+        model: what trains.
+        start: changes with the weights that it starts from.
+        build: returns the model as it is before training, on the device that it is given.
+        base_model: the name of the model without any adapter.
+        base_commit: its commit on the Hub, None where it is from elsewhere.
+        head: the head's settings, None where there is none.
+        tokenizer: its tokenizer.
+        encoder: writes questions down as token ids.
+        scorer: scores with the model as it stands.
+    """
+
+    model: object
+    start: str
+    build: Callable[[str], object]
+    base_model: str
+    base_commit: str | None
+    head: dict | None
+    tokenizer: PreTrainedTokenizerBase
+    encoder: Encoder
+    scorer: Scorer
+
+
+@dataclass(frozen=True, kw_only=True)
 class Setup:
     """Hold what a run is made of.
 
@@ -63,18 +92,11 @@ class Setup:
         config: the settings; those of an earlier run where training goes on from one.
         folder: the run folder.
         device: where the model is.
-        base_model: the name of the model without any adapter.
-        base_commit: its commit on the Hub, None where it is from elsewhere.
-        head: the head's settings, None where there is none.
-        model: what trains.
-        start: changes with the weights that it starts from.
-        tokenizer: its tokenizer.
-        encoder: writes questions down as token ids.
-        scorer: asks the model as it stands.
-        build: returns the model as it is before training, on the device that it is given.
+        learner: what trains.
         training, validation: the questions and where they are from.
         validation_encoded: the latter as token ids.
-        examples, validation_examples: what the Trainer takes, None without questions.
+        data: the examples made of them, in batches.
+        schedule: steps and learning rates.
     """
 
     formulation: ModuleType
@@ -82,30 +104,22 @@ class Setup:
     config: TrainingConfig
     folder: Path
     device: str
-    base_model: str
-    base_commit: str | None
-    head: dict | None
-    model: object
-    start: str
-    build: Callable[[str], object]
-    tokenizer: PreTrainedTokenizerBase
-    encoder: Encoder
-    scorer: Scorer
+    learner: Learner
     training: Mixture
     validation: TrainingData
     validation_encoded: EncodedSet
-    examples: Dataset
-    validation_examples: Dataset | None
+    data: Data
+    schedule: Schedule
 
     @property
     def work(self) -> dict:
         """What decides the trained weights, by the names in which a change is told."""
         return {
             "formulation": self.formulation.NAME,
-            "weights to start from": self.start,
+            "weights to start from": self.learner.start,
             **self.training.work(),
             "validation questions": digest_questions(self.validation.questions),
-            "context": str(self.encoder.contexts),
+            "context": str(self.learner.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
             "processes": distributed.count(),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
@@ -165,26 +179,29 @@ def prepare(
     encoded = encode_set(encoder, training.questions, learning=True)
     validation_encoded = encode_set(encoder, validation.questions)
     scorer_name = formulation.default_scorer(objective.name)
+    data = _data(config, objective, tokenizer, device, encoded, validation_encoded)
     return Setup(
         formulation=formulation,
         objective=objective,
         config=config,
         folder=folder,
         device=device,
-        base_model=earlier["base_model"] if earlier else reference.repository,
-        base_commit=earlier.get("base_commit") if earlier else reference.commit,
-        head=head,
-        model=model,
-        start=start,
-        build=lambda device: build(device)[0],
-        tokenizer=tokenizer,
-        encoder=encoder,
-        scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
+        learner=Learner(
+            model=model,
+            start=start,
+            build=lambda device: build(device)[0],
+            base_model=earlier["base_model"] if earlier else reference.repository,
+            base_commit=earlier.get("base_commit") if earlier else reference.commit,
+            head=head,
+            tokenizer=tokenizer,
+            encoder=encoder,
+            scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
+        ),
         training=training,
         validation=validation,
         validation_encoded=validation_encoded,
-        examples=_examples(encoded, tokenizer, objective),
-        validation_examples=_examples(validation_encoded, tokenizer, objective),
+        data=data,
+        schedule=_schedule(config, data.steps_per_epoch),
     )
 
 
@@ -264,7 +281,40 @@ def _trainable_model(
     return model, start
 
 
+def _data(
+    config: TrainingConfig,
+    objective: Objective,
+    tokenizer,
+    device: str,
+    training: EncodedSet,
+    validation: EncodedSet,
+) -> Data:
+    return Data(
+        training=_examples(training, tokenizer, objective),
+        validation=_examples(validation, tokenizer, objective),
+        collate=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
+        batch_size=config.batch_size,
+        accumulation=config.accumulation,
+        seed=config.seed,
+        pin=torch.device(device).type != "cpu",
+    )
+
+
 def _examples(encoded: EncodedSet, tokenizer, objective: Objective) -> Dataset | None:
     if not encoded:
         return None
     return store_rows(objective.example(one, tokenizer) for one in encoded)
+
+
+def _schedule(config: TrainingConfig, steps_per_epoch: int) -> Schedule:
+    steps = count_steps(steps_per_epoch, config.epochs, config.max_steps)
+    factor, settings = linear(steps, config.warmup_steps), config.recipe_settings()
+    if "relora_steps" in settings:
+        factor = jagged(factor, settings["relora_steps"], settings["relora_warmup"])
+    return Schedule(
+        steps=steps,
+        between=config.steps_between,
+        learning_rate=config.learning_rate,
+        factor=factor,
+        best_metric=config.best_metric,
+    )

@@ -1,18 +1,13 @@
 """Training with the weights in shards, by FSDP or DeepSpeed ZeRO-3: what goes, and what to save.
 
 Each process holds a part of every tensor, so that nothing here may look into the model while it
-trains. At the end the Trainer gathers what was trained, and the main process puts it into a model
-that it builds anew, whole and on the CPU, to save it as any other run.
+trains. At the end accelerate gathers the weights, and the main process puts what was trained into a
+model that it builds anew, whole and on the CPU, to save it as any other run.
 """
 
-import shutil
-from pathlib import Path
-
-from peft import PeftModel, set_peft_model_state_dict
-from safetensors.torch import load_file
+from accelerate import Accelerator
 
 from mcqa import distributed
-from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE
 from mcqa.errors import ConfigError, RunError
 from mcqa.recipes.weights import load_tensors, trained_tensors
 from mcqa.training.config import TrainingConfig
@@ -48,34 +43,30 @@ def check_sharding(config: TrainingConfig) -> None:
         )
 
 
-def whole_model(build, trainer, folder: Path):
+def whole_model(build, accelerator: Accelerator, model):
     """Return the trained model in the main process, None in the others; all must call.
 
     Args:
         build: returns the model as it was before training, on the device that it is given.
-        trainer: the Trainer that trained it.
-        folder: where the Trainer writes what was trained, in between.
+        accelerator: what took the model apart.
+        model: as it did.
 
     Raises:
-        RunError: what the Trainer gathered is not what the recipe trains.
+        RunError: what was gathered is not what the recipe trains.
     """
-    trainer.save_model(str(folder))
+    gathered = accelerator.get_state_dict(model)
     if not distributed.is_main():
         return None
-    model = build("cpu")
-    start = {name: tensor.clone() for name, tensor in trained_tensors(model).items()}
+    whole = build("cpu")
+    start = {name: tensor.clone() for name, tensor in trained_tensors(whole).items()}
     try:
-        if isinstance(model, PeftModel):
-            set_peft_model_state_dict(model, load_file(folder / ADAPTER_FILE))
-        else:
-            load_tensors(model, load_file(folder / TRAINED_FILE))
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        load_tensors(whole, {name: gathered[name] for name in start})
+    except (RuntimeError, KeyError, ValueError) as error:
         raise RunError(
-            f"the trained weights cannot be put together from {folder}: "
+            "the trained weights cannot be put together from their shards: "
             f"{str(error).partition(chr(10))[0]}"
         ) from error
-    shutil.rmtree(folder)
-    moved = trained_tensors(model)
+    moved = trained_tensors(whole)
     if all(moved[name].equal(tensor) for name, tensor in start.items()):
-        raise RunError(f"{folder}: nothing in it was trained; the shards were not gathered.")
-    return model
+        raise RunError("nothing was trained; the shards were not gathered.")
+    return whole

@@ -1,14 +1,17 @@
 """Experiment trackers beside the run's own log: which are installed, and where they write.
 
-The Trainer's callbacks do the logging. Keys and projects are the trackers' own matter, read by them
-from the environment and never by us.
+accelerate's trackers do the logging. Keys and places are the trackers' own matter, read by them
+from the environment; what it does not say of folders and projects is said here.
 """
 
 import contextlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTracker, WandBTracker
 from transformers.integrations import (
     is_tensorboard_available,
     is_trackio_available,
@@ -22,7 +25,7 @@ AVAILABLE = {
     "wandb": is_wandb_available,
     "trackio": is_trackio_available,
 }
-FOLDER_VARIABLES = {"tensorboard": "TENSORBOARD_LOGGING_DIR", "wandb": "WANDB_DIR"}
+PROJECT = "huggingface"  # as transformers names it
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -39,19 +42,59 @@ def check_trackers(names: Sequence[str]) -> None:
         )
 
 
-@contextlib.contextmanager
-def tracking_into(folder: Path, names: Sequence[str]):
-    """Have trackers write below `folder`, where the user's environment does not say otherwise.
+def make_trackers(names: Sequence[str], folder: Path, run_name: str) -> list[GeneralTracker]:
+    """Return trackers, not started yet, that write below `folder`.
 
-    trackio keeps all runs in one place of its own, where its dashboard looks for them.
+    Where the user's environment names another folder they write there. trackio keeps all runs in
+    one place of its own, where its dashboard looks for them.
+
+    Args:
+        names: of trackers.
+        folder: made where one of them writes there.
+        run_name: how they call the run.
     """
-    wanted = {FOLDER_VARIABLES[name] for name in names if name in FOLDER_VARIABLES}
-    ours = [variable for variable in wanted if variable not in os.environ]
-    if ours:
+    made: list[GeneralTracker] = []
+    for name in names:
+        if name == "tensorboard":
+            made.append(TensorBoardTracker("", _place("TENSORBOARD_LOGGING_DIR", folder)))
+        elif name == "wandb":
+            project, place = os.environ.get("WANDB_PROJECT", PROJECT), _place("WANDB_DIR", folder)
+            made.append(WandBTracker(project, name=run_name, dir=place))
+        else:
+            project = os.environ.get("TRACKIO_PROJECT", PROJECT)
+            made.append(TrackioTracker(project, name=run_name, resume="allow"))
+    return made
+
+
+def _place(variable: str, folder: Path) -> str:
+    if variable not in os.environ:
         folder.mkdir(exist_ok=True)
-    os.environ.update(dict.fromkeys(ours, str(folder)))
+        return str(folder)
+    return os.environ[variable]
+
+
+@contextlib.contextmanager
+def tracking(accelerator: Accelerator, settings: dict) -> Iterator[None]:
+    """Start an accelerator's trackers, give them the settings of the run, and close them at last.
+
+    TensorBoard gets the settings as text.
+    """
+    accelerator.init_trackers("")
+    for tracker in accelerator.trackers:
+        if tracker.name == "tensorboard":
+            tracker.log({"settings": json.dumps(settings)})
+        else:
+            tracker.store_init_configuration(settings)
     try:
         yield
     finally:
-        for variable in ours:
-            os.environ.pop(variable, None)
+        for tracker in accelerator.trackers:
+            tracker.finish()
+
+
+def grouped(values: Mapping) -> dict:
+    """Return values under the names that trackers make groups of, `eval/loss` and `train/loss`."""
+    return {
+        f"eval/{name.removeprefix('eval_')}" if name.startswith("eval_") else f"train/{name}": value
+        for name, value in values.items()
+    }

@@ -16,7 +16,7 @@ from mcqa.evaluation.calibration import fit_temperature
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.predictions import write_predictions
 from mcqa.scoring import Scorer
-from mcqa.training.progress import Progress
+from mcqa.training.progress import ShowProgress
 
 
 def validate(
@@ -25,7 +25,7 @@ def validate(
     folder: Path,
     batch_size: int,
     announce: Callable[[str], None],
-    progress: Progress,
+    progress: ShowProgress,
 ) -> dict:
     """Score the validation questions, write the predictions, and fit the temperature.
 

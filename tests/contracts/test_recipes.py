@@ -281,8 +281,8 @@ class TestOnTheWay:
         settings = SETTINGS.get(recipe, {}) | {"recipe": recipe, "max_steps": 5}
         unbroken = tiny_training("multiple_choice", **settings)
 
-        def power_cut(self, args, state, control, **kwargs):
-            if state.global_step == 3:
+        def power_cut(self, step):
+            if step == 3:
                 raise KeyboardInterrupt
 
         folder = str(tmp_path / "run")
@@ -297,8 +297,8 @@ class TestOnTheWay:
     def test_adalora_goes_on_with_the_ranks_it_had_cut(self, tiny_training, tmp_path, monkeypatch):
         settings = SETTINGS["adalora"] | {"recipe": "adalora", "max_steps": 10}
 
-        def power_cut(self, args, state, control, **kwargs):
-            if state.global_step == 9:
+        def power_cut(self, step):
+            if step == 9:
                 raise KeyboardInterrupt
 
         folder = str(tmp_path / "run")

@@ -14,6 +14,7 @@ from mcqa.data import load_questions
 from mcqa.errors import ConfigError, McqaError
 from mcqa.loading import load_scorer
 from mcqa.question import Question
+from mcqa.training.progress import LOG_FILE
 
 FEW = {"max_steps": 3}
 
@@ -58,7 +59,7 @@ def test_accumulated_batches_equal_one_batch(reference, formulation_name, tiny_t
 def test_gpus_that_do_not_train_change_no_bit(
     formulation_name, tiny_training, quantization, monkeypatch
 ):
-    """The Trainer counts the GPUs of any machine, where it is not told to train on a CPU."""
+    """accelerate counts the GPUs of any machine, where it is not told to train on a CPU."""
     trained = []
     for n_gpus in (1, 2):
         monkeypatch.setattr(torch.cuda, "device_count", lambda n_gpus=n_gpus: n_gpus)
@@ -113,8 +114,8 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
 ):
     folder = str(tmp_path / "run")
 
-    def power_cut(self, args, state, control, **kwargs):
-        if state.global_step == 2:
+    def power_cut(self, step):
+        if step == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -128,6 +129,36 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     assert resumed.record["trained_sha256"] == reference.record["trained_sha256"]
 
 
+@pytest.mark.bits
+def test_a_resumed_run_logs_what_an_unbroken_one_does(
+    formulation_name, tiny_training, question_file, tmp_path, monkeypatch
+):
+    """With dropout, accumulation, 8-bit states and a best step before the interruption."""
+    settings = {"lora_dropout": 0.3, "batch_size": 5, "accumulation": 3, "optimizer": "adamw_8bit"}
+    settings |= {"steps_between": 2, "epochs": 3, "max_steps": None, "learning_rate": 0.3}
+    settings |= {"validation_data": str(question_file), "quantization": "nf4", "dtype": "bfloat16"}
+
+    def power_cut(self, step):
+        if step == 6:
+            raise KeyboardInterrupt
+
+    folders = [str(tmp_path / "unbroken"), str(tmp_path / "run")]
+    unbroken = tiny_training(formulation_name, **settings, output=folders[0])
+    with monkeypatch.context() as patch:
+        patch.setattr("mcqa.training.progress.TrainingLog.on_save", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            tiny_training(formulation_name, **settings, output=folders[1])
+    resumed = tiny_training(formulation_name, **settings, output=folders[1], resume=True)
+    assert unbroken.record["steps"] == 9
+    for name in ("trained_sha256", "train_loss", "best_step", "best_validation_value"):
+        assert resumed.record[name] == unbroken.record[name]
+    ours, theirs = (
+        [json.loads(line) for line in (Path(folder) / LOG_FILE).open()] for folder in folders
+    )
+    for name in ("step", "epoch", "loss", "grad_norm", "learning_rate", "eval_loss", "total_flos"):
+        assert [entry.get(name) for entry in ours] == [entry.get(name) for entry in theirs]
+
+
 def test_a_run_resumed_in_its_second_epoch_goes_through_the_same_batches(
     tiny_training, tmp_path, monkeypatch
 ):
@@ -135,8 +166,8 @@ def test_a_run_resumed_in_its_second_epoch_goes_through_the_same_batches(
     unbroken = tiny_training("multiple_choice", **settings)
     settings |= {"output": str(tmp_path / "run")}
 
-    def power_cut(self, args, state, control, **kwargs):
-        if state.global_step == 4:
+    def power_cut(self, step):
+        if step == 4:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -165,7 +196,6 @@ def test_weights_gathered_from_shards_become_the_same_run(
     ours, theirs = (load_file(Path(run.folder) / ADAPTER_FILE) for run in (gathered, reference))
     assert all(ours[name] == pytest.approx(theirs[name], abs=1e-3) for name in theirs)
     assert gathered.record["validation_accuracy"] is None
-    assert not (Path(gathered.folder) / "checkpoints" / "whole").exists()
     question = Question(stem="Which of these is a fruit?", options=("pear", "saw"))
     assert load_scorer(gathered.folder, device="cpu").score(question).choice in (0, 1)
 

@@ -251,6 +251,13 @@ def unfinished(place: Place) -> None:
     (place.out / RECORD).unlink()
 
 
+def begun_by_an_earlier_version(place: Place) -> None:
+    """Its checkpoints are of transformers' Trainer."""
+    unfinished(place)
+    for checkpoint in (place.out / "checkpoints").iterdir():
+        (checkpoint / "progress.json").rename(checkpoint / "trainer_state.json")
+
+
 def out_is_a_file(place: Place) -> None:
     place.out.write_text("precious")
 
@@ -546,6 +553,14 @@ RUNS = (
         f"OUT/model-letter {LEADS_OUT}",
         EVALUATE.replace("MODEL", "MODEL:text --model MODEL:letter"),
         a_linked_model_folder,
+    ),
+    Case(
+        "resuming a run that an earlier version began",
+        "OUT holds an unfinished run of an earlier version of mcqa, whose checkpoints this one "
+        "cannot read. Go on with that version, or pass --overwrite instead of --resume to start "
+        "anew.",
+        TRAIN + " --resume",
+        begun_by_an_earlier_version,
     ),
     Case(
         "an unfinished run as a model",

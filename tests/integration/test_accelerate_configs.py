@@ -61,7 +61,7 @@ def test_deepspeed_trains_in_stage_3_and_offloads_both(path):
     assert launched.zero_stage == 3
     assert (launched.offload_optimizer_device, launched.offload_param_device) == ("cpu", "cpu")
     assert launched.zero3_save_16bit_model is True
-    # The Trainer fills in what is left open; a number here would have to equal its own.
+    # Machine and accelerate fill in what is left open; a number here would have to equal theirs.
     assert launched.gradient_accumulation_steps is launched.gradient_clipping is None
 
 

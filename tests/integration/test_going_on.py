@@ -32,17 +32,20 @@ Scorer._score_batch = score
 main(sys.argv[1:])
 """
 
-# The third checkpoint is left without its last files.
+# The third checkpoint is left without its last file.
 KILLED_SAVING = """
 import os, signal, sys
 from mcqa.cli import main
-from mcqa.training.trainer import RecipeTrainer
+from mcqa.training import checkpoints
 
-def killed(self, folder):
-    if self.state.global_step == 3:
+write_progress = checkpoints.write_progress
+
+def killed(path, progress):
+    if progress.step == 3:
         os.kill(os.getpid(), signal.SIGKILL)
+    write_progress(path, progress)
 
-RecipeTrainer._save_rng_state = killed
+checkpoints.write_progress = killed
 main(sys.argv[1:])
 """
 
@@ -180,7 +183,7 @@ def test_training_goes_on_after_kill_9_in_the_middle_of_a_checkpoint(
     killed(KILLED_SAVING, *flags)
     torn = tmp_path / "checkpoints" / "checkpoint-3"
     assert torn.is_dir()
-    assert not (torn / "trainer_state.json").exists()
+    assert not (torn / "progress.json").exists()
     message = refused(*flags, "--resume", "--learning-rate", "1e-3")
     assert "learning_rate: 0.01 then, 0.001 now" in message
 
@@ -196,11 +199,11 @@ def test_training_goes_on_after_kill_9_in_the_middle_of_a_checkpoint(
 def test_training_says_after_ctrl_c_how_to_go_on(command, training, tmp_path, monkeypatch):
     from mcqa.training.progress import TrainingLog
 
-    def interrupt(self, args, state, control, **kwargs):
-        if state.global_step == 2:
+    def interrupt(self, step):
+        if step == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(TrainingLog, "on_save", interrupt, raising=False)
+    monkeypatch.setattr(TrainingLog, "on_save", interrupt)
     result = command("train", "multiple-choice", *training, "--output", tmp_path)
     assert result.code == 130
     assert "Step 2 is kept in" in result.err

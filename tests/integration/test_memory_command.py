@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mcqa.footprint.plan import make_plan
-from mcqa.footprint.predicting import make_optimizer
+from mcqa.footprint.predicting import optimizer_of
 from mcqa.footprint.step import Shape, trainable, with_scales
 from mcqa.training.config import TrainingConfig
 
@@ -61,7 +61,7 @@ def held_by_linear_layers(settings):
         plan.path, dtype=config.dtype, quantization=config.quantization, device="cpu"
     )
     model, _ = plan.build(backbone)
-    optimizer = make_optimizer(plan, model)
+    optimizer = optimizer_of(plan, model)
     for parameter in trainable(model):
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()

@@ -60,16 +60,17 @@ KILLED_TRAINING = """
 import os, signal
 from mcqa import distributed
 from mcqa.cli import main
-from mcqa.training.trainer import RecipeTrainer
+from mcqa.training import loop
 
-compute_loss = RecipeTrainer.compute_loss
+loss_of, steps = loop.loss_of, []
 
-def killed(self, model, *others, **more):
-    if self.state.global_step == 6 and model.training and distributed.index() == 1:
+def killed(model, *others):
+    steps.extend([1] if model.training else [])
+    if len(steps) == 7 and distributed.index() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    return compute_loss(self, model, *others, **more)
+    return loss_of(model, *others)
 
-RecipeTrainer.compute_loss = killed
+loop.loss_of = killed
 main()
 """
 

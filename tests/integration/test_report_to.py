@@ -1,14 +1,11 @@
-"""`--report-to`: trackers get what the Trainer logs; W&B and trackio need their services."""
+"""`--report-to`: trackers get what the run's own log gets; W&B and trackio need their services."""
 
 import json
-from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mcqa.training import trackers
-from mcqa.training.arguments import trainer_arguments
-from mcqa.training.config import TrainingConfig
 
 
 def test_tensorboard_gets_what_the_runs_own_log_gets(command, training, tmp_path, monkeypatch):
@@ -33,12 +30,3 @@ def test_a_missing_tracker_is_refused_before_anything_is_read(refused, tmp_path,
     flags = ["--data", tmp_path / "missing.jsonl", "--output", tmp_path / "run"]
     assert "`pip install wandb`" in refused("train", "generative", *flags, "--report-to", "wandb")
     assert not (tmp_path / "run").exists()
-
-
-def test_every_tracker_gets_the_output_folders_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    config = TrainingConfig(report_to=("wandb", "trackio"), device="cpu")
-    arguments = trainer_arguments(config, Path("runs/head"), "cpu", "adamw_torch", False)
-    assert (arguments.report_to, arguments.run_name) == (["wandb", "trackio"], "head")
-    plain = trainer_arguments(TrainingConfig(), Path("."), "cpu", "adamw_torch", False)
-    assert (plain.report_to, plain.run_name) == ([], tmp_path.name)

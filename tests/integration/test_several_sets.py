@@ -70,14 +70,14 @@ def test_going_on_takes_the_same_part_and_refuses_another_weight(
 ):
     from mcqa.training.progress import TrainingLog
 
-    def interrupt(self, args, state, control, **kwargs):
-        if state.global_step == 2:
+    def interrupt(self, step):
+        if step == 2:
             raise KeyboardInterrupt
 
     a, b = sets
     mixed = ["train", "generative", *flags(training, a, f"{b}=1.5")]
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingLog, "on_save", interrupt, raising=False)
+        patch.setattr(TrainingLog, "on_save", interrupt)
         assert command(*mixed, "--output", tmp_path / "stopped").code == 130
     other = ["train", "generative", *flags(training, a, f"{b}=2")]
     message = refused(*other, "--output", tmp_path / "stopped", "--resume")

@@ -13,6 +13,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
+from mcqa.checkpoints import TRAINED_FILE
 from mcqa.cli import common
 
 SIDES = 2 * (128 + 96 + 96 + 128 + 3 * 192)  # in + out of all projections of two layers
@@ -132,7 +133,9 @@ def test_evaluates_saves_and_logs_every_n_steps(
     for name in ("loss", "eval_loss"):
         assert [entry["step"] for entry in log if name in entry] == [2, 4]
     assert read_json(tmp_path / "run.json")["best_step"] == 4
-    saved = load_file(tmp_path / "checkpoints" / "checkpoint-4" / "adapter_model.safetensors")
+    saved = load_file(tmp_path / "checkpoints" / "checkpoint-4" / TRAINED_FILE)
+    names = {name: re.sub(r"\.modules_to_save|\.default", "", name) for name in saved}
+    saved = {names[name]: tensor for name, tensor in saved.items()}
     kept = load_file(tmp_path / "adapter_model.safetensors")
     assert kept.keys() == saved.keys()
     assert all(torch.equal(kept[name], saved[name]) for name in kept)

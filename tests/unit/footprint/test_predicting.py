@@ -10,7 +10,7 @@ import torch
 from mcqa.errors import ConfigError
 from mcqa.footprint.ledger import Ledger
 from mcqa.footprint.plan import make_plan
-from mcqa.footprint.predicting import book, make_optimizer, predict
+from mcqa.footprint.predicting import book, optimizer_of, predict
 from mcqa.footprint.step import Shape
 from mcqa.formulations import NAMES
 from mcqa.recipes.table import RECIPES
@@ -91,7 +91,7 @@ def built(plan):
         load(quantization=plan.config.quantization),
         functools.partial(load, quantization="none"),
     )
-    optimizer, batch = make_optimizer(plan, model), plan.batch()
+    optimizer, batch = optimizer_of(plan, model), plan.batch()
     with Ledger() as ledger:
         return book(plan, model, own, optimizer, batch, ledger)
 

@@ -1,13 +1,15 @@
 """The order of training questions, and how processes share each batch."""
 
 import random
-from itertools import chain
+from itertools import chain, islice
 
 import pytest
 import torch
+from datasets import Dataset
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from mcqa.training.batches import SharedBatches
+from mcqa.formulations.objectives import IGNORED
+from mcqa.training.batches import Data, SharedBatches
 
 LENGTHS = [random.Random(0).randrange(5, 60) for _ in range(61)]
 
@@ -46,3 +48,37 @@ def test_the_first_epoch_is_in_the_order_that_the_trainer_had():
     sampler = LengthGroupedSampler(16, lengths=LENGTHS)
     loader = torch.utils.data.DataLoader(range(61), batch_size=8, sampler=sampler)
     assert [batch.tolist() for batch in loader] == batches(8, seed=5, accumulation=2)
+
+
+def test_steps_from_the_middle_are_the_rest_of_those_from_the_start():
+    examples = Dataset.from_list([{"length": length} for length in LENGTHS])
+    data = Data(
+        training=examples,
+        validation=None,
+        collate=lambda taken: {"length": torch.tensor([one["length"] for one in taken])},
+        batch_size=6,
+        accumulation=4,
+        seed=1,
+    )
+    assert data.steps_per_epoch == 3  # 11 batches: 4, 4 and 3
+    whole = list(islice(data.steps(0), 8))
+    assert [len(batches) for _, batches in whole] == [4, 4, 3, 4, 4, 3, 4, 4]
+    assert [epoch for epoch, _ in whole[:4]] == [4 / 11, 8 / 11, 1.0, 1 + 4 / 11]
+    for first in (1, 3, 5):
+        rest = list(islice(data.steps(first), 8 - first))
+        assert str(rest) == str(whole[first:])
+
+
+def test_a_share_without_questions_is_one_without_labels(monkeypatch):
+    monkeypatch.setattr("mcqa.distributed.count", lambda: 2)
+    monkeypatch.setattr("mcqa.distributed.index", lambda: 1)
+    data = Data(
+        training=Dataset.from_list([{"length": 1}] * 3),
+        validation=None,
+        collate=lambda taken: {"labels": torch.ones(len(taken))},
+        batch_size=1,
+    )
+    (_, (first,)), (_, (last,)) = islice(data.steps(0), 2)
+    assert first["labels"].tolist() == [1]
+    assert last["labels"].tolist() == [IGNORED]
+    assert data.questions_per_step == 2

@@ -2,7 +2,6 @@
 
 import errno
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,10 +16,10 @@ WORK = {"template": "cloze", "seed": 0}
 @pytest.fixture
 def folder(tmp_path):
     """A run folder with whole checkpoints of steps 9 and 10, and half of one of step 11."""
-    for step, state in ((9, "{}"), (10, "{}"), (11, '{"global_step": 1')):
+    for step, state in ((9, "{}"), (10, "{}"), (11, '{"step": 1')):
         checkpoint = tmp_path / "checkpoints" / f"checkpoint-{step}"
         checkpoint.mkdir(parents=True)
-        (checkpoint / "trainer_state.json").write_text(state)
+        (checkpoint / "progress.json").write_text(state)
     (tmp_path / "checkpoints" / "checkpoint-12").mkdir()
     return tmp_path
 
@@ -79,5 +78,5 @@ def test_half_a_line_of_the_log_is_left_out(tmp_path):
     log = TrainingLog(tmp_path / "log.jsonl", announce=print)
     whole = [{"step": step, "seconds": step / 2} for step in (1, 2, 3)]
     log.path.write_text("".join(json.dumps(entry) + "\n" for entry in whole) + '{"step": 4, "se')
-    log.on_train_begin(None, SimpleNamespace(global_step=2), None)
+    log.on_begin(2, 3)
     assert [json.loads(line) for line in log.path.read_text().splitlines()] == whole[:2]

@@ -1,9 +1,9 @@
 """The live bar: it counts questions as they are trained on, whatever a step takes."""
 
 import contextlib
-from types import SimpleNamespace
 
 import pytest
+import torch
 
 from mcqa.training import run
 from mcqa.training.config import TrainingConfig
@@ -28,53 +28,47 @@ class Screen:
         self.shown.append((self.done, note))
 
 
-def train(bar, *, steps, size=4, processes=1, accumulation=1, start=0, until=None):
-    """Call a bar as the Trainer does."""
-    args = SimpleNamespace(
-        train_batch_size=size, world_size=processes, gradient_accumulation_steps=accumulation
-    )
-    state = SimpleNamespace(global_step=start, max_steps=steps)
-    control = SimpleNamespace(should_evaluate=False)
-    bar.on_train_begin(args, state, control)
-    while state.global_step < (until or steps):
-        for number in range(accumulation):
-            bar.add_loss(0.5)
-            if number < accumulation - 1:
-                bar.on_substep_end(args, state, control)
-        state.global_step += 1
-        control.should_evaluate = state.global_step == 2
-        bar.on_step_end(args, state, control)
-        if control.should_evaluate:
-            bar.on_evaluate(args, state, control)
+def train(*, questions=10, steps, size=4, accumulation=1, start=0, until=None):
+    """Call a bar as the training loop does, and return what was shown."""
+    screen = Screen()
+    with contextlib.ExitStack() as closing:
+        bar = TrainingBar(questions, size, accumulation, screen.progress, closing)
+        bar.on_begin(start, steps)
+        for step in range(start + 1, (until or steps) + 1):
+            for _ in range(accumulation):
+                bar.on_pass(torch.tensor(0.5), size)
+            bar.on_step(step)
+            if step == 2:
+                bar.on_evaluate(step, 3)
+                bar.on_log(step, {"eval_loss": 1.0})
+    return screen
 
 
 def test_it_moves_from_the_first_step_on():
-    screen = Screen()
-    with contextlib.ExitStack() as closing:
-        train(TrainingBar(10, screen.progress, closing), steps=6)  # two epochs of 4, 4, 2
+    screen = train(steps=6)  # two epochs of 4, 4, 2
     assert screen.total == 20
     assert screen.shown == [
         (0, ""),
+        (4, ""),
         (4, "loss 0.500"),
+        (8, "loss 0.500"),
+        (8, "loss 0.500"),
         (8, "loss 0.500, validating"),
         (8, "loss 0.500"),
-        *((done, "loss 0.500") for done in (10, 14, 18, 20)),
+        *((done, "loss 0.500") for done in (10, 14, 18, 20) for _ in range(2)),
         "closed",
     ]
 
 
 def test_it_moves_within_a_step_and_adds_up_the_loss():
-    screen = Screen()
-    bar = TrainingBar(20, screen.progress, contextlib.ExitStack())
-    train(bar, steps=2, size=2, processes=2, accumulation=3, until=1)
-    assert screen.shown == [(0, ""), (4, ""), (8, ""), (12, "loss 1.500")]
+    screen = train(questions=20, steps=2, accumulation=3, until=1)
+    assert screen.shown == [(0, ""), (4, ""), (8, ""), (12, ""), (12, "loss 1.500"), "closed"]
     assert screen.total == 20  # the second step is of two passes
 
 
 def test_a_resumed_run_shows_what_was_done_before():
-    screen = Screen()
-    train(TrainingBar(10, screen.progress, contextlib.ExitStack()), steps=6, start=4)
-    assert [done for done, _ in screen.shown] == [14, 18, 20]
+    screen = train(steps=6, start=4)
+    assert screen.shown[::2] == [(14, ""), (18, "loss 0.500"), (20, "loss 0.500")]
     assert screen.total == 20
 
 

@@ -1,12 +1,12 @@
-"""What recipes do while training runs, and the optimizer that a device has."""
+"""How long a run is, its learning rates, and what recipes do on the way."""
 
-from types import SimpleNamespace
+import math
 
 import pytest
 import torch
+from transformers import get_linear_schedule_with_warmup
 
-from mcqa.training.arguments import pick_optimizer
-from mcqa.training.schedules import Restarts, jagged
+from mcqa.training.schedules import Restarts, Schedule, count_steps, jagged, linear
 
 
 def test_the_learning_rate_climbs_back_to_its_line_after_each_restart():
@@ -23,23 +23,39 @@ def test_a_restart_forgets_the_optimizers_state_but_not_at_the_end(step, restart
     optimizer = torch.optim.AdamW([restarted, kept])
     (restarted.sum() + kept.sum()).backward()
     optimizer.step()
-    state = SimpleNamespace(global_step=step, max_steps=8)
-    Restarts(None, 4).on_step_end(None, state, None, optimizer=optimizer)
+    restarts_of = Restarts(None, 4)
+    restarts_of.begin(0, 8, 1)
+    restarts_of.taken(step, optimizer)
     assert (not optimizer.state[restarted]) == restarts
     assert optimizer.state[kept]
 
 
+@pytest.mark.parametrize(("steps", "warmup"), [(7, 0), (7, 3), (3, 5), (1, 1)])
+def test_the_learning_rate_is_that_of_transformers_linear_schedule(steps, warmup):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.3)
+    theirs = get_linear_schedule_with_warmup(optimizer, warmup, steps)
+    ours = Schedule(steps=steps, between=1, learning_rate=0.3, factor=linear(steps, warmup))
+    for step in range(steps):
+        assert ours.rate(step) == optimizer.param_groups[0]["lr"]
+        optimizer.step()
+        theirs.step()
+
+
 @pytest.mark.parametrize(
-    ("asked", "device", "used"),
-    [
-        ("paged_adamw_8bit", "cpu", "adamw_8bit"),
-        ("paged_adamw_32bit", "cpu", "adamw_torch"),
-        ("paged_adamw_8bit", "cuda:0", "paged_adamw_8bit"),
-        ("adamw_8bit", "cpu", "adamw_8bit"),
-    ],
+    ("epochs", "max_steps", "steps"), [(1, None, 4), (2.4, None, 10), (0.1, None, 1), (3, 5, 5)]
 )
-def test_a_paged_optimizer_is_used_where_there_is_a_gpu_to_page_from(asked, device, used):
-    lines = []
-    assert pick_optimizer(asked, device, lines.append) == used
-    assert len(lines) == (asked != used)
-    assert all(asked in line and used in line for line in lines)
+def test_part_of_an_epoch_is_rounded_up_and_max_steps_goes_before(epochs, max_steps, steps):
+    assert count_steps(4, epochs, max_steps) == steps
+
+
+def test_what_is_no_number_is_never_better():
+    by_loss, by_accuracy = (
+        Schedule(steps=1, between=1, learning_rate=1, factor=float, best_metric=metric)
+        for metric in ("loss", "accuracy")
+    )
+    assert by_loss.is_better(0.5, None)
+    assert by_loss.is_better(0.4, 0.5)
+    assert by_accuracy.is_better(0.6, 0.5)
+    assert not by_accuracy.is_better(0.5, 0.5)
+    assert not by_loss.is_better(math.nan, None)
+    assert not by_loss.is_better(math.nan, 0.5)

@@ -1,0 +1,134 @@
+"""Checkpoints of a run: the weights that train, optimizer, random states, and where it stands.
+
+accelerate writes and reads them. Of a whole model it would write every weight; here it gets what
+trains, and what recipes grew beside that. Weights in shards are its own matter.
+
+The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, once all processes
+have written their parts, so a checkpoint is whole where that can be read.
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from mcqa import distributed
+from mcqa.checkpoints import TRAINED_FILE
+from mcqa.files import write_json
+from mcqa.recipes.low_rank import importance_tensors, set_importance_tensors
+from mcqa.recipes.restarts import grown_tensors, set_grown_tensors
+from mcqa.recipes.weights import load_tensors, trained_tensors
+from mcqa.training.folder import PROGRESS, checkpoint_folder, checkpoint_folders
+
+
+@dataclass
+class Progress:
+    """Say where a run stands.
+
+    Args:
+        step: optimizer steps taken.
+        epoch: passes over the training questions.
+        tokens: seen by all processes, padding included.
+        logged_step: the last step whose loss was logged.
+        loss_sum: of all steps up to that one.
+        best_step: where validation went best, None where that is not known.
+        best_value: what it came to.
+    """
+
+    step: int = 0
+    epoch: float = 0.0
+    tokens: int = 0
+    logged_step: int = 0
+    loss_sum: float = 0.0
+    best_step: int | None = None
+    best_value: float | None = None
+
+    def log_loss(self, loss: float) -> None:
+        """Take the mean loss of the steps since the last time."""
+        self.loss_sum += loss * (self.step - self.logged_step)
+        self.logged_step = self.step
+
+    @property
+    def train_loss(self) -> float | None:
+        """The mean over all logged steps, of resumed runs too; None without any."""
+        return self.loss_sum / self.logged_step if self.logged_step else None
+
+
+class Checkpoints:
+    """Keep the last checkpoint of a run and the best.
+
+    Args:
+        folder: the run folder.
+        accelerator: what prepared the model and the optimizer.
+        model: what trains, without what wraps it.
+    """
+
+    def __init__(self, folder: Path, accelerator: Accelerator, model: nn.Module):
+        self.folder = folder
+        self.accelerator = accelerator
+        self.model = model
+        # Of DeepSpeed: what does not train is neither written nor expected.
+        self._saving, self._loading = {}, {}
+        if distributed.sharding() == "DeepSpeed":
+            self._saving = {"exclude_frozen_parameters": True}
+            self._loading = {"load_module_strict": False}
+        elif distributed.sharding() is None:
+            accelerator.register_save_state_pre_hook(self._write_trained)
+            accelerator.register_load_state_pre_hook(self._read_trained)
+
+    def save(self, progress: Progress) -> None:
+        """Write a checkpoint, and remove those that are neither the last nor the best."""
+        path = checkpoint_folder(self.folder, progress.step)
+        self.accelerator.save_state(str(path), **self._saving)
+        distributed.wait()
+        if distributed.is_main():
+            write_progress(path, progress)
+            self.keep_only(progress.step, progress.best_step)
+
+    def load(self, path: Path) -> Progress:
+        """Make everything what it was when a checkpoint was written, random states included."""
+        self.accelerator.load_state(str(path), **self._loading)
+        return Progress(**json.loads((path / PROGRESS).read_text(encoding="utf-8")))
+
+    def load_best(self, progress: Progress) -> None:
+        """Give the model the weights of the best step, and keep no other checkpoint."""
+        if progress.best_step is None:
+            return
+        path = checkpoint_folder(self.folder, progress.best_step)
+        if distributed.sharding():
+            self.accelerator.load_state(str(path), **self._loading)
+        else:
+            self._read_trained([], str(path))
+        if distributed.is_main():
+            self.keep_only(progress.best_step)
+
+    def keep_only(self, *steps: int | None) -> None:
+        """Remove the checkpoints of other steps."""
+        for path in checkpoint_folders(self.folder):
+            if path not in [checkpoint_folder(self.folder, step) for step in steps]:
+                shutil.rmtree(path)
+
+    def _write_trained(self, models: list, weights: list[dict], folder: str) -> None:
+        weights.clear()  # all there is; the main process writes what trains
+        if distributed.is_main():
+            tensors = trained_tensors(self.model)
+            tensors |= grown_tensors(self.model) | importance_tensors(self.model)
+            tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+            save_file(tensors, Path(folder) / TRAINED_FILE, metadata={"format": "pt"})
+
+    def _read_trained(self, models: list, folder: str) -> None:
+        models.clear()
+        # In a file they start at any multiple of 8 bytes, where some processors' products round in
+        # another way than in memory of their own.
+        tensors = {n: t.clone() for n, t in load_file(Path(folder) / TRAINED_FILE).items()}
+        tensors = set_importance_tensors(self.model, set_grown_tensors(self.model, tensors))
+        load_tensors(self.model, tensors)
+
+
+def write_progress(path: Path, progress: Progress) -> None:
+    """Write the file that makes a checkpoint whole."""
+    write_json(path / PROGRESS, asdict(progress))

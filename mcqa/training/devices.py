@@ -1,0 +1,84 @@
+"""Where a run computes and in what type: accelerate's part, and autocast.
+
+One process trains on the one device that it is told, however many others there are; so models and
+batches are put there here, and not by accelerate, which takes the first GPU.
+
+The trap: what accelerate was told first holds for a whole process, its precision among it. So
+where the model is whole, mixed precision is torch's own autocast, and two runs of one process may
+differ in it. Weights in shards are accelerate's to compute with; processes of theirs train once.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType
+from torch import Tensor
+
+from mcqa import distributed
+
+NAMES = {torch.float32: "no", torch.float16: "fp16", torch.bfloat16: "bf16"}
+
+
+class Machine:
+    """Hold where a run computes and how; one process, DDP, FSDP and DeepSpeed look alike to it.
+
+    Args:
+        device: the torch device where this process trains.
+        dtype: what the model computes in.
+        batch_size, accumulation: questions of a forward pass, and such passes of a step.
+        trackers: experiment trackers, which `accelerator.init_trackers` starts.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        dtype: torch.dtype,
+        *,
+        batch_size: int = 1,
+        accumulation: int = 1,
+        trackers: Sequence[GeneralTracker] = (),
+    ):
+        self.device = device
+        self.dtype = dtype
+        kind = torch.device(device).type
+        if kind == "cuda" and torch.device(device).index is not None:
+            torch.cuda.set_device(device)
+        precision = "no" if distributed.count() > 1 else None
+        if distributed.sharding() or (dtype is torch.float16 and kind != "cpu"):
+            precision = NAMES[dtype]  # it has the shards' types to set, or gradients to scale
+        # No buffer changes but ReLoRA's, which every process grows alike.
+        wrap = DistributedDataParallelKwargs(find_unused_parameters=False, broadcast_buffers=False)
+        self.accelerator = Accelerator(
+            cpu=distributed.count() > 1 and kind == "cpu",
+            device_placement=False,
+            mixed_precision=precision,
+            kwargs_handlers=[wrap],
+            log_with=list(trackers) or None,
+        )
+        self.accelerator.gradient_accumulation_steps = 1  # a step's loss is a mean already
+        self._deepspeed = self.accelerator.distributed_type is DistributedType.DEEPSPEED
+        if self._deepspeed:
+            settings = self.accelerator.state.deepspeed_plugin.deepspeed_config
+            settings["train_micro_batch_size_per_gpu"] = batch_size
+            settings["gradient_accumulation_steps"] = accumulation
+
+    def mixed(self) -> AbstractContextManager:
+        """Return the context of a forward pass, in which much is computed in the dtype."""
+        kind = torch.device(self.device).type
+        whole = self.dtype is torch.float32 or (self.dtype is torch.float16 and kind == "cpu")
+        if whole or distributed.sharding():
+            return contextlib.nullcontext()
+        return torch.autocast(kind, self.dtype)
+
+    def take(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a batch on the device."""
+        return {name: tensor.to(self.device) for name, tensor in batch.items()}
+
+    def backward(self, loss: Tensor) -> None:
+        """Add a loss's gradients to those that are there."""
+        # DeepSpeed would divide it by the passes of a step, by whose labels it is divided already.
+        self.accelerator.backward(loss, **{"scale_wrt_gas": False} if self._deepspeed else {})

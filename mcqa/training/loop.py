@@ -1,0 +1,192 @@
+"""Training, from the first step to the last: `fit` reads from top to bottom.
+
+A step goes through `accumulation` batches, adds up their gradients, clips them and moves the
+weights. Every few steps, and at the end, the validation questions are evaluated and a checkpoint is
+saved; the weights of the best step are what is kept.
+
+A step's loss is the mean over all labels of its questions, however many batches and processes they
+came in; so N processes take the steps of one. To that end each batch's loss is divided by the
+labels of the whole step, and multiplied by the number of processes, whose gradients are averaged.
+
+The trap: what draws random numbers (dropout) must do so alike in a resumed run. Batches, and
+evaluations in between, draw none.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import set_seed
+from transformers.trainer_utils import speed_metrics
+
+from mcqa import distributed
+from mcqa.formulations.objectives import IGNORED
+from mcqa.training.batches import Batch, Data
+from mcqa.training.checkpoints import Checkpoints, Progress
+from mcqa.training.devices import Machine
+from mcqa.training.progress import Listener
+from mcqa.training.schedules import OnTheWay, Schedule
+from mcqa.training.trackers import grouped
+
+LARGEST_NORM = 1.0  # gradients longer than that are cut to it
+
+
+def fit(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: Data,
+    schedule: Schedule,
+    *,
+    machine: Machine,
+    checkpoints: Checkpoints,
+    listener: Listener,
+    recipe: OnTheWay,
+    accuracy: Callable[[], float] | None = None,
+    resume: Path | None = None,
+) -> tuple[nn.Module, Progress]:
+    """Train a model, and leave it with the weights of the best step.
+
+    Args:
+        model: what trains, on its device; its forward returns a loss.
+        optimizer: of the parameters that train.
+        data: the examples.
+        schedule: steps and learning rates.
+        machine: where to compute, and how; its trackers are started.
+        checkpoints: where the run is saved.
+        listener: hears of what happens.
+        recipe: what the recipe does on the way.
+        accuracy: returns that of the model as it stands, on the validation questions.
+        resume: the checkpoint to go on from.
+
+    Returns:
+        The model as accelerate wrapped it, and where the run stands.
+    """
+    accelerator, device = machine.accelerator, machine.device
+    set_seed(data.seed)
+    per_token = 6 * model.num_parameters(exclude_embeddings=True)  # floating point operations
+    if distributed.count() > 1 or distributed.sharding():
+        model, optimizer = accelerator.prepare(model, optimizer)
+    else:
+        optimizer = accelerator.prepare(optimizer)
+    progress = checkpoints.load(resume) if resume else Progress()
+    recipe.begin(progress.step, schedule.steps, data.accumulation * distributed.count())
+
+    def log(values: dict) -> None:
+        listener.on_log(progress.step, values | {"epoch": progress.epoch})
+        accelerator.log(grouped(values | {"epoch": progress.epoch}), step=progress.step)
+
+    first_step, started, total_loss = progress.step, time.time(), 0.0
+    unlogged = torch.tensor(0.0, device=device)  # losses of the steps since the last log
+    listener.on_begin(first_step, schedule.steps)
+    steps = zip(range(first_step, schedule.steps), data.steps(first_step), strict=False)
+    for step, (epoch, batches) in steps:
+        n_labels, n_tokens = count(batches, machine)
+        rate = schedule.rate(step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+        model.train()
+        for number, batch in enumerate(batches, 1):
+            is_last = number == len(batches)
+            accelerator.sync_gradients = is_last
+            with contextlib.nullcontext() if is_last else accelerator.no_sync(model):
+                with machine.mixed():
+                    loss = loss_of(model, machine.take(batch), n_labels)
+                loss = loss.float() * distributed.count()
+                machine.backward(loss)
+            unlogged += _finite(loss.detach(), unlogged, 1 + step - progress.logged_step)
+            listener.on_pass(loss.detach(), len(batch["labels"]))
+        norm = accelerator.clip_grad_norm_(model.parameters(), LARGEST_NORM)
+        optimizer.step()
+        recipe.moved(step)  # has a use for gradients
+        optimizer.zero_grad()
+        progress.step, progress.epoch = step + 1, epoch
+        progress.tokens += n_tokens
+        recipe.taken(progress.step, optimizer)
+        listener.on_step(progress.step)
+
+        is_due, is_end = schedule.is_due(progress.step), progress.step == schedule.steps
+        if is_due:
+            mean = accelerator.gather(unlogged[None]).mean().item()
+            total_loss += mean
+            loss = mean / (progress.step - progress.logged_step)
+            progress.log_loss(loss)
+            unlogged.zero_()
+            norm = norm.item() if isinstance(norm, Tensor) else norm
+            log({"loss": loss, "grad_norm": norm, "learning_rate": rate})
+        if (is_due or is_end) and data.validation is not None:
+            listener.on_evaluate(progress.step, len(data.validation))
+            values = evaluate(model, data, machine)
+            log(values)
+            if accuracy is not None:
+                values["eval_accuracy"] = accuracy()
+                log({"eval_accuracy": values["eval_accuracy"]})
+            value = values[f"eval_{schedule.best_metric}"]
+            if schedule.is_better(value, progress.best_value):
+                progress.best_step, progress.best_value = progress.step, value
+        if is_due or is_end:
+            checkpoints.save(progress)
+            listener.on_save(progress.step)
+
+    taken = progress.step - first_step
+    speed = {"num_samples": taken * data.questions_per_step, "num_steps": taken}
+    total_loss += unlogged.item()
+    log(
+        speed_metrics("train", started, **speed)
+        | {"total_flos": float(per_token * progress.tokens)}
+        | {"train_loss": total_loss / max(taken, 0.001)}
+    )
+    checkpoints.load_best(progress)
+    return model, progress
+
+
+def loss_of(model: nn.Module, batch: Batch, n_labels: Tensor | None = None) -> Tensor:
+    """Return the mean loss over labels.
+
+    Args:
+        model: returns it from its forward.
+        batch: on its device.
+        n_labels: of the whole step, by which the sum is divided; by default those of the batch.
+    """
+    more = {} if n_labels is None else {"num_items_in_batch": n_labels}
+    labels = batch["labels"]
+    if (labels != IGNORED).any():
+        return model(**batch, **more).loss
+    # An empty share: a zero that reaches every parameter, for the other processes wait for it.
+    return 0 * model(**batch | {"labels": labels.clamp(min=0)}, **more).loss
+
+
+def count(batches: Sequence[Batch], machine: Machine) -> tuple[Tensor, int]:
+    """Return the labels and the tokens of a step, over all processes."""
+    labels = sum(batch["labels"].ne(IGNORED).sum() for batch in batches)
+    tokens = sum(batch["input_ids"].numel() for batch in batches)
+    if distributed.count() > 1:
+        own = torch.stack((labels, torch.tensor(tokens))).to(machine.device)
+        labels, tokens = machine.accelerator.gather(own[None]).sum(0)
+    return labels.to(machine.device).float(), int(tokens)
+
+
+def _finite(loss: Tensor, unlogged: Tensor, steps: int) -> Tensor:
+    """Return a loss as it is logged: for one that is no number, the mean of those before."""
+    return loss if math.isfinite(loss.item()) else unlogged / steps
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, data: Data, machine: Machine) -> dict:
+    """Return the mean loss over all labels of the validation questions, and how long that took."""
+    started, total, labels = time.time(), 0.0, 0
+    model.eval()
+    for batch in data.validation_batches():
+        n = batch["labels"].ne(IGNORED).sum().item()
+        with machine.mixed():
+            total += n * loss_of(model, machine.take(batch)).float().item()
+        labels += n
+    totals, counts = zip(*distributed.gather((total, labels)), strict=True)
+    n_questions = len(data.validation)
+    n_batches = math.ceil(n_questions / (data.batch_size * distributed.count()))
+    speed = {"num_samples": n_questions, "num_steps": n_batches}
+    return {"eval_loss": sum(totals) / sum(counts)} | speed_metrics("eval", started, **speed)
