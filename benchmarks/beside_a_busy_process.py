@@ -3,10 +3,11 @@
     python benchmarks/beside_a_busy_process.py
 
 Each work (training and scoring, unquantized and NF4) runs with every way in which OpenMP's threads
-wait for each other: `ours` is what mcqa does (`mcqa.spinning`), `libgomp` what torch's runtime
-does by itself, `passive` is OMP_WAIT_POLICY=PASSIVE, and a number is a spin count. A process of
-its own does the work alone and then beside each neighbour, which it starts and ends: `loop` keeps
-one core busy, `torch` multiplies matrices on all cores as torch comes. The ways take turns. A
+wait for each other: `ours` is what mcqa does (`mcqa.models.cpu.spinning`), `libgomp` what torch's
+runtime does by itself, `passive` is OMP_WAIT_POLICY=PASSIVE, and a number is a spin count. A
+process of its own does the work alone and then beside each neighbour, which it starts and ends:
+`loop` keeps one core busy, `torch` multiplies matrices on all cores as torch comes. The ways take
+turns. A
 process that is not done in time is ended; what it finished counts, the rest is `too long`.
 
 Prints the median of the seconds with the least and the most, and how often it is the time that
@@ -105,11 +106,11 @@ def build(options: argparse.Namespace, quantization: str, phase: str) -> tuple:
     from multiple_choice import scoring, training
 
     from heads.branching import pack
-    from mcqa.backbones import load_tokenizer
-    from mcqa.encoding import Encoder
     from mcqa.formulations import get_formulation
-    from mcqa.names import resolve_model
-    from mcqa.prompts import get_template
+    from mcqa.models.backbones import load_tokenizer
+    from mcqa.models.names import resolve_model
+    from mcqa.prompting.encoding import Encoder
+    from mcqa.prompting.prompts import get_template
 
     path = resolve_model(options.model).path
     model = get_formulation("multiple_choice").load_backbone(
@@ -135,7 +136,7 @@ def build(options: argparse.Namespace, quantization: str, phase: str) -> tuple:
 
 def timed(step, batches) -> float:
     """Return how long all the batches take, threads waiting as when mcqa trains or scores."""
-    from mcqa.spinning import giving_way
+    from mcqa.models.cpu.spinning import giving_way
 
     started = time.perf_counter()
     with giving_way("cpu"):

@@ -20,7 +20,7 @@ from mcqa.evaluation.measures import metric_interval
 from mcqa.evaluation.paired import bootstrap_differences, mean_differences
 from mcqa.evaluation.resampling import bootstrap, means
 from mcqa.evaluation.table import METRICS
-from mcqa.hardware import describe_hardware
+from mcqa.system.hardware import describe_hardware
 
 
 def synthetic_runs(n: int, options: int = 4, seed: int = 0) -> tuple[Answers, Answers]:

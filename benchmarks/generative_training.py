@@ -61,10 +61,10 @@ def train_trl(arguments) -> dict:
     from trl import SFTConfig, SFTTrainer
 
     import mcqa
-    from mcqa.adapters import SEVEN_PROJECTIONS
-    from mcqa.backbones import load_tokenizer
-    from mcqa.names import resolve_model
-    from mcqa.prompts import get_template
+    from mcqa.models.adapters import SEVEN_PROJECTIONS
+    from mcqa.models.backbones import load_tokenizer
+    from mcqa.models.names import resolve_model
+    from mcqa.prompting.prompts import get_template
 
     set_seed(arguments.seed)
     path = resolve_model(arguments.model).path

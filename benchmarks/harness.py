@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 import mcqa
-from mcqa.prompts import TEMPLATES, Template, get_template
+from mcqa.prompting.prompts import TEMPLATES, Template, get_template
 from mcqa.question import Question
 
 PARITY_NATS = 1e-3

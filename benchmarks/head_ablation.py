@@ -86,7 +86,7 @@ def run_cell(options: argparse.Namespace, head: str, loss: str, start: str, seed
     """Train and score one cell."""
     from mcqa.data import load_questions
     from mcqa.evaluation.metrics import summarize
-    from mcqa.loading import load_scorer
+    from mcqa.scoring.loading import load_scorer
     from mcqa.training.config import TrainingConfig
     from mcqa.training.run import train
 

@@ -7,7 +7,8 @@ the same batches, and prints one JSON line. The layouts take turns; the parent p
 each and of the turns' ratios, so that a neighbour's burst of work decides nothing. `rows` is what
 transformers and bitsandbytes do with one row per option, but for bitsandbytes' repacking, which
 would be slower still; `rows, ours` the same with what mcqa does on a CPU (`heads.short_attention`,
-`mcqa.four_bit`, `mcqa.allocation`), so that what branching saves can be told from what that saves.
+`mcqa.models.cpu.four_bit`, `mcqa.system.allocation`), so that what branching saves can be told from
+what that saves.
 Work is counted in real tokens, padding not; the ratio of tokens is what branching could save at
 most.
 
@@ -79,10 +80,10 @@ def build_cell(options: argparse.Namespace, quantization: str, phase: str, layou
     import torch
 
     from heads.branching import pack, pack_rows
-    from mcqa import backbones
-    from mcqa.backbones import load_tokenizer, pick_device
     from mcqa.formulations import get_formulation
-    from mcqa.names import resolve_model
+    from mcqa.models import backbones
+    from mcqa.models.backbones import load_tokenizer, pick_device
+    from mcqa.models.names import resolve_model
 
     device = pick_device(options.device)
     formulation = get_formulation("multiple_choice")
@@ -117,8 +118,8 @@ def run_cell(options: argparse.Namespace, quantization: str, phase: str, layout:
     """Time one layout in one phase."""
     import torch
 
-    from mcqa.backbones import pick_device
-    from mcqa.memory import PeakMemory
+    from mcqa.models.backbones import pick_device
+    from mcqa.system.memory import PeakMemory
 
     work, step, batches = build_cell(options, quantization, phase, layout)
     device = pick_device(options.device)
@@ -164,8 +165,8 @@ def profile_cell(options: argparse.Namespace, quantization: str, phase: str, lay
 def encode(options: argparse.Namespace, tokenizer) -> list[list]:
     """Return batches of encoded questions, longest first as the scorers do."""
     from mcqa.data import load_questions
-    from mcqa.encoding import Encoder
-    from mcqa.prompts import get_template
+    from mcqa.prompting.encoding import Encoder
+    from mcqa.prompting.prompts import get_template
 
     count = options.batch_size * (options.batches + 1)
     questions = load_questions(options.data, limit=count, label_base=options.label_base)
@@ -199,7 +200,7 @@ def training(model, dtype: str, device: str):
     import torch
 
     from heads.multiple_choice import HEAD_NAME
-    from mcqa.adapters import add_lora
+    from mcqa.models.adapters import add_lora
 
     peft_model = add_lora(model, head=[HEAD_NAME])
     optimizer = torch.optim.AdamW((p for p in peft_model.parameters() if p.requires_grad), lr=1e-4)
@@ -273,7 +274,7 @@ def report(quantization: str, phase: str, turns: list[dict[str, dict]]) -> None:
 def hardware() -> str:
     import torch
 
-    from mcqa.hardware import describe_hardware
+    from mcqa.system.hardware import describe_hardware
 
     return f"{describe_hardware()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 

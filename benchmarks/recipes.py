@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    from mcqa.recipes.table import RECIPES
+    from mcqa.models.recipes.table import RECIPES
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="training questions")
@@ -69,11 +69,11 @@ def run_apart(*cell: str) -> dict | None:
 
 def run_cell(options: argparse.Namespace, recipe: str, formulation: str) -> dict:
     """Train and score one cell."""
-    from mcqa.app.recipes import list_recipes
     from mcqa.data import load_questions
     from mcqa.evaluation.metrics import summarize
-    from mcqa.loading import load_scorer
+    from mcqa.scoring.loading import load_scorer
     from mcqa.training.config import TrainingConfig
+    from mcqa.training.recipe_table import list_recipes
     from mcqa.training.run import train
 
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +113,7 @@ def run_cell(options: argparse.Namespace, recipe: str, formulation: str) -> dict
 
 def print_table(done: dict[tuple, dict]) -> None:
     """Print a row per cell, a recipe's two formulations together."""
-    from mcqa.recipes.table import RECIPES
+    from mcqa.models.recipes.table import RECIPES
 
     print(
         "| recipe | formulation | backbone | trainable | n | accuracy (95%) | training | memory "

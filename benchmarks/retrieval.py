@@ -69,10 +69,10 @@ def prepare(options: argparse.Namespace, folder: Path) -> None:
 
 def run_cell(options: argparse.Namespace, folder: Path, model: str, context: str) -> dict:
     """Score the test questions, with a head that is trained first where it is missing."""
-    from mcqa.app.score import score
     from mcqa.data import load_questions
     from mcqa.evaluation.metrics import summarize
-    from mcqa.loading import load_scorer
+    from mcqa.scoring.loading import load_scorer
+    from mcqa.scoring.scoring_run import score
 
     name = options.model if model == "base" else str(trained(options, folder))
     questions = load_questions(folder / "test.jsonl")[: options.test_limit]
@@ -105,8 +105,8 @@ def run_cell(options: argparse.Namespace, folder: Path, model: str, context: str
 
 def trained(options: argparse.Namespace, folder: Path) -> Path:
     """Return the run with the head, after training it where it is not finished."""
+    from mcqa.runs.training_folder import has_checkpoint
     from mcqa.training.config import TrainingConfig
-    from mcqa.training.folder import has_checkpoint
     from mcqa.training.run import train
 
     run = folder / "head"
@@ -131,7 +131,7 @@ def trained(options: argparse.Namespace, folder: Path) -> Path:
 
 def print_table(done: dict[tuple, dict]) -> None:
     """Print a row per cell; without: prompts that have no context."""
-    from mcqa.report.numbers import format_accuracy
+    from mcqa.evaluation.numbers import format_accuracy
 
     print("| model | scorer | context | n | accuracy (95%) | cut | without | seconds |")
     print("|---|---|---|---|---|---|---|---|")

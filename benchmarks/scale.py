@@ -79,9 +79,9 @@ def sentence(chance: random.Random, mean: float, deviation: float, most: int) ->
 
 def run_pipeline(data: str, model: str) -> dict:
     """Put a file through the pipeline, and return each stage's seconds and what came out."""
-    from mcqa.app.check import check, load_encoder
     from mcqa.data import open_questions
-    from mcqa.preprocessing import encode_set
+    from mcqa.prompting.encoded_sets import encode_set
+    from mcqa.scoring.check import check, load_encoder
 
     encoder = load_encoder(model, max_length=LIMIT)
     seconds, marks, processor = {}, [time.perf_counter()], processor_seconds()
@@ -166,8 +166,8 @@ def main() -> None:
         print(json.dumps(run_pipeline(arguments.pipeline, arguments.model)))
         return
 
-    from mcqa.hardware import describe_hardware
-    from mcqa.names import resolve_model
+    from mcqa.models.names import resolve_model
+    from mcqa.system.hardware import describe_hardware
 
     model = str(resolve_model(arguments.model).path)
     results = [measure(rows, arguments, model) for rows in (arguments.rows // 2, arguments.rows)]

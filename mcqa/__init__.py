@@ -10,16 +10,16 @@ Names are imported on first use, so that `import mcqa` loads neither torch nor t
 
 import importlib
 
-from mcqa.openmp import say_how_to_wait
+from mcqa.system.openmp import say_how_to_wait
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Question": "mcqa.question",
     "McqaError": "mcqa.errors",
-    "Prediction": "mcqa.evaluation.predictions",
+    "Prediction": "mcqa.prediction",
     "load_questions": "mcqa.data",
-    "load_scorer": "mcqa.loading",
+    "load_scorer": "mcqa.scoring.loading",
 }
 
 __all__ = ["McqaError", "Prediction", "Question", "__version__", "load_questions", "load_scorer"]

@@ -1,4 +1,4 @@
-"""The house's floors: imports go down or stay level, and never in a circle.
+"""The house's floors: imports go down, level only between named rooms, and never in a circle.
 
 Read from the source, so that an import inside a function counts too. What `import_module` brings
 in by name cannot be read; only the packages that open their own rooms that way may use it.
@@ -15,51 +15,39 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 FLOORS = {
-    "scripts": 7,
-    "mcqa.__main__": 7,
-    "mcqa.cli": 7,
-    "mcqa.app": 7,
-    "mcqa.scoring": 6,
-    "mcqa.loading": 6,
+    "scripts": 8,
+    "mcqa.__main__": 8,
+    "mcqa.cli": 8,
+    "mcqa.evaluating": 7,
+    "mcqa.export": 7,
     "mcqa.training": 6,
     "mcqa.footprint": 6,
-    "mcqa.formulations": 5,
-    "mcqa.backbones": 4,
-    "mcqa.embedded": 4,
-    "mcqa.names": 4,
-    "mcqa.four_bit": 4,
-    "mcqa.apple": 4,
-    "mcqa.adapters": 4,
-    "mcqa.checkpoints": 4,
-    "mcqa.merging": 4,
-    "mcqa.memory": 4,
-    "mcqa.hardware": 4,
-    "mcqa.sharing": 4,
-    "mcqa.spinning": 4,
-    "mcqa.self_check": 4,
-    "mcqa.distributed": 4,
-    "mcqa.recipes": 4,
-    "heads": 3,
-    "mcqa.encoding": 2,
-    "mcqa.tokens": 2,
-    "mcqa.preprocessing": 2,
-    "mcqa.report": 2,
+    "mcqa.report": 6,
+    "mcqa.runs": 5,
+    "mcqa.scoring": 5,
+    "mcqa.formulations": 4,
+    "mcqa.models": 3,
+    "mcqa.prompting": 2,
+    "mcqa.retrieval": 2,
     "mcqa.data": 1,
-    "mcqa.data.bundled": 1,
-    "mcqa.prompts": 1,
-    "mcqa.parsing": 1,
-    "mcqa.work": 1,
     "mcqa.evaluation": 1,
-    "mcqa.retrieval": 1,
+    "heads": 1,
     "mcqa.question": 0,
+    "mcqa.prediction": 0,
     "mcqa.errors": 0,
-    "mcqa.files": 0,
-    "mcqa.locks": 0,
-    "mcqa.forks": 0,
-    "mcqa.kept": 0,
-    "mcqa.allocation": 0,
-    "mcqa.openmp": 0,
-    "mcqa.quiet": 0,
+    "mcqa.system": 0,
+}
+# Within a floor a room knows no other, but for these.
+NEIGHBOURS = {
+    ("mcqa.prompting", "mcqa.retrieval"),  # the encoder asks for a question's context
+    ("mcqa.scoring", "mcqa.runs"),  # a scorer may be loaded from a run
+    ("mcqa.footprint", "mcqa.training"),  # the memory of training is that of its steps
+    ("mcqa.export", "mcqa.evaluating"),  # what is shared says how good it is
+    ("scripts", "mcqa.cli"),
+    ("mcqa.__main__", "mcqa.cli"),
+    *((f"mcqa.{name}", f"mcqa.{of}") for name, of in [("prediction", "question")]),
+    *((f"mcqa.{name}", "mcqa.errors") for name in ("question", "prediction", "system")),
+    ("mcqa.prediction", "mcqa.system"),  # files are written whole
 }
 LAZY = {"mcqa", "mcqa.cli", "mcqa.formulations"}
 TENSORS = {"torch", "transformers", "peft", "bitsandbytes", "accelerate"}
@@ -69,9 +57,14 @@ def floor(module):
     """Return a module's floor by the longest name in the table that it stands under."""
     if module == "mcqa":  # the front door: it names what is upstairs and loads nothing
         return 0
+    return FLOORS.get(room(module))
+
+
+def room(module):
+    """Return the longest name in the table that a module stands under."""
     parts = module.split(".")
-    names = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
-    return next((FLOORS[name] for name in names if name in FLOORS), None)
+    names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return next((name for name in names if name in FLOORS), module)
 
 
 def module_name(path):
@@ -117,6 +110,10 @@ def faults(imports):
         for target in targets & imports.keys():
             if (floor(target) or 0) > floor(module):
                 lines.append(f"{module} imports {target}, which is above it")
+            pair = room(module), room(target)
+            level = floor(target) == floor(module) and "mcqa" not in pair
+            if level and pair[0] != pair[1] and pair not in NEIGHBOURS:
+                lines.append(f"{module} imports {target}, of another room on its floor")
     try:
         TopologicalSorter({m: t & imports.keys() for m, t in imports.items()}).prepare()
     except CycleError as error:
@@ -135,18 +132,23 @@ def test_every_import_goes_down_or_stays_level_and_none_goes_round():
 
 
 def test_a_wrong_import_would_be_found():
-    assert faults({"mcqa.prompts": {"mcqa.scoring"}, "mcqa.scoring": {"torch"}}) == [
-        "mcqa.prompts imports mcqa.scoring, which is above it"
-    ]
+    up = {"mcqa.prompting.a": {"mcqa.scoring.b"}, "mcqa.scoring.b": {"torch"}}
+    assert faults(up) == ["mcqa.prompting.a imports mcqa.scoring.b, which is above it"]
+    level = {"mcqa.retrieval.a": {"mcqa.prompting.b"}, "mcqa.prompting.b": set()}
+    (fault,) = faults(level)
+    assert fault.endswith("of another room on its floor")
     assert faults({"mcqa.data.a": {"mcqa.data.b"}, "mcqa.data.b": {"mcqa.data.a"}}) != []
     assert faults({"mcqa.attic": set()}) == ["mcqa.attic stands on no floor; put it into the table"]
-    assert faults({"mcqa.scoring": {"mcqa.prompts"}, "mcqa.prompts": set()}) == []
+    down = {"mcqa.scoring.b": {"mcqa.prompting.a"}, "mcqa.prompting.a": set()}
+    assert faults(down) == []
     inside = ast.parse("def f():\n    import mcqa.scoring\n    from mcqa import scoring, data")
     assert imported(ast.walk(inside), {"mcqa.scoring"}) == {"mcqa.scoring", "mcqa"}
 
 
 def test_the_table_names_nothing_that_is_gone():
     assert [name for name in FLOORS if not any(f"{m}.".startswith(f"{name}.") for m in TREES)] == []
+    arrows = {(room(module), room(target)) for module, all in IMPORTS.items() for target in all}
+    assert arrows >= NEIGHBOURS
 
 
 def test_only_packages_with_rooms_of_their_own_import_by_name():
@@ -162,7 +164,7 @@ def test_only_packages_with_rooms_of_their_own_import_by_name():
 
 
 def test_heads_imports_nothing_of_mcqa():
-    heads = {module: targets for module, targets in IMPORTS.items() if floor(module) == 3}
+    heads = {module: targets for module, targets in IMPORTS.items() if room(module) == "heads"}
     assert heads
     assert not any(target.split(".")[0] == "mcqa" for t in heads.values() for target in t)
 
@@ -173,18 +175,15 @@ def test_the_two_formulations_are_siblings():
     assert one not in IMPORTS[other]
 
 
-def test_below_the_heads_nothing_loads_tensors():
-    users = {
-        module: targets & TENSORS
-        for module, imports in IMPORTS.items()
-        if floor(module) < 3 and (targets := {name.split(".")[0] for name in imports}) & TENSORS
-    }
-    # Its context manager silences transformers, and only then needs it.
-    assert users == {"mcqa.quiet": {"transformers"}}
-    assert not imported(TREES["mcqa.quiet"].body, TREES.keys()) & TENSORS
+LIGHT = sorted(m for m in TREES if floor(m) < FLOORS["mcqa.models"] and room(m) != "heads")
 
 
-LIGHT = sorted(module for module in TREES if floor(module) < 3)
+def test_below_the_models_nothing_loads_tensors():
+    """But `heads`, which are tensors, and what a function of `system` needs when it is called."""
+    tensors = {m: {name.split(".")[0] for name in IMPORTS[m]} & TENSORS for m in LIGHT}
+    assert {room(module) for module, names in tensors.items() if names} == {"mcqa.system"}
+    for module in LIGHT:
+        assert not {n.split(".")[0] for n in imported(TREES[module].body, TREES.keys())} & TENSORS
 
 
 @pytest.mark.parametrize("modules", [["mcqa"], LIGHT, ["mcqa.cli"]], ids=["mcqa", "light", "cli"])

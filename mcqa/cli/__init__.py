@@ -13,8 +13,9 @@ import sys
 
 import click
 
-from mcqa import __version__, distributed
+from mcqa import __version__
 from mcqa.errors import ConfigError, McqaError
+from mcqa.system import processes
 
 COMMANDS = {
     "demo": "Train both formulations on bundled questions and compare them.",
@@ -44,9 +45,9 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, context, name):
-        if distributed.count() > 1 and name in COMMANDS and name not in SHARED:
+        if processes.count() > 1 and name in COMMANDS and name not in SHARED:
             raise ConfigError(
-                f"mcqa {name} runs in one process; {distributed.count()} were started. Several "
+                f"mcqa {name} runs in one process; {processes.count()} were started. Several "
                 f"processes share the work of {', '.join(SHARED)}."
             )
         return importlib.import_module(f"mcqa.cli.{name}").command if name in COMMANDS else None
@@ -71,9 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    if not (distributed.is_main() or debug):
+    if not (processes.is_main() or debug):
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  until this process ends
-    with distributed.together():
+    with processes.together():
         code = _run(arguments, debug)
     sys.exit(code)
 
@@ -86,9 +87,9 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.exceptions.Abort as stop:  # click's word for a KeyboardInterrupt, its cause
         _fail(str(stop.__cause__ or "") or "interrupted.", INTERRUPTED)
     except click.ClickException as error:
-        with distributed.telling_an_error() as mine:
+        with processes.telling_an_error() as mine:
             if mine:
-                error.show(None if distributed.is_main() else sys.__stderr__)
+                error.show(None if processes.is_main() else sys.__stderr__)
         sys.exit(error.exit_code)
     except McqaError as error:
         if debug:
@@ -101,8 +102,8 @@ def _run(arguments: list[str], debug: bool) -> int:
 
 
 def _fail(message: str, code: int) -> None:
-    with distributed.telling_an_error(everywhere=code == INTERRUPTED) as mine:
+    with processes.telling_an_error(everywhere=code == INTERRUPTED) as mine:
         if mine:
-            file = None if distributed.is_main() else sys.__stderr__
+            file = None if processes.is_main() else sys.__stderr__
             click.secho(f"Error: {message}", fg="red", file=file, err=True)
     sys.exit(code)

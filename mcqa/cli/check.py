@@ -9,7 +9,7 @@ from rich.table import Table
 
 from mcqa.cli.common import format_option, print_json, print_table, say
 from mcqa.cli.inputs import reading_options
-from mcqa.report import numbers
+from mcqa.evaluation import numbers
 
 SUBJECTS = 10
 
@@ -38,9 +38,9 @@ def command(
     \b
     mcqa check test.jsonl --against train.jsonl --model smollm2-135m
     """
-    from mcqa.app.check import check, load_encoder
     from mcqa.data.reader import write_rejected
-    from mcqa.files import require_folder
+    from mcqa.scoring.check import check, load_encoder
+    from mcqa.system.files import require_folder
 
     if model is None and (template or max_length):
         raise click.UsageError("--template and --max-length need --model: lengths are in tokens.")

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mcqa.hardware import describe_hardware
-from mcqa.report import numbers
+from mcqa.evaluation import numbers
+from mcqa.system.hardware import describe_hardware
 
 SPEED_FROM = 300  # seconds of the past that time left is told from; a step may take a minute
 
@@ -81,7 +81,7 @@ def print_table(table: Table) -> None:
 
 def print_evaluations(evaluations, comparisons) -> None:
     """Print one row per evaluation, every comparison's verdict and what other orders change."""
-    from mcqa.app.results import order_lines
+    from mcqa.evaluating.results import order_lines
 
     table = Table("", "scorer", "accuracy (95%)", "n", "questions/s", box=SIMPLE_HEAD)
     costs = any(evaluation.cost for evaluation in evaluations)

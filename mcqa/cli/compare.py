@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import cluster_option, format_option, print_json, print_pair, say
-from mcqa.report import numbers
+from mcqa.evaluation import numbers
 
 
 @click.command("compare")
@@ -29,14 +29,14 @@ def command(files, output, seed, data, split, cluster_by, output_format):
     mcqa compare a.jsonl b.jsonl --output runs/comparison
     mcqa compare a.jsonl b.jsonl --data bundled --output runs/comparison
     """
-    from mcqa.app.analysis import compare_runs
-    from mcqa.app.clusters import clusters_of
-    from mcqa.app.results import write_comparisons
     from mcqa.data import load_questions
     from mcqa.errors import ComparisonError
+    from mcqa.evaluating.analysis import compare_runs
+    from mcqa.evaluating.clusters import clusters_of
+    from mcqa.evaluating.results import write_comparisons
     from mcqa.evaluation.pairing import align
-    from mcqa.evaluation.predictions import read_predictions
-    from mcqa.files import require_folder
+    from mcqa.prediction import read_predictions
+    from mcqa.system.files import require_folder
 
     if len(set(files)) < 2:
         raise ComparisonError("give at least two different predictions files to compare.")

@@ -15,8 +15,8 @@ def command(output, train_questions, seed):
 
     Takes about 4 minutes on 2 CPU cores.
     """
-    from mcqa.app.demo import run_demo
-    from mcqa.app.output import evaluation_folder
+    from mcqa.evaluating.demo import run_demo
+    from mcqa.evaluating.output import evaluation_folder
 
     held = evaluation_folder(output, overwrite=True)
     folder = click.get_current_context().with_resource(held)

@@ -7,11 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 from rich.table import Table
 
-from mcqa.apple import mps_fault
 from mcqa.cli.common import format_option, print_json, print_table
-from mcqa.embedded import ALIAS, WHEEL, converted_folder, find_gguf
-from mcqa.kept import LIMIT, folder_bytes, kept_folder
-from mcqa.report.numbers import format_bytes
+from mcqa.evaluation.numbers import format_bytes
+from mcqa.models.apple import mps_fault
+from mcqa.models.embedded import ALIAS, WHEEL, converted_folder, find_gguf
+from mcqa.system.kept import LIMIT, folder_bytes, kept_folder
 
 PACKAGES = ("mcqa", "torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate")
 
@@ -67,7 +67,7 @@ def _device() -> str:
 
 def _four_bit() -> str:
     """Run one quantized layer forward and backward."""
-    import mcqa.quiet  # noqa: F401  before bitsandbytes is imported
+    import mcqa.system.quiet  # noqa: F401  before bitsandbytes is imported
 
     try:
         import bitsandbytes

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from mcqa import distributed
 from mcqa.cli.common import (
     cluster_option,
     format_option,
@@ -17,6 +16,7 @@ from mcqa.cli.common import (
     say,
 )
 from mcqa.cli.inputs import data_options, options, scoring_options, validation_options
+from mcqa.system import processes
 
 
 @click.command("evaluate")
@@ -67,10 +67,10 @@ def command(
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
     """
-    from mcqa.app.clusters import clusters_of
-    from mcqa.app.evaluate import ModelSpec, compare_evaluations
-    from mcqa.app.orders import Plan
-    from mcqa.app.output import evaluation_folder, finish
+    from mcqa.evaluating.clusters import clusters_of
+    from mcqa.evaluating.evaluate import ModelSpec, compare_evaluations
+    from mcqa.evaluating.output import evaluation_folder, finish
+    from mcqa.scoring.orders import Plan
 
     held = evaluation_folder(output, overwrite=settings["overwrite"])
     folder = click.get_current_context().with_resource(held)
@@ -97,7 +97,7 @@ def command(
         **_told_contexts(evaluations),
         **({"Validation": held_out_note} if held_out else {}),
     )
-    if not distributed.is_main():
+    if not processes.is_main():
         return
     comparisons = compare_evaluations(
         evaluations,
@@ -119,8 +119,8 @@ def command(
 
 def _evaluate_each(specs, questions, folder, *, plan, validation_questions, **settings) -> list:
     """Return what each model answers, and say what is going on."""
-    from mcqa.app.evaluate import distinct_names, evaluate, folder_name
-    from mcqa.app.output import begin
+    from mcqa.evaluating.evaluate import distinct_names, evaluate, folder_name
+    from mcqa.evaluating.output import begin
 
     names = distinct_names(specs)
     places = list(map(folder_name, names)) if len(specs) > 1 else ["."]
@@ -164,7 +164,7 @@ def _told_contexts(evaluations) -> dict[str, str]:
 
 def _shown(evaluation) -> dict:
     """Return what is printed of an evaluation as JSON."""
-    from mcqa.app.results import written_metrics
+    from mcqa.evaluating.results import written_metrics
 
     told = asdict(replace(evaluation, predictions=[], validation=None, orders=None))
     del told["orders"]

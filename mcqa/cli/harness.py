@@ -15,6 +15,6 @@ def command(arguments):
     mcqa harness --model mcqa --model_args run=runs/head --tasks arc_easy --batch_size 16
     mcqa harness ls tasks
     """
-    from mcqa.app.harness import run_command
+    from mcqa.scoring.harness import run_command
 
     run_command(arguments)

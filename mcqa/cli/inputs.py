@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, fields
 
 import click
 
-from mcqa import distributed
 from mcqa.cli.common import say
+from mcqa.system import processes
 
 
 def options(*decorators):
@@ -89,7 +89,7 @@ class Reading:
         questions = reader.store()
         for remark in reader.account.remarks():
             say(f"{data}: {remark}")
-        if self.skip_invalid and distributed.is_main():
+        if self.skip_invalid and processes.is_main():
             write_rejected(folder, reader.account.rejected, announce=say)
         return questions, reader.account
 
@@ -157,7 +157,7 @@ class Validation:
                     "--validation-limit needs --validation-data or --validation-split."
                 )
             return [], ""
-        from mcqa.app.validation import load_validation
+        from mcqa.evaluating.validation import load_validation
 
         how = reading.further(
             source, self.validation_split, self.validation_limit, bundled="validation"
@@ -200,7 +200,7 @@ class Examples:
         if self.shots is None:
             return None
         from mcqa.data import load_questions
-        from mcqa.prompts import Shots
+        from mcqa.prompting.prompts import Shots
 
         how = reading.further(self.shots_data, self.shots_split, bundled="train")
         return Shots(tuple(load_questions(self.shots_data, **how)), self.shots, self.seed)
@@ -235,8 +235,8 @@ class Context:
             models: what is asked, names and scorers.
             reading: how the questions are read.
         """
-        from mcqa.loading import look_up
         from mcqa.retrieval.index import open_passages
+        from mcqa.scoring.loading import look_up
 
         given = (self.index, self.corpus) != (None, None)
         kinds = [look_up(*model).context(self.context, passages=given) for model in models]

@@ -6,8 +6,8 @@ from rich.table import Table
 
 from mcqa.cli.common import format_option, print_json, print_table, say
 from mcqa.cli.train import setting_option
-from mcqa.recipes.table import SETTINGS as RECIPE_SETTINGS
-from mcqa.report import numbers
+from mcqa.evaluation import numbers
+from mcqa.models.recipes.table import SETTINGS as RECIPE_SETTINGS
 from mcqa.training.config import HEAD_FIELDS, TrainingConfig, load_config
 
 SETTINGS = (
@@ -93,9 +93,9 @@ def command(
     """
     flags = {name: value for name, value in flags.items() if value not in (None, ())}
     settings = load_config(config, flags)
-    from mcqa.app.memory import tell_memory
-    from mcqa.files import require_file, write_json
+    from mcqa.footprint.command import tell_memory
     from mcqa.footprint.step import Shape
+    from mcqa.system.files import require_file, write_json
 
     path = require_file(output) if output else None
     report = tell_memory(

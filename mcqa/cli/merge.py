@@ -35,8 +35,8 @@ def command(
     \b
     mcqa merge runs/head --output models/head --validation-data validation.jsonl
     """
-    from mcqa.app.merge import describe, merge_run
     from mcqa.data import load_questions
+    from mcqa.export.merge import describe, merge_run
 
     questions = []
     if validation_data:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import format_option, print_json, say
-from mcqa.report import numbers
+from mcqa.evaluation import numbers
 
 
 @click.command("push")
@@ -49,8 +49,8 @@ def command(
     mcqa push runs/head jo/head --dry-run --output push
     mcqa push runs/head jo/head --private --evaluation runs/evaluation
     """
-    from mcqa.app.push import prepare_folder, upload
-    from mcqa.training.card import UNKNOWN_LICENCE
+    from mcqa.export.push import prepare_folder, upload
+    from mcqa.runs.card import UNKNOWN_LICENCE
 
     if dry_run != bool(output):
         raise click.UsageError("--dry-run and --output go together.")

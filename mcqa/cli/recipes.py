@@ -23,7 +23,7 @@ def command(model, formulation, output_format):
     \b
     mcqa recipes --model smollm2-135m
     """
-    from mcqa.app.recipes import list_recipes
+    from mcqa.training.recipe_table import list_recipes
 
     rows = list_recipes(model, formulation.replace("-", "_"))
     if output_format == "json":

@@ -19,7 +19,7 @@ def command(folder, without_texts):
     \b
     mcqa report runs/evaluation
     """
-    from mcqa.app.results import redraw
+    from mcqa.evaluating.results import redraw
 
     evaluations, comparisons = redraw(Path(folder), texts=not without_texts)
     print_evaluations(evaluations, comparisons)

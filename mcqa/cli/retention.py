@@ -19,7 +19,7 @@ from mcqa.cli.common import (
     say,
 )
 from mcqa.cli.inputs import data_options, options, scoring_options
-from mcqa.report import numbers
+from mcqa.evaluation import numbers
 
 
 @click.command("retention")
@@ -57,9 +57,9 @@ def command(
     \b
     mcqa retention runs/medmcqa --data commonsenseqa_dev.jsonl --output runs/retention
     """
-    from mcqa.app.clusters import clusters_of
-    from mcqa.app.output import evaluation_folder
-    from mcqa.app.retention import check_retention, pair_of
+    from mcqa.evaluating.clusters import clusters_of
+    from mcqa.evaluating.output import evaluation_folder
+    from mcqa.evaluating.retention import check_retention, pair_of
 
     held = evaluation_folder(output, overwrite=overwrite)
     folder = click.get_current_context().with_resource(held)

@@ -4,7 +4,7 @@ import click
 
 from mcqa.cli.common import format_option, overwrite_option, print_json, progress, say
 from mcqa.cli.inputs import data_options, options, scoring_options
-from mcqa.report import numbers
+from mcqa.evaluation import numbers
 
 
 @click.command("score")
@@ -34,10 +34,10 @@ def command(
     mcqa score --model runs/demo/multiple_choice --data test.jsonl --output p.jsonl
     mcqa score --model smollm2-135m --data q.jsonl --context retrieved --index idx --output p
     """
-    from mcqa.app.score import score
     from mcqa.evaluation.metrics import summarize
-    from mcqa.files import require_file
-    from mcqa.loading import load_scorer
+    from mcqa.scoring.loading import load_scorer
+    from mcqa.scoring.scoring_run import score
+    from mcqa.system.files import require_file
 
     output = require_file(output)
     questions, account = reading.load(data, output.parent)

@@ -48,7 +48,7 @@ def _command(formulation: str, purpose: str) -> click.Command:
     def train_it(config, output_format, **flags):
         flags = {name: value for name, value in flags.items() if value not in (None, ())}
         settings = load_config(config, flags)
-        from mcqa.training.folder import telling_how_to_go_on
+        from mcqa.runs.training_folder import telling_how_to_go_on
         from mcqa.training.run import train
 
         with telling_how_to_go_on(Path(settings.output)):

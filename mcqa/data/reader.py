@@ -19,8 +19,8 @@ from mcqa.data.labels import Cops, LabelBase
 from mcqa.data.mapping import renamed
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError, QuestionError
-from mcqa.files import write_whole
 from mcqa.question import LETTERS, Question
+from mcqa.system.files import write_whole
 
 POLICIES = ("error", "skip", "keep")
 REJECTED = "rejected.jsonl"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcqa.data.files import file_sha256
-from mcqa.files import not_written
 from mcqa.question import Question
+from mcqa.system.files import not_written
 
 if TYPE_CHECKING:
     import pyarrow

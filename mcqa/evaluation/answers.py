@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.predictions import Prediction
+from mcqa.prediction import Prediction
 
 UNPARSED = -1
 

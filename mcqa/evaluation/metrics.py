@@ -10,8 +10,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.predictions import Prediction
-from mcqa.parsing import AMBIGUOUS
+from mcqa.prediction import AMBIGUOUS, Prediction
 
 
 def wilson_interval(successes: int, n: int) -> list[float]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from mcqa.errors import ComparisonError
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.predictions import Prediction
+from mcqa.prediction import Prediction
 
 
 def align(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, Answers]:

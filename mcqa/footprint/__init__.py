@@ -4,4 +4,4 @@
 runs it in earnest, in a process of its own.
 """
 
-import mcqa.quiet  # noqa: F401  before anything imports bitsandbytes
+import mcqa.system.quiet  # noqa: F401  before anything imports bitsandbytes

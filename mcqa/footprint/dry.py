@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._pytree import tree_leaves
 
-from mcqa.backbones import own_quantization, quantization_config, suit_device
 from mcqa.errors import ConfigError
 from mcqa.footprint.ledger import Ledger
+from mcqa.models.backbones import own_quantization, quantization_config, suit_device
 
 BLOCK, OUTER_BLOCK = 64, 256  # weights that share a scale, scales that share one in turn
 
@@ -88,7 +88,8 @@ def empty_backbone(formulation, path: str, *, head, quantization: str, dtype, de
         formulation: its module.
         path: a folder with a configuration, or a Hub id.
         head: the head's settings.
-        quantization, dtype, device: as in `mcqa.backbones.load_weights`, none of them `auto`.
+        quantization, dtype, device: as in `mcqa.models.backbones.load_weights`, none of them
+            `auto`.
 
     Raises:
         ConfigError: the checkpoint comes quantized in a way that is not known here.

@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from mcqa.allocation import return_freed_memory
 from mcqa.errors import RunError
 from mcqa.footprint.plan import Plan, make_plan
 from mcqa.footprint.predicting import optimizer_of
@@ -39,8 +38,9 @@ from mcqa.footprint.step import (
     trainable,
     with_scales,
 )
-from mcqa.memory import PeakMemory, in_use
-from mcqa.quiet import quiet_loading
+from mcqa.system.allocation import return_freed_memory
+from mcqa.system.memory import PeakMemory, in_use
+from mcqa.system.quiet import quiet_loading
 from mcqa.training.config import TrainingConfig
 from mcqa.training.devices import Machine
 from mcqa.training.loop import LARGEST_NORM, loss_of

@@ -6,14 +6,14 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from mcqa.backbones import load_config, load_tokenizer, pick_device, pick_dtype
-from mcqa.checkpoints import base_of, read_record
 from mcqa.errors import ConfigError
 from mcqa.footprint.step import Shape, example, own_tensors
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
-from mcqa.names import pinned, resolve_model
-from mcqa.recipes.building import add_recipe
+from mcqa.models.backbones import load_config, load_tokenizer, pick_device, pick_dtype
+from mcqa.models.names import pinned, resolve_model
+from mcqa.models.recipes.building import add_recipe
+from mcqa.runs.trained import base_of, read_record
 from mcqa.training.config import TrainingConfig
 from mcqa.training.optimizers import pick_optimizer
 from mcqa.training.setup import pick_objective
@@ -50,7 +50,7 @@ class Plan:
 
         Args:
             backbone: frozen, from the formulation or of its sizes.
-            load_original: see `mcqa.recipes.building.add_recipe`.
+            load_original: see `mcqa.models.recipes.building.add_recipe`.
         """
         backbone = self.formulation.prepare_for_training(backbone)
         head = self.formulation.head_modules(backbone)

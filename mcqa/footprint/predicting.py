@@ -6,7 +6,7 @@ from mcqa.footprint.dry import DryLedger, empty_backbone, fake_mode, move
 from mcqa.footprint.ledger import TEMPORARY, Ledger
 from mcqa.footprint.plan import Plan
 from mcqa.footprint.step import ADAPTER, WEIGHTS, book_step, own_tensors, with_scales
-from mcqa.quiet import quiet_loading
+from mcqa.system.quiet import quiet_loading
 from mcqa.training.optimizers import make_optimizer
 
 

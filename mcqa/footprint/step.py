@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from mcqa.encoding import EncodedQuestion
 from mcqa.footprint.ledger import Ledger
 from mcqa.formulations.objectives import Objective
+from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.question import Question
 
 WEIGHTS, ADAPTER, OPTIMIZER = "weights", "adapter", "optimizer"

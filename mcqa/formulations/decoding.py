@@ -15,12 +15,12 @@ from transformers import GenerationConfig
 
 from heads.branching import pack
 from heads.likelihood import option_token_log_probabilities
-from mcqa.encoding import EncodedQuestion
-from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations.layout import lay_out
 from mcqa.formulations.likelihoods import score_text
-from mcqa.parsing import Reading, parse_answer
-from mcqa.prompts import NO_THINKING, THINKING_ENDS, THINKING_STARTS
+from mcqa.prediction import Prediction
+from mcqa.prompting.encoding import EncodedQuestion
+from mcqa.prompting.parsing import Reading, parse_answer
+from mcqa.prompting.prompts import NO_THINKING, THINKING_ENDS, THINKING_STARTS
 
 MAX_NEW_TOKENS = 64
 KEPT_SETTINGS = ("bos_token_id", "eos_token_id", "decoder_start_token_id")
@@ -41,7 +41,7 @@ def generate(
 
     Args:
         model, tokenizer, batch: as for every scorer.
-        parser: how to read, `strict` or `lenient`; see `mcqa.parsing`.
+        parser: how to read, `strict` or `lenient`; see `mcqa.prompting.parsing`.
         fallback: `text` answers what could not be read with the `text` scorer's choice, and says
             so in `parsed`; `none` leaves it without a choice.
     """

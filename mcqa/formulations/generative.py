@@ -4,10 +4,10 @@ apart by their likelihood; answers by likelihood, by the next letter, or by deco
 
 from heads.encoder import is_encoder
 from heads.likelihood import add_training_forward
-from mcqa.backbones import load_config, load_weights
 from mcqa.errors import ModelError
 from mcqa.formulations import decoding, likelihoods
 from mcqa.formulations.objectives import COMPLETION, OPTIONS
+from mcqa.models.backbones import load_config, load_weights
 
 NAME = "generative"
 SETTINGS = ()
@@ -37,7 +37,7 @@ def available_scorers(head: None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: None = None, **settings):
-    """Load a causal LM or an encoder-decoder; see `mcqa.backbones.load_weights`.
+    """Load a causal LM or an encoder-decoder; see `mcqa.models.backbones.load_weights`.
 
     Raises:
         ModelError: nothing can be loaded, or it is an encoder.

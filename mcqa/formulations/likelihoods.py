@@ -16,10 +16,10 @@ from collections.abc import Sequence
 
 from heads.branching import pack
 from heads.likelihood import next_token_log_probabilities, option_log_likelihoods
-from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError
-from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations.layout import lay_out
+from mcqa.prediction import Prediction
+from mcqa.prompting.encoding import EncodedQuestion
 
 
 def _totals(model, prefixes, batch: Sequence[EncodedQuestion]) -> list[list[float]]:

@@ -12,13 +12,13 @@ from heads.encoder import ENCODERS, encoder_class, is_encoder
 from heads.encoder import head_modules as encoder_head_modules
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from heads.settings import HeadSettings
-from mcqa.backbones import has_head, load_config, load_weights
-from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError, ModelError
-from mcqa.evaluation.predictions import Prediction
 from mcqa.formulations import likelihoods
 from mcqa.formulations.layout import lay_out
 from mcqa.formulations.objectives import OPTIONS
+from mcqa.models.backbones import has_head, load_config, load_weights
+from mcqa.prediction import Prediction
+from mcqa.prompting.encoding import EncodedQuestion
 
 NAME = "multiple_choice"
 OBJECTIVES = {OPTIONS.name: OPTIONS}
@@ -112,12 +112,12 @@ def available_scorers(head: dict | None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: dict | None = None, **settings):
-    """Load a decoder or an encoder with its head, or a new one; see `mcqa.backbones.load_weights`.
+    """Load a decoder or an encoder with its head, or a new one.
 
     Args:
         path: a folder or a Hub id.
         head: from `head_settings`; by default what the model's config says.
-        settings: passed on.
+        settings: passed on to `mcqa.models.backbones.load_weights`.
 
     Raises:
         ModelError: nothing can be loaded, or it is neither.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from heads.branching import pack
-from mcqa.encoding import EncodedQuestion
+from mcqa.prompting.encoding import EncodedQuestion
 
 IGNORED = -100
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from mcqa.report import numbers
+from mcqa.evaluation import numbers
 from mcqa.report.blocks import Plot, Section, Table, Text
 from mcqa.report.calibration import calibration_blocks
 from mcqa.report.further import metric_table

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from mcqa.evaluation import numbers
 from mcqa.evaluation.table import METRICS, RSTD, Metric
-from mcqa.report import numbers
 from mcqa.report.blocks import Table, Text
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from mcqa.evaluation import numbers
 from mcqa.question import LETTERS
-from mcqa.report import numbers
 from mcqa.report.blocks import Section, Table, Text
 
 HEADING = "Do the answers depend on the options' order?"

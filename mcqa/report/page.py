@@ -14,10 +14,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from mcqa.files import write_whole
 from mcqa.report.content import report_sections
 from mcqa.report.drawing import inline
 from mcqa.report.figures import draw_figures
+from mcqa.system.files import write_whole
 
 PLOTS = "plots"
 
@@ -41,12 +41,12 @@ def write_report(
             holds: what `summarize` returns, and more where it is known) and `cost`
             (`trainable_parameters`, `training_seconds`, `training_memory_bytes`,
             `adapter_bytes`; None for a run that trained nothing).
-        comparisons: what `compare_many` or `mcqa.app.analysis.compare_runs` returns for these
-            runs; empty for a single run.
+        comparisons: what `compare_many` or `mcqa.evaluating.analysis.compare_runs` returns for
+            these runs; empty for a single run.
         details: what the numbers depend on, label to text: model, data, seed, hardware,
             versions, command.
         examples: per comparison the questions that only one run gets right, see
-            `mcqa.app.analysis.one_sided`; empty to show none.
+            `mcqa.evaluating.analysis.one_sided`; empty to show none.
         plots: what `draw_figures` returns for these runs; by default they are drawn here.
 
     Returns:

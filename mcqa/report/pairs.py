@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from mcqa.evaluation import numbers
 from mcqa.evaluation.table import METRICS
-from mcqa.report import numbers
 from mcqa.report.blocks import Examples, Section, Table, Text
 from mcqa.report.further import format_metric
 
@@ -12,7 +12,7 @@ def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Sec
     """Return a section on all comparisons, and one per pair that was described further.
 
     Args:
-        comparisons: what `compare_many` or `mcqa.app.analysis.compare_runs` returns.
+        comparisons: what `compare_many` or `mcqa.evaluating.analysis.compare_runs` returns.
         examples: for each of them the questions that only one run gets right, `a_only` and
             `b_only`; or nothing at all.
     """

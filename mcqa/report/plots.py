@@ -3,8 +3,8 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mcqa.evaluation.numbers import format_accuracy
 from mcqa.report.drawing import ACCENT, INK, new_figure, plain, shortened
-from mcqa.report.numbers import format_accuracy
 
 
 def accuracies(runs: list[dict]) -> Figure | None:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from mcqa.data.digests import digest
 from mcqa.errors import ConfigError
-from mcqa.evaluation.predictions import Retrieved
+from mcqa.prediction import Retrieved
 from mcqa.question import Question
 from mcqa.retrieval.index import PassageIndex
-from mcqa.work import digest
 
 KINDS = ("data", "none", "gold", "retrieved")
 TOP_K = 3

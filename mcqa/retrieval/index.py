@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 
 from mcqa.data import data_fingerprint
+from mcqa.data.digests import digest
 from mcqa.errors import ConfigError, DataError
-from mcqa.evaluation.predictions import Retrieved
-from mcqa.files import whole_folder, write_json, write_whole
+from mcqa.prediction import Retrieved
 from mcqa.question import Question
 from mcqa.retrieval.corpus import Corpus, Passage, read_corpus, text_key
-from mcqa.work import digest
+from mcqa.system.files import whole_folder, write_json, write_whole
 
 VERSION = 1
 INDEX, PASSAGES = "index.json", "passages.jsonl"

@@ -1,3 +1,3 @@
 """Training runs, for both formulations."""
 
-import mcqa.quiet  # noqa: F401  before transformers.Trainer imports bitsandbytes
+import mcqa.system.quiet  # noqa: F401  before transformers.Trainer imports bitsandbytes

@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from mcqa import distributed
 from mcqa.formulations.objectives import IGNORED
+from mcqa.system import processes
 
 Batch = dict[str, Tensor]
 
@@ -98,7 +98,7 @@ class Data:
     @property
     def questions_per_step(self) -> int:
         """Questions of an optimizer step, over all processes."""
-        return self.batch_size * self.accumulation * distributed.count()
+        return self.batch_size * self.accumulation * processes.count()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -131,8 +131,8 @@ class Data:
             self.batch_size,
             accumulation=accumulation,
             seed=self.seed,
-            count=distributed.count(),
-            index=distributed.index(),
+            count=processes.count(),
+            index=processes.index(),
         )
 
     def _load(self, dataset: Dataset, shares: Sequence[Sequence[int]]) -> DataLoader:

@@ -16,13 +16,13 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mcqa import distributed
-from mcqa.checkpoints import TRAINED_FILE
-from mcqa.files import write_json
-from mcqa.recipes.low_rank import importance_tensors, set_importance_tensors
-from mcqa.recipes.restarts import grown_tensors, set_grown_tensors
-from mcqa.recipes.weights import load_tensors, trained_tensors
-from mcqa.training.folder import PROGRESS, checkpoint_folder, checkpoint_folders
+from mcqa.models.recipes.low_rank import importance_tensors, set_importance_tensors
+from mcqa.models.recipes.restarts import grown_tensors, set_grown_tensors
+from mcqa.models.recipes.weights import load_tensors, trained_tensors
+from mcqa.runs.trained import TRAINED_FILE
+from mcqa.runs.training_folder import PROGRESS, checkpoint_folder, checkpoint_folders
+from mcqa.system import processes
+from mcqa.system.files import write_json
 
 
 @dataclass
@@ -73,10 +73,10 @@ class Checkpoints:
         self.model = model
         # Of DeepSpeed: what does not train is neither written nor expected.
         self._saving, self._loading = {}, {}
-        if distributed.sharding() == "DeepSpeed":
+        if processes.sharding() == "DeepSpeed":
             self._saving = {"exclude_frozen_parameters": True}
             self._loading = {"load_module_strict": False}
-        elif distributed.sharding() is None:
+        elif processes.sharding() is None:
             accelerator.register_save_state_pre_hook(self._write_trained)
             accelerator.register_load_state_pre_hook(self._read_trained)
 
@@ -84,8 +84,8 @@ class Checkpoints:
         """Write a checkpoint, and remove those that are neither the last nor the best."""
         path = checkpoint_folder(self.folder, progress.step)
         self.accelerator.save_state(str(path), **self._saving)
-        distributed.wait()
-        if distributed.is_main():
+        processes.wait()
+        if processes.is_main():
             write_progress(path, progress)
             self.keep_only(progress.step, progress.best_step)
 
@@ -99,11 +99,11 @@ class Checkpoints:
         if progress.best_step is None:
             return
         path = checkpoint_folder(self.folder, progress.best_step)
-        if distributed.sharding():
+        if processes.sharding():
             self.accelerator.load_state(str(path), **self._loading)
         else:
             self._read_trained([], str(path))
-        if distributed.is_main():
+        if processes.is_main():
             self.keep_only(progress.best_step)
 
     def keep_only(self, *steps: int | None) -> None:
@@ -114,7 +114,7 @@ class Checkpoints:
 
     def _write_trained(self, models: list, weights: list[dict], folder: str) -> None:
         weights.clear()  # all there is; the main process writes what trains
-        if distributed.is_main():
+        if processes.is_main():
             tensors = trained_tensors(self.model)
             tensors |= grown_tensors(self.model) | importance_tensors(self.model)
             tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}

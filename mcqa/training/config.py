@@ -19,11 +19,11 @@ from pydantic import (
 )
 
 from mcqa.data.mapping import parse_fields
-from mcqa.embedded import ALIAS
 from mcqa.errors import ConfigError
-from mcqa.prompts import TEMPLATES
-from mcqa.recipes.table import DEFAULT, RECIPES
-from mcqa.recipes.table import SETTINGS as RECIPE_FIELDS
+from mcqa.models.embedded import ALIAS
+from mcqa.models.recipes.table import DEFAULT, RECIPES
+from mcqa.models.recipes.table import SETTINGS as RECIPE_FIELDS
+from mcqa.prompting.prompts import TEMPLATES
 from mcqa.retrieval.contexts import KINDS, TOP_K
 from mcqa.training.mixture import parse_sources
 

@@ -18,7 +18,7 @@ from accelerate.tracking import GeneralTracker
 from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 from torch import Tensor
 
-from mcqa import distributed
+from mcqa.system import processes
 
 NAMES = {torch.float32: "no", torch.float16: "fp16", torch.bfloat16: "bf16"}
 
@@ -47,13 +47,13 @@ class Machine:
         kind = torch.device(device).type
         if kind == "cuda" and torch.device(device).index is not None:
             torch.cuda.set_device(device)
-        precision = "no" if distributed.count() > 1 else None
-        if distributed.sharding() or (dtype is torch.float16 and kind != "cpu"):
+        precision = "no" if processes.count() > 1 else None
+        if processes.sharding() or (dtype is torch.float16 and kind != "cpu"):
             precision = NAMES[dtype]  # it has the shards' types to set, or gradients to scale
         # No buffer changes but ReLoRA's, which every process grows alike.
         wrap = DistributedDataParallelKwargs(find_unused_parameters=False, broadcast_buffers=False)
         self.accelerator = Accelerator(
-            cpu=distributed.count() > 1 and kind == "cpu",
+            cpu=processes.count() > 1 and kind == "cpu",
             device_placement=False,
             mixed_precision=precision,
             kwargs_handlers=[wrap],
@@ -70,7 +70,7 @@ class Machine:
         """Return the context of a forward pass, in which much is computed in the dtype."""
         kind = torch.device(self.device).type
         whole = self.dtype is torch.float32 or (self.dtype is torch.float16 and kind == "cpu")
-        if whole or distributed.sharding():
+        if whole or processes.sharding():
             return contextlib.nullcontext()
         return torch.autocast(kind, self.dtype)
 

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from transformers import set_seed
 from transformers.trainer_utils import speed_metrics
 
-from mcqa import distributed
 from mcqa.formulations.objectives import IGNORED
+from mcqa.system import processes
 from mcqa.training.batches import Batch, Data
 from mcqa.training.checkpoints import Checkpoints, Progress
 from mcqa.training.devices import Machine
@@ -68,12 +68,12 @@ def fit(
     accelerator, device = machine.accelerator, machine.device
     set_seed(data.seed)
     per_token = 6 * model.num_parameters(exclude_embeddings=True)  # floating point operations
-    if distributed.count() > 1 or distributed.sharding():
+    if processes.count() > 1 or processes.sharding():
         model, optimizer = accelerator.prepare(model, optimizer)
     else:
         optimizer = accelerator.prepare(optimizer)
     progress = checkpoints.load(resume) if resume else Progress()
-    recipe.begin(progress.step, schedule.steps, data.accumulation * distributed.count())
+    recipe.begin(progress.step, schedule.steps, data.accumulation * processes.count())
 
     def log(values: dict) -> None:
         listener.on_log(progress.step, values | {"epoch": progress.epoch})
@@ -96,7 +96,7 @@ def fit(
             with contextlib.nullcontext() if is_last else accelerator.no_sync(model):
                 with machine.mixed():
                     loss = loss_of(model, machine.take(batch), n_labels)
-                loss = loss.float() * distributed.count()
+                loss = loss.float() * processes.count()
                 machine.backward(loss)
             unlogged += _finite(loss.detach(), unlogged, 1 + step - progress.logged_step)
             listener.on_pass(loss.detach(), len(batch["labels"]))
@@ -164,7 +164,7 @@ def count(batches: Sequence[Batch], machine: Machine) -> tuple[Tensor, int]:
     """Return the labels and the tokens of a step, over all processes."""
     labels = sum(batch["labels"].ne(IGNORED).sum() for batch in batches)
     tokens = sum(batch["input_ids"].numel() for batch in batches)
-    if distributed.count() > 1:
+    if processes.count() > 1:
         own = torch.stack((labels, torch.tensor(tokens))).to(machine.device)
         labels, tokens = machine.accelerator.gather(own[None]).sum(0)
     return labels.to(machine.device).float(), int(tokens)
@@ -185,8 +185,8 @@ def evaluate(model: nn.Module, data: Data, machine: Machine) -> dict:
         with machine.mixed():
             total += n * loss_of(model, machine.take(batch)).float().item()
         labels += n
-    totals, counts = zip(*distributed.gather((total, labels)), strict=True)
+    totals, counts = zip(*processes.gather((total, labels)), strict=True)
     n_questions = len(data.validation)
-    n_batches = math.ceil(n_questions / (data.batch_size * distributed.count()))
+    n_batches = math.ceil(n_questions / (data.batch_size * processes.count()))
     speed = {"num_samples": n_questions, "num_steps": n_batches}
     return {"eval_loss": sum(totals) / sum(counts)} | speed_metrics("eval", started, **speed)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from mcqa import distributed
+from mcqa.system import processes
 
 # No decay for biases and norms, as in transformers' Trainer.
 WITHOUT_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
@@ -26,7 +26,7 @@ def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> s
         device: where the model trains.
         announce: called with a line that says so.
     """
-    kind = distributed.sharding()
+    kind = processes.sharding()
     if kind and name != "adamw_torch":
         announce(f"Optimizer {name} does not know the shards of {kind}; adamw_torch is used.")
         return "adamw_torch"

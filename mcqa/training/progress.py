@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from mcqa import distributed
-from mcqa.files import write_whole
+from mcqa.system import processes
+from mcqa.system.files import write_whole
 
 # Called with a total and a label; its context yields what is called with how many more are done,
 # and optionally a short note.
 ShowProgress = Callable[[int, str], AbstractContextManager[Callable[..., None]]]
 
-LOG_FILE = "training_log.jsonl"
 SHOWN = {"loss": "loss", "eval_loss": "validation loss", "eval_accuracy": "accuracy"}
 
 
@@ -112,7 +111,7 @@ class TrainingLog(Listener):
             lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last may be half
             entries = map(json.loads, lines)
             kept = [entry for entry in entries if entry["step"] <= step]
-        if distributed.is_main():
+        if processes.is_main():
             write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._first_step, self._steps = step, steps
         self._before = kept[-1]["seconds"] if kept else 0.0
@@ -120,7 +119,7 @@ class TrainingLog(Listener):
 
     def on_log(self, step: int, values: dict) -> None:
         """Write a line, and announce what users look at."""
-        if not distributed.is_main():
+        if not processes.is_main():
             return
         entry = {"step": step, "seconds": self.seconds, **values}
         with self.path.open("a", encoding="utf-8") as file:

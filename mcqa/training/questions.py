@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from mcqa.data import BUNDLED, data_commit, data_fingerprint, is_file, open_questions
+from mcqa.data.digests import digest_questions
 from mcqa.data.mapping import parse_fields
 from mcqa.data.reader import Account, Rejected
 from mcqa.data.stored import StoredQuestions
@@ -13,7 +14,6 @@ from mcqa.errors import ConfigError
 from mcqa.question import Question
 from mcqa.training.config import TrainingConfig
 from mcqa.training.mixture import draw, parse_sources, short_names, with_unique_ids
-from mcqa.work import digest_questions
 
 
 @dataclass(frozen=True)

@@ -15,27 +15,26 @@ import torch
 from peft import PeftModel
 
 import mcqa
-from mcqa import distributed
-from mcqa.adapters import adapted_modules, trainable_parameters
-from mcqa.backbones import pick_dtype
-from mcqa.checkpoints import save_run, tensors_checksum
 from mcqa.data.reader import write_rejected
 from mcqa.errors import RunError
-from mcqa.memory import PeakMemory
-from mcqa.quiet import quiet_loading
-from mcqa.recipes.building import finish
-from mcqa.recipes.weights import trained_tensors
-from mcqa.spinning import giving_way
-from mcqa.training.card import model_card
+from mcqa.models.adapters import adapted_modules, trainable_parameters
+from mcqa.models.backbones import pick_dtype
+from mcqa.models.cpu.spinning import giving_way
+from mcqa.models.recipes.building import finish
+from mcqa.models.recipes.weights import trained_tensors
+from mcqa.runs.card import model_card
+from mcqa.runs.trained import save_run, tensors_checksum
+from mcqa.runs.training_folder import LOG_FILE, STARTED, TRACKED, begin, clear_run
+from mcqa.system import processes
+from mcqa.system.memory import PeakMemory
+from mcqa.system.quiet import quiet_loading
 from mcqa.training.checkpoints import Checkpoints
 from mcqa.training.config import TrainingConfig
 from mcqa.training.devices import Machine
-from mcqa.training.folder import STARTED, TRACKED, begin, clear_run
 from mcqa.training.loop import fit
 from mcqa.training.mixture import overlaps
 from mcqa.training.optimizers import make_optimizer, pick_optimizer
 from mcqa.training.progress import (
-    LOG_FILE,
     Listeners,
     ShowProgress,
     TrainingBar,
@@ -74,8 +73,8 @@ def train(
         McqaError: a setting, the data or the model cannot be used; nothing has been trained or
             removed then.
     """
-    with distributed.together(), contextlib.ExitStack() as held:
-        if not distributed.is_main():
+    with processes.together(), contextlib.ExitStack() as held:
+        if not processes.is_main():
             announce, progress = _say_nothing, no_progress
         return _train(prepare(formulation_name, config, announce, held), announce, progress)
 
@@ -85,8 +84,8 @@ def _say_nothing(line: str) -> None:
 
 
 def _train(setup: Setup, announce: Callable[[str], None], progress: ShowProgress) -> dict:
-    distributed.wait()  # until all have seen the run folder as it was
-    checkpoint = distributed.on_main(lambda: _begin(setup, announce))
+    processes.wait()  # until all have seen the run folder as it was
+    checkpoint = processes.on_main(lambda: _begin(setup, announce))
     optimizer = pick_optimizer(setup.config.optimizer, setup.device, announce)
     log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
     trainable = trainable_parameters(setup.learner.model)
@@ -104,13 +103,13 @@ def _train(setup: Setup, announce: Callable[[str], None], progress: ShowProgress
     }
     outcome |= validate(
         setup.learner.scorer,
-        [] if distributed.sharding() else setup.validation_encoded,
+        [] if processes.sharding() else setup.validation_encoded,
         setup.folder,
         setup.config.batch_size,
         announce,
         progress,
     )
-    return distributed.on_main(lambda: _write(setup, model, outcome, announce))
+    return processes.on_main(lambda: _write(setup, model, outcome, announce))
 
 
 def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) -> dict:
@@ -147,7 +146,7 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
 
 def _step_size(setup: Setup) -> str:
     """Say how many questions an optimizer step takes, over all processes."""
-    count, size, passes = distributed.count(), setup.data.batch_size, setup.data.accumulation
+    count, size, passes = processes.count(), setup.data.batch_size, setup.data.accumulation
     told = f"{setup.data.questions_per_step:,} questions a step"
     if count * passes == 1:
         return told
@@ -192,7 +191,7 @@ def _fit(
     ):
         listeners = [log]
         if progress is not no_progress:
-            batch = data.batch_size * distributed.count()
+            batch = data.batch_size * processes.count()
             listeners.append(
                 TrainingBar(len(data.training), batch, data.accumulation, progress, closing)
             )
@@ -222,7 +221,7 @@ def _finished(setup: Setup, machine: Machine, wrapped):
     Raises:
         RunError: the processes did not come to the same weights.
     """
-    if distributed.sharding():
+    if processes.sharding():
         model = whole_model(setup.learner.build, machine.accelerator, wrapped)
         if model is None:
             return None
@@ -235,8 +234,8 @@ def _finished(setup: Setup, machine: Machine, wrapped):
 
 
 def _check_alike(model) -> None:
-    if distributed.count() > 1:
-        digests = distributed.gather(tensors_checksum(trained_tensors(model)))
+    if processes.count() > 1:
+        digests = processes.gather(tensors_checksum(trained_tensors(model)))
         if len(set(digests)) > 1:
             raise RunError(
                 "the processes did not come to the same weights, and nothing was saved. This is a "
@@ -266,7 +265,7 @@ def _record(setup: Setup, target_modules: list[str] | None, outcome: dict) -> di
         "target_modules": target_modules,
         "seed": config.seed,
         "device": setup.device,
-        "processes": distributed.count(),
+        "processes": processes.count(),
         "threads": torch.get_num_threads(),
         **outcome,
         "recipe": config.recipe,

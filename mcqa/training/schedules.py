@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mcqa import distributed
-from mcqa.recipes.restarts import restart
+from mcqa.models.recipes.restarts import restart
+from mcqa.system import processes
 
 # Shares of training: AdaLoRA leaves its ranks alone at first, and at last.
 WARM_UP, FINAL = 0.1, 0.3
@@ -156,7 +156,7 @@ class Restarts(OnTheWay):
     Source: Lialin et al. (2023), arXiv 2307.05695, algorithm 1.
 
     Args:
-        model: from `mcqa.recipes.restarts.add_relora`.
+        model: from `mcqa.models.recipes.restarts.add_relora`.
         every: steps between restarts.
     """
 
@@ -173,7 +173,7 @@ class Restarts(OnTheWay):
         if step % self.every or step >= self._steps:
             return
         for parameter in restart(self.model):
-            distributed.share_from_main(parameter.data)
+            processes.share_from_main(parameter.data)
             optimizer.state[parameter].clear()
 
 

@@ -16,25 +16,26 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 
 import mcqa
-from mcqa import distributed
-from mcqa.backbones import context_length, load_tokenizer, pick_device
-from mcqa.checkpoints import attach_adapter, base_of, read_record, weights_checksum
+from mcqa.data.digests import digest_questions
 from mcqa.data.stored import store_rows
-from mcqa.encoding import Encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
-from mcqa.names import ModelReference, pinned, resolve_model
-from mcqa.preprocessing import EncodedSet, encode_set
-from mcqa.prompts import get_template
+from mcqa.models.backbones import context_length, load_tokenizer, pick_device
+from mcqa.models.names import ModelReference, pinned, resolve_model
+from mcqa.models.recipes.building import add_recipe, scoring_model
+from mcqa.prompting.encoded_sets import EncodedSet, encode_set
+from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.prompts import get_template
 from mcqa.question import Question
-from mcqa.recipes.building import add_recipe, scoring_model
 from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import open_passages
-from mcqa.scoring import Scorer
+from mcqa.runs.trained import attach_adapter, base_of, read_record, weights_checksum
+from mcqa.runs.training_folder import run_folder
+from mcqa.scoring.scorer import Scorer
+from mcqa.system import processes
 from mcqa.training.batches import Data
 from mcqa.training.config import TrainingConfig
-from mcqa.training.folder import run_folder
 from mcqa.training.questions import (
     Mixture,
     TrainingData,
@@ -45,7 +46,6 @@ from mcqa.training.questions import (
 from mcqa.training.schedules import Schedule, count_steps, jagged, linear
 from mcqa.training.sharding import check_sharding
 from mcqa.training.trackers import check_trackers
-from mcqa.work import digest_questions
 
 # Settings that a run may be gone on with in another way: `Setup.work` holds what they lead to, or
 # they change no result.
@@ -121,7 +121,7 @@ class Setup:
             "validation questions": digest_questions(self.validation.questions),
             "context": str(self.learner.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
-            "processes": distributed.count(),
+            "processes": processes.count(),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
         }
 
@@ -165,7 +165,7 @@ def prepare(
         head = formulation.head_settings(reference.path, tokenizer, **head_fields)
     check_sharding(config)
     build = functools.partial(_trainable_model, formulation, reference, earlier, head, config)
-    model, start = build("cpu" if distributed.sharding() == "DeepSpeed" else device)
+    model, start = build("cpu" if processes.sharding() == "DeepSpeed" else device)
     room = context_length(model, objective.written)
     room -= config.recipe_settings().get("virtual_tokens", 0)
     encoder = Encoder(
@@ -264,7 +264,7 @@ def _trainable_model(
         head=head,
         dtype=config.dtype,
         device=device,
-        sharding=distributed.sharding(),
+        sharding=processes.sharding(),
     )
     backbone = formulation.prepare_for_training(load(quantization=config.quantization))
     start = weights_checksum(backbone)[:16]

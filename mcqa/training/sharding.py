@@ -7,9 +7,9 @@ model that it builds anew, whole and on the CPU, to save it as any other run.
 
 from accelerate import Accelerator
 
-from mcqa import distributed
 from mcqa.errors import ConfigError, RunError
-from mcqa.recipes.weights import load_tensors, trained_tensors
+from mcqa.models.recipes.weights import load_tensors, trained_tensors
+from mcqa.system import processes
 from mcqa.training.config import TrainingConfig
 
 RECIPES = ("full", "lora", "rslora", "qlora")
@@ -22,7 +22,7 @@ def check_sharding(config: TrainingConfig) -> None:
     Raises:
         ConfigError: they do not; all faults at once.
     """
-    kind = distributed.sharding()
+    kind = processes.sharding()
     if kind is None:
         return
     allowed = {
@@ -55,7 +55,7 @@ def whole_model(build, accelerator: Accelerator, model):
         RunError: what was gathered is not what the recipe trains.
     """
     gathered = accelerator.get_state_dict(model)
-    if not distributed.is_main():
+    if not processes.is_main():
         return None
     whole = build("cpu")
     start = {name: tensor.clone() for name, tensor in trained_tensors(whole).items()}

@@ -7,15 +7,15 @@ good. One temperature is a single number and overfits far less.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mcqa import distributed
-from mcqa.checkpoints import VALIDATION_FILE
-from mcqa.encoding import EncodedQuestion
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.calibration import fit_temperature
 from mcqa.evaluation.metrics import summarize
-from mcqa.evaluation.predictions import write_predictions
-from mcqa.scoring import Scorer
+from mcqa.prediction import write_predictions
+from mcqa.prompting.encoding import EncodedQuestion
+from mcqa.runs.trained import VALIDATION_FILE
+from mcqa.scoring.scorer import Scorer
+from mcqa.system import processes
 from mcqa.training.progress import ShowProgress
 
 
@@ -50,7 +50,7 @@ def validate(
     scorer.model.eval()
     with progress(len(questions), "validation") as on_progress:
         predictions = scorer.score_encoded(questions, batch_size, on_progress)
-    if distributed.is_main():
+    if processes.is_main():
         write_predictions(folder / VALIDATION_FILE, predictions)
     summary = summarize(predictions)
     accuracy = {"value": summary["accuracy"], "n": summary["n"], "ci95": summary["accuracy_ci95"]}

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from mcqa.encoding import Encoder
 from mcqa.formulations import NAMES, get_formulation
-from mcqa.prompts import get_template
-from mcqa.recipes.table import RECIPES
+from mcqa.models.recipes.table import RECIPES
+from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.prompts import get_template
 from mcqa.training import run
 from mcqa.training.config import TrainingConfig
 from mcqa.training.progress import LOG_FILE

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMultipleChoice
 
 from heads.encoder import head_modules
-from mcqa.app.merge import merge_run
 from mcqa.errors import ConfigError, ModelError
-from mcqa.loading import load_scorer
+from mcqa.export.merge import merge_run
 from mcqa.question import Question
+from mcqa.scoring.loading import load_scorer
 
 KINDS = ("bert", "roberta", "deberta-v2", "modernbert")
 WORDS = ("pear", "hammer", "saw", "nail", "wrench", "plum", "table", "water", "two", "New York")
@@ -158,7 +158,7 @@ def test_an_encoder_is_no_generator(folders, tiny_training):
 
 def test_the_harness_is_refused_an_encoder(run):
     pytest.importorskip("lm_eval", reason="lm-evaluation-harness comes with the extra 'harness'")
-    from mcqa.app.harness import HarnessModel
+    from mcqa.scoring.harness import HarnessModel
 
     with pytest.raises(ConfigError, match="reads pairs of texts"):
         HarnessModel(run.folder, device="cpu")

@@ -10,7 +10,7 @@ from transformers import AutoModelForMultipleChoice
 from heads.branching import pack
 from heads.short_attention import use_short_attention
 from mcqa.errors import ConfigError
-from mcqa.loading import load_scorer
+from mcqa.scoring.loading import load_scorer
 
 BATCH = pack([[5, 6, 7], [8]], [[[9], [10, 11], [12]], [[13], [14, 15]]])
 KINDS = {

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForMultipleChoice, GPT2Config
 
-from mcqa.app.merge import describe, merge_run
-from mcqa.backbones import load_tokenizer, load_weights
 from mcqa.errors import ConfigError, ModelError
-from mcqa.loading import load_scorer
+from mcqa.export.merge import describe, merge_run
+from mcqa.models.backbones import load_tokenizer, load_weights
+from mcqa.scoring.loading import load_scorer
 
 AUTO = {"generative": AutoModelForCausalLM, "multiple_choice": AutoModelForMultipleChoice}
 

@@ -12,12 +12,12 @@ from moved import move
 from heads.alignment import is_aligned
 from heads.branching import pack, pack_rows
 from heads.likelihood import option_log_likelihoods
-from mcqa.app.merge import merge_run
 from mcqa.errors import ConfigError, ModelError
-from mcqa.loading import load_scorer
-from mcqa.recipes.building import scoring_model
-from mcqa.recipes.table import DEFAULT, RECIPES
-from mcqa.scoring import Scorer
+from mcqa.export.merge import merge_run
+from mcqa.models.recipes.building import scoring_model
+from mcqa.models.recipes.table import DEFAULT, RECIPES
+from mcqa.scoring.loading import load_scorer
+from mcqa.scoring.scorer import Scorer
 
 STEPS = 6
 LAYER = 64 * 64 * 2 + 64 * 32 * 2 + 3 * 64 * 128 + 2 * 64  # projections and two norms

@@ -9,9 +9,9 @@ from transformers import AutoModelForCausalLM
 
 from heads.branching import pack
 from heads.likelihood import next_token_log_probabilities
-from mcqa.checkpoints import TRAINED_FILE
 from mcqa.errors import ConfigError
-from mcqa.loading import load_scorer
+from mcqa.runs.trained import TRAINED_FILE
+from mcqa.scoring.loading import load_scorer
 
 KINDS = ("prefix-tuning", "prompt-tuning", "p-tuning")
 

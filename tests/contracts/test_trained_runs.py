@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from mcqa.loading import load_scorer
-from mcqa.scoring import Scorer
+from mcqa.scoring.loading import load_scorer
+from mcqa.scoring.scorer import Scorer
 
 SIDES = 2 * (128 + 96 + 96 + 128 + 3 * 192)  # in + out of all projections of two layers
 

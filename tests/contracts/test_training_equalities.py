@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from mcqa.checkpoints import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, read_record
 from mcqa.data import load_questions
 from mcqa.errors import ConfigError, McqaError
-from mcqa.loading import load_scorer
 from mcqa.question import Question
+from mcqa.runs.trained import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, read_record
+from mcqa.scoring.loading import load_scorer
 from mcqa.training.progress import LOG_FILE
 
 FEW = {"max_steps": 3}
@@ -190,7 +190,7 @@ def test_weights_gathered_from_shards_become_the_same_run(
     reference, formulation_name, tiny_training, question_file, monkeypatch
 ):
     """What FSDP would gather is here what one process has; the rest of the way is the same."""
-    monkeypatch.setattr("mcqa.distributed.sharding", lambda: "FSDP")
+    monkeypatch.setattr("mcqa.system.processes.sharding", lambda: "FSDP")
     gathered = tiny_training(formulation_name, **FEW, validation_data=str(question_file))
     assert gathered.losses == pytest.approx(reference.losses, rel=1e-4)
     ours, theirs = (load_file(Path(run.folder) / ADAPTER_FILE) for run in (gathered, reference))
@@ -203,7 +203,7 @@ def test_weights_gathered_from_shards_become_the_same_run(
 def test_every_weight_gathered_from_shards_is_kept(tiny_training, monkeypatch):
     settings = FEW | {"recipe": "full", "learning_rate": 1e-3}
     usual = tiny_training("multiple_choice", **settings)
-    monkeypatch.setattr("mcqa.distributed.sharding", lambda: "DeepSpeed")
+    monkeypatch.setattr("mcqa.system.processes.sharding", lambda: "DeepSpeed")
     gathered = tiny_training("multiple_choice", **settings)
     ours, theirs = (load_file(Path(run.folder) / TRAINED_FILE) for run in (gathered, usual))
     assert ours.keys() == theirs.keys()
@@ -211,7 +211,7 @@ def test_every_weight_gathered_from_shards_is_kept(tiny_training, monkeypatch):
 
 
 def test_what_does_not_go_with_shards_is_refused_at_once(tiny_training, question_file, monkeypatch):
-    monkeypatch.setattr("mcqa.distributed.sharding", lambda: "DeepSpeed")
+    monkeypatch.setattr("mcqa.system.processes.sharding", lambda: "DeepSpeed")
     settings = {"recipe": "adalora", "quantization": "nf4", "best_metric": "accuracy"}
     with pytest.raises(ConfigError) as refused:
         tiny_training("generative", **settings, validation_data=str(question_file))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bad_inputs import Case, Place, edited
 
-from mcqa.evaluation.predictions import Prediction
+from mcqa.prediction import Prediction
 
 
 def write(path: Path, *answers: Prediction | str) -> None:

@@ -104,7 +104,7 @@ def an_empty_model(place: Place) -> None:
 
 def a_head_without_its_tensor(place: Place) -> None:
     """A multiple-choice model, as `mcqa merge` writes it, whose head got lost."""
-    from mcqa.app.merge import merge_run
+    from mcqa.export.merge import merge_run
 
     place.model = place.folder / "model"
     merge_run(place.runs["multiple-choice"], place.model, device="cpu")
@@ -286,7 +286,7 @@ def evaluated_base(place: Place) -> None:
 
 def out_is_in_use(place: Place) -> None:
     """Another process writes there, and was killed as it did elsewhere."""
-    from mcqa.locks import locked
+    from mcqa.system.locks import locked
 
     place.out.mkdir()
     place.held = [locked(place.out), locked(place.out / "p.partial.jsonl")]

@@ -6,7 +6,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_multi_gpu_env
 
-from mcqa import distributed
+from mcqa.system import processes
 
 KINDS = {"ddp": "MULTI_GPU", "fsdp_qlora": "FSDP", "deepspeed_zero3_offload": "DEEPSPEED"}
 
@@ -45,7 +45,7 @@ def test_fsdp_gets_whole_adapters_of_4_bit_layers(path, monkeypatch):
     environment = prepare_multi_gpu_env(_launched(path("fsdp_qlora")))
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
-    assert distributed.sharding() == "FSDP"
+    assert processes.sharding() == "FSDP"
     plugin = FullyShardedDataParallelPlugin()
     assert plugin.fsdp_version == 2
     assert plugin.state_dict_type.name == "FULL_STATE_DICT"

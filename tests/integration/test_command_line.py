@@ -140,7 +140,7 @@ def test_a_missing_model_package_is_exit_code_1_and_says_what_to_install(
     command, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("MCQA_CACHE", str(tmp_path))
-    monkeypatch.setattr("mcqa.embedded.find_gguf", lambda: None)
+    monkeypatch.setattr("mcqa.models.embedded.find_gguf", lambda: None)
     arguments = ["--model", "smollm2-135m", "--data", "bundled", "--output", tmp_path / "p.jsonl"]
     result = command("score", *arguments)
     assert result.code == 1

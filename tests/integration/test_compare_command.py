@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mcqa.data import load_questions
-from mcqa.evaluation.predictions import Prediction, write_predictions
+from mcqa.prediction import Prediction, write_predictions
 
 
 def answers(path, choices, labels=None, ids=None):

@@ -5,9 +5,9 @@ import json
 import pytest
 
 import mcqa
-from mcqa.encoding import Encoder
-from mcqa.evaluation.predictions import read_predictions
-from mcqa.prompts import get_template
+from mcqa.prediction import read_predictions
+from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.prompts import get_template
 from mcqa.retrieval.contexts import UPPER_BOUND, Contexts
 from mcqa.retrieval.index import PassageIndex
 

@@ -8,7 +8,7 @@ from mcqa.data import load_questions
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.calibration import fit_temperature
 from mcqa.evaluation.combination import fit_stack, stack
-from mcqa.evaluation.predictions import read_predictions
+from mcqa.prediction import read_predictions
 
 
 def read_json(path):

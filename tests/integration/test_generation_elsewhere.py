@@ -4,8 +4,8 @@ import pytest
 from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
-from mcqa.loading import load_scorer
-from mcqa.prompts import get_template
+from mcqa.prompting.prompts import get_template
+from mcqa.scoring.loading import load_scorer
 
 N = 8
 LENGTH = 64  # the most tokens that `generate` writes

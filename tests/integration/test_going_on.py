@@ -8,17 +8,17 @@ import sys
 
 import pytest
 
-from mcqa.app.folder import PREDICTIONS
-from mcqa.app.orders import PERMUTATIONS
-from mcqa.checkpoints import VALIDATION_FILE, read_record
-from mcqa.scoring import Scorer
+from mcqa.evaluating.folder import PREDICTIONS
+from mcqa.runs.trained import VALIDATION_FILE, read_record
+from mcqa.scoring.orders import PERMUTATIONS
+from mcqa.scoring.scorer import Scorer
 
 BATCH = 3  # of 36 questions with 2 to 5 options, 9 of each: 12 batches
 
 KILLED_SCORING = """
 import os, signal, sys
 from mcqa.cli import main
-from mcqa.scoring import Scorer
+from mcqa.scoring.scorer import Scorer
 
 score_batch, done = Scorer._score_batch, []
 
@@ -233,7 +233,7 @@ def test_a_killed_write_of_the_page_is_made_good_without_scoring(
 ):
     flags = ["evaluate", *flags, "--output", tmp_path]
     with monkeypatch.context() as patch:
-        patch.setattr("mcqa.app.results.write_report", lambda *_, **__: 1 / 0)
+        patch.setattr("mcqa.evaluating.results.write_report", lambda *_, **__: 1 / 0)
         assert command(*flags).code == 1
     batches.clear()
     assert command(*flags).code == 0

@@ -97,7 +97,7 @@ def test_an_error_of_ours_is_one_line(harness, documented_task):
 
 def test_without_the_harness_the_command_says_what_to_install(command, monkeypatch):
     monkeypatch.setitem(sys.modules, "lm_eval.models", None)
-    monkeypatch.delitem(sys.modules, "mcqa.app.harness", raising=False)
+    monkeypatch.delitem(sys.modules, "mcqa.scoring.harness", raising=False)
     result = command("harness", "ls", "tasks")
     assert result.code == 1
     assert "pip install 'mcqa[harness]'" in result.err

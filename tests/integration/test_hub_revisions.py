@@ -7,9 +7,9 @@ import pytest
 from hub_cache import NEW, OLD, keep
 
 import mcqa
-from mcqa.app.push import prepare_folder
-from mcqa.evaluation.predictions import read_predictions
-from mcqa.training.card import model_card
+from mcqa.export.push import prepare_folder
+from mcqa.prediction import read_predictions
+from mcqa.runs.card import model_card
 
 QUESTION = mcqa.Question(stem="Which is a fruit?", options=("pear", "old saw", "nail"))
 PLAIN = {"scorer": "text", "dtype": "float32", "device": "cpu"}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mcqa.loading import load_scorer
+from mcqa.scoring.loading import load_scorer
 
 
 def read_record(folder):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mcqa.evaluation.predictions import read_predictions
+from mcqa.prediction import read_predictions
 
 
 def rows_of(folder):

@@ -13,24 +13,24 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from mcqa.app.folder import PREDICTIONS
-from mcqa.app.orders import PERMUTATIONS
-from mcqa.checkpoints import ADAPTER_FILE, VALIDATION_FILE, read_record
-from mcqa.evaluation.predictions import read_predictions
-from mcqa.locks import locked
+from mcqa.evaluating.folder import PREDICTIONS
+from mcqa.prediction import read_predictions
+from mcqa.runs.trained import ADAPTER_FILE, VALIDATION_FILE, read_record
+from mcqa.scoring.orders import PERMUTATIONS
+from mcqa.system.locks import locked
 
 # Something that ends a process, put in by name: the second process, in its third batch.
 PATCHED_SCORING = """
 import os, signal, sys
-from mcqa import distributed
+from mcqa.system import processes
 from mcqa.cli import main
 from mcqa.errors import RunError
-from mcqa.scoring import Scorer
+from mcqa.scoring.scorer import Scorer
 
 score_batch, done = Scorer._score_batch, []
 
 def score(self, batch):
-    if distributed.index() == 1 and len(done) == 2:
+    if processes.index() == 1 and len(done) == 2:
         END
     done.append(batch)
     return score_batch(self, batch)
@@ -45,12 +45,12 @@ FAIL = "raise RunError('question q7: the machine is on fire.')"
 ENDING = """
 import atexit
 from pathlib import Path
-from mcqa import distributed
+from mcqa.system import processes
 from mcqa.cli import main
 
 def tell():
     names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
-    Path(f"FOLDER/threads.{distributed.index()}").write_text(" ".join(names))
+    Path(f"FOLDER/threads.{processes.index()}").write_text(" ".join(names))
 
 atexit.register(tell)
 main()
@@ -58,7 +58,7 @@ main()
 
 KILLED_TRAINING = """
 import os, signal
-from mcqa import distributed
+from mcqa.system import processes
 from mcqa.cli import main
 from mcqa.training import loop
 
@@ -66,7 +66,7 @@ loss_of, steps = loop.loss_of, []
 
 def killed(model, *others):
     steps.extend([1] if model.training else [])
-    if len(steps) == 7 and distributed.index() == 1:
+    if len(steps) == 7 and processes.index() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return loss_of(model, *others)
 

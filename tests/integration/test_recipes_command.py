@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mcqa.recipes.table import RECIPES
+from mcqa.models.recipes.table import RECIPES
 
 
 def test_every_recipe_is_listed_with_what_it_would_train(command, tiny_model_folder, formulation):
@@ -30,7 +30,7 @@ def test_the_table_is_there_with_and_without_a_model(command, tiny_model_folder)
 
 
 def test_a_recipe_that_the_model_is_too_small_for_says_so(command, tiny_model_folder, monkeypatch):
-    monkeypatch.setattr("mcqa.recipes.weights.decoder_layers", lambda model: [])
+    monkeypatch.setattr("mcqa.models.recipes.weights.decoder_layers", lambda model: [])
     result = command("recipes", "--model", tiny_model_folder)
     assert result.code == 0
     assert "top-layers: top_layers 2: this model has 0 layers." in result.err

@@ -19,7 +19,7 @@ def test_the_report_is_drawn_again_and_says_the_same(command, evaluation, monkey
     before = {name: (evaluation / name).read_bytes() for name in names}
     for name in names:
         (evaluation / name).unlink()
-    monkeypatch.setattr("mcqa.loading.load_scorer", None)
+    monkeypatch.setattr("mcqa.scoring.loading.load_scorer", None)
     result = command("report", evaluation)
     assert result.code == 0, result.err
     assert {name: (evaluation / name).read_bytes() for name in names} == before

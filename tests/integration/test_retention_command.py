@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 from scipy.stats import binomtest
 
-from mcqa.evaluation.predictions import read_predictions
 from mcqa.formulations import generative
-from mcqa.scoring import Scorer
+from mcqa.prediction import read_predictions
+from mcqa.scoring.scorer import Scorer
 
 SUBJECTS = ("fruit", "tools", None)
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mcqa.evaluation.predictions import read_predictions
 from mcqa.formulations import get_formulation
+from mcqa.prediction import read_predictions
 
 KEYS = ["id", "label", "choice", "scores", "probabilities", "unit", "scorer", "tokens", "truncated"]
 SCORING = {"text": "cloze", "text-mean": "cloze", "text-char": "cloze", "pmi": "cloze"}

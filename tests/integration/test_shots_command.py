@@ -7,8 +7,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from mcqa.data import load_questions
-from mcqa.loading import load_scorer
-from mcqa.prompts import Shots
+from mcqa.prompting.prompts import Shots
+from mcqa.scoring.loading import load_scorer
 
 CHAT = (
     "{{ bos_token }}{% for turn in messages %}{{ turn['role'] }}: {{ turn['content'] }}\n"

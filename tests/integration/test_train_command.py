@@ -13,8 +13,8 @@ from rich.console import Console
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-from mcqa.checkpoints import TRAINED_FILE
 from mcqa.cli import common
+from mcqa.runs.trained import TRAINED_FILE
 
 SIDES = 2 * (128 + 96 + 96 + 128 + 3 * 192)  # in + out of all projections of two layers
 PROJECTIONS = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}

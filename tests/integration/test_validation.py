@@ -12,7 +12,7 @@ from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.calibration import fit_temperature
 from mcqa.evaluation.metrics import wilson_interval
-from mcqa.evaluation.predictions import read_predictions
+from mcqa.prediction import read_predictions
 
 FEW = ["--max-steps", 2]
 
@@ -95,8 +95,8 @@ def test_other_scores_than_those_it_was_fitted_on_have_no_temperature(validated,
 
 
 def test_a_temperature_at_its_bound_is_no_calibration(validated, tmp_path):
-    from mcqa.app.validation import own_validation
-    from mcqa.training.card import model_card
+    from mcqa.evaluating.validation import own_validation
+    from mcqa.runs.card import model_card
 
     run = shutil.copytree(validated["multiple-choice"], tmp_path / "run")
     record = record_of(run)
@@ -119,7 +119,7 @@ def test_a_run_without_validation_questions_has_no_temperature(runs, formulation
 
 
 def test_a_model_gone_astray_is_saved_without_a_temperature(tmp_path, tiny_questions):
-    from mcqa.evaluation.predictions import Prediction
+    from mcqa.prediction import Prediction
     from mcqa.training.progress import no_progress
     from mcqa.training.validation import validate
 

@@ -11,8 +11,8 @@ import torch
 from small_tokenizers import small_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from mcqa.loading import load_scorer
-from mcqa.prompts import TEMPLATES, get_template
+from mcqa.prompting.prompts import TEMPLATES, get_template
+from mcqa.scoring.loading import load_scorer
 
 pytest.importorskip("lm_eval", reason="lm-evaluation-harness comes with the extra 'bench'")
 

@@ -11,19 +11,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mcqa.app.analysis import per_question
-from mcqa.app.orders import mapped_back, reorder
+from mcqa.data.digests import digest_questions
 from mcqa.data.findings import digest
 from mcqa.data.stored import StoredQuestions
-from mcqa.encoding import Encoder
 from mcqa.errors import EncodingError
-from mcqa.evaluation.predictions import Prediction, read_predictions, write_predictions
+from mcqa.evaluating.analysis import per_question
 from mcqa.formulations.layout import lay_out
-from mcqa.parsing import AMBIGUOUS, PARSERS, UNPARSED, parse_answer
-from mcqa.preprocessing import encode_set
-from mcqa.prompts import TEMPLATES, get_template
+from mcqa.prediction import Prediction, read_predictions, write_predictions
+from mcqa.prompting.encoded_sets import encode_set
+from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.parsing import AMBIGUOUS, PARSERS, UNPARSED, parse_answer
+from mcqa.prompting.prompts import TEMPLATES, get_template
 from mcqa.question import LETTERS, Question
-from mcqa.work import digest_questions
+from mcqa.scoring.orders import mapped_back, reorder
 
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).filter(str.strip)
 WORDS = st.from_regex(r"[a-z]{3,8}( [a-z]{3,8})?", fullmatch=True)

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from mcqa.encoding import Encoder
 from mcqa.errors import ConfigError, EncodingError
-from mcqa.prompts import TEMPLATES, Shots, get_template
+from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.prompts import TEMPLATES, Shots, get_template
 from mcqa.question import Question
 
 POOL = tuple(

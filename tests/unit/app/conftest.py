@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 import pytest
 
-from mcqa.app.folder import Evaluation, Validation, write_answers
+from mcqa.evaluating.folder import Evaluation, Validation, write_answers
 from mcqa.evaluation.metrics import summarize
-from mcqa.evaluation.predictions import Prediction
+from mcqa.prediction import Prediction
 from mcqa.question import Question
 
 RIGHT = {"first": "111111110000", "second": "111111001100"}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mcqa.evaluation.answers import Answers, pad
-from mcqa.evaluation.predictions import Prediction
+from mcqa.prediction import Prediction
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.metrics import summarize, wilson_interval
-from mcqa.evaluation.predictions import Prediction
+from mcqa.prediction import Prediction
 
 
 def prediction(id, label, choice, options=4, tokens=10):

@@ -4,7 +4,7 @@ import pytest
 from mcqa.errors import ComparisonError
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.pairing import align, check_aligned
-from mcqa.evaluation.predictions import Prediction
+from mcqa.prediction import Prediction
 
 
 def run(outcomes, label=0):

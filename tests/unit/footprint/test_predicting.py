@@ -13,7 +13,7 @@ from mcqa.footprint.plan import make_plan
 from mcqa.footprint.predicting import book, optimizer_of, predict
 from mcqa.footprint.step import Shape
 from mcqa.formulations import NAMES
-from mcqa.recipes.table import RECIPES
+from mcqa.models.recipes.table import RECIPES
 from mcqa.training.config import TrainingConfig
 
 SHAPE = Shape(batch_size=3, length=40, options=4, option_length=5)

@@ -10,8 +10,8 @@ from mcqa.errors import ConfigError
 from mcqa.evaluation.metrics import summarize
 from mcqa.formulations import decoding
 from mcqa.formulations.generative import SCORERS
-from mcqa.loading import load_scorer
 from mcqa.question import Question
+from mcqa.scoring.loading import load_scorer
 
 PLAIN = {"dtype": "float32", "device": "cpu"}
 WORDS = ("New", "York", "City", "warm", "water", "rusty")

@@ -5,11 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mcqa.app.analysis import compare_runs, describe
+from mcqa.evaluating.analysis import compare_runs, describe
 from mcqa.evaluation.comparison import compare_many
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.pairing import align
-from mcqa.evaluation.predictions import Prediction
+from mcqa.prediction import Prediction
 from mcqa.report.page import escape_markdown, write_markdown, write_report
 
 COST = {

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from mcqa.encoding import Encoder
 from mcqa.errors import ConfigError
-from mcqa.evaluation.predictions import Retrieved
-from mcqa.prompts import Shots, get_template
+from mcqa.prediction import Retrieved
+from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.corpus import Passage, text_key

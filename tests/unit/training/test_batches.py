@@ -70,8 +70,8 @@ def test_steps_from_the_middle_are_the_rest_of_those_from_the_start():
 
 
 def test_a_share_without_questions_is_one_without_labels(monkeypatch):
-    monkeypatch.setattr("mcqa.distributed.count", lambda: 2)
-    monkeypatch.setattr("mcqa.distributed.index", lambda: 1)
+    monkeypatch.setattr("mcqa.system.processes.count", lambda: 2)
+    monkeypatch.setattr("mcqa.system.processes.index", lambda: 1)
     data = Data(
         training=Dataset.from_list([{"length": 1}] * 3),
         validation=None,

@@ -1,0 +1,1 @@
+"""An evaluation: score, store, describe, compare, and draw the report."""

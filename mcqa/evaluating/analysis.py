@@ -1,0 +1,176 @@
+"""What an evaluation says beyond accuracy: of each run, of each pair, of each question.
+
+Here the statistics of `mcqa.evaluation` are put together for `metrics.json`, `comparison.json`,
+`per_question.csv` and the report.
+"""
+
+import csv
+import io
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+
+from mcqa.evaluating.together import describe_together
+from mcqa.evaluation.answers import UNPARSED, Answers
+from mcqa.evaluation.bias import describe_positions
+from mcqa.evaluation.comparison import compare_many, joint_test
+from mcqa.evaluation.groups import by_subject, cluster_numbers, describe_groups
+from mcqa.evaluation.measures import describe_run
+from mcqa.evaluation.metrics import summarize
+from mcqa.evaluation.paired import describe_pair
+from mcqa.prediction import Prediction
+from mcqa.question import Question
+
+Runs = Mapping[str, Sequence[Prediction]]
+
+EXAMPLES = 10
+GROUP_RESAMPLES = 400  # of each group, for there are many of them
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+GROUP_KEYS = ("n", "scored", "unparsed", "metrics")
+
+
+def describe(
+    predictions: Sequence[Prediction],
+    questions: Sequence[Question],
+    seconds: float | None,
+    peak_memory_bytes: int | None = None,
+) -> dict:
+    """Return what `metrics.json` says about a run.
+
+    Args:
+        predictions: the run's predictions.
+        questions: what they answer; none where that is not known.
+        seconds: how long scoring them took, or None where that is not known.
+        peak_memory_bytes: how much memory that took at most, likewise.
+
+    Returns:
+        What `summarize` returns. Where a question is labelled, also `scored`, `tied_gold`,
+        `metrics`, `confusion`, `reliability` and `risk_coverage` (see `describe_run`),
+        `positions` (see `describe_positions`), `bootstrap` (its `seed` and how many resamples)
+        and, with questions, `per_subject` and `per_option_count`: by group `n`, `scored`,
+        `unparsed` and `metrics`.
+    """
+    summary = summarize(predictions, seconds, peak_memory_bytes)
+    if not summary["n"]:
+        return summary
+    answers = Answers.of(predictions)
+    described = describe_run(answers)
+    bootstrap = {key: described.pop(key) for key in ("seed", "resamples")}
+    bootstrap["group_resamples"] = GROUP_RESAMPLES
+    option_counts = {question.id: len(question.options) for question in questions}
+    groupings = {"per_subject": by_subject(questions), "per_option_count": option_counts}
+    groups = {}
+    for name, group_of in groupings.items() if questions else ():
+        found = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
+        groups[name] = {str(group): {k: of[k] for k in GROUP_KEYS} for group, of in found.items()}
+    positions = describe_positions(answers)
+    further = {**described, "positions": positions, **groups, "bootstrap": bootstrap}
+    return {**summary, **further, **summary}  # the keys of the summary first, and its counts
+
+
+def compare_runs(
+    runs: Mapping[str, Answers],
+    *,
+    seed: int = 0,
+    clusters: Mapping[str, Hashable] | None = None,
+    validation: Runs | None = None,
+) -> list[dict]:
+    """Compare every pair of named runs in accuracy and in every other metric.
+
+    Args:
+        runs: names and answers, as `mcqa.evaluation.pairing.align` returns them.
+        seed: seed of every bootstrap.
+        clusters: the group of each question id, where questions of a group are no independent
+            evidence (the same fact asked in other words). A question whose group is None stands
+            alone.
+        validation: names and predictions for validation questions, where there are some.
+
+    Returns:
+        What `compare_many` returns, each with `paired` (see `describe_pair`), `together` (see
+        `mcqa.evaluating.together.describe_together`) and, of more than two runs, `joint` (see
+        `joint_test`), the same for all.
+
+    Raises:
+        ConfigError: a question has no entry in `clusters`.
+    """
+    ids = next(iter(runs.values())).ids
+    how = {"seed": seed, "cluster_N": cluster_numbers(ids, clusters)}
+    right = {name: answers.correct for name, answers in runs.items()}
+    joint = {"joint": joint_test(right)} if len(runs) > 2 else {}
+    results = []
+    for comparison in compare_many(right, **how):
+        names = comparison["a"]["name"], comparison["b"]["name"]
+        a, b = (runs[name] for name in names)
+        paired = describe_pair(a, b, comparison, **how)
+        together = describe_together(a, b, names, validation=validation or {}, **how)
+        results.append({**comparison, **joint, "paired": paired, "together": together})
+    return results
+
+
+def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict[str, list[dict]]:
+    """Return the first questions that only one of two runs gets right.
+
+    Args:
+        a, b: answers of both runs, aligned.
+        questions: the questions by id.
+
+    Returns:
+        `a_only` and `b_only`, lists of `id`, `context`, `stem`, `answer`, and `chosen`, the other
+        run's wrong answer (None where none was parsed).
+    """
+
+    def shown(right: Answers, wrong: Answers) -> list[dict]:
+        places = np.flatnonzero(right.correct & ~wrong.correct)[:EXAMPLES]
+        return [_example(questions[right.ids[at]], int(wrong.choices[at])) for at in places]
+
+    return {"a_only": shown(a, b), "b_only": shown(b, a)}
+
+
+def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
+    """Return `per_question.csv`: a row per question, four columns per run, no question's text.
+
+    A spreadsheet would run a cell that begins with one of `= + - @`, a tab or a line break as a
+    formula; such a cell gets an apostrophe before it. Lines end in CR LF: with LF alone the
+    csv module does not quote a carriage return inside a cell.
+
+    Args:
+        runs: names and predictions over the same questions, in any order.
+        questions: questions by id, for their subjects.
+    """
+    of_run = [{p.id: p for p in predictions} for predictions in runs.values()]
+    columns = ("choice", "correct", "gold probability", "parsed")
+    heads = [f"{name} {column}" for name in runs for column in columns]
+    rows = [["id", "subject", "label", *heads]]
+    for id, first in of_run[0].items():
+        subject = questions[id].subject if id in questions else None
+        cells = [cell for predictions in of_run for cell in _cells(predictions[id])]
+        rows.append([id, subject, first.label, *cells])
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([list(map(_guarded, row)) for row in rows])
+    return buffer.getvalue()
+
+
+def _example(question: Question, chosen: int) -> dict:
+    return {
+        "id": question.id,
+        "context": question.context,
+        "stem": question.stem,
+        "answer": question.answer,
+        "chosen": None if chosen == UNPARSED else question.options[chosen],
+    }
+
+
+def _cells(prediction: Prediction) -> list:
+    """Return a run's cells for one question: what is not known is left empty."""
+    labelled = prediction.label is not None
+    correct = int(prediction.correct) if labelled else None
+    known = labelled and prediction.probabilities
+    gold = known[prediction.label] if known else None
+    return [prediction.choice, correct, gold, prediction.parsed]
+
+
+def _guarded(cell) -> str:
+    if cell is None:
+        return ""
+    text = f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

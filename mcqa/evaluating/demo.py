@@ -1,0 +1,94 @@
+"""The demo: tune the embedded model both ways on the bundled questions and compare, honestly.
+
+The base model is scored with each of its scorers, so that the tuned runs are held against the
+best that the untrained model can do, not against a weak way of asking it. Several questions may
+ask for the same fact, so the comparison counts facts, not questions, as independent.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from mcqa.data import data_fingerprint, load_questions
+from mcqa.evaluating.clusters import clusters_of
+from mcqa.evaluating.evaluate import ModelSpec, compare_evaluations, evaluate
+from mcqa.evaluating.folder import Evaluation
+from mcqa.evaluating.output import begin, finish
+from mcqa.models.embedded import ALIAS
+from mcqa.system.files import inside
+from mcqa.training.config import TrainingConfig
+from mcqa.training.run import train
+
+BASE_SCORERS = ("text", "text-mean", "letter")
+
+
+def run_demo(
+    folder: Path,
+    *,
+    train_questions: int | None,
+    seed: int,
+    announce: Callable[[str], None],
+    progress: Callable[[int, str], AbstractContextManager],
+    details: dict[str, str],
+) -> tuple[list[Evaluation], list[dict]]:
+    """Train both formulations, score them and the base, and write everything to a folder.
+
+    Args:
+        folder: from `mcqa.evaluating.output.evaluation_folder`; gets both run folders, predictions,
+            `comparison.json`, `report.html` and more. What an earlier demo left there is replaced.
+        train_questions: use only the first so many training questions; None for all.
+        seed: seed of both runs.
+        announce: called with lines for the user.
+        progress: called with a total and a label; its context yields the advancing function.
+        details: what the report says about machine and command.
+
+    Returns:
+        The evaluations, tuned first, and the comparisons of the two with each other and with the
+        untrained model's scorer that does best on these very questions.
+    """
+    test = load_questions("bundled", split="test")
+    tuned = {}
+    for formulation in ("generative", "multiple_choice"):
+        run = inside(folder, formulation)
+        settings = TrainingConfig(
+            output=str(run),
+            limit=train_questions,
+            validation_split="validation",
+            steps_between=25,
+            seed=seed,
+            overwrite=True,
+        )
+        train(formulation, settings, announce, progress)
+        tuned[formulation.replace("_", " ")] = ModelSpec(str(run))
+    base = {f"untrained, {scorer}": ModelSpec(ALIAS, scorer) for scorer in BASE_SCORERS}
+
+    announce(f"Scoring {len(test)} test questions, none about a fact that was trained on")
+    specs = tuned | base
+    places = [f"evaluation/{name.replace(', ', '-').replace(' ', '_')}" for name in specs]
+    folders = begin(folder, places, overwrite=True)
+    evaluations = []
+    for (name, spec), scored in zip(specs.items(), folders, strict=True):
+        with progress(len(test), name) as on_progress:
+            evaluations.append(
+                evaluate(spec, name, test, scored, on_progress=on_progress, overwrite=True)
+            )
+    facts = clusters_of(test, source="bundled")
+    details = {
+        "Model": f"{ALIAS}, 4-bit (NF4) while tuned, bfloat16 untrained",
+        "Data": f"bundled, test split: {len(test)} questions about "
+        f"{len(set(facts.values()))} facts, sha256 {data_fingerprint('bundled', 'test')[:16]}",
+        "Seed": str(seed),
+        **details,
+    }
+    best_base = max(evaluations[len(tuned) :], key=lambda e: e.metrics["accuracy"])
+    comparisons = compare_evaluations(
+        evaluations,
+        folder,
+        title="Generation or a classification head?",
+        details=details,
+        questions=test,
+        compared=[*evaluations[: len(tuned)], best_base],
+        clusters=facts,
+    )
+    finish(folder, evaluations)
+    return evaluations, comparisons

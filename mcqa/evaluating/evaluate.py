@@ -1,0 +1,212 @@
+"""Score the same questions with one or more models, and compare them fairly."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcqa.data.digests import digest_questions
+from mcqa.evaluating.folder import (
+    PREDICTIONS,
+    Evaluation,
+    Record,
+    Validation,
+    write_answers,
+    write_record,
+)
+from mcqa.evaluating.results import METRICS, write_results
+from mcqa.evaluating.validation import UNSCORED, own_validation
+from mcqa.evaluation.metrics import summarize
+from mcqa.formulations import NAMES, get_formulation
+from mcqa.prediction import Prediction
+from mcqa.question import Question
+from mcqa.runs import trained
+from mcqa.scoring.loading import load_scorer, look_up
+from mcqa.scoring.orders import PERMUTATIONS, Orders, Plan, write_orders
+from mcqa.scoring.partial import Partial, describe_work, partial_path
+from mcqa.scoring.scoring_run import encode_timed, score_orders, score_timed
+from mcqa.system import processes
+from mcqa.system.files import write_json
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Name a model and, where wanted, the scorer to use with it."""
+
+    model: str
+    scorer: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, scorer: str | None = None) -> "ModelSpec":
+        """Read `MODEL` or `MODEL:SCORER`; `scorer` is used where the text names none."""
+        model, colon, named = text.rpartition(":")
+        if colon and any(named in get_formulation(name).SCORERS for name in NAMES):
+            return cls(model, named)
+        return cls(text, scorer)
+
+
+def evaluate(
+    spec: ModelSpec,
+    name: str,
+    questions: Sequence[Question],
+    folder: Path,
+    *,
+    batch_size: int = 16,
+    on_progress: Callable[[int], None] | None = None,
+    announce: Callable[[str], None] = lambda line: None,
+    overwrite: bool = False,
+    plan: Plan | None = None,
+    validation_questions: Sequence[Question] = (),
+    validation_note: str = "",
+    **settings,
+) -> Evaluation:
+    """Score questions with one model, and write its predictions and `metrics.json`.
+
+    With a plan also `permutations.jsonl`; without, one that was left there is taken away. Answers
+    that an interrupted call kept are taken over; `mcqa.evaluating.output.finish` removes what is
+    kept.
+    Of several processes, all must call it and the main one writes.
+
+    Args:
+        spec: model and scorer.
+        name: what to call it.
+        questions: what to answer.
+        folder: where to write.
+        batch_size, on_progress: see `Scorer.score_many`.
+        announce, overwrite: see `mcqa.scoring.partial.Partial`.
+        plan: the orders of their options in which to ask them; None for their own alone.
+        validation_questions: what to score besides, neither timed nor counted; without any a
+            run's own validation questions take their place.
+        validation_note: which questions they are, in words.
+        settings: passed on to `mcqa.load_scorer`; how to read answers only to `generate`, where
+            to retrieve passages only where the model is to.
+    """
+    if spec.scorer != "generate":
+        settings = {k: v for k, v in settings.items() if k not in ("parser", "fallback")}
+    found, passages = look_up(spec.model, spec.scorer), settings.get("index") is not None
+    if found.context(settings.get("context"), passages=passages) != "retrieved":
+        settings = {k: v for k, v in settings.items() if k not in ("index", "top_k")}
+    asked = [*questions, *validation_questions]
+    scorer = load_scorer(spec.model, spec.scorer, held_out=asked, **settings)
+    encoded, encoding = encode_timed(scorer, questions)
+    work = describe_work(
+        scorer,
+        encoded,
+        batch_size,
+        validation=digest_questions(validation_questions),
+        permutations=plan and f"{plan.kind}, seed {plan.seed}",
+    )
+    path, orders = partial_path(folder / PREDICTIONS), None
+    with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
+        part = partial.part("questions")
+        predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
+        metrics = summarize(predictions, encoding + seconds, part.peak_memory_bytes)
+        if not any(prediction.scores for prediction in predictions):
+            validation = Validation([], UNSCORED)
+        elif validation_questions:
+            part = partial.part("validation")
+            held_out, _ = encode_timed(scorer, validation_questions)
+            answered = scorer.score_encoded(held_out, batch_size, on_progress, part)
+            validation = Validation(answered, validation_note)
+        else:
+            validation = own_validation(spec.model, scorer, predictions)
+        if plan:
+            how = batch_size, on_progress, partial.part
+            orders = score_orders(scorer, questions, predictions, plan, *how)
+    if processes.is_main():
+        _write(folder, predictions, metrics, validation, orders)
+    return Evaluation(
+        name=name,
+        folder=folder,
+        scorer=scorer.name,
+        template=scorer.template,
+        predictions=predictions,
+        metrics=metrics,
+        cost=_cost(spec.model),
+        validation=validation,
+        orders=orders,
+        context=str(scorer.encoder.contexts),
+        commit=found.commit,
+    )
+
+
+def _write(
+    folder: Path,
+    predictions: Sequence[Prediction],
+    metrics: dict,
+    validation: Validation,
+    orders: Orders | None,
+) -> None:
+    (folder / PERMUTATIONS).unlink(missing_ok=True)
+    write_answers(folder, predictions, validation)
+    write_json(folder / METRICS, metrics)
+    if orders:
+        write_orders(folder, orders)
+
+
+def _cost(model: str) -> dict | None:
+    if not (Path(model) / "run.json").is_file():
+        return None
+    record = trained.read_record(model)
+    return {
+        "trainable_parameters": record.get("trainable_parameters"),
+        "training_seconds": record.get("seconds"),
+        "training_memory_bytes": record.get("peak_memory_bytes"),
+        "adapter_bytes": record.get("adapter_bytes"),
+    }
+
+
+def compare_evaluations(
+    evaluations: Sequence[Evaluation],
+    folder: Path,
+    *,
+    title: str,
+    details: dict[str, str],
+    questions: Sequence[Question],
+    compared: Sequence[Evaluation] | None = None,
+    clusters: Mapping[str, str] | None = None,
+) -> list[dict]:
+    """Compare every pair, and write what `mcqa.evaluating.results.write_results` writes.
+
+    Args:
+        evaluations: what to show; their folders are in `folder`, or are it.
+        folder: where to write.
+        title, details: see `mcqa.report.page.write_report`.
+        questions: what was answered.
+        compared: which of them to compare; by default all.
+        clusters: see `mcqa.evaluation.comparison.compare`.
+
+    Returns:
+        The comparisons, none for a single evaluation or where a question has no label.
+    """
+    record = Record(
+        title=title,
+        details=details,
+        evaluations=evaluations,
+        compared=[evaluation.name for evaluation in compared or evaluations],
+        clusters=clusters,
+        questions=questions,
+    )
+    write_record(folder, record)
+    return write_results(folder, record)
+
+
+def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:
+    """Return a short name per model: the last part of its path, with more where that repeats.
+
+    >>> distinct_names([ModelSpec("runs/a/head"), ModelSpec("smollm2-135m", "text")])
+    ['head', 'smollm2-135m text']
+    """
+    paths = [Path(spec.model) for spec in specs]
+    paths = [path if path.name not in ("", "..") else path.resolve() for path in paths]
+    scorers = [f" {spec.scorer}" if spec.scorer else "" for spec in specs]
+    names = [path.name + scorer for path, scorer in zip(paths, scorers, strict=True)]
+    if len(set(map(folder_name, names))) < len(names):
+        whole = ["-".join(path.parts).strip("-/.") for path in paths]
+        names = [name + scorer for name, scorer in zip(whole, scorers, strict=True)]
+    taken = [folder_name(name) for name in names]
+    return [f"{n} {i + 1}" if taken[i] in taken[:i] else n for i, n in enumerate(names)]
+
+
+def folder_name(name: str) -> str:
+    """Return the folder that a model of this name is written to."""
+    return name.replace(" ", "-").replace("/", "-")

@@ -1,0 +1,91 @@
+"""The metrics as an `evaluate.Metric`, for code that is built on that library.
+
+    from mcqa.evaluating.hub_metric import MultipleChoiceMetric
+
+    metric = MultipleChoiceMetric()
+    metric.compute(predictions=[0, 1], references=[0, 2])["accuracy"]
+
+Unlike what `evaluate.load` fetches, it needs no network.
+"""
+
+from collections.abc import Sequence
+
+import datasets
+import evaluate
+import numpy as np
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.answers import UNPARSED, Answers, pad
+from mcqa.evaluation.measures import describe_run
+from mcqa.evaluation.table import METRICS
+
+DESCRIPTION = "Accuracy, ranking and calibration of answers to multiple-choice questions."
+INPUTS = """
+predictions: 0-based index of the chosen option of each question, -1 where none was parsed.
+references: 0-based index of the right option.
+probabilities: optionally the options' probabilities of each question, in lists that may differ
+    in length; without them only accuracy and macro-F1 are returned. A probability of 0 counts as
+    the smallest that a float holds, so that its logarithm is a number.
+"""
+
+
+class MultipleChoiceMetric(evaluate.Metric):
+    """Compute every metric of a run from choices, right options and probabilities.
+
+    `compute` returns each metric of `mcqa.evaluation.table.METRICS` that is defined, and its
+    95% interval under the same name with `_ci95`; `n` and `unparsed`.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+        return evaluate.MetricInfo(
+            description=DESCRIPTION,
+            citation="",
+            inputs_description=INPUTS,
+            features=datasets.Features(features),
+        )
+
+    def _compute(
+        self,
+        predictions: Sequence[int],
+        references: Sequence[int],
+        probabilities: Sequence[Sequence[float]] | None = None,
+        seed: int = 0,
+    ) -> dict:
+        """Return the metrics.
+
+        Raises:
+            ConfigError: there are no questions, an index is out of range, or probabilities are
+                not a list per question of numbers from 0 to 1.
+        """
+        answers = _answers(predictions, references, probabilities)
+        described = describe_run(answers, seed=seed)
+        result = {"n": described["n"], "unparsed": described["unparsed"]}
+        for name in METRICS:
+            metric = described["metrics"][name]
+            if metric["value"] is not None:
+                result[name] = metric["value"]
+                result[f"{name}_ci95"] = metric["ci95"]
+        return result
+
+
+def _answers(predictions, references, probabilities) -> Answers:
+    choice_N, label_N = np.asarray(predictions, dtype=int), np.asarray(references, dtype=int)
+    n = len(label_N)
+    if not n or len(choice_N) != n:
+        raise ConfigError(
+            f"{len(choice_N)} predictions and {n} references; give one of each per question."
+        )
+    rows = [None] * n if probabilities is None else [list(row) for row in probabilities]
+    if len(rows) != n:
+        raise ConfigError(f"{len(rows)} lists of probabilities for {n} questions; give one each.")
+    probability_NO = pad(rows)
+    options_N = [np.inf if row is None else len(row) for row in rows]
+    if (choice_N < UNPARSED).any() or (choice_N >= options_N).any():
+        raise ConfigError("a prediction is not the 0-based index of an option, nor -1 (unparsed).")
+    if (label_N < 0).any() or (label_N >= options_N).any():
+        raise ConfigError("a reference is not the 0-based index of an option.")
+    if not all(0 <= p <= 1 for row in rows if row is not None for p in row):
+        raise ConfigError("a probability is not between 0 and 1; scores must be normalised first.")
+    log_NO = np.log(np.maximum(probability_NO, np.finfo(float).tiny))
+    return Answers(tuple(map(str, range(n))), label_N, choice_N, log_NO)

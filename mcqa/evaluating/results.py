@@ -1,0 +1,131 @@
+"""Write all that an evaluation says: numbers for machines, tables, and the report for people."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcqa.evaluating.analysis import compare_runs, describe, one_sided, per_question
+from mcqa.evaluating.calibration import describe_temperature
+from mcqa.evaluating.folder import Evaluation, Record, read_record
+from mcqa.evaluation.pairing import align
+from mcqa.prompting.prompts import get_template
+from mcqa.report.figures import draw_figures
+from mcqa.report.orders import order_sentence
+from mcqa.report.page import PLOTS, write_markdown, write_report
+from mcqa.scoring.orders import describe_run_orders
+from mcqa.system.files import inside, write_json, write_whole
+
+METRICS, COMPARISON, ACCURACY = "metrics.json", "comparison.json", "accuracy.svg"
+PER_QUESTION, PAGE, TEXT = "per_question.csv", "report.html", "report.md"
+
+
+def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[dict]:
+    """Write an evaluation's numbers and its report; what an earlier one left is replaced.
+
+    `metrics.json` of each run, in its folder; `per_question.csv`, `report.html`, `report.md` and
+    `plots/`; where labelled runs are compared `comparison.json`, the comparison of the first two
+    with those of further pairs as its `others`, and `accuracy.svg`.
+
+    Args:
+        folder: where to write.
+        record: what was evaluated.
+        texts: whether the report shows questions that only one run gets right.
+
+    Returns:
+        The comparisons, none for a single evaluation or where a question has no label.
+
+    Raises:
+        ConfigError: `plots` is a link to elsewhere.
+    """
+    old = inside(folder, PLOTS).glob("*.svg")
+    for path in (folder / COMPARISON, folder / ACCURACY, *old):
+        path.unlink(missing_ok=True)
+    runs = [_run(evaluation, record) for evaluation in record.evaluations]
+    for evaluation, run in zip(record.evaluations, runs, strict=True):
+        write_json(evaluation.folder / METRICS, run["metrics"])
+    predictions = {evaluation.name: evaluation.predictions for evaluation in record.evaluations}
+    questions = {question.id: question for question in record.questions}
+    write_whole(folder / PER_QUESTION, per_question(predictions, questions))
+    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in record.evaluations)
+    plots, comparisons, answers = draw_figures(runs), [], {}
+    if len(set(record.compared)) > 1 and labelled:
+        answers = align({name: predictions[name] for name in record.compared})
+        validation = {e.name: e.validation.predictions for e in record.evaluations}
+        comparisons = compare_runs(answers, clusters=record.clusters, validation=validation)
+        write_comparisons(folder, comparisons)
+        write_whole(folder / ACCURACY, plots["accuracy"])
+    pairs = [(answers[c["a"]["name"]], answers[c["b"]["name"]]) for c in comparisons]
+    told = {
+        "title": record.title,
+        "runs": runs,
+        "comparisons": comparisons,
+        "details": record.details,
+        "examples": [one_sided(a, b, questions) for a, b in pairs] if texts and questions else (),
+        "plots": plots,
+    }
+    write_markdown(folder / TEXT, **told)
+    write_report(folder / PAGE, **told)
+    return comparisons
+
+
+def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], list[dict]]:
+    """Compute and draw again what an evaluation's folder says, without scoring.
+
+    Args:
+        folder: what `mcqa.evaluating.evaluate.compare_evaluations` wrote.
+        texts: whether the report shows questions.
+
+    Returns:
+        The evaluations and the comparisons.
+
+    Raises:
+        DataError: the folder is not an evaluation's, or not whole.
+        ConfigError: what is in it is a link to elsewhere.
+    """
+    record = read_record(folder)
+    return record.evaluations, write_results(folder, record, texts=texts)
+
+
+def order_lines(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return what to say about the options' order, a line for each run that was asked in others.
+
+    Args:
+        evaluations: whose results are written.
+    """
+    return [
+        order_sentence(evaluation.name, written_metrics(evaluation)["permutations"])
+        for evaluation in evaluations
+        if evaluation.orders
+    ]
+
+
+def written_metrics(evaluation: Evaluation) -> dict:
+    """Return what `write_results` wrote as a run's `metrics.json`."""
+    return json.loads((evaluation.folder / METRICS).read_text(encoding="utf-8"))
+
+
+def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
+    """Write `comparison.json`: the first comparison, further ones as its `others`."""
+    first, *others = comparisons
+    return write_json(folder / COMPARISON, first | ({"others": others} if others else {}))
+
+
+def _run(evaluation: Evaluation, record: Record) -> dict:
+    measured = (evaluation.metrics[key] for key in ("seconds", "peak_memory_bytes"))
+    metrics = describe(evaluation.predictions, record.questions, *measured)
+    if metrics["n"]:
+        metrics["calibration"] = describe_temperature(evaluation)
+    if evaluation.orders:
+        metrics["permutations"] = describe_run_orders(
+            evaluation.orders,
+            evaluation.predictions,
+            listed=get_template(evaluation.template).lists_options,
+            scorer=evaluation.scorer,
+        )
+    return {
+        "name": evaluation.name,
+        "scorer": evaluation.scorer,
+        "template": evaluation.template,
+        "metrics": metrics,
+        "cost": evaluation.cost,
+    }

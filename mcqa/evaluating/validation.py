@@ -1,0 +1,94 @@
+"""Questions beside the evaluated ones, on which temperatures and combinations are fitted.
+
+They are given, or they are those that a run was trained with: its folder holds what it answered.
+
+The trap: fitted on the questions that are reported, every number looks better than it is. Given
+questions must therefore be others, and a run's own are passed over where they are evaluated.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcqa.data import load_questions
+from mcqa.errors import ConfigError, DataError
+from mcqa.evaluating.folder import Validation
+from mcqa.prediction import Prediction, read_predictions
+from mcqa.question import Question
+from mcqa.runs.trained import VALIDATION_FILE
+from mcqa.scoring.scorer import Scorer
+
+REMEDY = "Give --validation-data, with questions that are not evaluated."
+UNKNOWN = (
+    "No temperature is known: the model was trained without validation questions, or not at all, "
+    f"or is not scored as it was then. {REMEDY}"
+)
+OWN = "the {n:,} validation questions of its training"
+EVALUATED = (
+    "No temperature is known: the validation questions of its training are among those that are "
+    f"evaluated here. {REMEDY}"
+)
+UNSCORED = "Generated answers have no scores, and without scores there is nothing to calibrate."
+
+
+def load_validation(source: str, questions: Sequence[Question], **reading) -> list[Question]:
+    """Load validation questions and make sure that they are not evaluated.
+
+    Args:
+        source: file, Hub data set, or `bundled`.
+        questions: what is evaluated.
+        reading: passed on to `mcqa.load_questions`.
+
+    Raises:
+        ConfigError: a question is evaluated too.
+        DataError: they cannot be read, or one has no label.
+    """
+    loaded = load_questions(source, **reading)
+    unlabelled = next((q.id for q in loaded if q.label is None), None)
+    if unlabelled is not None:
+        raise DataError(
+            f"{source}: question {unlabelled!r} has no label, and validation needs one."
+        )
+    evaluated = {key for question in questions for key in _keys(question)}
+    shared = [question.id for question in loaded if not evaluated.isdisjoint(_keys(question))]
+    if shared:
+        raise ConfigError(
+            f"validation questions: {len(shared):,} of {len(loaded):,} are evaluated too, "
+            f"{shared[0]!r} among them. What is fitted on the questions it is reported for looks "
+            "better than it is; give others."
+        )
+    return loaded
+
+
+def _keys(question: Question) -> tuple:
+    """Return what tells a question: id and text, or text and options in any order."""
+    asked = question.context, question.stem
+    return (question.id, *asked), (*asked, *sorted(question.options))
+
+
+def own_validation(model: str, scorer: Scorer, answered: Sequence[Prediction]) -> Validation:
+    """Return what a run answered to the validation questions of its training.
+
+    Args:
+        model: its name.
+        scorer: what it is scored with.
+        answered: its predictions for the evaluated questions.
+    """
+    path = Path(model) / VALIDATION_FILE
+    if scorer.calibration is None or not path.is_file():
+        return Validation([], UNKNOWN)
+    predictions = read_predictions(path)
+    if _overlap(predictions, answered):
+        return Validation([], EVALUATED)
+    return Validation(predictions, OWN.format(n=len(predictions)))
+
+
+def _overlap(validation: Sequence[Prediction], answered: Sequence[Prediction]) -> bool:
+    """Say whether predictions share questions: ids whose labels and numbers of options agree.
+
+    Ids may be mere row numbers, which two files share without sharing a question; then some of
+    the labels differ.
+    """
+    known = {prediction.id: prediction for prediction in answered}
+    pairs = [(known[p.id], p) for p in validation if p.id in known]
+    alike = [a.label == b.label and len(a.scores) == len(b.scores) for a, b in pairs]
+    return bool(alike) and all(alike)

@@ -1,0 +1,103 @@
+"""Merge a run into a plain model folder, and say what that did to its answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.metrics import summarize
+from mcqa.formulations import get_formulation
+from mcqa.models.backbones import load_tokenizer, pick_device, pick_dtype
+from mcqa.models.names import resolve_model
+from mcqa.question import Question
+from mcqa.runs.merging import check_mergeable, check_output, merge_adapter, save_merged
+from mcqa.runs.trained import base_of, read_record
+from mcqa.scoring.loading import load_scorer
+
+
+def merge_run(
+    run: str,
+    output: str,
+    *,
+    dtype: str | None = None,
+    device: str = "auto",
+    questions: Sequence[Question] = (),
+    batch_size: int = 16,
+) -> dict:
+    """Merge a run's adapter into its base and write a plain folder.
+
+    Args:
+        run: a run folder.
+        output: an empty or new folder.
+        dtype: of the saved weights; by default the run's compute type.
+        device: `auto` or a torch device.
+        questions: labelled questions to score with the run and with the merged folder. A run that
+            retrieves passages gets none here.
+        batch_size: questions a forward pass.
+
+    Returns:
+        `folder` and `dtype`; with questions also `n`, `accuracy_before`, `accuracy_after`,
+        `accuracy_before_ci95`, `accuracy_after_ci95`, and `changed`: how many answers differ.
+
+    Raises:
+        ConfigError: `run` is no run or cannot be merged, or `output` holds something.
+        ModelError: the run is incomplete or damaged.
+    """
+    reference = resolve_model(run)
+    if reference.kind != "run":
+        raise ConfigError(f"{run!r} is not a run folder; only a run has an adapter to merge.")
+    check_output(output)
+    record = read_record(reference.path)
+    check_mergeable(reference.path, record)
+    device = pick_device(device)
+    dtype = dtype or record["dtype"]
+    settings = {"device": device, "template": record["template"], "context": _context(record)}
+    before = load_scorer(run, **settings).score_many(questions, batch_size) if questions else []
+    backbone = get_formulation(record["formulation"]).load_backbone(
+        base_of(reference.path, record).path,
+        head=record.get("head"),
+        quantization=record["quantization"],
+        dtype=record["dtype"],
+        device=device,
+    )
+    merged = merge_adapter(backbone, reference.path, record, pick_dtype(dtype, device))
+    folder = save_merged(output, merged, load_tokenizer(reference.path), record)
+    result = {"folder": str(folder), "dtype": dtype}
+    if not questions:
+        return result
+    settings |= {"dtype": dtype, "max_length": record["max_length"]}
+    after = load_scorer(str(folder), **settings).score_many(questions, batch_size)
+    return result | _effect(before, after)
+
+
+def _context(record: dict) -> str:
+    """Return the run's context, none where passages would have to be found: there are none here."""
+    kind = record.get("context", {}).get("kind", "data")
+    return "none" if kind == "retrieved" else kind
+
+
+def _effect(before, after) -> dict:
+    first, second = summarize(before), summarize(after)
+    return {
+        "n": first["n"],
+        "accuracy_before": first["accuracy"],
+        "accuracy_before_ci95": first["accuracy_ci95"],
+        "accuracy_after": second["accuracy"],
+        "accuracy_after_ci95": second["accuracy_ci95"],
+        "changed": sum(a.choice != b.choice for a, b in zip(before, after, strict=True)),
+    }
+
+
+def describe(result: dict) -> list[str]:
+    """Return what `merge_run` did, in lines for the user."""
+    from mcqa.evaluation import numbers
+
+    lines = [f"Merged in {result['dtype']}: {Path(result['folder'])}"]
+    if "n" not in result:
+        return [*lines, "Not scored again. --validation-data FILE says what merging changed."]
+    for when in ("before", "after"):
+        accuracy = numbers.format_accuracy(
+            result[f"accuracy_{when}"], result[f"accuracy_{when}_ci95"]
+        )
+        lines.append(f"accuracy {when} {accuracy}, n = {result['n']}")
+    points = 100 * (result["accuracy_after"] - result["accuracy_before"])
+    return [*lines, f"difference {points:+.1f} points; {result['changed']} answers changed"]

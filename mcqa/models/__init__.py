@@ -1,0 +1,1 @@
+"""From a model's name to loaded modules: weights, quantization, adapters, recipes."""

@@ -1,0 +1,142 @@
+"""Threads that wait for each other spin while the cores are theirs, and sleep where others compute.
+
+Spinning is the quickest way to wait, and the worst where another program has the core that the
+awaited thread needs: two threads on two cores then nearly stop. No one length of spinning is good
+at both (docs/experiments.md), so it is switched: while mcqa computes on a CPU, a thread of ours
+looks how long the threads of this process wait for a core. Where that is long, idle OpenMP threads
+are added until they are more than the cores, and GNU's runtime lets no thread spin any more; when
+the cores have been free for a while these threads end. The number of threads that compute stays,
+so no result depends on it.
+
+Source: GNU libgomp manual, "GOMP_SPINCOUNT"; Linux, Documentation/scheduler/sched-stats.rst.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from mcqa.system import openmp
+from mcqa.system.workers import cores
+
+TASKS = Path("/proc/self/task")
+INTERVAL = 0.1  # seconds between two looks
+# The share of the time that threads wait, all together: up to 0.25 where other programs do little,
+# from 0.46 asleep and from 0.69 spinning beside a busy process.
+CONTENDED, FREE = 0.4, 0.3
+WEIGHT = 0.3  # of the last look in the mean; others' work of a tenth of a second should not count
+LINGER = 5.0  # seconds of watching after the last work; the next may follow at once
+MOST = 8  # idle groups; only few threads on many cores take more, and hardly get into this
+GRAIN = 2**15  # elements that torch gives a thread at least
+
+_lock = threading.Lock()
+_works, _ended = 0, 0.0
+_watch: threading.Thread | None = None
+
+
+@contextlib.contextmanager
+def giving_way(device: str) -> Iterator[None]:
+    """Keep waiting threads from spinning while other programs want the cores too.
+
+    Args:
+        device: where the work inside computes; on a GPU nothing is done.
+    """
+    global _works, _ended, _watch
+    openmp.take_back()
+    if not (str(device).startswith("cpu") and _can_switch()):
+        yield
+        return
+    with _lock:
+        _works += 1
+        if _watch is None or not _watch.is_alive():
+            _watch = threading.Thread(target=_keep_watch, daemon=True, name="mcqa-spinning")
+            _watch.start()
+    try:
+        yield
+    finally:
+        with _lock:
+            _works, _ended = _works - 1, time.monotonic()
+
+
+class Contention:
+    """Judge, look by look, whether other programs want the cores.
+
+    >>> contention = Contention()
+    >>> [contention.look(share) for share in (0.1, 0.9, 0.1, 0.7, 0.7, 0.1, 0.1)]
+    [False, False, False, False, True, True, False]
+    """
+
+    def __init__(self):
+        self._mean, self._holds = 0.0, False
+
+    def look(self, share: float) -> bool:
+        """Take what share of the time threads waited for a core, and say what holds now."""
+        self._mean += WEIGHT * (share - self._mean)
+        self._holds = self._mean > (FREE if self._holds else CONTENDED)
+        return self._holds
+
+
+class Crowd:
+    """Idle OpenMP threads, so many that with those of the caller they are more than the cores."""
+
+    def __init__(self):
+        self._over = threading.Event()
+        for _ in range(_groups()):
+            threading.Thread(target=self._stand, daemon=True, name="mcqa-crowd").start()
+
+    def _stand(self) -> None:
+        torch.zeros(GRAIN * torch.get_num_threads()).add_(1)  # this thread's group is made by that
+        self._over.wait()
+
+    def leave(self) -> None:
+        """End the threads."""
+        self._over.set()
+
+
+def waited() -> float:
+    """Return the seconds that threads of this process, together, have waited for a core."""
+    nanoseconds = 0
+    for task in TASKS.iterdir():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            nanoseconds += int((task / "schedstat").read_text().split()[1])
+    return nanoseconds / 1e9
+
+
+def _can_switch() -> bool:
+    if torch.get_num_threads() == 1 or _groups() > MOST or not openmp.is_left_to_us():
+        return False
+    return (TASKS.parent / "schedstat").exists()
+
+
+def _groups() -> int:
+    """Return how many more groups of threads it takes to be more than the cores."""
+    return (cores() - 1) // (torch.get_num_threads() - 1)
+
+
+def _goes_on() -> bool:
+    """Say whether there is work, or was a moment ago; if not, the next work starts a new watch."""
+    global _watch
+    with _lock:
+        if not _works and time.monotonic() > _ended + LINGER:
+            _watch = None
+        return _watch is not None
+
+
+def _keep_watch() -> None:
+    contention, crowd = Contention(), None
+    before, then = waited(), time.monotonic()
+    while _goes_on():
+        time.sleep(INTERVAL)
+        waits, now = waited(), time.monotonic()
+        contended = contention.look((waits - before) / (now - then))
+        before, then = waits, now
+        if contended and crowd is None:
+            crowd = Crowd()
+        elif crowd is not None and not contended:
+            crowd.leave()
+            crowd = None
+    if crowd is not None:
+        crowd.leave()

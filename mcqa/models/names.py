@@ -1,0 +1,95 @@
+"""What a model's name means.
+
+Everywhere a model is named, four things work: the embedded alias, a local folder, a Hub id, and
+a run folder of ours. A Hub id may name a revision, `owner/name@revision`: a branch, a tag or a
+commit. Whatever it names is pinned to its commit before anything is loaded.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mcqa.errors import ModelError
+from mcqa.models.embedded import ALIAS, ensure_embedded
+
+RUN_FILE = "run.json"
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """Say what a model name means.
+
+    Args:
+        name: as the user gave it.
+        kind: `embedded`, `run`, `folder` or `hub`.
+        path: what the functions here load: a folder (for a run, its own) or a Hub id, with `@` and
+            its commit where that is known.
+        commit: of a Hub id, see `pinned`.
+    """
+
+    name: str
+    kind: str
+    path: str
+    commit: str | None = None
+
+    @property
+    def repository(self) -> str:
+        """The name without a revision."""
+        return self.name.partition("@")[0] if self.kind == "hub" else self.name
+
+
+def resolve_model(name: str) -> ModelReference:
+    """Find out which of the four kinds a model name is.
+
+    Raises:
+        ModelError: it is none of them.
+    """
+    name = str(name)
+    if name == ALIAS:
+        return ModelReference(name, "embedded", str(ensure_embedded()))
+    path = Path(name)
+    if name and path.is_dir():
+        if (path / RUN_FILE).is_file():
+            return ModelReference(name, "run", name)
+        if (path / "config.json").is_file():
+            return ModelReference(name, "folder", name)
+        raise ModelError(
+            f"{name}: a folder with neither {RUN_FILE} (a finished run) nor config.json (a model)."
+        )
+    if not name or path.exists() or name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
+        raise ModelError(
+            f"model {name!r}: no such folder. A model is {ALIAS!r}, a folder with a model, "
+            "a run folder, or a Hub id like 'unsloth/Llama-3.2-1B'."
+        )
+    return ModelReference(name, "hub", name)
+
+
+def pinned(reference: ModelReference) -> ModelReference:
+    """Return a Hub model at the commit that its revision means now, any other as it is.
+
+    Where the Hub and its cache do not tell, it stays as it is too: loading it says why.
+    """
+    if reference.kind != "hub":
+        return reference
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    repository, _, revision = reference.path.partition("@")
+    try:
+        config = hf_hub_download(repository, "config.json", revision=revision or None)
+    except (OSError, ValueError, EntryNotFoundError):
+        return reference
+    commit = Path(config).parent.name
+    if not COMMIT.fullmatch(commit):
+        return reference
+    return replace(reference, path=f"{repository}@{commit}", commit=commit)
+
+
+def located(path: str) -> dict:
+    """Return the arguments by which `from_pretrained` finds a folder, or a Hub id at a revision."""
+    name, _, revision = path.partition("@")
+    if not revision or Path(path).is_dir():
+        return {"pretrained_model_name_or_path": path}
+    return {"pretrained_model_name_or_path": name, "revision": revision}

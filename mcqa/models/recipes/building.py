@@ -1,0 +1,121 @@
+"""Make a frozen backbone trainable by a recipe's name, and make the trained model final."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import torch
+
+from mcqa.models.adapters import add_lora
+from mcqa.models.recipes import low_rank, restarts, soft_prompts, weights
+from mcqa.models.recipes.table import RECIPES
+
+
+def _lora(
+    build,
+    model,
+    *,
+    head: Sequence[str],
+    lora_r: int,
+    lora_alpha: float,
+    lora_dropout: float,
+    target_modules,
+    **others,
+):
+    """Call a builder of LoRA with its settings by their short names."""
+    return build(
+        model,
+        head=head,
+        r=lora_r,
+        alpha=lora_alpha,
+        dropout=lora_dropout,
+        target_modules=target_modules,
+        **others,
+    )
+
+
+def _relora(model, *, relora_steps: int, relora_warmup: int, **settings):
+    """Leave the schedule to `mcqa.training.schedules`."""
+    return _lora(restarts.add_relora, model, **settings)
+
+
+BUILDERS = {
+    "full": weights.train_all,
+    "top-layers": weights.train_top_layers,
+    "bitfit": weights.train_biases,
+    "layernorm": weights.train_norms,
+    "adapter": weights.add_bottlenecks,
+    **{
+        kind: functools.partial(soft_prompts.add_soft_prompt, kind=kind)
+        for kind in ("prefix-tuning", "prompt-tuning", "p-tuning")
+    },
+    "ia3": low_rank.add_ia3,
+    "lora": functools.partial(_lora, add_lora),
+    "rslora": functools.partial(_lora, add_lora),
+    "dora": functools.partial(_lora, functools.partial(add_lora, dora=True)),
+    "adalora": low_rank.add_adalora,
+    "loftq": functools.partial(_lora, low_rank.add_loftq),
+    "qlora": functools.partial(_lora, add_lora),
+    "lora-int8": functools.partial(_lora, add_lora),
+    "relora": _relora,
+}
+
+
+def add_recipe(
+    model,
+    name: str,
+    *,
+    head: Sequence[str],
+    load_original: Callable | None = None,
+    **settings,
+):
+    """Make a frozen model trainable.
+
+    Args:
+        model: a transformers model, quantized or not.
+        name: of the recipe.
+        head: names of modules to train in full, whatever the recipe.
+        load_original: returns the model without quantization, for recipes that start from it.
+        settings: those that the recipe takes.
+
+    Returns:
+        The model in training mode: a `peft.PeftModel`, or the model itself where weights of its
+        own train. `requires_grad` says what trains.
+
+    Raises:
+        ConfigError: the settings do not go with the model.
+    """
+    if name == "loftq":
+        settings["load_original"] = load_original
+    built = BUILDERS[name](model, head=head, **settings)
+    if RECIPES[name].kept_by == "weights":
+        weights.raise_precision(built)
+    return built.train()
+
+
+def finish(model, name: str, *, dtype: torch.dtype, generates: bool):
+    """Turn a trained model into what is saved, loaded and scored.
+
+    Args:
+        model: from `add_recipe`, trained.
+        name: of the recipe.
+        dtype: what the backbone computes in.
+        generates: whether it is a language model.
+    """
+    if RECIPES[name].kept_by == "weights":
+        return weights.lower_precision(model, dtype)
+    if RECIPES[name].kept_by == "prompt":
+        return soft_prompts.finish_soft_prompt(model, "CAUSAL_LM" if generates else None)
+    if name == "adalora":
+        return low_rank.finish_adalora(model)
+    if name == "relora":
+        return restarts.finish_restarts(model)
+    return model
+
+
+def scoring_model(model):
+    """Return the model that scorers take: without its wrapper, unless that adds to its input."""
+    from peft import PeftModel
+
+    if not isinstance(model, PeftModel) or model.active_peft_config.is_prompt_learning:
+        return model
+    return model.get_base_model()

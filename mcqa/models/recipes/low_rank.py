@@ -1,0 +1,191 @@
+"""Recipes that change linear layers by little: (IA)3, and LoRA's relatives beyond `add_lora`."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from mcqa.errors import ConfigError
+from mcqa.models.adapters import add_lora, has_conv1d, pick_targets
+
+AVERAGES = ("exp_avg_ipt", "exp_avg_unc")  # as PEFT's rank allocator names them
+
+
+def add_ia3(model, *, head: Sequence[str]):
+    """Train one factor for each key, value and inner MLP activation, on the layers PEFT names.
+
+    Raises:
+        ConfigError: PEFT knows no such layers for this architecture.
+    """
+    from peft import IA3Config, get_peft_model
+
+    try:
+        config = IA3Config(modules_to_save=list(head) or None)
+        return mend(get_peft_model(model, config)).train()
+    except ValueError as error:
+        raise ConfigError(
+            f"recipe 'ia3': {error} PEFT has no list of layers for "
+            f"{model.config.model_type!r}; use another recipe."
+        ) from error
+
+
+def mend(model):
+    """Put right what PEFT does to quantized layers.
+
+    (IA)3's return float32 there, and keys in float32 beside queries in bfloat16 are an error
+    outside of autocast. AdaLoRA's rank counts take gradients there, and are not saved.
+    """
+    for layer in [module for module in model.modules() if hasattr(module, "ia3_l")]:
+        layer.register_forward_hook(_as_input)
+    for layer in [module for module in model.modules() if hasattr(module, "ranknum")]:
+        layer.ranknum.requires_grad_(False)
+    return model
+
+
+def _as_input(layer, inputs, output: torch.Tensor) -> torch.Tensor:
+    autocasts = torch.is_autocast_enabled(output.device.type)
+    return output if autocasts else output.to(inputs[0].dtype)
+
+
+def add_adalora(
+    model,
+    *,
+    head: Sequence[str],
+    adalora_initial_rank: int,
+    adalora_target_rank: int,
+    lora_alpha: float,
+    lora_dropout: float,
+    target_modules: Sequence[str],
+):
+    """Train updates P diag(E) Q whose least important directions are cut during training.
+
+    How long training is, `mcqa.training.schedules.RankBudget` tells.
+
+    Args:
+        model: a transformers model, frozen.
+        head: names of modules to train too.
+        adalora_initial_rank, adalora_target_rank: rank at the start, and on average at the end.
+        lora_alpha, lora_dropout, target_modules: as in `add_lora`.
+
+    Raises:
+        ConfigError: the ranks do not go down, or there is no layer of these names.
+    """
+    from peft import AdaLoraConfig
+
+    if adalora_initial_rank <= adalora_target_rank:
+        raise ConfigError(
+            f"adalora_initial_rank {adalora_initial_rank} must be above adalora_target_rank "
+            f"{adalora_target_rank}: the ranks are cut from the one to the other."
+        )
+    targets = pick_targets(model, target_modules, head)
+    config = AdaLoraConfig(
+        init_r=adalora_initial_rank,
+        target_r=adalora_target_rank,
+        lora_alpha=lora_alpha,
+        lora_dropout=lora_dropout,
+        target_modules=targets,
+        fan_in_fan_out=has_conv1d(model),
+        modules_to_save=list(head) or None,
+        total_step=2,  # a placeholder; PEFT wants one
+    )
+    try:
+        return mend(regularized_class()(model, config)).train()
+    except ValueError as error:
+        raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
+
+
+def regularized_class():
+    """Return the PeftModel whose training forward adds AdaLoRA's regularizer to the loss."""
+    from peft import PeftModel
+
+    class RegularizedPeftModel(PeftModel):
+        """A PeftModel that steps through AdaLoRA's forward; PEFT's own passes it by."""
+
+        def forward(self, *args, **kwargs):
+            inner = self.base_model if self.training else self.get_base_model()
+            return inner(*args, **kwargs)
+
+    return RegularizedPeftModel
+
+
+def importance_tensors(model) -> dict[str, torch.Tensor]:
+    """Return AdaLoRA's running averages of how much each number matters, for a checkpoint.
+
+    PEFT keeps them in no checkpoint of its own. A model of another recipe has none.
+    """
+    allocator = _rank_allocator(model)
+    return {
+        f"{name}.{kind}": average
+        for kind in AVERAGES
+        for name, average in getattr(allocator, kind, {}).items()
+    }
+
+
+def set_importance_tensors(model, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Take AdaLoRA's running averages out of a checkpoint's tensors, and return the others."""
+    allocator = _rank_allocator(model)
+    if allocator is None:
+        return tensors
+    others = dict(tensors)
+    for kind in AVERAGES:
+        names = [name for name in tensors if name.endswith(f".{kind}")]
+        averages = {n.removesuffix(f".{kind}"): others.pop(n).to(model.device) for n in names}
+        setattr(allocator, kind, averages)
+    # The importance at the last step is computed anew; its names say which averages have begun.
+    allocator.ipt = dict.fromkeys(allocator.exp_avg_ipt)
+    return others
+
+
+def _rank_allocator(model):
+    return getattr(getattr(model, "base_model", None), "rankallocator", None)
+
+
+def finish_adalora(model):
+    """Keep the cut directions as zeros, so that the file loads as what was trained."""
+    model.active_peft_config.rank_pattern = None
+    return model
+
+
+@torch.no_grad()
+def add_loftq(model, *, load_original: Callable | None, **settings):
+    """Add LoRA that starts from the best low-rank fit of the quantization's error.
+
+    One step of LoftQ's alternation, since the backbone is quantized already. PEFT does the same,
+    but on GPUs only and without LoRA's scale.
+
+    Args:
+        model: a 4-bit model.
+        load_original: returns the same model without quantization; None leaves the start as
+            LoRA's own, for who only counts or loads.
+        settings: of `add_lora`.
+
+    Source: Li et al. (2023), arXiv 2310.08659, algorithm 1 with T = 1.
+
+    Raises:
+        ConfigError: there is no original to compare with.
+    """
+    lora = add_lora(model, **settings)
+    if load_original is None:
+        return lora
+    original = load_original()
+    if getattr(original, "hf_quantizer", None) is not None:
+        raise ConfigError(
+            "recipe 'loftq' needs the weights from before quantization, and this model comes "
+            "quantized. Name the original, or use --recipe qlora."
+        )
+    for name, layer in lora.get_base_model().named_modules():
+        if not hasattr(layer, "lora_A"):
+            continue
+        (adapter,) = layer.lora_A
+        residual = original.get_submodule(name).weight.float() - dequantized(layer.base_layer)
+        left, values, right = torch.linalg.svd(residual, full_matrices=False)
+        rank, root = layer.r[adapter], values.sqrt()
+        layer.lora_A[adapter].weight.copy_((root[:, None] * right)[:rank])
+        layer.lora_B[adapter].weight.copy_((left * root)[:, :rank] / layer.scaling[adapter])
+    return lora
+
+
+def dequantized(layer) -> torch.Tensor:
+    """Return the float32 weights that a 4-bit linear layer of bitsandbytes computes with."""
+    from bitsandbytes.functional import dequantize_4bit
+
+    return dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()

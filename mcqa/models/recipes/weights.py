@@ -1,0 +1,246 @@
+"""Recipes that train weights the model has, or modules put behind its layers.
+
+full, top-layers, bitfit, layernorm, adapter. What is trained is what `requires_grad` says, in a
+run's file (`trained_tensors`) as in the model. Weights are trained in float32, whatever the model
+computes in: a step of bfloat16 is larger than most updates.
+
+Modules are put behind a layer with a hook, under the layer's own name: the names of the model's
+weights stay as they were.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from heads.alignment import aligned
+from heads.encoder import EncoderForMultipleChoice, head_modules
+from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
+from mcqa.errors import ConfigError
+
+BIAS, BOTTLENECK = "added_bias", "bottleneck"
+
+
+def train_all(model, *, head: Sequence[str]):
+    """Train every weight.
+
+    Raises:
+        ConfigError: the model is quantized.
+    """
+    _check_unquantized(model)
+    return _train(model, model.parameters(), head)
+
+
+def train_top_layers(model, *, head: Sequence[str], top_layers: int):
+    """Train the last layers of the decoder.
+
+    Args:
+        model: a transformers model, frozen.
+        head: names of modules to train too.
+        top_layers: how many.
+
+    Raises:
+        ConfigError: the model has fewer, or is quantized.
+    """
+    _check_unquantized(model)
+    layers = decoder_layers(model)
+    if top_layers > len(layers):
+        raise ConfigError(f"top_layers {top_layers}: this model has {len(layers)} layers.")
+    return _train(model, layers[-top_layers:].parameters(), head)
+
+
+def _check_unquantized(model) -> None:
+    if getattr(model, "hf_quantizer", None) is not None:
+        raise ConfigError(
+            "the recipes 'full' and 'top-layers' train and keep the weights themselves, and this "
+            "model is quantized: load it with quantization none, from weights that are not."
+        )
+
+
+def train_biases(model, *, head: Sequence[str]):
+    """Train the biases; where a model has none, add zero ones to its linear layers."""
+    trunk = model.base_model
+    biases = [p for name, p in trunk.named_parameters() if name.split(".")[-1] == "bias"]
+    if biases:
+        return _train(model, biases, head)
+    for layer in [module for module in trunk.modules() if isinstance(module, nn.Linear)]:
+        _put_behind(layer, BIAS, AddedBias(layer.out_features))
+    return _train(model, _of_modules(model, BIAS), head)
+
+
+def train_norms(model, *, head: Sequence[str]):
+    """Train the layer norms."""
+    norms = _norms(model.base_model)
+    return _train(model, (p for norm in norms for p in norm.parameters(recurse=False)), head)
+
+
+def add_bottlenecks(
+    model, *, head: Sequence[str], bottleneck_size: int, bottleneck_modules: Sequence[str]
+):
+    """Put a trainable bottleneck behind layers, which changes nothing until it has learned.
+
+    Args:
+        model: a transformers model, frozen, quantized or not.
+        head: names of modules to train too.
+        bottleneck_size: width of the bottleneck.
+        bottleneck_modules: names of the layers, those whose output is added to the residual.
+
+    Raises:
+        ConfigError: the model has no layer of these names.
+    """
+    wanted = tuple(bottleneck_modules)
+    layers = [m for name, m in model.base_model.named_modules() if name.split(".")[-1] in wanted]
+    if not layers:
+        raise ConfigError(
+            f"bottleneck_modules {', '.join(wanted)}: the model has no such layer; name the ones "
+            "that end its attention and its MLP."
+        )
+    for layer in layers:
+        width = layer.out_features if isinstance(layer, nn.Linear) else layer.nf
+        _put_behind(layer, BOTTLENECK, Bottleneck(width, bottleneck_size))
+    return _train(model, _of_modules(model, BOTTLENECK), head)
+
+
+class AddedBias(nn.Module):
+    """Add a bias."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return (..., D) hidden states plus the bias."""
+        return hidden + self.bias
+
+
+class Bottleneck(nn.Module):
+    """Add what a narrow layer makes of the hidden states: x + up(gelu(down(x))).
+
+    Source: Houlsby et al. (2019), figure 2. `up` starts at zero.
+    """
+
+    def __init__(self, width: int, size: int):
+        super().__init__()
+        self.down = nn.Linear(width, size)
+        self.up = nn.Linear(size, width)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return (..., D) hidden states plus their correction."""
+        return hidden + self.up(nn.functional.gelu(self.down(hidden)))
+
+
+ADDED = (AddedBias, Bottleneck)
+
+
+def has_additions(model) -> bool:
+    """Say whether modules stand behind layers, which no plain model of transformers has."""
+    return any(isinstance(module, ADDED) for module in model.modules())
+
+
+def _put_behind(layer: nn.Module, name: str, module: nn.Module) -> None:
+    layer.add_module(name, module.to(layer.weight.device))
+    layer.register_forward_hook(_run_bottleneck if name == BOTTLENECK else _run_bias)
+
+
+def _run_bias(layer, inputs, output: Tensor) -> Tensor:
+    return layer.added_bias(output.float()).to(output.dtype)
+
+
+def _run_bottleneck(layer, inputs, output: Tensor) -> Tensor:
+    return layer.bottleneck(output.float()).to(output.dtype)
+
+
+def _of_modules(model, name: str) -> Iterator[Tensor]:
+    return (p for full, p in model.named_parameters() if name in full.split("."))
+
+
+def decoder_layers(model) -> nn.ModuleList:
+    """Return the decoder's layers, first to last.
+
+    Raises:
+        ConfigError: they were not found.
+    """
+    trunk = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
+    lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
+    if not lists:
+        raise ConfigError(f"{type(model).__name__} has no list of layers to choose from.")
+    return max(lists, key=len)
+
+
+def _train(model, parameters, head: Sequence[str]):
+    chosen = list(parameters)
+    for name in head:
+        chosen += model.get_submodule(name).parameters()
+    for parameter in chosen:
+        parameter.requires_grad_(True)
+    return model
+
+
+def head_names(model) -> list[str]:
+    """Return the names of the modules that are a multiple-choice model's head, if it has one."""
+    if isinstance(model, EncoderForMultipleChoice):
+        return head_modules(model)
+    return [HEAD_NAME] if isinstance(model, DecoderForMultipleChoice) else []
+
+
+def trained_tensors(model) -> dict[str, Tensor]:
+    """Return what a model was trained in, by name: the parameters that take gradients."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def raise_precision(model):
+    """Make the parameters that train float32."""
+    for parameter in _raised(model):
+        parameter.data = parameter.data.float()
+    return model
+
+
+def _raised(model) -> list[nn.Parameter]:
+    """Return what trains, and the rest of each layer norm of it, which must be of one type."""
+    raised = [p for p in model.parameters() if p.requires_grad]
+    for norm in _norms(model):
+        own = list(norm.parameters(recurse=False))
+        if any(p.requires_grad for p in own):
+            raised += [p for p in own if not p.requires_grad]
+    return raised
+
+
+def _norms(model) -> list[nn.Module]:
+    return [module for module in model.modules() if "norm" in type(module).__name__.lower()]
+
+
+def lower_precision(model, dtype: torch.dtype):
+    """Round trained weights to what the model computes in; head and what was added stay float32.
+
+    A model with weights of two types computes nothing without autocast.
+    """
+    added = [m for m in model.modules() if isinstance(m, ADDED)]
+    added += [model.get_submodule(name) for name in head_names(model)]
+    kept = {id(p) for module in added for p in module.parameters()}
+    for parameter in _raised(model):
+        if id(parameter) not in kept:
+            parameter.data = parameter.data.to(dtype)
+    return model
+
+
+@torch.no_grad()
+def load_tensors(model, tensors: dict[str, Tensor]) -> None:
+    """Give the parameters that train these tensors, which must name them exactly.
+
+    Nothing is written into the old ones: other models may share them (`mcqa.models.sharing`).
+
+    Raises:
+        ValueError: a name or a shape does not fit.
+    """
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if parameters.keys() != tensors.keys():
+        odd = sorted(parameters.keys() ^ tensors.keys())
+        raise ValueError(f"{len(odd)} tensors are missing or too many, {odd[0]} among them.")
+    for name, parameter in parameters.items():
+        if parameter.shape != tensors[name].shape:
+            raise ValueError(
+                f"{name} has shape {tuple(tensors[name].shape)}, must be {tuple(parameter.shape)}."
+            )
+        parameter.data = aligned(tensors[name].to(parameter.device, parameter.dtype))

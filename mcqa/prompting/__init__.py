@@ -1,0 +1,1 @@
+"""From questions to prompts and token ids, and from written answers back to options."""

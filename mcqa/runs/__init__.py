@@ -1,0 +1,1 @@
+"""What a run folder is: written, read, described, merged."""

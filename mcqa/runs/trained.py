@@ -1,0 +1,270 @@
+"""Run folders: what training leaves behind, and how it comes back exactly as it was.
+
+    adapter_model.safetensors  adapter_config.json   what PEFT has a format for, and the head with
+                                                     it where PEFT saves one
+    trained.safetensors                              trained weights that PEFT has no format for
+    tokenizer files            README.md             tokenizer, model card
+    run.json                                         what was done; written last, so a folder
+                                                     with it is complete
+    training_log.jsonl  checkpoints/                 the way there
+    validation_predictions.jsonl                     what the trained model answered to the
+                                                     validation questions, where there are some
+
+The traps: an adapter loaded without its head gives random scores and no error, and a file can be
+swapped or cut short. `run.json` holds a checksum of the trained tensors, and loading checks it.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from mcqa.errors import McqaError, ModelError
+from mcqa.models.backbones import DTYPES, QUANTIZATIONS
+from mcqa.models.names import RUN_FILE, ModelReference, pinned, resolve_model
+from mcqa.models.recipes.table import DEFAULT, RECIPES
+from mcqa.prompting.prompts import TEMPLATES
+from mcqa.system.files import whole_files, write_json, write_whole
+from mcqa.system.quiet import quiet_loading
+
+ADAPTER_FILE = "adapter_model.safetensors"
+VALIDATION_FILE = "validation_predictions.jsonl"
+TRAINED_FILE = "trained.safetensors"
+PICKLE = "adapter_model.bin"
+REMEDY = "Restore the run folder, or train again."
+TEXT, NUMBER, OBJECT = (str, "a text"), (int, "a whole number"), (dict, "an object")
+REQUIRED = {
+    "formulation": TEXT,
+    "template": TEXT,
+    "base_model": TEXT,
+    "quantization": TEXT,
+    "dtype": TEXT,
+    "max_length": NUMBER,
+    "trained_sha256": TEXT,
+}
+OPTIONAL = {
+    "objective": TEXT,
+    "base_commit": TEXT,
+    "head": OBJECT,
+    "context": OBJECT,
+    "calibration": OBJECT,
+    "recipe": TEXT,
+    "recipe_settings": OBJECT,
+}
+CHOICES = {
+    "formulation": ("generative", "multiple_choice"),
+    "template": tuple(TEMPLATES),
+    "quantization": QUANTIZATIONS,
+    "dtype": DTYPES,
+    "recipe": tuple(RECIPES),
+}
+
+
+def trained_checksum(model, tensors: dict | None = None) -> str:
+    """Return a sha256 over the names and bytes of what was trained.
+
+    Args:
+        model: holds an adapter of PEFT, its head included, or none.
+        tensors: by name, what was trained beside that.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+
+    state = {}
+    if isinstance(model, PeftModel):
+        with quiet_loading():
+            state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return tensors_checksum(state | (tensors or {}))
+
+
+def weights_checksum(model) -> str:
+    """Return a sha256 over the names and bytes of all of a model's tensors, about 1 s a GB."""
+    return tensors_checksum(model.state_dict())
+
+
+def tensors_checksum(tensors: dict) -> str:
+    """Return a sha256 over the names and bytes of tensors."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: str) -> dict:
+    """Write a finished run: what was trained, tokenizer, model card, and last `run.json`.
+
+    Args:
+        folder: where to.
+        model: as `mcqa.models.recipes.building.finish` returns it.
+        tokenizer: its tokenizer.
+        record: what was done; its `recipe` says how the model is kept.
+        card: the model card.
+
+    Returns:
+        The record with size and checksum of what was trained added.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    kept_by = _recipe_of(record).kept_by
+    tensors = _beside_peft(model, kept_by)
+    with whole_files(folder) as made:
+        if kept_by != "weights":
+            model.active_peft_config.base_model_name_or_path = record["base_model"]
+            model.active_peft_config.revision = record.get("base_commit")
+            model.save_pretrained(made, save_embedding_layers=False)
+        if tensors:
+            save_file(tensors, made / TRAINED_FILE, metadata={"format": "pt"})
+        tokenizer.save_pretrained(made)
+    write_whole(folder / "README.md", card)
+    files = [folder / name for name in (ADAPTER_FILE, TRAINED_FILE)]
+    record = record | {
+        "adapter_bytes": sum(file.stat().st_size for file in files if file.is_file()),
+        "trained_sha256": trained_checksum(model, tensors),
+    }
+    write_json(folder / RUN_FILE, record)
+    return record
+
+
+def _recipe_of(record: dict):
+    return RECIPES[record.get("recipe", DEFAULT)]
+
+
+def _beside_peft(model, kept_by: str) -> dict:
+    """Return the trained tensors that PEFT does not save: all weights, or a prompt's head."""
+    from mcqa.models.recipes.weights import trained_tensors
+
+    if kept_by == "peft":
+        return {}
+    tensors = trained_tensors(model.get_base_model() if kept_by == "prompt" else model)
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def read_record(folder: str | os.PathLike) -> dict:
+    """Read a run's `run.json`.
+
+    Raises:
+        ModelError: it is not JSON, lacks a field, or a field's value is not allowed.
+    """
+    path = Path(folder) / RUN_FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}). {REMEDY}") from error
+    missing = [name for name in REQUIRED if not isinstance(record, dict) or name not in record]
+    if missing:
+        raise ModelError(f"{path}: not a run of mcqa, it lacks {', '.join(missing)}. {REMEDY}")
+    if isinstance(record.get("recipe"), dict):  # so called before there were others than LoRA
+        settings = record["recipe"]
+        names = settings.keys() & RECIPES[DEFAULT].settings
+        record |= {
+            "recipe": DEFAULT,
+            "recipe_settings": {name: settings[name] for name in names},
+            "settings": settings,
+        }
+    _check_fields(path, record)
+    return record
+
+
+def _check_fields(path: Path, record: dict) -> None:
+    given = {name: kind for name, kind in OPTIONAL.items() if record.get(name) is not None}
+    for name, (kind, words) in (REQUIRED | given).items():
+        value = record[name]
+        if not isinstance(value, kind):
+            raise ModelError(f"{path}: {name} is {value!r}, not {words}. {REMEDY}")
+        if name in CHOICES and value not in CHOICES[name]:
+            allowed = ", ".join(CHOICES[name])
+            raise ModelError(f"{path}: {name} is {value!r}, not one of {allowed}. {REMEDY}")
+
+
+def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:
+    """Return the model that a run was trained on; from the Hub, at the commit it then had.
+
+    Raises:
+        ModelError: it is not where it was.
+    """
+    name, commit = record["base_model"], record.get("base_commit")
+    try:
+        base = resolve_model(name)
+        return pinned(resolve_model(f"{name}@{commit}")) if base.kind == "hub" and commit else base
+    except ModelError as error:
+        raise ModelError(
+            f"{folder}: the base model of this run is gone. {error} Put it back, or write into "
+            f"{RUN_FILE} as base_model where it is now."
+        ) from error
+
+
+def attach_adapter(model, folder: str | os.PathLike, record: dict, *, trainable: bool = False):
+    """Put what a run trained on its backbone, to score with or to train on.
+
+    Returns:
+        A `peft.PeftModel`, or the model itself where its own weights were trained;
+        `mcqa.models.recipes.building.scoring_model` says what scorers take.
+
+    Raises:
+        ModelError: a file is missing, or its tensors are not those that were saved.
+    """
+    from safetensors import SafetensorError
+
+    from mcqa.models.recipes.restarts import go_on
+
+    try:
+        with quiet_loading():
+            model, tensors = _load(model, Path(folder), record, trainable)
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError) as error:
+        if isinstance(error, McqaError):
+            raise
+        reason = str(error).strip().partition("\n")[0].rstrip(".:")
+        raise ModelError(
+            f"{folder}: the adapter is damaged and cannot be loaded: {reason}. {REMEDY}"
+        ) from error
+    if trained_checksum(model, tensors) != record.get("trained_sha256"):
+        raise ModelError(
+            f"{folder}: the adapter's tensors do not match the checksum in {RUN_FILE}; "
+            f"the file was changed or damaged. {REMEDY}"
+        )
+    if trainable and record.get("recipe") == "relora":
+        model = go_on(model, record["recipe_settings"]["lora_r"])
+    return model.train(trainable)
+
+
+def _load(model, folder: Path, record: dict, trainable: bool):
+    """Return the model with what was trained, and those tensors that PEFT did not load."""
+    from peft import PeftModel, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    from mcqa.models.recipes import building, low_rank, soft_prompts, weights
+
+    name, recipe = record.get("recipe", DEFAULT), _recipe_of(record)
+    head = weights.head_names(model)
+    if recipe.kept_by == "weights":
+        tensors = load_file(_present(folder, TRAINED_FILE))
+        model = building.BUILDERS[name](model, head=head, **record["recipe_settings"])
+        weights.load_tensors(model, tensors)
+        return weights.raise_precision(model) if trainable else model, tensors
+    adapter = _present(folder, ADAPTER_FILE)
+    if recipe.kept_by == "peft" or not trainable:
+        wrapper = low_rank.regularized_class() if name == "adalora" else PeftModel
+        model = wrapper.from_pretrained(model, str(folder), is_trainable=trainable)
+    else:
+        soft_prompts.check_goes_on(name)
+        model = building.BUILDERS[name](model, head=head, **record["recipe_settings"])
+        set_peft_model_state_dict(model, load_file(adapter))
+    if recipe.kept_by == "peft":
+        return low_rank.mend(model), {}
+    base = soft_prompts.connect(model, head).get_base_model()
+    tensors = load_file(_present(folder, TRAINED_FILE)) if head else {}
+    weights.load_tensors(base, tensors)
+    return model, tensors
+
+
+def _present(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        pickled = ""
+        if (folder / PICKLE).is_file():
+            pickled = f" {PICKLE} is a pickle, which can run any code, and is not read."
+        raise ModelError(f"{folder}: {name} is missing.{pickled} {REMEDY}")
+    return folder / name

@@ -1,0 +1,183 @@
+"""The run folder while it is not finished: what may be written there, and what is there to go on.
+
+The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, so a checkpoint is
+whole where that can be read.
+"""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from mcqa.data.digests import tell_changes
+from mcqa.data.reader import REJECTED
+from mcqa.errors import ConfigError, RunError
+from mcqa.models.names import RUN_FILE
+from mcqa.runs.trained import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
+from mcqa.system import processes
+from mcqa.system.files import inside, require_folder, write_json
+from mcqa.system.memory import is_out_of_memory
+
+CHECKPOINTS = "checkpoints"
+PROGRESS = "progress.json"
+EARLIER = "trainer_state.json"  # of checkpoints that transformers wrote for earlier versions
+TRACKED = "tracking"
+LOG_FILE = "training_log.jsonl"
+STARTED = "started.json"
+
+
+@contextlib.contextmanager
+def run_folder(path: str, *, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """Give the run folder, held against other processes; nothing in it is touched yet.
+
+    Raises:
+        ConfigError: it cannot be written, another process trains into it, it holds a run that
+            nobody said to replace or that cannot be resumed, or a part of it is a link elsewhere.
+    """
+    folder = require_folder(path)
+    with processes.held_by_main(folder):
+        _check(folder, resume, overwrite)
+        yield folder
+
+
+def _check(folder: Path, resume: bool, overwrite: bool) -> None:
+    for name in (STARTED, LOG_FILE, TRACKED, CHECKPOINTS):
+        inside(folder, name)
+    for checkpoint in folder.glob(f"{CHECKPOINTS}/*"):
+        inside(folder, f"{CHECKPOINTS}/{checkpoint.name}")
+    if (folder / RUN_FILE).exists() and not overwrite:
+        raise ConfigError(
+            f"{folder} holds a finished run. Choose another --output, or pass --overwrite."
+        )
+    if has_checkpoint(folder) and not (resume or overwrite):
+        raise ConfigError(
+            f"{folder} holds an unfinished run. Pass --resume to go on with it, "
+            "or --overwrite to start anew."
+        )
+    if resume and any((path / EARLIER).exists() for path in checkpoint_folders(folder)):
+        raise ConfigError(
+            f"{folder} holds an unfinished run of an earlier version of mcqa, whose checkpoints "
+            "this one cannot read. Go on with that version, or pass --overwrite instead of "
+            "--resume to start anew."
+        )
+
+
+def checkpoint_folder(folder: Path, step: int | None) -> Path:
+    """Return where the checkpoint of a step is, in a run folder."""
+    return folder / CHECKPOINTS / f"checkpoint-{step}"
+
+
+def checkpoint_folders(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run folder, whole or not."""
+    return list(folder.glob(f"{CHECKPOINTS}/checkpoint-*"))
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Return whether there is something to resume."""
+    return bool(checkpoint_folders(folder))
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run folder, None where there is none."""
+    return max(filter(_is_whole, checkpoint_folders(folder)), key=_step, default=None)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
+    """Write down what is trained, or make sure that it is what the last checkpoint is of.
+
+    Half a checkpoint is removed.
+
+    Args:
+        folder: the run folder.
+        work: what decides the result.
+        resume: whether to go on.
+
+    Returns:
+        The checkpoint to go on from, None to start at the beginning.
+
+    Raises:
+        ConfigError: the checkpoint is of other work.
+    """
+    checkpoint = last_checkpoint(folder) if resume else None
+    started = folder / STARTED
+    if checkpoint and started.is_file():
+        changes = tell_changes(json.loads(started.read_text(encoding="utf-8")), work)
+        if changes:
+            raise ConfigError(
+                f"{folder} holds an unfinished run of other work:\n{changes}\n"
+                "Give the settings of then to go on, or pass --overwrite instead of --resume to "
+                "start anew."
+            )
+    for path in checkpoint_folders(folder):
+        if not _is_whole(path):
+            shutil.rmtree(path)
+    write_json(started, work)
+    return checkpoint
+
+
+@contextlib.contextmanager
+def telling_how_to_go_on(folder: Path) -> Iterator[None]:
+    """Say what is kept where a run ends by Ctrl-C, or for want of memory or disk.
+
+    Raises:
+        KeyboardInterrupt: again, with that as its text.
+        RunError: there is not enough memory, or the disk is full.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted. {_what_is_kept(folder)}") from None
+    except (RuntimeError, MemoryError, OSError, SafetensorError) as error:
+        reason = str(error).partition("\n")[0]
+        if is_out_of_memory(error):
+            raise RunError(
+                "not enough memory to train. Set gradient_checkpointing; or start anew with half "
+                "the batch_size and double the accumulation, which makes the same steps, or with "
+                f"quantization nf4. {_what_is_kept(folder)}"
+            ) from error
+        if isinstance(error, (OSError, SafetensorError)) or "PytorchStreamWriter" in reason:
+            raise RunError(f"training stopped: {reason}. {_what_is_kept(folder)}") from error
+        raise
+
+
+def _what_is_kept(folder: Path) -> str:
+    if (folder / RUN_FILE).exists():
+        return f"The finished run in {folder} is as it was."
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        return "No checkpoint was written yet; the same command starts anew."
+    return (
+        f"Step {_step(checkpoint)} is kept in {checkpoint}; the same command with --resume goes on "
+        "from there."
+    )
+
+
+def clear_run(folder: Path) -> None:
+    """Remove an earlier run, and nothing that is not a run's."""
+    for name in (
+        RUN_FILE,
+        STARTED,
+        LOG_FILE,
+        ADAPTER_FILE,
+        TRAINED_FILE,
+        VALIDATION_FILE,
+        REJECTED,
+    ):
+        (folder / name).unlink(missing_ok=True)
+    for name in (CHECKPOINTS, TRACKED):
+        shutil.rmtree(folder / name, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""From questions to predictions: loading a scorer, batches, and going on after a stop."""

@@ -1,0 +1,264 @@
+"""The public API: load a scorer by model name, give it questions, get predictions.
+
+scorer = mcqa.load_scorer("runs/demo/multiple_choice")
+result = scorer.score(mcqa.Question(stem="...", options=("...", "...")))
+result.scores, result.probabilities, result.choice, result.unit
+
+Probabilities are those of the scores as they are. A run trained with validation questions knows a
+temperature that makes them as sure as they are right:
+
+result.calibrated(scorer.temperature).probabilities
+"""
+
+import os
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+from mcqa.errors import ConfigError
+from mcqa.formulations import NAMES, get_formulation
+from mcqa.models.backbones import (
+    context_length,
+    has_head,
+    load_config,
+    load_tokenizer,
+    pick_device,
+    pick_dtype,
+)
+from mcqa.models.names import ModelReference, pinned, resolve_model
+from mcqa.models.recipes.building import scoring_model
+from mcqa.models.sharing import shared_model, shares_base
+from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.parsing import FALLBACKS, PARSERS
+from mcqa.prompting.prompts import Shots, get_template
+from mcqa.question import Question
+from mcqa.retrieval.contexts import Contexts
+from mcqa.retrieval.index import PassageIndex
+from mcqa.runs.trained import attach_adapter, base_of, read_record
+from mcqa.scoring.scorer import Scorer
+
+MAX_LENGTH = 2048
+
+
+class Found(NamedTuple):
+    """Hold what a model name means, and the scorer it is asked with, before weights are loaded.
+
+    `record` is a run's `run.json`, empty for what is no run; `head` the settings of its head.
+    """
+
+    reference: ModelReference
+    record: dict
+    formulation: ModuleType
+    head: dict | None
+    scorer: str
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the Hub model that is asked, or that the run was trained on."""
+        return self.record.get("base_commit") if self.record else self.reference.commit
+
+    def context(self, asked: str | None, *, passages: bool) -> str:
+        """Return what questions get to read: what is asked for, else what they got in training.
+
+        Args:
+            asked: a kind of `mcqa.retrieval.contexts.Contexts`, or None.
+            passages: whether there are any to retrieve.
+
+        Raises:
+            ConfigError: there are none, and training had them.
+        """
+        own = self.record.get("context", {})
+        kind = asked or own.get("kind", "data")
+        if asked is None and kind == "retrieved" and not passages:
+            raise ConfigError(
+                f"{self.reference.name!r} was trained with passages of {own.get('source')!r}, and "
+                "is asked with retrieved ones unless told otherwise: give --index or --corpus, or "
+                "another --context."
+            )
+        return kind
+
+
+def look_up(model: str, scorer: str | None = None) -> Found:
+    """Find out what a model name means, and that the scorer goes with it.
+
+    Args:
+        model, scorer: as for `load_scorer`.
+
+    Raises:
+        ModelError: the name means no model, or its record or configuration cannot be read.
+        ConfigError: the scorer does not exist, or does not go with the model.
+    """
+    reference = pinned(resolve_model(model))
+    record = read_record(reference.path) if reference.kind == "run" else {}
+    config = None if record else load_config(reference.path)
+    of_config = "multiple_choice" if config and has_head(config) else "generative"
+    formulation = get_formulation(record.get("formulation") or of_config)
+    head = record.get("head") or getattr(config, "multiple_choice", None)
+    name = scorer or formulation.default_scorer(record.get("objective"))
+    _check_scorer(name, formulation, formulation.available_scorers(head), model)
+    return Found(reference, record, formulation, head, name)
+
+
+def load_scorer(
+    model: str,
+    scorer: str | None = None,
+    *,
+    template: str | None = None,
+    quantization: str | None = None,
+    dtype: str | None = None,
+    device: str = "auto",
+    max_length: int | None = None,
+    shots: Shots | None = None,
+    context: str | None = None,
+    index: PassageIndex | str | os.PathLike | None = None,
+    top_k: int | None = None,
+    held_out: Sequence[Question] = (),
+    chat: bool = False,
+    system: str | None = None,
+    parser: str = "strict",
+    fallback: str = "none",
+) -> Scorer:
+    """Load whatever a model name means, ready to score.
+
+    Scorers that stand on the same base, quantized and loaded in the same way, hold its weights
+    once: they are not to be written to.
+
+    Args:
+        model: `smollm2-135m`, a local folder, a Hub id (`owner/name`, or `owner/name@revision`), or
+            a run folder.
+        scorer: `text`, `text-mean`, `text-char`, `pmi`, `letter`, `constrained` or `generate`
+            (generative), `head` (multiple choice); by default `head`, `text` for a run trained
+            with the objective `options`, or `text-mean`.
+        template: by default the run's own, else the scorer's usual one.
+        quantization: `nf4`, `fp4`, `int8` or `none`; by default the run's own, else `none`.
+        dtype: `auto`, `bfloat16`, `float16` or `float32`; by default the run's own, else `auto`.
+        device: `auto` or a torch device.
+        max_length: the most tokens of a prompt with one option; by default the run's own, else
+            what the model can take, up to 2,048.
+        shots: worked examples to put before each question.
+        context: what a question gets to read before it, `data`, `none`, `gold` or `retrieved` (see
+            `mcqa.retrieval.contexts.Contexts`); by default as the run was trained, else `data`.
+        index: where passages are retrieved from, or the folder that `mcqa index` wrote.
+        top_k: how many; by default as the run was trained, else 3.
+        held_out: questions whose passages are not to be retrieved: all those that will be asked. A
+            call's own questions are held out in any case.
+        chat: write the prompt as turns of the model's chat template.
+        system: a system message for the chat.
+        parser: how `generate` reads an answer, `strict` or `lenient`.
+        fallback: `text` lets `generate` answer what it cannot read with the `text` scorer's
+            choice; `none` leaves it without one.
+
+    Raises:
+        ModelError: the name means no model, or a run folder is incomplete or damaged.
+        ConfigError: a setting is unknown, or the scorer does not go with the model or template.
+    """
+    found = look_up(model, scorer)
+    reference, record, formulation, head, name = found
+    reading = _reading_settings(name, parser, fallback)
+    contexts = _contexts(found, context, index, top_k, held_out)
+    chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
+    if name == "letter" and not chosen.lists_options:
+        raise ConfigError(
+            f"scorer 'letter' needs a template that lists the options with letters; "
+            f"{chosen.name!r} does not. Use --template lettered."
+        )
+    if name == "pmi" and chat:
+        raise ConfigError(
+            "scorer 'pmi' compares with a prompt without a question, and a chat has none. "
+            "Leave out --chat, or use text."
+        )
+    base = base_of(reference.path, record) if record else reference
+    device = pick_device(device)
+    compute = pick_dtype(dtype or record.get("dtype", "auto"), device)
+    how = {
+        "head": head,
+        "quantization": quantization or record.get("quantization", "none"),
+        "dtype": str(compute).removeprefix("torch."),
+        "device": device,
+    }
+    if shares_base(record):
+        backbone, held = shared_model(formulation.load_backbone, base.path, **how)
+    else:
+        backbone, held = formulation.load_backbone(base.path, **how), None
+    tokenizer = load_tokenizer(reference.path)
+    length = _pick_length(max_length, record, backbone, name, formulation.WRITES[name])
+    if record:
+        backbone = scoring_model(attach_adapter(backbone, reference.path, record))
+    encoder = Encoder(
+        tokenizer,
+        chosen,
+        length,
+        pairs=formulation.reads_pairs(backbone),
+        apart=backbone.config.is_encoder_decoder,
+        shots=shots,
+        contexts=contexts,
+        chat=chat,
+        system=system,
+    )
+    return Scorer(
+        backbone,
+        tokenizer,
+        encoder,
+        name,
+        formulation,
+        calibration=_calibration(record, encoder, name),
+        base=held,
+        **reading,
+    )
+
+
+def _contexts(
+    found: Found,
+    kind: str | None,
+    index: PassageIndex | str | os.PathLike | None,
+    top_k: int | None,
+    held_out: Sequence[Question],
+) -> Contexts:
+    """Return what questions get to read, the run's own way where nothing else is said."""
+    kind = found.context(kind, passages=index is not None)
+    if kind == "retrieved":
+        top_k = top_k or found.record.get("context", {}).get("top_k")
+    return Contexts(kind, index=index, top_k=top_k, held_out=held_out)
+
+
+def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
+    """Return a run's calibration where its questions are scored as they were to fit it."""
+    fitted = record.get("calibration") or {}
+    same = fitted.get("scorer") == scorer and record["template"] == encoder.template.name
+    same = same and encoder.contexts.same_as(record.get("context", {"kind": "data"}))
+    return fitted if same and not (encoder.shots or encoder.chat) else None
+
+
+def _pick_length(asked: int | None, record: dict, backbone, scorer: str, written: int) -> int:
+    room = context_length(backbone, written)
+    room -= (record.get("recipe_settings") or {}).get("virtual_tokens", 0)
+    if asked and asked > room:
+        besides = f" besides the {written} that scorer {scorer!r} writes" if written else ""
+        raise ConfigError(
+            f"max_length {asked}: the model's positions reach {room} tokens only{besides}."
+        )
+    return min(asked or record.get("max_length") or MAX_LENGTH, room)
+
+
+def _check_scorer(name: str, formulation, available: Sequence[str], model: str) -> None:
+    if name in available:
+        return
+    allowed = ", ".join(available)
+    if any(name in get_formulation(other).SCORERS for other in NAMES):
+        raise ConfigError(
+            f"scorer {name!r} does not go with {model!r}, which is {formulation.NAME}: "
+            f"use {allowed}."
+        )
+    raise ConfigError(f"scorer {name!r} does not exist; for {model!r} there are: {allowed}.")
+
+
+def _reading_settings(scorer: str, parser: str, fallback: str) -> dict[str, str]:
+    """Check how `generate` is to read its answers; the other scorers have nothing to read."""
+    for name, value, allowed in (("parser", parser, PARSERS), ("fallback", fallback, FALLBACKS)):
+        if value not in allowed:
+            raise ConfigError(f"{name} {value!r} does not exist; there are: {', '.join(allowed)}.")
+    if scorer == "generate":
+        return {"parser": parser, "fallback": fallback}
+    if (parser, fallback) != ("strict", "none"):
+        raise ConfigError(f"parser and fallback are settings of 'generate', not of {scorer!r}.")
+    return {}

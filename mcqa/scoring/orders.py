@@ -1,0 +1,205 @@
+"""The same questions with their options in other orders: which, scoring them, and what it says.
+
+The first order of a question is its own, whose answer is there already and is not scored again.
+The others are scored as questions of their own, pass by pass, and every choice is mapped back to
+the original order before it is kept or compared.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mcqa.errors import DataError
+from mcqa.evaluation.orders import Order, choose_orders, describe_orders, restore, show
+from mcqa.evaluation.pride import describe_pride
+from mcqa.prediction import Prediction
+from mcqa.question import Question
+from mcqa.system.files import write_whole
+
+PERMUTATIONS = "permutations.jsonl"
+COMPLETE = ("cyclic", "all")
+NEEDS_LABELS = ("accuracy", "accuracy_over_orders", "accuracy_by_order", "averaged_accuracy")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold the orders in which each question is to be asked.
+
+    Args:
+        kind: `cyclic`, `all`, or how many.
+        seed: seed of what is drawn.
+        orders: for each question its orders, the original one first.
+    """
+
+    kind: str
+    seed: int
+    orders: list[list[Order]]
+
+    @classmethod
+    def of(cls, kind: str, questions: Sequence[Question], seed: int) -> "Plan":
+        """Choose each question's orders; see `mcqa.evaluation.orders.choose_orders`.
+
+        Raises:
+            ConfigError: the kind does not exist, or a question has too many options for it.
+        """
+        orders = [choose_orders(kind, len(q.options), id=q.id, seed=seed) for q in questions]
+        return cls(kind, seed, orders)
+
+    @property
+    def scorings(self) -> int:
+        """How many answers one model gives, those in the original order included."""
+        return sum(map(len, self.orders))
+
+    def __str__(self) -> str:
+        """Say what scoring takes, as `1,221 questions x 5 orders = 6,105`."""
+        n, counts = len(self.orders), sorted({len(orders) for orders in self.orders})
+        many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        return f"{n:,} questions x {many} orders = {self.scorings:,}"
+
+
+@dataclass(frozen=True)
+class OrderedAnswer:
+    """Hold a question's answer with its options in one order.
+
+    Args:
+        id: the question's id.
+        permutation: the order, the original place of the option at each place shown; files have
+            it under this name.
+        shown_scores: the options' scores in the order shown; None from scorers without scores.
+        choice: the chosen option in the original order, None where it was not parsed.
+    """
+
+    id: str
+    permutation: Order
+    shown_scores: tuple[float, ...] | None
+    choice: int | None
+
+    @property
+    def scores(self) -> tuple[float, ...] | None:
+        """The options' scores in the original order."""
+        return self.shown_scores and restore(self.shown_scores, self.permutation)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Hold a run's answers in all orders.
+
+    Args:
+        kind, seed: see `Plan`.
+        seconds: how long scoring took, without that in the original order.
+        answers: for each question its answers, the one in the original order first.
+    """
+
+    kind: str
+    seed: int
+    seconds: float
+    answers: list[list[OrderedAnswer]]
+
+    @property
+    def settings(self) -> dict:
+        """What `read_orders` needs beside the file."""
+        return {"kind": self.kind, "seed": self.seed, "seconds": self.seconds}
+
+
+def reorder(question: Question, order: Order) -> Question:
+    """Return a question with its options in another order, and its label gone along.
+
+    >>> question = Question(stem="2 + 2 = ?", options=("3", "4", "5"), label=1, id="sum")
+    >>> reorder(question, (2, 0, 1)).options, reorder(question, (2, 0, 1)).label
+    (('5', '3', '4'), 2)
+    """
+    label = None if question.label is None else order.index(question.label)
+    return replace(question, options=show(question.options, order), label=label)
+
+
+def mapped_back(prediction: Prediction, order: Order) -> OrderedAnswer:
+    """Map an answer back: of equal scores the first in the original order is chosen."""
+    choice = None if prediction.choice is None else order[prediction.choice]
+    if prediction.scores is not None:
+        scores = restore(prediction.scores, order)
+        choice = scores.index(max(scores))
+    return OrderedAnswer(prediction.id, order, prediction.scores, choice)
+
+
+def write_orders(folder: Path, orders: Orders) -> None:
+    """Write `permutations.jsonl`: a line per question and order."""
+    rows = (json.dumps(asdict(answer)) for answers in orders.answers for answer in answers)
+    write_whole(folder / PERMUTATIONS, "".join(row + "\n" for row in rows))
+
+
+def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict) -> Orders:
+    """Read what `write_orders` wrote.
+
+    Args:
+        folder: where it is.
+        predictions: the run's, in whose order the questions are returned.
+        settings: what `Orders.settings` was.
+
+    Raises:
+        DataError: the file is missing or is not about these predictions.
+    """
+    path, answers = folder / PERMUTATIONS, {prediction.id: [] for prediction in predictions}
+    try:
+        with path.open(encoding="utf-8") as file:
+            for row in map(json.loads, file):
+                row["permutation"] = tuple(row["permutation"])
+                row["shown_scores"] = row["shown_scores"] and tuple(row["shown_scores"])
+                answers[row["id"]].append(OrderedAnswer(**row))
+        first = [rows[0].choice for rows in answers.values()]
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise DataError(
+            f"{path}: not the answers to this run's questions in other orders "
+            f"({type(error).__name__}: {error}). Evaluate again with --permutations."
+        ) from error
+    if first != [prediction.choice for prediction in predictions]:
+        raise DataError(
+            f"{path}: its answers in the original order are not those of predictions.jsonl. "
+            "Evaluate again with --permutations."
+        )
+    return Orders(answers=list(answers.values()), **settings)
+
+
+def describe_run_orders(
+    orders: Orders, predictions: Sequence[Prediction], *, listed: bool, scorer: str
+) -> dict:
+    """Return the `permutations` of `metrics.json`.
+
+    Args:
+        orders: the run's answers in all orders.
+        predictions: those in the original order, for their labels.
+        listed: whether the template lists the options.
+        scorer: the scorer's name.
+
+    Returns:
+        `kind`; `options_listed`; `seconds`, of all orders but the original one; what
+        `describe_orders` returns; `largest_score_change` of any option between two orders (None
+        without scores); and, for `letter` in complete rotations, `pride` (see `describe_pride`).
+        Over the labelled questions; where there is none over all, without what needs labels.
+    """
+    pairs = list(zip(predictions, orders.answers, strict=True))
+    labelled = [(p.label, answers) for p, answers in pairs if p.label is not None]
+    label_N, answers = zip(*(labelled or [(0, answers) for _, answers in pairs]), strict=True)
+
+    def of_all(name: str) -> list[list]:
+        return [[getattr(answer, name) for answer in answers_P] for answers_P in answers]
+
+    scored = all(answer.shown_scores for answers_P in answers for answer in answers_P)
+    scores = of_all("scores") if scored else None
+    described = describe_orders(label_N, of_all("choice"), scores, seed=orders.seed)
+    if not labelled:
+        described = {key: value for key, value in described.items() if key not in NEEDS_LABELS}
+    changes = [float(np.ptp(np.array(scores_PO), axis=0).max()) for scores_PO in scores or ()]
+    result = {
+        "kind": orders.kind,
+        "options_listed": listed,
+        "seconds": orders.seconds,
+        **described,
+        "largest_score_change": max(changes, default=None),
+    }
+    if labelled and scorer == "letter" and orders.kind in COMPLETE:
+        asked = of_all("permutation"), of_all("shown_scores")
+        result["pride"] = describe_pride(label_N, *asked, seed=orders.seed)
+    return result

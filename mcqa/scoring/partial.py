@@ -1,0 +1,278 @@
+"""Answers so far, in a file beside the one they are for, so that a killed run can go on.
+
+    predictions.partial.jsonl   a line that says what is being done,
+                                then a line per batch: its predictions, and what it took
+
+Of several processes, each has a file of its own, `predictions.partial.jsonl.1` and so on, and all
+read them all: a run may go on with another number of processes.
+
+A line is a whole batch: what else is in a batch shows in a score's last bits, so that only a run
+that goes on batch by batch ends with the very numbers of an unbroken one. For the same reason it
+must be the same work: `describe_work` lists what decides the answers. And only one command at a
+time works on it.
+
+The trap: a killed process or a full disk leaves half a line, or one that lacks nothing but its end,
+to which the next would be glued. The file is cut before the first line that is not whole, and that
+batch is scored again.
+"""
+
+import contextlib
+import glob
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import mcqa
+from mcqa.data.digests import digest, digest_questions, tell_changes
+from mcqa.errors import ConfigError
+from mcqa.prediction import Prediction
+from mcqa.prompting.encoding import EncodedQuestion
+from mcqa.runs.trained import weights_checksum
+from mcqa.scoring.scorer import Scorer
+from mcqa.system import processes
+from mcqa.system.files import inside, not_written, write_whole
+from mcqa.system.memory import PeakMemory
+
+
+def partial_path(output: str | os.PathLike) -> Path:
+    """Return where the answers for a predictions file are kept until it is written.
+
+    >>> partial_path("runs/base/predictions.jsonl").as_posix()
+    'runs/base/predictions.partial.jsonl'
+    """
+    output = Path(output)
+    return output.with_name(f"{output.stem}.partial{output.suffix}")
+
+
+def _own(path: Path) -> Path:
+    """Return where this process keeps its answers."""
+    return path if processes.is_main() else path.with_name(f"{path.name}.{processes.index()}")
+
+
+def _found(path: Path) -> list[Path]:
+    """Return the files that are there, whichever process wrote them.
+
+    Raises:
+        ConfigError: one is a link to a file elsewhere.
+    """
+    others = path.parent.glob(f"{glob.escape(path.name)}.*")
+    files = [path, *sorted(file for file in others if file.suffix[1:].isdecimal())]
+    return [inside(path.parent, file.name) for file in files if file.exists()]
+
+
+def forget(path: Path) -> None:
+    """Remove the answers that were kept, whichever process wrote them.
+
+    Args:
+        path: from `partial_path`.
+    """
+    for file in _found(path):
+        file.unlink()
+
+
+def describe_work(
+    scorer: Scorer, encoded: Sequence[EncodedQuestion], batch_size: int, **more
+) -> dict:
+    """Return what decides the answers, by the names in which a change is told.
+
+    Args:
+        scorer: what answers.
+        encoded: the questions, as it reads them.
+        batch_size: see `Scorer.score_many`.
+        more: what else is asked.
+    """
+    import torch
+
+    encoder, shots = scorer.encoder, scorer.encoder.shots
+    return {
+        "questions": digest_questions(e.question for e in encoded),
+        "scorer": scorer.name,
+        **scorer.settings,
+        "template": scorer.template,
+        "shots": shots and f"{shots.k}, seed {shots.seed}, of {digest_questions(shots.pool)}",
+        "context": str(encoder.contexts),
+        "chat": encoder.chat,
+        "system": encoder.system,
+        "max_length": encoder.max_length,
+        "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
+        "weights": weights_checksum(scorer.model)[:16],
+        "quantization": _quantization(scorer.model),
+        "dtype": str(scorer.model.dtype).removeprefix("torch."),
+        "device": scorer.model.device.type,
+        "batch_size": batch_size,
+        "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
+        **more,
+    }
+
+
+def _quantization(model) -> str:
+    config = getattr(model.config, "quantization_config", None)
+    if config is None:
+        return "none"
+    of_bitsandbytes = getattr(config, "quantization_method", None)
+    return of_bitsandbytes() if of_bitsandbytes else str(config.quant_method)
+
+
+class Partial:
+    """Keep a run's answers batch by batch; use it as a context.
+
+    Where the file is there already, its batches are taken over, and so are those of the files
+    that other processes kept for the same output.
+
+    Args:
+        path: the file; a process that is not the main one keeps its own beside it.
+        work: from `describe_work`.
+        scorer: what answers; how far it had to halve its batches is kept too.
+        overwrite: forget what is in the file.
+        announce: called with a line where answers are taken over.
+
+    Raises:
+        ConfigError: the file holds answers of other work, or another command works on it.
+        KeyboardInterrupt: on leaving the context by one, with a line that says what is kept.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        work: dict,
+        scorer: Scorer,
+        *,
+        overwrite: bool = False,
+        announce: Callable[[str], None] = lambda line: None,
+    ):
+        self.path, self.scorer = _own(path), scorer
+        self._first = path
+        self._again = "the same command" + (", without --overwrite," if overwrite else "")
+        with contextlib.ExitStack() as held:
+            held.enter_context(processes.held_by_main(path))
+            if overwrite:
+                processes.on_main(lambda: forget(path))
+            self._files = [_read(file, work) for file in _found(path)]
+            processes.wait()  # until all have read, before any writes
+            if not self.path.exists():
+                write_whole(self.path, json.dumps({"work": work}) + "\n")
+            self._file, self._held = self.path.open("ab"), held.pop_all()
+        self.answers = sum(len(line["predictions"]) for line in itertools.chain(*self._files))
+        if self.answers:
+            limits = [lines[-1]["batch_limit"] for lines in self._files if lines]
+            scorer.batch_limit = min(filter(None, limits), default=None)
+            announce(f"{self.answers:,} answers are taken over from {path}")
+        self.memory = PeakMemory(str(scorer.model.device))
+
+    def part(self, name: str) -> "Part":
+        """Return the batches of one pass over questions, to go on with."""
+        files = [[line for line in lines if line["part"] == name] for lines in self._files]
+        return Part(files, name, self)
+
+    def append(self, line: dict) -> None:
+        """Write a batch down before the next one is scored.
+
+        Raises:
+            RunError: it cannot be written; what was written before is kept.
+        """
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise not_written(self.path, error) from error
+        self.answers += len(line["predictions"])
+
+    def finish(self) -> None:
+        """Forget the answers, which are written where they belong; all processes must call."""
+        self._file.close()
+        processes.on_main(lambda: forget(self._first))
+
+    def __enter__(self) -> "Partial":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        with contextlib.suppress(OSError):  # of a line that is an error already
+            self._file.close()
+        if kind and not self.answers:
+            self.path.unlink(missing_ok=True)
+        self._held.close()
+        if kind is KeyboardInterrupt:
+            others = ", more of the other processes beside it" if processes.count() > 1 else ""
+            raise KeyboardInterrupt(
+                f"interrupted. {self.answers:,} answers are kept in {self.path}{others}; "
+                f"{self._again} goes on from there."
+            ) from None
+
+
+class Part(dict):
+    """Hold the predictions of each batch of a pass by the batch's number, and write down more.
+
+    Args:
+        files: for each process's file the lines of the batches that are there.
+        name: of the pass.
+        partial: where to write.
+
+    Attributes:
+        seconds: how long the batches took that were there at the start; of several processes,
+            which work at the same time, the slowest.
+    """
+
+    def __init__(self, files: Sequence[Sequence[dict]], name: str, partial: Partial):
+        super().__init__()
+        for line in itertools.chain(*files):
+            predictions = [Prediction.from_row(row) for row in line["predictions"]]
+            super().__setitem__(line["batch"], predictions)
+        self.seconds = max((sum(line["seconds"] for line in lines) for lines in files), default=0)
+        self._peaks = [line["peak_memory_bytes"] for line in itertools.chain(*files)]
+        self._name, self._partial, self._since = name, partial, time.perf_counter()
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most memory in use so far, in interrupted runs too; None where it is not known."""
+        return max(filter(None, [*self._peaks, self._partial.memory.bytes]), default=None)
+
+    def __setitem__(self, number: int, predictions: list[Prediction]) -> None:
+        super().__setitem__(number, predictions)
+        now = time.perf_counter()
+        line = {
+            "part": self._name,
+            "batch": number,
+            "seconds": now - self._since,
+            "peak_memory_bytes": self._partial.memory.bytes,
+            "batch_limit": self._partial.scorer.batch_limit,
+            "predictions": [prediction.to_row() for prediction in predictions],
+        }
+        self._partial.append(line)
+        self._since = now
+
+
+def _read(path: Path, work: dict) -> list[dict]:
+    """Return the lines of finished batches, after cutting off what is no whole line.
+
+    Raises:
+        ConfigError: they are of other work.
+    """
+    rows, size = [], 0
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+            size += len(line)
+    if not rows or "work" not in rows[0]:
+        raise ConfigError(
+            f"{path}: not answers that mcqa kept. Choose another --output, or pass --overwrite to "
+            "replace the file."
+        )
+    before, *lines = rows
+    changes = tell_changes(before["work"], work)
+    if changes:
+        answers = sum(len(line["predictions"]) for line in lines)
+        raise ConfigError(
+            f"{path} holds {answers:,} answers of other work:\n{changes}\n"
+            "Give the settings of then to go on, choose another --output, or pass --overwrite to "
+            "start anew."
+        )
+    os.truncate(path, size)
+    return lines

@@ -1,0 +1,230 @@
+"""Score questions: encode them, batch those of like length, and check what comes out.
+
+A `Scorer` is one model, one template and one way to ask; `mcqa.scoring.loading` makes it
+from a model's name.
+"""
+
+import functools
+import math
+import operator
+import warnings
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from heads.alignment import align
+from mcqa.errors import ConfigError, ModelError, RunError
+from mcqa.models.cpu.spinning import giving_way
+from mcqa.prediction import Prediction
+from mcqa.prompting.encoded_sets import EncodedSet
+from mcqa.prompting.encoding import EncodedQuestion, Encoder
+from mcqa.question import Question
+from mcqa.system import processes
+from mcqa.system.memory import is_out_of_memory
+
+
+class Scorer:
+    """Turn questions into predictions with one model, one template and one scorer.
+
+    Made by `mcqa.scoring.loading.load_scorer`.
+
+    Args:
+        model: a transformers model on its device; adapters may be inside it.
+        tokenizer: its tokenizer.
+        encoder: writes questions down as token ids.
+        name: the scorer's name, one of the formulation's.
+        formulation: the module of the formulation.
+        calibration: what training fitted on its validation questions, see
+            `mcqa.training.validation`; None where nothing was, or on other scores than these.
+        base: what holds the weights that scorers on the same base share, None where none are.
+        settings: the scorer's own, passed on to its function.
+
+    Attributes:
+        batch_limit: the most questions a forward pass, once memory did not suffice for more.
+    """
+
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        encoder: Encoder,
+        name: str,
+        formulation,
+        *,
+        calibration: dict | None = None,
+        base=None,
+        **settings,
+    ):
+        self.model = align(model)
+        self.tokenizer = tokenizer
+        self.encoder = encoder
+        self.name = name
+        self.formulation = formulation.NAME
+        self.calibration = calibration
+        self._base = base  # lives as long as one of those who share it
+        self.settings = settings
+        self.batch_limit: int | None = None
+        self._score = functools.partial(formulation.SCORERS[name], **settings)
+
+    @property
+    def temperature(self) -> float | None:
+        """What scores are to be divided by; None where that is not known, or no number fits best.
+
+        A temperature at its bound says that all validation answers were right, or the scores less
+        than nothing: divided by it they would be certain, or tell nothing.
+        """
+        if self.calibration is None or self.calibration.get("at_bound"):
+            return None
+        return self.calibration["temperature"]
+
+    @property
+    def template(self) -> str:
+        """The name of the template that questions are written with."""
+        return self.encoder.template.name
+
+    def score(self, question: Question) -> Prediction:
+        """Score one question's options.
+
+        Raises:
+            EncodingError: its options do not fit into the model's context.
+        """
+        return self.score_many([question])[0]
+
+    def score_many(
+        self,
+        questions: Sequence[Question],
+        batch_size: int = 16,
+        on_progress: Callable[[int], None] | None = None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
+    ) -> list[Prediction]:
+        """Score questions, longest first, and return their predictions in the order given.
+
+        In a command that several processes were started for, each scores its share of the
+        batches, all must call this, and all get all the predictions.
+
+        Args:
+            questions: what to answer; labels are carried through, never looked at.
+            batch_size: questions a forward pass; scores do not depend on it, beyond rounding.
+            on_progress: called after each batch with how many questions it had; of several
+                processes, with how many all of them had meanwhile.
+            kept: each batch's predictions by its number. Those that are there are taken over from
+                an earlier call with the same arguments, the others are put in as they come: those
+                that this process scored.
+
+        Raises:
+            ConfigError: the batch size is not positive.
+            EncodingError: a question's options do not fit into the model's context.
+            ModelError: a score is not a finite number.
+            RunError: there is not enough memory for one question.
+        """
+        return self.score_encoded(self.encoder.encode(questions), batch_size, on_progress, kept)
+
+    def score_encoded(
+        self,
+        encoded: Sequence[EncodedQuestion],
+        batch_size: int = 16,
+        on_progress: Callable[[int], None] | None = None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
+    ) -> list[Prediction]:
+        """Score questions that are token ids already; otherwise as `score_many`."""
+        if batch_size < 1:
+            raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
+        kept = {} if kept is None else kept
+        report = on_progress or (lambda count: None)
+        batches = _batches(encoded, batch_size)
+        missing = [number for number in range(len(batches)) if number not in kept]
+        for number in sorted(set(range(len(batches))).difference(missing)):
+            report(len(batches[number]))
+        own = {}
+        with giving_way(self.model.device.type):
+            for number, numbers in processes.rounds(missing):
+                if number is not None:
+                    own[number] = self._score_batch(_read(encoded, batches[number]))
+                    kept[number] = own[number]
+                report(sum(len(batches[each]) for each in numbers))
+        scored = functools.reduce(operator.or_, processes.gather(own), dict(kept))
+        predictions: list[Prediction | None] = [None] * len(encoded)
+        for number, indices in enumerate(batches):
+            for index, prediction in zip(indices, scored[number], strict=True):
+                predictions[index] = prediction
+        return predictions
+
+    def _score_batch(self, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
+        """Score a batch, in parts of `batch_limit` questions once it was too large."""
+        results: list[Prediction] = []
+        while len(results) < len(batch):
+            part = batch[len(results) :][: self.batch_limit]
+            try:
+                with torch.inference_mode():
+                    results += self._score(self.model, self.tokenizer, part)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(part, error)
+        for prediction in results:
+            _check_finite(prediction, self.model.dtype)
+        return [
+            replace(prediction, truncated=encoded.truncated, retrieved=encoded.retrieved)
+            for prediction, encoded in zip(results, batch, strict=True)
+        ]
+
+    def _halve(self, part: Sequence[EncodedQuestion], error: Exception) -> None:
+        if len(part) == 1:
+            raise RunError(
+                f"question {part[0].question.id!r}: not enough memory even for it alone. Lower "
+                "--max-length, use --quantization nf4, or a device with more memory."
+            ) from error
+        self.batch_limit = len(part) // 2
+        warnings.warn(
+            f"Not enough memory for {len(part)} questions at once; going on with at most "
+            f"{self.batch_limit}. Scores do not depend on that, beyond rounding.",
+            stacklevel=4,
+        )
+
+
+def _check_finite(prediction: Prediction, dtype: torch.dtype) -> None:
+    if prediction.scores and not all(map(math.isfinite, prediction.scores)):
+        raise ModelError(
+            f"question {prediction.id!r}: its scores {prediction.scores} are not all finite "
+            f"numbers (computed in {str(dtype).removeprefix('torch.')}). Score with --dtype "
+            "float32; if they stay so, the model's weights are damaged."
+        )
+
+
+def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[int]]:
+    """Return indices of questions of like length; the longest first shows early what fits.
+
+    What else is in a batch shows in rounding. So a batch holds questions of one number of options:
+    asked again with the options in another order, they are together again.
+    """
+    sizes = _sizes(encoded)
+    groups: dict[int, list[int]] = {}
+    for index in sorted(range(len(sizes)), key=lambda index: -sizes[index].tokens):
+        groups.setdefault(sizes[index].options, []).append(index)
+    batches = [
+        group[start : start + batch_size]
+        for group in groups.values()
+        for start in range(0, len(group), batch_size)
+    ]
+    return sorted(batches, key=lambda batch: -sizes[batch[0]].tokens)
+
+
+def _read(encoded: Sequence[EncodedQuestion], indices: Sequence[int]) -> list[EncodedQuestion]:
+    """Return the questions of a batch, those on disk in one go."""
+    if isinstance(encoded, EncodedSet):
+        return encoded.read(indices)
+    return [encoded[index] for index in indices]
+
+
+class _Size(NamedTuple):
+    tokens: int
+    options: int
+
+
+def _sizes(encoded: Sequence[EncodedQuestion]) -> list[_Size]:
+    """Return the sizes of questions, those on disk without reading them."""
+    if isinstance(encoded, EncodedSet):
+        return list(map(_Size, encoded.column("tokens"), encoded.column("options")))
+    return [_Size(e.tokens, len(e.continuations)) for e in encoded]

@@ -1,0 +1,113 @@
+"""Score questions with one model: how long it takes, in other orders, and into a file."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mcqa.prediction import Prediction, write_predictions
+from mcqa.prompting.encoded_sets import EncodedSet, encode_set
+from mcqa.prompting.encoding import EncodedQuestion
+from mcqa.question import Question
+from mcqa.scoring.orders import OrderedAnswer, Orders, Plan, mapped_back, reorder
+from mcqa.scoring.partial import Part, Partial, describe_work, partial_path
+from mcqa.scoring.scorer import Scorer
+from mcqa.system import processes
+
+
+def encode_timed(scorer: Scorer, questions: Sequence[Question]) -> tuple[EncodedSet, float]:
+    """Return questions as token ids, and the seconds that took."""
+    started = time.perf_counter()
+    return encode_set(scorer.encoder, questions), time.perf_counter() - started
+
+
+def score_timed(
+    scorer: Scorer,
+    encoded: Sequence[EncodedQuestion],
+    batch_size: int,
+    on_progress: Callable[[int], None] | None,
+    part: Part,
+) -> tuple[list[Prediction], float]:
+    """Return predictions and the seconds they took, with those of a run that was interrupted."""
+    started = time.perf_counter()
+    predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
+    return predictions, part.seconds + time.perf_counter() - started
+
+
+def score(
+    scorer: Scorer,
+    questions: Sequence[Question],
+    output: Path,
+    *,
+    batch_size: int = 16,
+    on_progress: Callable[[int], None] | None = None,
+    announce: Callable[[str], None] = lambda line: None,
+    overwrite: bool = False,
+) -> tuple[list[Prediction], float]:
+    """Score questions and write their predictions, going on where an earlier call was killed.
+
+    Of several processes, all must call it and the main one writes the predictions.
+
+    Args:
+        scorer: what answers.
+        questions: what to answer.
+        output: predictions file to write.
+        batch_size, on_progress: see `Scorer.score_many`.
+        announce, overwrite: see `mcqa.scoring.partial.Partial`.
+
+    Returns:
+        The predictions, and the seconds they took.
+
+    Raises:
+        ConfigError: there are answers of other work, or another command is at it.
+    """
+    encoded, encoding = encode_timed(scorer, questions)
+    path, work = partial_path(output), describe_work(scorer, encoded, batch_size)
+    with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
+        part = partial.part("questions")
+        predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
+        if processes.is_main():
+            write_predictions(output, predictions)
+        partial.finish()
+    return predictions, encoding + seconds
+
+
+def score_orders(
+    scorer: Scorer,
+    questions: Sequence[Question],
+    predictions: Sequence[Prediction],
+    plan: Plan,
+    batch_size: int,
+    on_progress: Callable[[int], None] | None,
+    part_of: Callable[[str], Part],
+) -> Orders:
+    """Score each question in all its orders but the original one.
+
+    Each pass has the batches of the first one, as far as it asks the same questions. So where the
+    prompt does not list the options, every score must come out the same to the last bit.
+
+    Args:
+        scorer: what answers.
+        questions: what to ask.
+        predictions: its answers in the original order, one per question.
+        plan: the orders.
+        batch_size, on_progress: see `Scorer.score_many`.
+        part_of: from a pass's name to where its answers are kept, see `Partial.part`.
+    """
+    started, before = time.perf_counter(), 0.0
+    answers = [
+        [OrderedAnswer(p.id, orders[0], p.scores, p.choice)]
+        for p, orders in zip(predictions, plan.orders, strict=True)
+    ]
+    for nth in range(1, max(map(len, plan.orders), default=0)):
+        places = [place for place, orders in enumerate(plan.orders) if nth < len(orders)]
+        asked = [
+            reorder(question, orders[nth])
+            for question, orders in zip(questions, plan.orders, strict=True)
+            if nth < len(orders)
+        ]
+        part = part_of(f"order {nth}")
+        before += part.seconds
+        results = scorer.score_many(asked, batch_size, on_progress, part)
+        for place, result in zip(places, results, strict=True):
+            answers[place].append(mapped_back(result, plan.orders[place][nth]))
+    return Orders(plan.kind, plan.seed, before + time.perf_counter() - started, answers)

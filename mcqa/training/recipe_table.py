@@ -1,0 +1,62 @@
+"""What each recipe would train of a model, counted without loading its weights."""
+
+from mcqa.errors import ConfigError
+from mcqa.formulations import get_formulation
+from mcqa.models.adapters import trainable_parameters
+from mcqa.models.names import resolve_model
+from mcqa.models.recipes.building import add_recipe
+from mcqa.models.recipes.table import RECIPES
+from mcqa.runs.trained import base_of, read_record
+from mcqa.training.config import TrainingConfig
+
+
+def list_recipes(model: str | None = None, formulation: str = "generative") -> list[dict]:
+    """Return every recipe, and what it trains of a model with its settings' defaults.
+
+    Args:
+        model: anything that names a model; None leaves the counts out.
+        formulation: `generative` or `multiple_choice`, whose head is counted with.
+
+    Returns:
+        Dicts of `name`, `trains`, `source`, `settings`, `quantization`; with a model also
+        `trainable_parameters` and `share` of all its parameters, or `cannot`: why not.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    rows = []
+    path = _base_path(model) if model else None
+    for name, recipe in RECIPES.items():
+        config = TrainingConfig(recipe=name)
+        row = {
+            "name": name,
+            "trains": recipe.trains,
+            "source": recipe.source,
+            "settings": config.model_dump(mode="json", include=set(recipe.settings)),
+            "quantization": config.quantization,
+        }
+        rows.append(row | (_count(path, formulation, config) if path else {}))
+    return rows
+
+
+def _base_path(model: str) -> str:
+    reference = resolve_model(model)
+    if reference.kind == "run":
+        reference = base_of(reference.path, read_record(reference.path))
+    return reference.path
+
+
+def _count(path: str, formulation_name: str, config: TrainingConfig) -> dict:
+    import torch
+
+    formulation = get_formulation(formulation_name)
+    with torch.device("meta"):
+        model = formulation.empty_backbone(path).requires_grad_(False)
+        total = sum(parameter.numel() for parameter in model.parameters())
+        try:
+            head = formulation.head_modules(model)
+            built = add_recipe(model, config.recipe, head=head, **config.recipe_settings())
+        except ConfigError as error:
+            return {"cannot": str(error)}
+    trainable = trainable_parameters(built)
+    return {"trainable_parameters": trainable, "share": trainable / total}
