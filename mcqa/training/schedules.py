@@ -92,6 +92,37 @@ def jagged(factor: Callable[[int], float], every: int, warmup: int) -> Callable[
     return after_restart
 
 
+def make_schedule(
+    steps: int,
+    *,
+    between: int,
+    learning_rate: float,
+    warmup: int,
+    best_metric: str,
+    relora_steps: int | None = None,
+    relora_warmup: int = 0,
+    **others,
+) -> Schedule:
+    """Return a schedule whose learning rate is linear, and jagged where a recipe starts anew.
+
+    Args:
+        steps, between, learning_rate, best_metric: as for `Schedule`.
+        warmup: steps of the first warm-up.
+        relora_steps, relora_warmup: ReLoRA's, see `jagged`.
+        others: settings of recipes, which schedules have no use for.
+    """
+    factor = linear(steps, warmup)
+    if relora_steps is not None:
+        factor = jagged(factor, relora_steps, relora_warmup)
+    return Schedule(
+        steps=steps,
+        between=between,
+        learning_rate=learning_rate,
+        factor=factor,
+        best_metric=best_metric,
+    )
+
+
 class OnTheWay:
     """What a recipe does while it trains: nothing."""
 

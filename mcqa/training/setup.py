@@ -43,7 +43,7 @@ from mcqa.training.questions import (
     load_validation,
     reading_settings,
 )
-from mcqa.training.schedules import Schedule, count_steps, jagged, linear
+from mcqa.training.schedules import Schedule, count_steps, make_schedule
 from mcqa.training.sharding import check_sharding
 from mcqa.training.trackers import check_trackers
 
@@ -179,7 +179,15 @@ def prepare(
     encoded = encode_set(encoder, training.questions, learning=True)
     validation_encoded = encode_set(encoder, validation.questions)
     scorer_name = formulation.default_scorer(objective.name)
-    data = _data(config, objective, tokenizer, device, encoded, validation_encoded)
+    data = Data(
+        training=_examples(encoded, tokenizer, objective),
+        validation=_examples(validation_encoded, tokenizer, objective),
+        collate=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
+        batch_size=config.batch_size,
+        accumulation=config.accumulation,
+        seed=config.seed,
+        pin=torch.device(device).type != "cpu",
+    )
     return Setup(
         formulation=formulation,
         objective=objective,
@@ -201,7 +209,14 @@ def prepare(
         validation=validation,
         validation_encoded=validation_encoded,
         data=data,
-        schedule=_schedule(config, data.steps_per_epoch),
+        schedule=make_schedule(
+            count_steps(data.steps_per_epoch, config.epochs, config.max_steps),
+            between=config.steps_between,
+            learning_rate=config.learning_rate,
+            warmup=config.warmup_steps,
+            best_metric=config.best_metric,
+            **config.recipe_settings(),
+        ),
     )
 
 
@@ -281,40 +296,7 @@ def _trainable_model(
     return model, start
 
 
-def _data(
-    config: TrainingConfig,
-    objective: Objective,
-    tokenizer,
-    device: str,
-    training: EncodedSet,
-    validation: EncodedSet,
-) -> Data:
-    return Data(
-        training=_examples(training, tokenizer, objective),
-        validation=_examples(validation, tokenizer, objective),
-        collate=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
-        batch_size=config.batch_size,
-        accumulation=config.accumulation,
-        seed=config.seed,
-        pin=torch.device(device).type != "cpu",
-    )
-
-
 def _examples(encoded: EncodedSet, tokenizer, objective: Objective) -> Dataset | None:
     if not encoded:
         return None
     return store_rows(objective.example(one, tokenizer) for one in encoded)
-
-
-def _schedule(config: TrainingConfig, steps_per_epoch: int) -> Schedule:
-    steps = count_steps(steps_per_epoch, config.epochs, config.max_steps)
-    factor, settings = linear(steps, config.warmup_steps), config.recipe_settings()
-    if "relora_steps" in settings:
-        factor = jagged(factor, settings["relora_steps"], settings["relora_warmup"])
-    return Schedule(
-        steps=steps,
-        between=config.steps_between,
-        learning_rate=config.learning_rate,
-        factor=factor,
-        best_metric=config.best_metric,
-    )

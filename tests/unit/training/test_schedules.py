@@ -6,7 +6,14 @@ import pytest
 import torch
 from transformers import get_linear_schedule_with_warmup
 
-from mcqa.training.schedules import Restarts, Schedule, count_steps, jagged, linear
+from mcqa.training.schedules import (
+    Restarts,
+    Schedule,
+    count_steps,
+    jagged,
+    linear,
+    make_schedule,
+)
 
 
 def test_the_learning_rate_climbs_back_to_its_line_after_each_restart():
@@ -59,3 +66,14 @@ def test_what_is_no_number_is_never_better():
     assert not by_accuracy.is_better(0.5, 0.5)
     assert not by_loss.is_better(math.nan, None)
     assert not by_loss.is_better(math.nan, 0.5)
+
+
+def test_only_reloras_settings_make_a_schedule_jagged():
+    settings = {"between": 1, "learning_rate": 0.5, "warmup": 2, "best_metric": "loss"}
+    plain = make_schedule(9, **settings, lora_r=4)
+    relora = make_schedule(9, **settings, lora_r=4, relora_steps=4, relora_warmup=1)
+    assert [relora.rate(step) == plain.rate(step) for step in range(9)] == [
+        step not in (4, 8) for step in range(9)
+    ]
+    assert plain.rate(2) == 0.5
+    assert relora.rate(4) == 0
