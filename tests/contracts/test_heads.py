@@ -29,7 +29,7 @@ def test_every_kind_learns_and_comes_back(kind, tiny_training, tiny_questions):
     run = tiny_training("multiple_choice", **KINDS[kind], max_steps=10)
     scorer = load_scorer(run.folder, device="cpu")
     with torch.no_grad():
-        before = run.model.eval().get_base_model()(**BATCH.as_dict()).logits
+        before = run.model.eval()(**BATCH.as_dict()).logits
         assert torch.equal(scorer.model(**BATCH.as_dict()).logits, before)
     assert sum(p.correct for p in scorer.score_many(tiny_questions)) >= 24  # chance is 12.6
     assert run.record["head"] == scorer.model.config.multiple_choice
@@ -58,8 +58,7 @@ def test_plain_peft_loads_adapter_and_head_without_a_fright(
     settings = KINDS["attention"] | {"quantization": quantization, "dtype": "bfloat16"}
     run = tiny_training("multiple_choice", **settings, max_steps=2)
     with torch.no_grad():
-        # Not through the wrapper, whose forward the Trainer put under autocast.
-        before = run.model.eval().get_base_model()(**BATCH.as_dict()).logits
+        before = run.model.eval()(**BATCH.as_dict()).logits
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     caplog.set_level(logging.WARNING)
     caplog.clear()
