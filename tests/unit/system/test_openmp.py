@@ -12,7 +12,7 @@ from mcqa.system.openmp import WAITING, is_gnus
 pytestmark = pytest.mark.skipif(not is_gnus(), reason="needs torch with GNU's OpenMP")
 
 TELL = f"print(json.dumps({{name: os.environ.get(name) for name in {list(WAITING)}}}))\n"
-TAKE_BACK = "from mcqa import openmp\nopenmp.take_back()\n"
+TAKE_BACK = "from mcqa.system import openmp\nopenmp.take_back()\n"
 NOTHING = dict.fromkeys(WAITING)
 
 
