@@ -8,6 +8,10 @@ import warnings
 logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(
     lambda record: "kernels-community" not in record.getMessage()
 )
+# It says so of every layer in every forward pass.
+logging.getLogger("bitsandbytes.autograd._functions").addFilter(
+    lambda record: "inputs will be cast" not in record.getMessage()
+)
 # peft asks for it under its old name.
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 # transformers hands it on to torch under its old name.

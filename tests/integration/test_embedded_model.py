@@ -1,6 +1,8 @@
 """The embedded model answers real questions, far better than by chance where it is asked well."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -46,3 +48,15 @@ def test_no_bit_of_a_score_in_bfloat16_depends_on_the_order_of_unlisted_options(
     assert command("evaluate", *flags).code == 0
     found = json.loads((tmp_path / "metrics.json").read_text())["permutations"]
     assert (found["n"], found["flips"], found["largest_score_change"]) == (24, 0, 0)
+
+
+@pytest.mark.model
+def test_in_8_bits_it_is_not_taken_for_another_architecture(tmp_path):
+    """Its layers round by what else is in the batch, far more than the check on loading allows."""
+    command = [sys.executable, "-m", "mcqa", "score", "--model", "smollm2-135m"]
+    command += ["--quantization", "int8", "--data", "bundled", "--limit", "2"]
+    result = subprocess.run(
+        [*command, "--output", tmp_path / "p.jsonl"], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert "MatMul8bitLt" not in result.stderr
