@@ -10,9 +10,9 @@ from mcqa.formulations import NAMES, get_formulation
 from mcqa.models.recipes.table import RECIPES
 from mcqa.prompting.encoding import Encoder
 from mcqa.prompting.prompts import get_template
+from mcqa.runs.training_folder import LOG_FILE
 from mcqa.training import run
 from mcqa.training.config import TrainingConfig
-from mcqa.training.progress import LOG_FILE
 
 STEPS = 8
 

@@ -13,8 +13,8 @@ from mcqa.data import load_questions
 from mcqa.errors import ConfigError, McqaError
 from mcqa.question import Question
 from mcqa.runs.trained import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, read_record
+from mcqa.runs.training_folder import LOG_FILE
 from mcqa.scoring.loading import load_scorer
-from mcqa.training.progress import LOG_FILE
 
 FEW = {"max_steps": 3}
 
