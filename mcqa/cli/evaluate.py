@@ -16,6 +16,7 @@ from mcqa.cli.common import (
     say,
 )
 from mcqa.cli.inputs import data_options, options, scoring_options, validation_options
+from mcqa.cli.revisions import revision_options
 from mcqa.system import processes
 
 
@@ -27,6 +28,7 @@ from mcqa.system import processes
     multiple=True,
     help="Model, or MODEL:SCORER; repeat it to compare.",
 )
+@revision_options(models="models", data="data")
 @options(data_options, validation_options, scoring_options)
 @cluster_option
 @click.option(

@@ -4,11 +4,13 @@ import click
 
 from mcqa.cli.common import format_option, overwrite_option, print_json, progress, say
 from mcqa.cli.inputs import data_options, options, scoring_options
+from mcqa.cli.revisions import revision_options
 from mcqa.evaluation import numbers
 
 
 @click.command("score")
 @click.option("--model", required=True, help="smollm2-135m, a folder, a run folder or a Hub id.")
+@revision_options(models="model", data="data")
 @options(data_options, scoring_options)
 @click.option("--output", required=True, help="Predictions file to write (JSON lines).")
 @overwrite_option

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import format_option, print_json, progress, say
+from mcqa.cli.revisions import DATA_REVISION, REVISION, at_revision
 from mcqa.training.config import HEAD_FIELDS, TrainingConfig, load_config
 
 FURTHER_FLAGS = {"data": ["--train-data"]}
@@ -45,9 +46,12 @@ def setting_option(name: str, field) -> click.Option:
 
 
 def _command(formulation: str, purpose: str) -> click.Command:
-    def train_it(config, output_format, **flags):
+    def train_it(config, output_format, revision, data_revision, **flags):
         flags = {name: value for name, value in flags.items() if value not in (None, ())}
         settings = load_config(config, flags)
+        (model,) = at_revision([settings.model], revision, REVISION.opts[0])
+        data = at_revision(settings.data, data_revision, DATA_REVISION.opts[0])
+        settings = settings.model_copy(update={"model": model, "data": tuple(data)})
         from mcqa.runs.training_folder import telling_how_to_go_on
         from mcqa.training.run import train
 
@@ -61,7 +65,9 @@ def _command(formulation: str, purpose: str) -> click.Command:
     options = [setting_option(name, field) for name, field in fields if name not in hidden]
     config = click.Option(["--config"], help="YAML file of settings; flags override it.")
     name = formulation.replace("_", "-")
-    made = click.Command(name, callback=train_it, params=[config, *options], help=purpose)
+    made = click.Command(
+        name, callback=train_it, params=[config, REVISION, DATA_REVISION, *options], help=purpose
+    )
     return format_option(made)
 
 

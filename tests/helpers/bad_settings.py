@@ -65,6 +65,12 @@ FLAGS = (
         SCORE + " --device cuda:99",
     ),
     Case(
+        "a revision of what is not on the Hub",
+        "--revision v2: none of MODEL is on the Hub without a revision of its own. Leave "
+        "--revision out.",
+        SCORE + " --revision v2",
+    ),
+    Case(
         "a device without memory",
         "device 'meta' cannot be used here: …. Use auto, cpu, or cuda where there is a GPU.",
         SCORE + " --device meta",

@@ -120,3 +120,16 @@ def test_a_revision_that_does_not_exist_is_told(refused, hub, question_file, tmp
     flags = ["--data", question_file, "--output", tmp_path / "predictions.jsonl"]
     told = refused("score", "--model", "owner/tiny@v9", *flags)
     assert "model 'owner/tiny@v9' cannot be loaded: " in told
+
+
+def test_a_flag_says_the_same(hub, run_main, training, question_file, tmp_path):
+    flags = ["--data", question_file, "--scorer", "text", "--dtype", "float32", "--limit", 3]
+    texts = []
+    for name, model in (("flag", ["owner/tiny", "--revision", "v2"]), ("name", ["owner/tiny@v2"])):
+        output = tmp_path / f"{name}.jsonl"
+        assert run_main("score", "--model", *model, *flags, "--output", output) == 0
+        texts.append(output.read_text())
+    assert texts[0] == texts[1]
+    flags = ["--model", "owner/tiny", "--revision", "v2", "--max-steps", 1]
+    assert run_main("train", "generative", *training, *flags, "--output", tmp_path / "run") == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["base_commit"] == NEW
