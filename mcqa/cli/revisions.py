@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from mcqa.errors import ConfigError
+from mcqa.models.embedded import ALIAS
 
 HELP = "Branch, tag or commit of {}; NAME@REVISION says it for one of several."
 REVISION = click.Option(["--revision"], help=HELP.format("a model on the Hub"))
 DATA_REVISION = click.Option(["--data-revision"], help=HELP.format("data on the Hub"))
-NOT_ON_THE_HUB = ("smollm2-135m", "bundled")
+NOT_ON_THE_HUB = (ALIAS, "bundled")
 ON_THE_HUB = re.compile(r"([\w.-]+(?:/[\w.-]+)?)([:=].*)?")  # a scorer, configuration or weight
 
 

@@ -1,3 +1,3 @@
 """Training runs, for both formulations."""
 
-import mcqa.system.quiet  # noqa: F401  before transformers.Trainer imports bitsandbytes
+import mcqa.system.quiet  # noqa: F401  before bitsandbytes is imported

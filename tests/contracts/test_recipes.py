@@ -120,10 +120,6 @@ def test_a_loaded_run_scores_bit_for_bit_as_the_model_in_memory(run, tiny_questi
     assert other.score_many(tiny_questions) != expected
 
 
-def scorer_like(scorer, model, formulation):
-    return Scorer(model, scorer.tokenizer, scorer.encoder, scorer.name, formulation)
-
-
 def check_places(scorer, formulation, questions):
     """Ask a loaded run's scorer for the same scores, its weights elsewhere in memory."""
     expected = [scorer.score(question) for question in questions]
@@ -131,7 +127,7 @@ def check_places(scorer, formulation, questions):
     for offset in (4, 8, 12):
         moved = move(scorer.model, offset)
         assert not all(map(is_aligned, moved.parameters()))
-        other = scorer_like(scorer, moved, formulation)
+        other = Scorer(moved, scorer.tokenizer, scorer.encoder, scorer.name, formulation)
         assert all(map(is_aligned, other.model.parameters()))
         assert [other.score(question) for question in questions] == expected
         assert other.score_many(questions) == together
