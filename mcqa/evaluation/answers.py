@@ -1,12 +1,8 @@
 """One run's answers to labelled questions, as arrays.
 
-Questions differ in how many options they have, and free generation gives no probabilities. So
-the probabilities are one rectangle with NaN where there is nothing: past a question's last
-option, and in the whole row of an answer without scores. Comparisons with NaN are false, which
-is what rankings and maxima want.
-
-The trap: a probability of 1e-400 is 0 in a float, and its logarithm then minus infinity. So the
-logarithms are computed from the scores and are what is kept.
+Questions differ in how many options they have, and free generation gives no probabilities. Both
+leave NaN in one rectangle: comparisons with NaN are false, which is what rankings and maxima want.
+The trap: a probability of 1e-400 is 0 in a float, so the logarithms are kept, from the scores.
 """
 
 import math
@@ -27,10 +23,10 @@ class Answers:
 
     Args:
         ids: the N question ids.
-        labels: 0-based index of the right option.
-        choices: 0-based index of the chosen option, -1 where an answer was not parsed.
-        log_probabilities: natural logarithms of the options' probabilities, NaN where an option
-            does not exist or the answer has no scores.
+        labels: (N,) 0-based index of the right option.
+        choices: (N,) that of the chosen option, -1 where an answer was not parsed.
+        log_probabilities: (N, O) in nats, NaN where an option does not exist or the answer has no
+            scores.
     """
 
     ids: tuple[str, ...]
@@ -51,12 +47,11 @@ class Answers:
             raise ConfigError("no prediction has a label; score at least one labelled question.")
         for prediction in labelled:
             _check(prediction)
+        choices = [UNPARSED if p.choice is None else p.choice for p in labelled]
         return cls(
             ids=tuple(prediction.id for prediction in labelled),
             labels=np.array([prediction.label for prediction in labelled]),
-            choices=np.array(
-                [UNPARSED if p.choice is None else p.choice for p in labelled], dtype=int
-            ),
+            choices=np.array(choices, dtype=int),
             log_probabilities=log_softmax(pad([prediction.scores for prediction in labelled])),
         )
 
@@ -67,17 +62,10 @@ class Answers:
         """Return answers that choose the highest score, the first of several equal ones.
 
         Args:
-            ids: the N question ids.
-            label_N: 0-based index of the right option.
-            scores_NO: (N, O) scores or log-probabilities, NaN where an option does not exist
-                (`pad` makes such a rectangle of rows).
+            scores_NO: (N, O) scores or log-probabilities, NaN where there is no option (see `pad`).
         """
-        return cls(
-            ids=tuple(ids),
-            labels=np.asarray(label_N, dtype=int),
-            choices=first_best(scores_NO),
-            log_probabilities=log_softmax(scores_NO),
-        )
+        labels = np.asarray(label_N, dtype=int)
+        return cls(tuple(ids), labels, first_best(scores_NO), log_softmax(scores_NO))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -100,22 +88,13 @@ class Answers:
     def take(self, index: np.ndarray) -> "Answers":
         """Return the answers at these places (or where a mask is true), in that order."""
         places = np.arange(len(self))[index]
-        return Answers(
-            ids=tuple(self.ids[place] for place in places),
-            labels=self.labels[places],
-            choices=self.choices[places],
-            log_probabilities=self.log_probabilities[places],
-        )
+        ids = tuple(self.ids[place] for place in places)
+        arrays = self.labels, self.choices, self.log_probabilities
+        return Answers(ids, *(array[places] for array in arrays))
 
 
 def pad(rows: Sequence[Sequence[float] | None]) -> np.ndarray:
-    """Return rows of different lengths as one rectangle, filled up with NaN.
-
-    Args:
-        rows: N sequences of numbers; None stands for an empty one.
-
-    Returns:
-        (N, O) floats, O being the greatest length and at least 1.
+    """Return rows of different lengths (None: empty) as one rectangle, filled up with NaN.
 
     >>> pad([(0.5, 0.5), None]).tolist()
     [[0.5, 0.5], [nan, nan]]
@@ -129,8 +108,7 @@ def pad(rows: Sequence[Sequence[float] | None]) -> np.ndarray:
 
 def log_softmax(scores_NO: np.ndarray) -> np.ndarray:
     """Return the logarithms of the softmax of each row, NaN where the scores are NaN."""
-    best_N1 = np.fmax.reduce(scores_NO, axis=1, keepdims=True)
-    shifted_NO = scores_NO - best_N1
+    shifted_NO = scores_NO - np.fmax.reduce(scores_NO, axis=1, keepdims=True)
     total_N1 = np.nansum(np.exp(shifted_NO), axis=1, keepdims=True)
     with np.errstate(divide="ignore"):  # a row of NaN sums to 0, and stays NaN
         return shifted_NO - np.log(total_N1)

@@ -1,11 +1,9 @@
 """Does a run favour a position, whatever stands there?
 
-A run that favours A gets more of the questions right whose answer is A. So the recalls of the
-gold positions lie apart, and their standard deviation (RStd) measures the bias; the distribution
-of the choices alone does not, where the gold positions are not spread evenly.
-
-The trap: with few questions per position the recalls lie apart by luck too, and noise only ever
-raises RStd. Its interval is therefore the basic bootstrap one, bounded at 0.
+A run that favours A gets more of the questions right whose answer is A: the recalls of the gold
+positions lie apart (RStd). How often each is chosen hides that where the gold positions are uneven.
+The trap: with few questions they lie apart by luck too, and noise only raises RStd. Its interval
+is therefore the basic bootstrap one, bounded at 0.
 """
 
 import numpy as np
@@ -19,16 +17,10 @@ from mcqa.evaluation.resampling import Statistic, bootstrap, divide, interval, o
 def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> dict:
     """Return the recall of every gold position, their spread, and how often each is chosen.
 
-    Args:
-        answers: the run's labelled answers.
-        seed, resamples: of the bootstrap.
-
     Returns:
-        `n`; `positions`, for each `position` (from 0) `gold` and `chosen`, how many questions
-        have their answer there and how many times it was chosen, `chosen_share` of all n with
-        `chosen_ci95`, `recall` with `recall_ci95` (Wilson's; None where it is never gold);
-        `rstd`, the standard deviation of these recalls (`value`, `n`, `ci95`); `unparsed`;
-        `seed`; `resamples`.
+        The `positions` of `metrics.json`: `n`; `positions`, for each how often it is `gold` and
+        `chosen`, and its `recall`, None where it is never gold; `rstd`, the standard deviation of
+        the recalls; `unparsed`; `seed`; `resamples`.
 
     Source:
         Zheng et al. (2024), Large language models are not robust multiple choice selectors,
@@ -38,7 +30,7 @@ def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000
     table = confusion(answers.labels, answers.choices)
     count_PP = np.array(table["counts"])
     gold_P = count_PP.sum(1) + table["unparsed"]
-    statistic = recall_spread(answers.labels, answers.choices)
+    statistic = _recall_spread(answers)
     rstd = observed(statistic, n)["rstd"]
     draws = bootstrap(statistic, n, seed=seed, resamples=resamples)["rstd"]
     return {
@@ -54,13 +46,10 @@ def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000
     }
 
 
-def recall_spread(label_N: np.ndarray, choice_N: np.ndarray) -> Statistic:
-    """Return the statistic `rstd`: the standard deviation of the gold positions' recalls.
-
-    The recalls are all there are, not a sample of them: the sum is divided by their number.
-    """
-    gold_NP = label_N[:, None] == np.unique(label_N)
-    column_NP = np.hstack([gold_NP & (label_N == choice_N)[:, None], gold_NP]).astype(float)
+def _recall_spread(answers: Answers) -> Statistic:
+    """The recalls are all there are, no sample of them: the sum is divided by their number."""
+    gold_NP = answers.labels[:, None] == np.unique(answers.labels)
+    column_NP = np.hstack([gold_NP & answers.correct[:, None], gold_NP]).astype(float)
 
     def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
         hits_RP, gold_RP = np.hsplit(weight_RN @ column_NP, 2)

@@ -1,11 +1,8 @@
 """Temperature scaling: make probabilities as sure as they are right, on held-out questions.
 
-Scores divided by one temperature keep their order, so accuracy stays what it was; confidence
-falls (temperature above 1) or rises. The temperature is fitted on validation questions, never on
-those it is reported for.
-
-The trap: log-likelihoods summed over tokens differ by tens of nats between options, so that
-a temperature of 10 or more is no error.
+Scores divided by one temperature keep their order, and accuracy. The temperature is fitted on
+validation questions, never on those it is reported for. The trap: log-likelihoods summed over
+tokens differ by tens of nats between options, so that a temperature of 10 or more is no error.
 """
 
 from dataclasses import replace
@@ -18,16 +15,14 @@ from mcqa.evaluation.answers import Answers, log_softmax
 from mcqa.evaluation.measures import describe_run
 
 LOWEST, HIGHEST = 0.01, 1000.0
+AFFECTED = ("nll", "brier", "ece", "ece_equal_mass")
 
 
 def fit_temperature(answers: Answers) -> dict:
-    """Return the temperature that makes validation answers likeliest.
+    """Return the temperature that makes validation answers (those with scores) likeliest.
 
     The negative log-likelihood is convex in the inverse temperature, so its one minimum is where
     its slope, the mean of the expected score minus the right option's score, crosses zero.
-
-    Args:
-        answers: answers to validation questions; those without scores are left out.
 
     Returns:
         `temperature`, from 0.01 to 1000; `n`, the answers it rests on; `at_bound`, whether the
@@ -75,25 +70,17 @@ def apply_temperature(answers: Answers, temperature: float) -> Answers:
     return replace(answers, log_probabilities=log_softmax(answers.log_probabilities / temperature))
 
 
-def describe_calibration(
-    answers: Answers, temperature: float, *, seed: int = 0, resamples: int = 1000
-) -> dict:
-    """Return what a temperature does to a run.
+def describe_calibration(answers: Answers, temperature: float, *, resamples: int = 1000) -> dict:
+    """Return `temperature`, `n` scored answers, their metrics and bins `before` and `after` it.
 
     Args:
-        answers: answers to other questions than those the temperature was fitted on.
+        answers: to other questions than those the temperature was fitted on.
         temperature: see `fit_temperature`.
-        seed, resamples: see `describe_run`.
-
-    Returns:
-        `temperature`; `n`, the answers with scores; `before` and `after`, each with `nll`,
-        `brier`, `ece` and `ece_equal_mass` as in the `metrics` of `describe_run`, and its
-        `reliability`.
+        resamples: see `describe_run`.
     """
-    runs = {"before": answers, "after": apply_temperature(answers, temperature)}
     result = {"temperature": temperature, "n": int(answers.scored.sum())}
-    for name, run in runs.items():
-        description = describe_run(run, seed=seed, resamples=resamples)
-        metrics = {m: description["metrics"][m] for m in ("nll", "brier", "ece", "ece_equal_mass")}
-        result[name] = {**metrics, "reliability": description["reliability"]}
+    for name, run in (("before", answers), ("after", apply_temperature(answers, temperature))):
+        described = describe_run(run, resamples=resamples)
+        metrics = {metric: described["metrics"][metric] for metric in AFFECTED}
+        result[name] = {**metrics, "reliability": described["reliability"]}
     return result

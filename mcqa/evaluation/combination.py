@@ -1,10 +1,9 @@
 """Two runs together: do they know different things?
 
-The ceiling is how many questions at least one of them gets right (`a.correct | b.correct`); the
-average and the stacked combination say how much of it can be had without knowing the answer.
-
-The trap: the weights of a stacked combination are fitted on validation questions, never on those
-it is reported for.
+The ceiling is how many questions at least one of them gets right (`a.correct | b.correct`). Each
+function raises a ComparisonError where the runs are not aligned, and a ConfigError where an answer
+has no scores or a question not the same number of options in both.
+The trap: weights are fitted on validation questions, never on those they are reported for.
 """
 
 import numpy as np
@@ -18,12 +17,7 @@ LARGEST_WEIGHT = 100.0
 
 
 def average(a: Answers, b: Answers) -> Answers:
-    """Return the answers of the two runs' mean probabilities.
-
-    Raises:
-        ComparisonError: the runs are not aligned.
-        ConfigError: an answer has no scores, or not the other run's number of options.
-    """
+    """Return the answers of the two runs' mean probabilities."""
     _check(a, b)
     with np.errstate(invalid="ignore"):  # NaN where there is no option
         mean_NO = np.logaddexp(a.log_probabilities, b.log_probabilities) - np.log(2)
@@ -36,31 +30,22 @@ def fit_stack(a: Answers, b: Answers) -> dict:
     A conditional logit with two weights: an option's score is the weighted sum of its two
     log-probabilities. Its negative log-likelihood is convex.
 
-    Args:
-        a: the first run's answers to validation questions.
-        b: the second run's.
-
     Returns:
         `weight_a`, `weight_b` (each from -100 to 100) and `n`, the questions they rest on.
-
-    Raises:
-        ComparisonError: the runs are not aligned.
-        ConfigError: an answer has no scores, or not the other run's number of options.
 
     Source:
         McFadden (1974), Conditional logit analysis of qualitative choice behavior.
     """
     _check(a, b)
+    gold = np.arange(len(a)), a.labels
     feature_NO2 = np.stack([a.log_probabilities, b.log_probabilities], axis=2)
-    gold_N2 = feature_NO2[np.arange(len(a)), a.labels]
-    filled_NO2 = np.nan_to_num(feature_NO2)
+    gold_N2, filled_NO2 = feature_NO2[gold], np.nan_to_num(feature_NO2)
 
     def loss(weight_2: np.ndarray) -> tuple[float, np.ndarray]:
         log_probability_NO = log_softmax(feature_NO2 @ weight_2)
-        gold_log_probability_N = log_probability_NO[np.arange(len(a)), a.labels]
         probability_NO1 = np.nan_to_num(np.exp(log_probability_NO))[:, :, None]
         slope_N2 = (probability_NO1 * filled_NO2).sum(1) - gold_N2
-        return -gold_log_probability_N.mean(), slope_N2.mean(0)
+        return -log_probability_NO[gold].mean(), slope_N2.mean(0)
 
     bounds = [(-LARGEST_WEIGHT, LARGEST_WEIGHT)] * 2
     weights = minimize(loss, (0.5, 0.5), jac=True, method="L-BFGS-B", bounds=bounds).x
@@ -68,17 +53,7 @@ def fit_stack(a: Answers, b: Answers) -> dict:
 
 
 def stack(a: Answers, b: Answers, *, weight_a: float, weight_b: float) -> Answers:
-    """Return the answers of the two runs' weighted log-probabilities.
-
-    Args:
-        a: the first run's answers.
-        b: the second run's.
-        weight_a, weight_b: see `fit_stack`.
-
-    Raises:
-        ComparisonError: the runs are not aligned.
-        ConfigError: an answer has no scores, or not the other run's number of options.
-    """
+    """Return the answers of the two runs' weighted log-probabilities; see `fit_stack`."""
     _check(a, b)
     weighted_NO = weight_a * a.log_probabilities + weight_b * b.log_probabilities
     return Answers.from_scores(a.ids, a.labels, weighted_NO)
@@ -93,11 +68,10 @@ def _check(a: Answers, b: Answers) -> None:
                 f"question {id!r} has no scores in the {name} run, and only scored runs can be "
                 "combined. Use a scorer that gives scores: any but `generate`."
             )
-    counts = [(~np.isnan(run.log_probabilities)).sum(1) for run in (a, b)]
-    differs_N = counts[0] != counts[1]
-    if differs_N.any():
-        place = int(np.argmax(differs_N))
+    of_a_N, of_b_N = ((~np.isnan(run.log_probabilities)).sum(1) for run in (a, b))
+    if len(differing := np.flatnonzero(of_a_N != of_b_N)):
+        at = differing[0]
         raise ConfigError(
-            f"question {a.ids[place]!r} has {counts[0][place]} options in the first run and "
-            f"{counts[1][place]} in the second. Score both on the same file."
+            f"question {a.ids[at]!r} has {of_a_N[at]} options in the first run and "
+            f"{of_b_N[at]} in the second. Score both on the same file."
         )

@@ -1,13 +1,9 @@
 """Does a run know when it is right? Calibration, ranking by confidence, answering only some.
 
-Confidence is the probability of the likeliest option. Equal confidences cannot be told apart, so
-nothing here depends on the order of questions that are equally confident: they share a bin, they
-are kept or declined together, and the area under the risk-coverage curve takes the mean over
-their orders.
-
-The trap: the expected calibration error takes absolute values, so that noise alone makes it
-positive. A perfectly calibrated run has about 0.03 with 1,200 questions and 15 bins, 0.06 with
-300. Compare it between runs over the same questions, and read it beside the Brier score.
+Confidence is the probability of the likeliest option, NaN of answers that do not count. Equal ones
+cannot be told apart, so ties share a bin, are kept or declined together, and count in all orders.
+The trap: noise alone makes the expected calibration error positive. A perfectly calibrated run has
+about 0.03 with 1,200 questions and 15 bins, 0.06 with 300: compare it over the same questions.
 """
 
 import numpy as np
@@ -40,10 +36,7 @@ def equal_mass_bins(confidence_N: np.ndarray, bins: int = BINS) -> tuple[np.ndar
     """Cut the range of the confidences into bins of about as many questions each.
 
     Equal confidences share a bin, so that there can be fewer bins, of different sizes, and the
-    last may be empty.
-
-    Returns:
-        The edges, one more than there are bins, and (N,) the bin of each confidence, from 0.
+    last may be empty. Returns what `equal_width_bins` does.
 
     Source:
         Nixon et al. (2019), Measuring calibration in deep learning, arXiv 1904.01685.
@@ -63,13 +56,11 @@ def reliability(
     """Return the points of a reliability plot, one per bin that is not empty.
 
     Args:
-        confidence_N: the confidence of each answer, without NaN.
-        correct_N: whether it is right.
+        confidence_N, correct_N: the confidence of each answer, without NaN; is it right.
         edges, bin_N: what `equal_width_bins` or `equal_mass_bins` returns.
 
     Returns:
-        Per bin `low` and `high`, its edges; `n`; `confidence`, their mean; `accuracy` and its
-        Wilson interval `ci95`.
+        Per bin its edges `low` and `high`; `n`; the mean `confidence`; `accuracy`, its `ci95`.
     """
     points = []
     for number in np.unique(bin_N):
@@ -91,16 +82,10 @@ def reliability(
 def calibration_error(
     name: str, confidence_N: np.ndarray, correct_N: np.ndarray, bin_N: np.ndarray
 ) -> Statistic:
-    """Return the statistic of an expected calibration error.
+    """Return the statistic of an expected calibration error, under this name.
 
     It is the mean over bins of the gap between accuracy and mean confidence, each bin counting as
-    much as it has questions. The bins stay those of the data in every resample.
-
-    Args:
-        name: what to call it.
-        confidence_N: the confidence of each answer, NaN for those that do not count.
-        correct_N: whether it is right.
-        bin_N: the bin of each answer; anything for those that do not count.
+    much as it has questions. The bins (`bin_N`) stay those of the data in every resample.
     """
     scored_N = ~np.isnan(confidence_N)
     gap_N = np.where(scored_N, correct_N - confidence_N, 0.0)
@@ -117,16 +102,11 @@ def calibration_error(
 def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
     """Return the statistic of what ranking the answers by confidence is worth.
 
-    Args:
-        confidence_N: the confidence of each answer, NaN for those that do not count.
-        correct_N: whether it is right.
-
-    Returns:
-        `auroc`: how likely a right answer is more confident than a wrong one, a tie counting
-        half (not defined where all or none are right); `aurc`: the area under the risk-coverage
-        curve, the mean over k of the error among the k most confident, lower is better;
-        `accuracy_at_50`, `_80`, `_90`: the accuracy of the most confident answers, as few as make
-        that percentage of all. The weights must be whole numbers.
+    The weights must be whole numbers. Its metrics are `auroc`: how likely a right answer is more
+    confident than a wrong one, a tie counting half (not defined where all or none are right);
+    `aurc`: the area under the risk-coverage curve, the mean over k of the error among the k most
+    confident; `accuracy_at_50`, `_80`, `_90`: the accuracy of the most confident answers, as few
+    as make that percentage of all.
 
     Source:
         Geifman and El-Yaniv (2017), Selective classification for deep neural networks,
@@ -141,11 +121,12 @@ def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
         kept_RT = np.cumsum(weight_RN, axis=1)[:, last_T]
         weight_RN *= sorted_correct_N
         right_RT = np.cumsum(weight_RN, axis=1)[:, last_T]
-        return {
-            "auroc": _auroc(kept_RT, right_RT),
-            "aurc": _aurc(kept_RT, right_RT),
-            **_accuracies_at_coverage(kept_RT, right_RT),
-        }
+        values = {"auroc": _auroc(kept_RT, right_RT), "aurc": _aurc(kept_RT, right_RT)}
+        for percent in COVERAGES:
+            too_few_RT = kept_RT < percent / 100 * kept_RT[:, -1:] * (1 - 1e-9)
+            at = np.arange(len(kept_RT)), too_few_RT.sum(1)
+            values[f"accuracy_at_{percent}"] = divide(right_RT[at], kept_RT[at])
+        return values
 
     def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
         parts = [some_rows(weight_RN[i : i + rows]) for i in range(0, len(weight_RN), rows)]
@@ -156,10 +137,6 @@ def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
 
 def risk_coverage(confidence_N: np.ndarray, correct_N: np.ndarray) -> dict[str, np.ndarray]:
     """Return the curve of what is wrong among the answers above each confidence.
-
-    Args:
-        confidence_N: the confidence of each answer, NaN for those that do not count.
-        correct_N: whether it is right.
 
     Returns:
         (T,) arrays, from the most confident on: `threshold`, a confidence; `n`, how many answers
@@ -189,9 +166,8 @@ def accuracy_at_coverage(curve: dict[str, np.ndarray], percent: int) -> dict:
         as given; `coverage`, the share they are; `threshold`, the least confidence among them.
     """
     place = int(np.argmax(curve["coverage"] >= percent / 100 - 1e-9))
-    n, right = int(curve["n"][place]), int(curve["right"][place])
     at = {key: float(curve[key][place]) for key in ("coverage", "threshold")}
-    return {**share(right, n), **at}
+    return {**share(int(curve["right"][place]), int(curve["n"][place])), **at}
 
 
 def _cut(edges: np.ndarray, confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -200,8 +176,7 @@ def _cut(edges: np.ndarray, confidence_N: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _ties(confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which answers have a confidence, the most confident first, and where among them each
-    run of equal confidences ends: T places."""
+    """Return which answers count, the most confident first, and where each tie of them ends."""
     place_N = np.flatnonzero(~np.isnan(confidence_N))
     place_N = place_N[np.argsort(-confidence_N[place_N], kind="stable")]
     sorted_N = confidence_N[place_N]
@@ -209,8 +184,7 @@ def _ties(confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _auroc(kept_RT: np.ndarray, right_RT: np.ndarray) -> np.ndarray:
-    """Return the AUROC from how many answers are at least as confident as each threshold, and how
-    many of them are right."""
+    """Take how many answers are at least as confident as each threshold, and how many right."""
     new_right_RT, wrong_RT = np.diff(right_RT, prepend=0), kept_RT - right_RT
     # a right answer beats the wrong ones behind its tie, and half of those within
     wrong_before_RT = wrong_RT - np.diff(wrong_RT, prepend=0)
@@ -233,12 +207,3 @@ def _aurc(kept_RT: np.ndarray, right_RT: np.ndarray) -> np.ndarray:
     rate_RT = e_RT / np.maximum(m_RT, 1)  # of a tie that was not drawn, both are 0
     level_RT = wrong_RT - e_RT - (kept_RT - m_RT) * rate_RT
     return divide(wrong_RT[:, -1] + (level_RT * spread_RT).sum(1), kept_RT[:, -1])
-
-
-def _accuracies_at_coverage(kept_RT: np.ndarray, right_RT: np.ndarray) -> dict[str, np.ndarray]:
-    accuracies = {}
-    for percent in COVERAGES:
-        too_few_RT = kept_RT < percent / 100 * kept_RT[:, -1:] * (1 - 1e-9)
-        at = np.arange(len(kept_RT)), too_few_RT.sum(1)
-        accuracies[f"accuracy_at_{percent}"] = divide(right_RT[at], kept_RT[at])
-    return accuracies

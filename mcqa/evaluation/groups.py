@@ -1,10 +1,9 @@
 """The same metrics for parts of the questions: per subject, per number of options.
 
-The trap: among many small groups one will look good or bad by luck. Every number keeps its own n
-and interval, and an interval of a group says nothing about how it differs from the others.
+The trap: among many small groups one will look good or bad by luck; no interval corrects for that.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,53 +19,28 @@ def by_subject(questions: Iterable[Question]) -> dict[str, str | None]:
 
 
 def describe_groups(
-    answers: Answers,
-    group_of: Mapping[str, Hashable],
-    *,
-    seed: int = 0,
-    resamples: int = 1000,
+    answers: Answers, group_of: Mapping[str, Hashable], **how
 ) -> dict[Hashable, dict]:
-    """Return what `describe_run` says about each group of questions.
+    """Return what `describe_run` says about each group of questions, in ascending order.
 
     Args:
-        answers: the run's labelled answers.
+        answers: the run's.
         group_of: question ids and their groups; a question whose group is None is left out.
-        seed, resamples: of the bootstrap, the same for every group.
-
-    Returns:
-        A description per group, the groups in ascending order.
+        how: `seed` and `resamples` of each group's bootstrap.
 
     Raises:
         ConfigError: a question has no entry in `group_of`.
     """
     places: dict[Hashable, list[int]] = {}
-    for place, group in enumerate(groups_of(answers.ids, group_of)):
+    for place, group in enumerate(_groups(answers.ids, group_of)):
         places.setdefault(group, []).append(place)
     places.pop(None, None)
-    return {
-        group: describe_run(answers.take(places[group]), seed=seed, resamples=resamples)
-        for group in sorted(places, key=_natural)
-    }
-
-
-def groups_of(ids: Iterable[str], group_of: Mapping[str, Hashable]) -> list[Hashable]:
-    """Return the group of each question.
-
-    Raises:
-        ConfigError: a question has no entry in `group_of`.
-    """
-    ids = list(ids)
-    missing = next((id for id in ids if id not in group_of), None)
-    if missing is not None:
-        raise ConfigError(
-            f"question {missing!r} has no group ({len(group_of)} questions have one). "
-            "Give the groups of the questions that were scored."
-        )
-    return [group_of[id] for id in ids]
+    ordered = sorted(places, key=_natural)
+    return {group: describe_run(answers.take(places[group]), **how) for group in ordered}
 
 
 def cluster_numbers(
-    ids: Iterable[str], cluster_of: Mapping[str, Hashable] | None
+    ids: Sequence[str], cluster_of: Mapping[str, Hashable] | None
 ) -> np.ndarray | None:
     """Return the number of each question's cluster, None where no clusters are given.
 
@@ -77,11 +51,20 @@ def cluster_numbers(
     """
     if cluster_of is None:
         return None
-    ids = list(ids)
-    groups = zip(ids, groups_of(ids, cluster_of), strict=True)
+    groups = zip(ids, _groups(ids, cluster_of), strict=True)
     clusters = [("alone", id) if group is None else ("group", group) for id, group in groups]
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     return np.array([numbers[cluster] for cluster in clusters], dtype=int)
+
+
+def _groups(ids: Sequence[str], group_of: Mapping[str, Hashable]) -> list[Hashable]:
+    missing = next((id for id in ids if id not in group_of), None)
+    if missing is not None:
+        raise ConfigError(
+            f"question {missing!r} has no group ({len(group_of)} questions have one). "
+            "Give the groups of the questions that were scored."
+        )
+    return [group_of[id] for id in ids]
 
 
 def _natural(group: Hashable) -> tuple:

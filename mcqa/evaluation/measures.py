@@ -1,8 +1,5 @@
 """Everything there is to say about one run: each metric with its n and its 95% interval.
 
-    describe_run(Answers.of(predictions))["metrics"]["nll"]
-    {"value": 1.02, "n": 1221, "ci95": [0.97, 1.07], "interval": "percentile"}
-
 Intervals of shares are Wilson's, the others come from the bootstrap. That of a calibration error
 is the basic one: the percentile interval of a perfectly calibrated run lies above the truth
 always, the basic one holds a true error of 0.03 in nearly 90 of 100 samples (n = 300 and 1,221).
@@ -57,15 +54,14 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
     """Return every metric of one run, and what its plots need.
 
     Args:
-        answers: the run's labelled answers.
+        answers: the run's.
         seed, resamples: of the bootstrap.
 
     Returns:
-        `n`; `scored`, how many answers have probabilities; `unparsed`; `tied_gold`; `metrics`, by
-        name `value`, `n`, `ci95` and how that was made (`interval`, see
-        `mcqa.evaluation.table.Metric`), all but `n` None where a metric is not defined;
-        `confusion`; `reliability`, the bins of `ece` and `ece_equal_mass`; `risk_coverage`, up to
-        200 points of `coverage` and `risk`; `seed`; `resamples`.
+        What `metrics.json` holds: `n`; `scored`, how many answers have probabilities; `unparsed`;
+        `tied_gold`; `metrics`, by name `value`, `n`, `ci95` and how that was made (`interval`, see
+        `Metric`), all but `n` None where a metric is not defined; `confusion`; `reliability`, by
+        name the bins; `risk_coverage`, up to 200 points; `seed`; `resamples`.
 
     Raises:
         ConfigError: `resamples` is less than 1.
@@ -78,14 +74,13 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
         name: _describe(metric, values, draws, scored if metric.needs_scores else n)
         for name, metric in METRICS.items()
     }
-    bins: dict[str, list[dict]] = {name: [] for name in BINNINGS}
-    thinned = None
+    bins, points = {name: [] for name in BINNINGS}, None
     if scored:
         known = answers.take(answers.scored)
         sure_N, right_N = known.confidence, known.correct
         bins = {name: reliability(sure_N, right_N, *cut(sure_N)) for name, cut in BINNINGS.items()}
         curve = risk_coverage(sure_N, right_N)
-        thinned = _thinned(curve)
+        points = _thinned(curve)
         for percent in COVERAGES:
             kept = accuracy_at_coverage(curve, percent)
             metrics[f"accuracy_at_{percent}"] = {**kept, "interval": "wilson"}
@@ -97,7 +92,7 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
         "metrics": metrics,
         "confusion": confusion(answers.labels, answers.choices),
         "reliability": bins,
-        "risk_coverage": thinned,
+        "risk_coverage": points,
         "seed": seed,
         "resamples": resamples,
     }
@@ -107,9 +102,7 @@ def metric_interval(
     metric: Metric, draws_R: np.ndarray, value: float, *, at_least: float | None = None
 ) -> list[float] | None:
     """Return the bootstrap interval that suits a metric: basic where noise raises it."""
-    if metric.interval == "basic":
-        return interval(draws_R, value, at_least=at_least)
-    return interval(draws_R)
+    return interval(draws_R, value if metric.interval == "basic" else None, at_least=at_least)
 
 
 def _describe(metric: Metric, values: dict, draws: dict, n: int) -> dict:

@@ -1,7 +1,6 @@
 """Accuracy, its interval, and the summary of one run.
 
-An unparsed prediction is wrong, an unlabelled one is neither right nor wrong: it is left out of
-the accuracy and counted apart.
+An unparsed prediction is wrong; an unlabelled one does not count and is counted apart.
 """
 
 from collections.abc import Iterable
@@ -14,14 +13,7 @@ from mcqa.prediction import AMBIGUOUS, Prediction
 
 
 def wilson_interval(successes: int, n: int) -> list[float]:
-    """Return Wilson's 95% score interval of a proportion.
-
-    Args:
-        successes: how many of the trials succeeded, 0 to n.
-        n: how many trials there were, at least 1.
-
-    Returns:
-        The lower and the upper bound, within 0 and 1.
+    """Return Wilson's 95% score interval of a proportion: `successes` (0 to n) of n (1 or more).
 
     Raises:
         ConfigError: an argument is out of range.
@@ -52,21 +44,18 @@ def summarize(
     seconds: float | None = None,
     peak_memory_bytes: int | None = None,
 ) -> dict:
-    """Return what `metrics.json` says about one run.
+    """Return what `metrics.json` says first about one run; None where something is not known.
 
     Args:
-        predictions: the run's predictions, labelled or not.
-        seconds: how long scoring all of them took, or None where that was not measured.
-        peak_memory_bytes: how much memory that took at most, likewise.
+        predictions: the run's, labelled or not.
+        seconds, peak_memory_bytes: what scoring all of them took, None where not measured.
 
     Returns:
-        `n` (labelled predictions), `accuracy` and `accuracy_ci95` over those n (None where n
-        is 0), `chance` (the mean of 1 / number of options over those of the n that have scores,
-        None without any), `unparsed` (without a choice), `ambiguous` (those of them that named
-        several options), `unlabelled` and `truncated` (those whose question was cut to make it
-        fit; counts over all predictions), `tokens_per_question`, `seconds`,
-        `questions_per_second` and `peak_memory_bytes` (over all predictions, None
-        where they are not known).
+        `n` (labelled predictions), `accuracy` and `accuracy_ci95` over those n, `chance` (the mean
+        of 1 / number of options over those of the n that have scores); over all predictions the
+        counts `unparsed` (without a choice), `ambiguous` (those of them that named several
+        options), `unlabelled` and `truncated` (cut to fit), `tokens_per_question`, `seconds`,
+        `questions_per_second` and `peak_memory_bytes`.
     """
     predictions = list(predictions)
     labelled = [prediction for prediction in predictions if prediction.label is not None]

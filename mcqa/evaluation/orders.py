@@ -1,9 +1,6 @@
 """The same question with its options in other orders: does the answer move?
 
-An order is a tuple of original places: the option shown at place i is `options[order[i]]`. It is
-recorded with the answer, and everything is mapped back to the original order before it is
-compared. The question itself is never rewritten.
-
+An order is a tuple of original places: the option shown at place i is `options[order[i]]`.
 The trap: of two options that score the same, a scorer takes the one shown first, which another
 order turns round. So choices are made from scores that are already back in the original order.
 """
@@ -31,8 +28,7 @@ def choose_orders(kind: str | int, options: int, *, id: str = "", seed: int = 0)
         kind: `cyclic`, the rotations: every option once at every place; `all`; or a number of
             orders to draw, of which there are as many as that or, with few options, all that exist.
         options: how many options the question has.
-        id: the question's id, so that questions get different orders.
-        seed: seed of the draws; with the id it fixes them, whatever else is asked.
+        id, seed: fix the draws, whatever else is asked; questions get different orders.
 
     Raises:
         ConfigError: the kind is none of these, or `all` would be more than 720 orders.
@@ -84,8 +80,7 @@ def average(scores: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
         scores: for each question and each order the options' scores, in the original order.
 
     Returns:
-        (N, O) log-probabilities, NaN where an option does not exist: what
-        `Answers.from_scores` takes.
+        (N, O), NaN where an option does not exist: what `Answers.from_scores` takes.
     """
     logs = (log_softmax(np.array(orders_PO, dtype=float)) for orders_PO in scores)
     return pad([np.logaddexp.reduce(log_PO, axis=0) - np.log(len(log_PO)) for log_PO in logs])
@@ -110,13 +105,11 @@ def describe_orders(
 
     Returns:
         `n`; `answers`, over how many orders in all; `flips`, how many questions are not answered
-        the same in every order; and, each with `value`, `n`, `ci95`: `flip_rate`, the share they
-        are; `consistency`, the mean share of a question's orders that give its most frequent
-        choice; `accuracy`, in the original order; `accuracy_over_orders`, the mean over
-        questions of the share of orders answered rightly; `accuracy_by_order`, a list in the
-        orders' order; with scores `averaged_accuracy`, that of the averaged probabilities.
-        Intervals of the two means are bootstrapped over questions, the others Wilson's. Also
-        `seed`, `resamples`.
+        the same in every order; and, each with `value`, `n`, `ci95`: `flip_rate`; `consistency`,
+        the mean share of a question's orders that give its most frequent choice; `accuracy`, in
+        the original order; `accuracy_over_orders`, the mean share of orders answered rightly;
+        `accuracy_by_order`, a list; with scores `averaged_accuracy`, that of `average`. Intervals
+        of the two means are bootstrapped over questions, the others Wilson's. `seed`, `resamples`.
 
     Raises:
         ConfigError: there are not as many labels as questions, or a question has no order.

@@ -1,12 +1,8 @@
 """Every metric of two runs over the same questions, side by side.
 
-    a, b = align({"generative": predictions_a, "head": predictions_b}).values()
-    accuracies = compare(a.correct, b.correct, ("generative", "head"))
-    describe_pair(a, b, accuracies)["metrics"]["nll"]["difference"]
-
 Metrics that need probabilities are compared over the questions for which both runs have them.
-Those that are means over questions cost a matrix product per resample; the others must sort and
-count, and get fewer resamples.
+Means over questions cost a matrix product per resample; the others must sort and count, and get
+fewer resamples.
 """
 
 from dataclasses import replace
@@ -43,49 +39,46 @@ def describe_pair(
     permutations: int = 10_000,
     cluster_N: np.ndarray | None = None,
 ) -> dict:
-    """Return all that two runs over the same questions have in common and apart.
+    """Return the `paired` of `comparison.json`: all that two runs have in common and apart.
 
     Args:
-        a: the first run's answers.
-        b: the second run's, to the same questions in the same order.
+        a, b: the runs' answers to the same questions in the same order.
         accuracies: what `mcqa.evaluation.comparison.compare` says of them: accuracy has its
             interval and p-value from there, before any correction.
-        seed: seed of the bootstrap and of the permutations.
-        resamples: how many bootstrap resamples to draw for metrics that are means over questions.
-        other_resamples: how many to draw for the others and for kappa.
-        permutations: how many permutations to draw.
+        seed: of the bootstrap and of the permutation tests.
+        resamples, other_resamples: how many to draw for metrics that are means over questions, and
+            for the others and kappa.
+        permutations: how many to draw in a test.
         cluster_N: the group of each question, numbered from 0, to draw and permute whole groups.
 
     Returns:
         `n`; `table`, how many questions `both`, `a_only`, `b_only` and `neither` get right;
-        `mcnemar`, the exact p-value;
-        `metrics`, by name (see `mcqa.evaluation.table`) the value of `a` and of `b`, their
+        `mcnemar`, the exact p-value; `metrics`, by name the value of `a` and of `b`, their
         `difference` (b minus a) with its bootstrap interval `ci95`, the `n` it rests on, and the
         `p_value` of a paired permutation test where the metric is a mean over questions;
-        `minimum_detectable_difference` of the accuracy at this n (power 0.8, level 0.05);
-        `agreement` of the choices: `share`, Cohen's `kappa`, their intervals;
-        `clusters`, how many groups there are or None; `seed`, `resamples`, `other_resamples`,
-        `permutations`.
+        `minimum_detectable_difference` of the accuracy; `agreement`; `clusters`, how many groups
+        there are or None; and the settings.
 
     Raises:
         ComparisonError: the runs are not aligned.
         ConfigError: a number of draws is less than 1.
     """
     check_aligned(a, b)
-    a, b = _with_common_scores(a, b)
+    common_N1 = (a.scored & b.scored)[:, None]
+    a, b = (
+        replace(run, log_probabilities=np.where(common_N1, run.log_probabilities, np.nan))
+        for run in (a, b)
+    )
     n, test = len(a), accuracies["mcnemar"]
-    discordant = test["a_only"] + test["b_only"]
     table = {"both": int((a.correct & b.correct).sum())}
     table |= {side: test[side] for side in ("a_only", "b_only")}
     groups = {"seed": seed, "cluster_N": cluster_N}
-    draws = bootstrap_differences(
-        a, b, resamples=resamples, other_resamples=other_resamples, **groups
-    )
+    numbers = {"resamples": resamples, "other_resamples": other_resamples}
+    draws = bootstrap_differences(a, b, **numbers, **groups)
     gains = mean_differences(a, b)  # with accuracy, for which questions are tossed rests on it
-    tossed = sign_flip_test(
-        np.column_stack(list(gains.values())), permutations=permutations, **groups
-    )
-    p_values = dict(zip(gains, tossed.tolist(), strict=True))
+    gain_NK = np.column_stack(list(gains.values()))
+    tossed_K = sign_flip_test(gain_NK, permutations=permutations, **groups)
+    p_values = dict(zip(gains, tossed_K.tolist(), strict=True))
     metrics = _metrics(a, b, draws, p_values | {"accuracy": deciding_p_value(accuracies)})
     metrics["accuracy"]["ci95"] = accuracies["difference_ci95"]
     return {
@@ -93,12 +86,13 @@ def describe_pair(
         "table": {**table, "neither": n - sum(table.values())},
         "mcnemar": test["p_value"],
         "metrics": metrics,
-        "minimum_detectable_difference": minimum_detectable_difference(discordant, n),
+        "minimum_detectable_difference": minimum_detectable_difference(
+            table["a_only"] + table["b_only"], n
+        ),
         "agreement": agreement(a.choices, b.choices, resamples=other_resamples, **groups),
         "clusters": None if cluster_N is None else int(cluster_N.max()) + 1,
         "seed": seed,
-        "resamples": resamples,
-        "other_resamples": other_resamples,
+        **numbers,
         "permutations": permutations,
     }
 
@@ -113,26 +107,19 @@ def mean_differences(a: Answers, b: Answers) -> dict[str, np.ndarray]:
 
 
 def bootstrap_differences(
-    a: Answers,
-    b: Answers,
-    *,
-    seed: int = 0,
-    resamples: int = 10_000,
-    other_resamples: int = 1000,
-    cluster_N: np.ndarray | None = None,
+    a: Answers, b: Answers, *, resamples: int = 10_000, other_resamples: int = 1000, **how
 ) -> dict[str, np.ndarray]:
     """Return bootstrap draws of b minus a for every metric that both have, but accuracy.
 
-    Args:
-        a, b, seed, resamples, other_resamples, cluster_N: as in `describe_pair`, with
-            probabilities where both runs have them.
+    That is drawn by `mcqa.evaluation.comparison`. The arguments are those of `describe_pair`; the
+    runs have probabilities for the same questions.
     """
-    gains, settings = mean_differences(a, b), {"seed": seed, "cluster_N": cluster_N}
-    del gains["accuracy"]  # `mcqa.evaluation.comparison` draws it
+    gains = mean_differences(a, b)
+    del gains["accuracy"]
     of_others = difference(other_statistic(a), other_statistic(b))
-    draws = bootstrap(of_others, len(a), resamples=other_resamples, **settings)
+    draws = bootstrap(of_others, len(a), resamples=other_resamples, **how)
     if gains:
-        draws |= bootstrap(means(gains), len(a), resamples=resamples, **settings)
+        draws |= bootstrap(means(gains), len(a), resamples=resamples, **how)
     return draws
 
 
@@ -148,11 +135,6 @@ def agreement(
 
     Kappa takes off what two runs with these habits would agree on by chance: 1 is agreement
     throughout, 0 none beyond chance. Not parsed (-1) counts as a choice of its own.
-
-    Args:
-        choice_a_N: the first run's choices.
-        choice_b_N: the second run's choices.
-        seed, resamples, cluster_N: as in `mcqa.evaluation.resampling.bootstrap`.
 
     Returns:
         `n`; `share`, and its interval `share_ci95` (Wilson's, with clusters the bootstrap's);
@@ -188,15 +170,6 @@ def _agreement_statistic(choice_a_N: np.ndarray, choice_b_N: np.ndarray) -> Stat
         return {"share": share_R, "kappa": divide(share_R - chance_R, 1 - chance_R)}
 
     return statistic
-
-
-def _with_common_scores(a: Answers, b: Answers) -> tuple[Answers, Answers]:
-    """Return both runs, with probabilities only where both have them."""
-    common_N1 = (a.scored & b.scored)[:, None]
-    return tuple(
-        replace(run, log_probabilities=np.where(common_N1, run.log_probabilities, np.nan))
-        for run in (a, b)
-    )
 
 
 def _metrics(

@@ -29,11 +29,7 @@ def align(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, Answers]:
 
 
 def check_aligned(a: Answers, b: Answers) -> None:
-    """Refuse two runs whose arrays do not stand for the same questions.
-
-    Raises:
-        ComparisonError: their ids or labels differ.
-    """
+    """Raise a ComparisonError where two runs' arrays do not stand for the same questions."""
     if a.ids != b.ids or (a.labels != b.labels).any():
         raise ComparisonError(
             f"the two runs ({len(a)} and {len(b)} questions) are not aligned: their ids or labels "
@@ -45,13 +41,12 @@ def _check_same(
     a: dict[str, Prediction], b: dict[str, Prediction], name_a: str, name_b: str
 ) -> None:
     for here, there, name_here, name_there in ((a, b, name_a, name_b), (b, a, name_b, name_a)):
-        for id in here:
-            if id not in there:
-                raise ComparisonError(
-                    f"question {id!r} is in {name_here} ({len(here)} questions) but not in "
-                    f"{name_there} ({len(there)} questions). Score both on the same questions: "
-                    "the same data, split and limit."
-                )
+        if missing := [id for id in here if id not in there]:
+            raise ComparisonError(
+                f"question {missing[0]!r} is in {name_here} ({len(here)} questions) but not in "
+                f"{name_there} ({len(there)} questions). Score both on the same questions: "
+                "the same data, split and limit."
+            )
     for id, prediction in a.items():
         if prediction.label != b[id].label:
             raise ComparisonError(

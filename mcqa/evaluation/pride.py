@@ -1,11 +1,9 @@
 """PriDe: take a model's prior for the letters out of its answers, at little cost.
 
-Where letters are scored, what the model thinks of "A" as such multiplies what it thinks of the
-option that A stands for. On a few questions, asked in every rotation, each option meets each
-letter, so that the mean over rotations leaves the letters alone: the prior. From all other
-questions, asked once, it is divided out.
-
-The trap: "A" among four letters is not "A" among five. The prior is kept per number of options.
+On a few questions, asked in every rotation, each option meets each letter, so that the mean over
+rotations leaves the letters alone: the prior. From all others, asked once, it is divided out.
+The trap: "A" among four letters is not "A" among five; there is a prior per number of options.
+Source: Zheng et al. (2024), LLMs are not robust multiple choice selectors, arXiv 2309.03882.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,14 +18,15 @@ from mcqa.evaluation.orders import Order, average, restore
 
 SHARE = 0.05
 
+Asked = tuple[Sequence[Order], Sequence[Sequence[float]]]
+"""A question's orders, and its scores as shown in each."""
+
 
 def estimation_sample(option_counts: Sequence[int], *, seed: int = 0) -> list[int]:
     """Return the places of the questions to estimate the prior on, in ascending order.
 
-    Args:
-        option_counts: how many options each question has; of each number of options `SHARE` of
-            the questions are taken, rounded up.
-        seed: seed of the draw.
+    Of each number of options (`option_counts` has that of every question) `SHARE` of the
+    questions are drawn, rounded up.
     """
     rng = np.random.default_rng(seed)
     count_N = np.asarray(option_counts)
@@ -40,42 +39,28 @@ def estimation_sample(option_counts: Sequence[int], *, seed: int = 0) -> list[in
     return sorted(drawn)
 
 
-def position_prior(shown_scores_PO: np.ndarray) -> np.ndarray:
-    """Return what one question says about the letters.
+def mean_priors(shown_scores: Iterable[Sequence[Sequence[float]]]) -> dict[int, np.ndarray]:
+    """Return for each number of options the prior, a probability for each place.
+
+    A question's is the softmax of the mean log-probability of each letter over the orders; that of
+    all questions with as many options their mean.
 
     Args:
-        shown_scores_PO: scores by order and place shown. In the orders each option stands equally
-            often at each place: all rotations, or all orders.
-
-    Returns:
-        (O,) a probability for each place.
-
-    Source:
-        Zheng et al. (2024), arXiv 2309.03882: the softmax of the mean log-probability of each
-        letter over the orders.
-    """
-    mean_O = log_softmax(np.asarray(shown_scores_PO, dtype=float)).mean(0)
-    return np.exp(log_softmax(mean_O[None, :])[0])
-
-
-def mean_priors(shown_scores: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
-    """Return the prior for each number of options, the mean over the questions that have it.
-
-    Args:
-        shown_scores: for each question of the sample what `position_prior` takes.
+        shown_scores: for each question (P, O) scores by order and place shown, in orders in which
+            each option stands equally often at each place: all rotations, or all orders.
     """
     by_count: dict[int, list[np.ndarray]] = {}
     for scores_PO in shown_scores:
-        prior_O = position_prior(scores_PO)
-        by_count.setdefault(len(prior_O), []).append(prior_O)
+        mean_1O = log_softmax(np.asarray(scores_PO, dtype=float)).mean(0)[None, :]
+        by_count.setdefault(mean_1O.size, []).append(np.exp(log_softmax(mean_1O)[0]))
     return {count: np.mean(priors, axis=0) for count, priors in sorted(by_count.items())}
 
 
 def divide_out(scores_NO: np.ndarray, priors: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Return log-probabilities without the letters' prior.
+    """Return log-probabilities (N, O) without the letters' prior.
 
     Args:
-        scores_NO: (N, O) scores in the order shown, NaN where an option does not exist.
+        scores_NO: scores in the order shown, NaN where an option does not exist.
         priors: what `mean_priors` returns.
 
     Raises:
@@ -96,25 +81,19 @@ def divide_out(scores_NO: np.ndarray, priors: Mapping[int, np.ndarray]) -> np.nd
 
 
 def pride(
-    scores_NO: np.ndarray,
-    sample: Mapping[int, tuple[Sequence[Order], Sequence[Sequence[float]]]],
+    scores_NO: np.ndarray, sample: Mapping[int, Asked]
 ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """Return the debiased log-probabilities of a run, and the priors.
+    """Return the debiased log-probabilities (N, O) of a run, and the priors.
 
     Args:
-        scores_NO: (N, O) the scores in the original order, NaN where an option does not exist.
-        sample: for the places of the questions in the estimation sample, the rotations and the
-            scores as shown in each. These questions take the probabilities averaged over their
-            rotations, which are free of the prior already.
-
-    Returns:
-        (N, O) log-probabilities in the original order, for `Answers.from_scores`; and the prior
-        for each number of options.
+        scores_NO: the scores in the original order, NaN where an option does not exist.
+        sample: the estimation sample by the questions' places. These questions take the
+            probabilities averaged over their rotations, which are free of the prior already.
 
     Raises:
         ConfigError: there is no prior for a question's number of options.
     """
-    priors = mean_priors([np.array(shown) for _, shown in sample.values()])
+    priors = mean_priors(shown for _, shown in sample.values())
     debiased_NO = divide_out(scores_NO, priors)
     averaged_NO = _averaged(sample.values())
     debiased_NO[list(sample), : averaged_NO.shape[1]] = averaged_NO
@@ -138,23 +117,21 @@ def describe_pride(
         seed, resamples: of the bootstrap; the seed also of the sample.
 
     Returns:
-        `sample` (`n`, `share`, `seed`); `priors`, a probability for each place by the number of
-        options; the accuracy over all questions, with `value`, `n`, `ci95`, of the scores as they
-        are (`raw`), without the prior (`debiased`; see `pride` for the questions of the sample)
-        and of every question's average over its orders (`averaged`); and `difference`, debiased
-        minus raw, with `value`, `n`, its paired bootstrap interval `ci95`, how many questions
-        only one of them gets right (`raw_only`, `debiased_only`), McNemar's exact `p_value`.
+        `sample` (`n`, `share`, `seed`); `priors`, by the number of options; the accuracy over all
+        questions (`value`, `n`, `ci95`) of the scores as they are (`raw`), without the prior
+        (`debiased`; see `pride` for the sample) and of every question's average over its orders
+        (`averaged`); `difference`, debiased minus raw (`value`, `n`, its paired bootstrap `ci95`),
+        how many only one of them gets right (`raw_only`, `debiased_only`), McNemar's `p_value`.
     """
     label_N, n = np.asarray(label_N), len(label_N)
+    asked = list(zip(orders, shown_scores, strict=True))
     raw_NO = pad([scores_PO[0] for scores_PO in shown_scores])
     places = estimation_sample([len(scores_PO[0]) for scores_PO in shown_scores], seed=seed)
-    sample = {place: (orders[place], shown_scores[place]) for place in places}
-    debiased_NO, priors = pride(raw_NO, sample)
-    averaged_NO = _averaged(zip(orders, shown_scores, strict=True))
-    runs = {"raw": raw_NO, "debiased": debiased_NO, "averaged": averaged_NO}
+    debiased_NO, priors = pride(raw_NO, {place: asked[place] for place in places})
+    runs = {"raw": raw_NO, "debiased": debiased_NO, "averaged": _averaged(asked)}
     right = {name: first_best(scores_NO) == label_N for name, scores_NO in runs.items()}
-    names = "raw", "debiased"
-    compared = compare(*(right[name] for name in names), names, seed=seed, resamples=resamples)
+    sides = right["raw"], right["debiased"]
+    compared = compare(*sides, ("raw", "debiased"), seed=seed, resamples=resamples)
     test = compared["mcnemar"]
     return {
         "sample": {"n": len(places), "share": SHARE, "seed": seed},
@@ -171,6 +148,5 @@ def describe_pride(
     }
 
 
-def _averaged(asked: Iterable[tuple[Sequence[Order], Sequence[Sequence[float]]]]) -> np.ndarray:
-    """Return the averaged log-probabilities of questions with their orders and shown scores."""
+def _averaged(asked: Iterable[Asked]) -> np.ndarray:
     return average([list(map(restore, scores, orders)) for orders, scores in asked])

@@ -1,9 +1,8 @@
 """What one answer is worth: a value per question for every metric that is a mean of such values.
 
-Ties: the gold option's rank puts the earlier of two equally likely options first, as the choice
-itself does. So rank 1 means right, and accuracy is at most the top-2 accuracy and the mean
-reciprocal rank. A model that scores all options alike gets what always choosing A would get, and
-`tied_gold` says how many questions that concerns.
+Of equally likely options the earlier ranks first, as in the choice itself: rank 1 means right. A
+model that scores all alike gets what always choosing A would get; `tied_gold` counts such ties.
+Log-probabilities are (N, O), NaN where an option does not exist; labels (N,) 0-based indices.
 """
 
 import numpy as np
@@ -13,15 +12,7 @@ from mcqa.evaluation.resampling import Statistic, divide
 
 
 def gold_rank(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndarray:
-    """Return the rank of the right option among its question's options, 1 for the likeliest.
-
-    Args:
-        log_probability_NO: (N, O), NaN where an option does not exist; anything that grows with
-            the probability will do.
-        label_N: 0-based index of the right option.
-
-    Returns:
-        (N,) floats, NaN where the right option has no probability.
+    """Return the rank of each right option, 1 for the likeliest, NaN where it has no probability.
 
     >>> gold_rank(np.array([[0.2, 0.2, 0.6], [0.5, 0.5, np.nan]]), np.array([1, 0])).tolist()
     [3.0, 1.0]
@@ -67,7 +58,8 @@ def question_values(answers: Answers) -> dict[str, np.ndarray]:
         `map3`: the same, 0 from rank 4 on; `nll` in nats; `brier`. NaN where the answer has no
         scores; without any scores only `accuracy`.
     """
-    rank_N = gold_rank(answers.log_probabilities, answers.labels)
+    known = answers.log_probabilities, answers.labels
+    rank_N = gold_rank(*known)
     unknown_N = np.isnan(rank_N)
     accuracy = {"accuracy": answers.correct.astype(float)}
     if unknown_N.all():
@@ -77,8 +69,8 @@ def question_values(answers: Answers) -> dict[str, np.ndarray]:
         "top2": np.where(unknown_N, np.nan, rank_N <= 2),
         "mrr": 1 / rank_N,
         "map3": np.where(unknown_N, np.nan, (rank_N <= 3) / rank_N),
-        "nll": log_losses(answers.log_probabilities, answers.labels),
-        "brier": brier_scores(answers.log_probabilities, answers.labels),
+        "nll": log_losses(*known),
+        "brier": brier_scores(*known),
     }
 
 
@@ -88,10 +80,9 @@ def macro_f1(answers: Answers) -> Statistic:
     The positions are those that occur as label or choice, as in scikit-learn's `f1_score`. An
     answer that was not parsed chooses none: its label's recall falls, no position's precision.
     """
-    label_N, choice_N = answers.labels, answers.choices
-    position_P = np.setdiff1d(np.union1d(label_N, choice_N), [UNPARSED])
-    gold_NP = label_N[:, None] == position_P
-    chosen_NP = choice_N[:, None] == position_P
+    label_N1, choice_N1 = answers.labels[:, None], answers.choices[:, None]
+    position_P = np.setdiff1d(np.union1d(label_N1, choice_N1), [UNPARSED])
+    gold_NP, chosen_NP = label_N1 == position_P, choice_N1 == position_P
     counts_NP = np.hstack([gold_NP & chosen_NP, gold_NP, chosen_NP]).astype(float)
 
     def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
@@ -105,10 +96,6 @@ def macro_f1(answers: Answers) -> Statistic:
 
 def confusion(label_N: np.ndarray, choice_N: np.ndarray) -> dict:
     """Return how often each position was chosen for each gold position.
-
-    Args:
-        label_N: 0-based index of the right option.
-        choice_N: 0-based index of the chosen option, -1 where an answer was not parsed.
 
     Returns:
         `positions`, from 0 to the last that occurs; `counts`, a row per gold position and a

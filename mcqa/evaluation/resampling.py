@@ -1,13 +1,9 @@
 """The bootstrap, once for every metric: draw questions again, or whole groups of them.
 
-A resample is a row of weights: how often each question was drawn. A metric is a function of such
-weights (a `Statistic`), so that its value on the data (all weights 1), its bootstrap and its
-bootstrap over groups are one definition. Metrics that are sums over questions then take a matrix
-product, and no question is copied.
-
-Two traps. Questions that belong together (the same fact, asked in five ways) are no independent
-evidence: draw their groups. And a metric that noise can only raise, like ECE, is higher on
-resamples than on the data, so that its percentile interval lies too high: see `interval`.
+A resample is a row of weights: how often each question was drawn. A metric is a function of
+weights (a `Statistic`): its value on the data (all weights 1) and its bootstrap are one definition.
+Two traps: questions that belong together are no independent evidence, so draw their groups; and a
+metric that noise can only raise, like ECE, is higher on resamples than on the data (`interval`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,23 +22,19 @@ Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 def resampled_weights(
     n: int, *, seed: int, resamples: int, cluster_N: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Yield the weights of bootstrap resamples, some at a time.
+    """Yield the weights of bootstrap resamples: (R, N) floats, R as large as `CELLS` allows.
+
+    R does not change what is drawn.
 
     Args:
         n: how many questions there are, N.
-        seed: seed of the draws.
-        resamples: how many resamples to draw in all, at least 1.
+        seed, resamples: of the draws, and how many in all.
         cluster_N: the group of each question, numbered from 0; None draws single questions.
-
-    Yields:
-        (R, N) floats: how often each question was drawn. R is as large as `CELLS` allows; it
-        does not change what is drawn.
 
     Raises:
         ConfigError: `resamples` is less than 1.
     """
-    if resamples < 1:
-        raise ConfigError(f"resamples is {resamples}; it must be at least 1, 10,000 is usual.")
+    _check(resamples)
     rng = np.random.default_rng(seed)
     units = n if cluster_N is None else int(cluster_N.max()) + 1
     rows = min(resamples, max(1, CELLS // n))
@@ -62,29 +54,38 @@ def bootstrap(
     resamples: int = 1000,
     cluster_N: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return each metric's value on every resample.
-
-    Args:
-        statistic: the metrics.
-        n, seed, resamples, cluster_N: as in `resampled_weights`.
-    """
-    parts = [
-        statistic(weight_RN)
-        for weight_RN in resampled_weights(n, seed=seed, resamples=resamples, cluster_N=cluster_N)
-    ]
+    """Return each metric's value on every resample; see `resampled_weights`."""
+    weights = resampled_weights(n, seed=seed, resamples=resamples, cluster_N=cluster_N)
+    parts = [statistic(weight_RN) for weight_RN in weights]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def bootstrap_accuracy_gain(
+    a_only: int, b_only: int, n: int, *, seed: int, resamples: int
+) -> np.ndarray:
+    """Return the accuracy of b minus that of a on every resample of n questions.
+
+    It depends only on how many questions just one of the two gets right. In resamples these
+    counts are multinomial, so they are drawn directly, in memory that does not grow with n.
+
+    Raises:
+        ConfigError: `resamples` is less than 1.
+    """
+    _check(resamples)
+    shares = (a_only / n, b_only / n, (n - a_only - b_only) / n)
+    counts = np.random.default_rng(seed).multinomial(n, shares, size=resamples)
+    return (counts[:, 1] - counts[:, 0]) / n
 
 
 def observed(statistic: Statistic, n: int) -> dict[str, float]:
     """Return each metric's value on the data themselves, NaN where it is not defined."""
-    values = statistic(np.ones((1, n)))
-    return {name: float(value_R[0]) for name, value_R in values.items()}
+    return {name: float(value_R[0]) for name, value_R in statistic(np.ones((1, n))).items()}
 
 
 def interval(
     draws_R: np.ndarray, value: float | None = None, *, at_least: float | None = None
 ) -> list[float] | None:
-    """Return the 95% interval that bootstrap draws give.
+    """Return the 95% interval that bootstrap draws give, None where no draw is defined.
 
     Args:
         draws_R: the metric on every resample. Those where it is not defined (NaN) are left out.
@@ -92,9 +93,6 @@ def interval(
             is the percentile interval reflected about this value: where resampling raises a
             metric, so did sampling, and the reflection takes that off again.
         at_least: a bound that the metric cannot fall below.
-
-    Returns:
-        The lower and the upper bound, or None where no draw is defined.
 
     Source:
         Davison and Hinkley (1997), Bootstrap Methods and their Application, sections 5.2 and 5.3.
@@ -118,8 +116,7 @@ def means(columns: dict[str, np.ndarray]) -> Statistic:
     """Return the statistic of metrics that are means over questions.
 
     Args:
-        columns: per metric its value for each question (N,), NaN for a question that it does not
-            count.
+        columns: per metric its value for each question (N,), NaN where it does not count one.
     """
     value_NK = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
     # most metrics count the same questions: these are counted once
@@ -135,11 +132,7 @@ def means(columns: dict[str, np.ndarray]) -> Statistic:
 
 def merge(statistics: Sequence[Statistic]) -> Statistic:
     """Return one statistic with the metrics of all of these."""
-
-    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: x for part in statistics for name, x in part(weight_RN).items()}
-
-    return statistic
+    return lambda weight_RN: {k: v for part in statistics for k, v in part(weight_RN).items()}
 
 
 def difference(a: Statistic, b: Statistic) -> Statistic:
@@ -155,3 +148,8 @@ def difference(a: Statistic, b: Statistic) -> Statistic:
 def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Return a quotient, NaN where the divisor is 0."""
     return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
+
+
+def _check(resamples: int) -> None:
+    if resamples < 1:
+        raise ConfigError(f"resamples is {resamples}; it must be at least 1, 10,000 is usual.")

@@ -1,7 +1,6 @@
 """Tests of whether runs over the same questions differ by more than luck.
 
-The runs answer the same questions, so every test is paired: a question that both get right, or
-both get wrong, says nothing about which is better.
+All are paired: a question that both get right, or both get wrong, does not say which is better.
 """
 
 import math
@@ -15,22 +14,16 @@ from mcqa.evaluation.resampling import CELLS
 
 
 def mcnemar(a_only: int, b_only: int) -> float:
-    """Return the exact two-sided p-value of McNemar's test.
+    """Return the exact (binomial) two-sided p-value of McNemar's test, 1 where none differ.
 
     Args:
-        a_only: how many questions only the first run gets right.
-        b_only: how many questions only the second run gets right.
-
-    Returns:
-        The p-value, 1 where the two are never apart.
+        a_only, b_only: how many questions only the one run gets right.
 
     Source:
-        McNemar (1947), in its exact (binomial) form.
+        McNemar (1947), Sampling error of the difference between correlated proportions.
 
-    >>> mcnemar(1, 9)
-    0.021484375
-    >>> mcnemar(0, 0)
-    1.0
+    >>> mcnemar(1, 9), mcnemar(0, 0)
+    (0.021484375, 1.0)
     """
     discordant = a_only + b_only
     return float(binomtest(b_only, discordant).pvalue) if discordant else 1.0
@@ -43,7 +36,7 @@ def sign_flip_test(
     permutations: int = 10_000,
     cluster_N: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the two-sided p-values of paired permutation tests of K mean differences.
+    """Return the two-sided p-values (K,) of paired permutation tests of K mean differences.
 
     If the runs were alike, either of them could have given either answer to a question: the sign
     of its difference would be a coin toss. The p-value is the share of tosses, with the data
@@ -51,12 +44,8 @@ def sign_flip_test(
 
     Args:
         difference_NK: b minus a for every question and metric; NaN does not count.
-        seed: seed of the tosses, which all metrics share.
-        permutations: how many times to toss.
+        seed, permutations: of the tosses, which all metrics share, and how many.
         cluster_N: the group of each question, numbered from 0: a group is tossed as a whole.
-
-    Returns:
-        (K,) p-values, never below 1 / (permutations + 1).
 
     Raises:
         ConfigError: `permutations` is less than 1.
@@ -87,17 +76,10 @@ def sign_flip_test(
 def minimum_detectable_difference(discordant: int, n: int) -> float | None:
     """Return the smallest accuracy difference that McNemar's test finds four times in five.
 
-    With n questions, a share psi = discordant / n of them answered rightly by one run alone, and
-    z the quantiles of the normal distribution at 1 - 0.05 / 2 (two-sided level) and at 0.8 (the
-    power), it is the d that solves sqrt(n) d = z_alpha sqrt(psi) + z_power sqrt(psi - d^2).
-
-    Args:
-        discordant: how many questions just one of the runs gets right.
-        n: how many questions there are.
-
-    Returns:
-        A share of the questions, or None where the runs disagree on so few that not even
-        a difference as large as all their disagreement would be found.
+    With psi = discordant / n, the share of the n questions that just one run gets right, and z the
+    quantiles of the normal distribution at 1 - 0.05 / 2 (two-sided level) and at 0.8 (the power),
+    it is the d that solves sqrt(n) d = z_alpha sqrt(psi) + z_power sqrt(psi - d^2). None where not
+    even a difference as large as all their disagreement would be found.
 
     Source:
         Connor (1987), Sample size for testing differences in proportions for the paired-sample
@@ -118,14 +100,9 @@ def minimum_detectable_difference(discordant: int, n: int) -> float | None:
 
 
 def cochran_q(correct_NK: np.ndarray) -> tuple[float, float]:
-    """Return Cochran's Q and its p-value: do K runs differ in accuracy at all?
+    """Return Cochran's Q of K runs' right answers, and its p-value; 0 and 1 where none differ.
 
-    Args:
-        correct_NK: whether each of K runs gets each of N questions right.
-
-    Returns:
-        Q, and the chance of one as large from chi-squared with K - 1 degrees of freedom, which
-        it follows for many questions; 0 and 1 where the runs are never apart.
+    Q follows chi-squared with K - 1 degrees of freedom for many questions.
 
     Raises:
         ConfigError: there are fewer than two runs.
@@ -159,7 +136,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     order = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))
-    ascending = np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors)
     corrected = np.empty(len(p_values))
-    corrected[order] = np.minimum(1.0, ascending)
-    return corrected.tolist()
+    corrected[order] = np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors)
+    return np.minimum(1.0, corrected).tolist()

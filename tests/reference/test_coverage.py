@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from mcqa.evaluation.comparison import bootstrap_differences
 from mcqa.evaluation.metrics import wilson_interval
-from mcqa.evaluation.resampling import bootstrap, interval, means
+from mcqa.evaluation.resampling import bootstrap, bootstrap_accuracy_gain, interval, means
 
 TRIALS = 4000
 """The share of them that an interval of 95% covers has a standard error of 0.34 points."""
@@ -29,7 +28,7 @@ def test_intervals_of_a_paired_difference_cover_the_truth(n):
     counts = rng.multinomial(n, np.column_stack([a_only, b_only, 1 - a_only - b_only]))
     covered = 0
     for trial, (a_count, b_count, _) in enumerate(counts):
-        draws = bootstrap_differences(a_count, b_count, n, seed=trial, resamples=1000)
+        draws = bootstrap_accuracy_gain(a_count, b_count, n, seed=trial, resamples=1000)
         low, high = interval(draws)
         covered += low <= b_only[trial] - a_only[trial] <= high
     assert 0.93 <= covered / TRIALS <= 0.97

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, ks_2samp
 
-from mcqa.evaluation.comparison import bootstrap_differences, compare, mcnemar
+from mcqa.evaluation.comparison import compare, mcnemar
 from mcqa.evaluation.metrics import wilson_interval
+from mcqa.evaluation.resampling import bootstrap_accuracy_gain
 
 Z95 = 1.959963984540054
 
@@ -69,7 +70,7 @@ def test_bootstrap_has_the_exact_distribution_of_resampled_questions():
     gains = (1, 1, -1, 0, 0)
     exact = Counter(sum(drawn) for drawn in product(gains, repeat=5))
     draws = 100_000
-    differences = bootstrap_differences(1, 2, 5, seed=0, resamples=draws)
+    differences = bootstrap_accuracy_gain(1, 2, 5, seed=0, resamples=draws)
     seen = Counter(np.rint(differences * 5).astype(int).tolist())
     assert seen.keys() <= exact.keys()
     values = sorted(exact)
@@ -83,7 +84,7 @@ def test_bootstrap_agrees_with_resampling_the_questions_one_by_one():
     a_only = int((right_a_N & ~right_b_N).sum())
     b_only = int((right_b_N & ~right_a_N).sum())
     plain = resample_the_questions(right_a_N, right_b_N, seed=1, resamples=10_000)
-    drawn = bootstrap_differences(a_only, b_only, 300, seed=2, resamples=10_000)
+    drawn = bootstrap_accuracy_gain(a_only, b_only, 300, seed=2, resamples=10_000)
     assert ks_2samp(plain, drawn).pvalue > 0.01
     assert np.quantile(drawn, (0.025, 0.975)) == pytest.approx(
         np.quantile(plain, (0.025, 0.975)), abs=0.005
@@ -92,7 +93,7 @@ def test_bootstrap_agrees_with_resampling_the_questions_one_by_one():
 
 @pytest.mark.parametrize(("a_only", "b_only", "n"), [(20, 33, 300), (0, 7, 50), (120, 90, 1221)])
 def test_bootstrap_has_the_mean_and_spread_that_theory_gives(a_only, b_only, n):
-    differences = bootstrap_differences(a_only, b_only, n, seed=0, resamples=100_000)
+    differences = bootstrap_accuracy_gain(a_only, b_only, n, seed=0, resamples=100_000)
     mean = (b_only - a_only) / n
     deviation = math.sqrt(((a_only + b_only) / n - mean**2) / n)
     assert differences.mean() == pytest.approx(mean, abs=5 * deviation / math.sqrt(100_000))
