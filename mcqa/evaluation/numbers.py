@@ -110,8 +110,7 @@ def format_difference(difference: float, interval: Interval, *, share: bool = Tr
 
 def _scaled(value: float, units: Sequence[str]) -> str:
     """Return the value in the first unit (each 1,000 of the last) that keeps it below 1,000."""
-    for unit in units:
-        value /= 1000
-        if round(value, 1) < 1000:
-            break
-    return f"{value:,.1f} {unit}"
+    value /= 1000
+    if round(value, 1) < 1000 or len(units) == 1:
+        return f"{value:,.1f} {units[0]}"
+    return _scaled(value, units[1:])
