@@ -11,7 +11,7 @@ from mcqa.evaluation.pairing import align
 from mcqa.prompting.prompts import get_template
 from mcqa.report.figures import draw_figures
 from mcqa.report.orders import order_sentence
-from mcqa.report.page import PLOTS, write_markdown, write_report
+from mcqa.report.page import PLOTS, write_report
 from mcqa.scoring.orders import describe_run_orders
 from mcqa.system.files import inside, write_json, write_whole
 
@@ -63,7 +63,7 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
         "examples": [one_sided(a, b, questions) for a, b in pairs] if texts and questions else (),
         "plots": plots,
     }
-    write_markdown(folder / TEXT, **told)
+    write_report(folder / TEXT, **told)
     write_report(folder / PAGE, **told)
     return comparisons
 

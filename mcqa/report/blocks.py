@@ -1,6 +1,6 @@
-"""What a report is made of: sections of paragraphs, tables, plots and questions."""
+"""What a report is made of; a template of each `kind` writes it in HTML, another in Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -10,7 +10,7 @@ class Text:
 
     text: str
     style: str = "note"
-    kind: str = "text"
+    kind = "text"
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     caption: str = ""
     style: str = ""
-    kind: str = "table"
+    kind = "table"
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,28 @@ class Plot:
 
     name: str
     description: str
-    kind: str = "plot"
+    kind = "plot"
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Questions that one run gets right and the other wrong.
+    """Questions that one run gets right and the other wrong, `shown` at once or on demand.
 
-    Args:
-        heading: whose questions they are.
-        questions: dicts with `stem`, `context` or None, `answer`, `chosen` (the wrong answer, or
-            None where none was parsed).
-        shown: whether a page shows them at once.
+    They are dicts with `stem`, `context` or None, `answer`, and the wrong answer `chosen`.
     """
 
     heading: str
     questions: Sequence[dict]
     shown: bool
-    kind: str = "examples"
+    kind = "examples"
+
+
+@dataclass(frozen=True)
+class Details:
+    """What the numbers depend on, label to text."""
+
+    details: Mapping[str, str]
+    kind = "details"
 
 
 @dataclass(frozen=True)
@@ -55,4 +59,4 @@ class Section:
     """A heading (none for the first screen) and what stands under it."""
 
     heading: str
-    blocks: Sequence[Text | Table | Plot | Examples]
+    blocks: Sequence[Text | Table | Plot | Examples | Details]

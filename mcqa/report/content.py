@@ -1,11 +1,10 @@
 """What a report says, in the order in which it says it; a page only gives it a form."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mcqa.evaluation import numbers
-from mcqa.report.blocks import Plot, Section, Table, Text
-from mcqa.report.calibration import calibration_blocks
-from mcqa.report.further import metric_table
+from mcqa.report.blocks import Details, Plot, Section, Table, Text
+from mcqa.report.metrics import calibration_blocks, metric_blocks
 from mcqa.report.orders import order_sections
 from mcqa.report.pairs import pair_sections
 from mcqa.report.subjects import FEWEST
@@ -49,30 +48,31 @@ PLOTS = {
 
 
 def report_sections(
-    runs: list[dict], comparisons: list[dict], examples: Sequence[dict], plots: Sequence[str]
+    runs: list[dict],
+    comparisons: list[dict],
+    examples: Sequence[dict],
+    plots: Sequence[str],
+    details: Mapping[str, str],
 ) -> list[Section]:
-    """Return the report's sections.
-
-    Args:
-        runs, comparisons, examples: as `write_report` takes them.
-        plots: the names of the plots that there are.
-    """
+    """Return the sections of what `write_report` is given; `plots` are the names of the plots."""
     sections = [Section("", _first_screen(runs, comparisons, plots))]
     for name, (heading, description, note) in PLOTS.items():
         if name in plots:
             sections.append(Section(heading, [Plot(name, description), Text(note)]))
-    tables = {
-        "Further metrics": metric_table(runs),
-        "Calibration by a temperature": calibration_blocks(runs),
-    }
-    sections += [Section(heading, blocks) for heading, blocks in tables.items() if blocks]
-    return sections + order_sections(runs) + pair_sections(comparisons, examples)
+    sections += [
+        Section("Further metrics", metric_blocks(runs)),
+        Section("Calibration by a temperature", calibration_blocks(runs)),
+        *order_sections(runs),
+        *pair_sections(comparisons, examples),
+        Section("Details", [Details(details)] if details else []),
+    ]
+    return [section for section in sections if section.blocks]
 
 
 def _first_screen(
     runs: list[dict], comparisons: list[dict], plots: Sequence[str]
 ) -> list[Text | Plot | Table]:
-    findings = [comparison["verdict"] for comparison in comparisons] or _findings(runs)
+    findings = [comparison["verdict"] for comparison in comparisons] or list(map(_finding, runs))
     style = "finding" if len(findings) == 1 else "finding several"
     blocks = [Text(finding, style) for finding in findings]
     if "accuracy" in plots:
@@ -83,14 +83,11 @@ def _first_screen(
     return [*blocks, Text(note)]
 
 
-def _findings(runs: list[dict]) -> list[str]:
-    """Say how many questions each run gets right, where there is nothing to compare."""
-    return [
-        f"{run['name']} answers {_accuracy(run)} of {run['metrics']['n']} questions right."
-        if run["metrics"]["n"]
-        else f"{run['name']} answered no labelled question, so its accuracy is not known."
-        for run in runs
-    ]
+def _finding(run: dict) -> str:
+    """Say how many questions a run gets right, where there is nothing to compare."""
+    if run["metrics"]["n"]:
+        return f"{run['name']} answers {_accuracy(run)} of {run['metrics']['n']} questions right."
+    return f"{run['name']} answered no labelled question, so its accuracy is not known."
 
 
 def _rows(runs: list[dict]) -> list[list[str]]:
@@ -116,12 +113,12 @@ def _rows(runs: list[dict]) -> list[list[str]]:
     for heading, key in counts.items():
         if any(run["metrics"][key] for run in runs):
             rows.append((heading, _of("metrics", key, numbers.format_count)))
-    return [[heading, *(cell(run) for run in runs)] for heading, cell in rows]
+    return [[heading, *map(cell, runs)] for heading, cell in rows]
 
 
 def _of(part: str, key: str, format: Callable) -> Callable[[dict], str]:
     """Return the function that formats one number of a run, a dash where its part is None."""
-    return lambda run: numbers.UNKNOWN if run[part] is None else format(run[part].get(key))
+    return lambda run: format((run[part] or {}).get(key))
 
 
 def _accuracy(run: dict) -> str:

@@ -9,7 +9,6 @@ import io
 import re
 from collections.abc import Iterator
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -33,11 +32,6 @@ def render(figure: Figure) -> bytes:
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
     return buffer.getvalue()
-
-
-def settings():
-    """Return the context in which figures are drawn and rendered."""
-    return matplotlib.rc_context(SETTINGS)
 
 
 def inline(svg: bytes, prefix: str) -> str:
@@ -64,12 +58,10 @@ def plain(axes: Axes, *, left: bool = True) -> None:
         label.set_color(INK)
 
 
-def styles(
-    runs: list[dict], shown: list[dict] | None = None
-) -> Iterator[tuple[int, dict, str, str]]:
-    """Yield the shown runs (all) with place, colour and marker, the same in every plot."""
+def styles(runs: list[dict], shown: list[dict]) -> Iterator[tuple[int, dict, str, str]]:
+    """Yield the shown ones of the runs with place, colour and marker, the same in every plot."""
     for place, run in enumerate(runs):
-        if shown is None or run in shown:
+        if run in shown:
             yield place, run, COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
 
 
@@ -104,9 +96,9 @@ def whisker(
     *,
     upright: bool = True,
 ) -> None:
-    """Draw a point and its interval, all in percent of 1."""
+    """Draw a point and its interval, which is in shares of 1, the point in percent."""
     if ci95 is not None:
-        low, high = 100 * ci95[0], 100 * ci95[1]
-        ends = ([x, x], [low, high]) if upright else ([low, high], [y, y])
-        axes.plot(*ends, color=color, linewidth=1.4, alpha=0.7, solid_capstyle="butt")
+        ends = [100 * end for end in ci95]
+        line = ([x, x], ends) if upright else (ends, [y, y])
+        axes.plot(*line, color=color, linewidth=1.4, alpha=0.7, solid_capstyle="butt")
     axes.plot([x], [y], marker, color=color, markersize=4.5, clip_on=False)

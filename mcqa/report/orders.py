@@ -6,7 +6,8 @@ from mcqa.evaluation import numbers
 from mcqa.question import LETTERS
 from mcqa.report.blocks import Section, Table, Text
 
-HEADING = "Do the answers depend on the options' order?"
+KEY = "permutations"
+"""Under which `metrics.json` says what the order does."""
 NOTE = (
     "A question flips if it is not answered the same in every order it was asked in. Consistency: "
     "the share of a question's orders that give its most frequent answer. Over all orders: the "
@@ -15,46 +16,53 @@ NOTE = (
     "bootstrap's ({resamples:,} resamples, seed {seed}), else Wilson's."
 )
 PRIDE_NOTE = (
-    "PriDe estimates how likely each letter is whatever it stands for, and divides that out. The "
+    " PriDe estimates how likely each letter is whatever it stands for, and divides that out. The "
     "questions it is estimated on are asked in all orders and take the average, all others are "
     "asked once. The difference has a paired bootstrap's interval and McNemar's exact p."
 )
-ROWS = {
+ACCURACIES = {
     "Questions that flip": "flip_rate",
     "Consistency": "consistency",
     "Accuracy, original order": "accuracy",
     "Accuracy, over all orders": "accuracy_over_orders",
     "Accuracy, averaged over orders": "averaged_accuracy",
 }
+FURTHER: dict[str, Callable[[dict], str]] = {
+    "Orders": lambda d: d["kind"] if d["kind"] in ("cyclic", "all") else f"{d['kind']}, drawn",
+    "Answers in all": lambda d: f"{d['answers']:,}",
+    "Options listed in the prompt": lambda d: "yes" if d["options_listed"] else "no",
+    "Largest change of a score": lambda d: _change(d["largest_score_change"]),
+    "Time for the further orders": lambda d: numbers.format_seconds(d["seconds"]),
+}
 
 
 def order_sections(runs: list[dict]) -> list[Section]:
-    """Return the section on orders, nothing where no run was asked in others than its own.
-
-    Args:
-        runs: as `write_report` takes them.
-    """
-    asked = [run for run in runs if "permutations" in run["metrics"]]
+    """Return the section on orders, nothing where no run was asked in others than its own."""
+    asked = {run["name"]: run["metrics"][KEY] for run in runs if KEY in run["metrics"]}
     if not asked:
         return []
-    told = [order_sentence(run["name"], run["metrics"]["permutations"]) for run in asked]
-    sentences = [Text(sentence, "plain") for sentence in told]
-    debiased = [run for run in asked if "pride" in run["metrics"]["permutations"]]
-    sentences += [Text(_pride_sentence(run), "plain") for run in debiased]
-    table = Table(["", *(run["name"] for run in asked)], _rows(asked, pride=bool(debiased)))
-    described = asked[0]["metrics"]["permutations"]
-    note = NOTE.format(resamples=described["resamples"], seed=described["seed"])
-    notes = Text(f"{note} {PRIDE_NOTE}" if debiased else note)
-    return [Section(HEADING, [*sentences, table, notes])]
+    described = list(asked.values())
+    debiased = {name: found["pride"] for name, found in asked.items() if "pride" in found}
+    sentences = [order_sentence(name, found) for name, found in asked.items()]
+    sentences += [_pride_sentence(name, found) for name, found in debiased.items()]
+    rows = [
+        [heading, *(numbers.format_share(found.get(key)) for found in described)]
+        for heading, key in ACCURACIES.items()
+    ]
+    if debiased:
+        rows += _pride_rows([found.get("pride", {}) for found in described])
+    rows += [[heading, *map(cell, described)] for heading, cell in FURTHER.items()]
+    note = NOTE.format(resamples=described[0]["resamples"], seed=described[0]["seed"])
+    blocks = [
+        *(Text(sentence, "plain") for sentence in sentences),
+        Table(["", *asked], rows),
+        Text(note + PRIDE_NOTE if debiased else note),
+    ]
+    return [Section("Do the answers depend on the options' order?", blocks)]
 
 
 def order_sentence(name: str, described: dict) -> str:
-    """Say how many of a run's answers change with the order.
-
-    Args:
-        name: the run's.
-        described: the `permutations` of `metrics.json`.
-    """
+    """Say how many of a run's answers change with the order, as `metrics.json` describes it."""
     flips, n = described["flips"], described["n"]
     questions = f"{flips:,} of {n:,} questions, {numbers.format_share(described['flip_rate'])},"
     if described["options_listed"]:
@@ -65,29 +73,30 @@ def order_sentence(name: str, described: dict) -> str:
     return f"{start} answers {questions} differently; it reaches the answer by another way."
 
 
-def _rows(runs: list[dict], *, pride: bool) -> list[list[str]]:
-    of_runs = [run["metrics"]["permutations"] for run in runs]
-    rows = [
-        [heading, *(numbers.format_share(d.get(key)) for d in of_runs)]
-        for heading, key in ROWS.items()
-    ]
-    if pride:
-        found = [d.get("pride", {}) for d in of_runs]
-        rows.append(["Accuracy, PriDe", *(numbers.format_share(p.get("debiased")) for p in found)])
-        gains = (_points(p.get("difference")) for p in found)
-        rows.append(["PriDe minus original order, in points", *gains])
-        counts = sorted({count for p in found for count in p.get("priors", {})}, key=int)
-        for count in counts:
-            priors = (_prior(p.get("priors", {}).get(count)) for p in found)
-            rows.append([f"Prior of the letters, {count} options", *priors])
-    further: dict[str, Callable[[dict], str]] = {
-        "Orders": lambda d: d["kind"] if d["kind"] in ("cyclic", "all") else f"{d['kind']}, drawn",
-        "Answers in all": lambda d: f"{d['answers']:,}",
-        "Options listed in the prompt": lambda d: "yes" if d["options_listed"] else "no",
-        "Largest change of a score": lambda d: _change(d["largest_score_change"]),
-        "Time for the further orders": lambda d: numbers.format_seconds(d["seconds"]),
+def _pride_rows(found: list[dict]) -> list[list[str]]:
+    counts = sorted({count for pride in found for count in pride.get("priors", {})}, key=int)
+    cells: dict[str, Callable[[dict], str]] = {
+        "Accuracy, PriDe": lambda pride: numbers.format_share(pride.get("debiased")),
+        "PriDe minus original order, in points": lambda pride: _points(pride.get("difference")),
     }
-    return rows + [[heading, *map(cell, of_runs)] for heading, cell in further.items()]
+    rows = [[heading, *map(cell, found)] for heading, cell in cells.items()]
+    for count in counts:
+        priors = (_prior(pride.get("priors", {}).get(count)) for pride in found)
+        rows.append([f"Prior of the letters, {count} options", *priors])
+    return rows
+
+
+def _pride_sentence(name: str, pride: dict) -> str:
+    gain = pride["difference"]
+    low, high = gain["ci95"]
+    clear = gain["p_value"] < 0.05 and not low <= 0 <= high
+    raw, debiased = (numbers.format_accuracy(pride[key]["value"]) for key in ("raw", "debiased"))
+    result = "" if clear else ", no clear difference"
+    return (
+        f"{name} with its prior for the letters taken out (PriDe, estimated on "
+        f"{pride['sample']['n']:,} questions): {debiased} right instead of {raw}, "
+        f"{_points(gain)} points, p {numbers.format_p_value(gain['p_value'], '= ')}{result}."
+    )
 
 
 def _points(known: dict | None) -> str:
@@ -95,29 +104,11 @@ def _points(known: dict | None) -> str:
 
 
 def _prior(prior_O: list[float] | None) -> str:
-    if prior_O is None:
-        return numbers.UNKNOWN
-    return ", ".join(
-        f"{letter} {share:.0%}" for letter, share in zip(LETTERS, prior_O, strict=False)
-    )
+    shown = zip(LETTERS, prior_O or (), strict=False)
+    return ", ".join(f"{letter} {share:.0%}" for letter, share in shown) or numbers.UNKNOWN
 
 
 def _change(change: float | None) -> str:
     if change is None:
         return numbers.UNKNOWN
     return "none" if change == 0 else f"{change:.2g}"
-
-
-def _pride_sentence(run: dict) -> str:
-    pride = run["metrics"]["permutations"]["pride"]
-    gain = pride["difference"]
-    low, high = gain["ci95"]
-    clear = gain["p_value"] < 0.05 and not low <= 0 <= high
-    raw, debiased = (numbers.format_accuracy(pride[name]["value"]) for name in ("raw", "debiased"))
-    result = "" if clear else ", no clear difference"
-    p = numbers.format_p_value(gain["p_value"], "= ")
-    return (
-        f"{run['name']} with its prior for the letters taken out (PriDe, estimated on "
-        f"{pride['sample']['n']:,} questions): {debiased} right instead of {raw}, "
-        f"{_points(gain)} points, p {p}{result}."
-    )

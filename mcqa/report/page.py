@@ -32,11 +32,12 @@ def write_report(
     examples: Sequence[dict] = (),
     plots: dict[str, bytes] | None = None,
 ) -> Path:
-    """Write the report of some runs as one self-contained HTML page, all or nothing.
+    """Write the report of some runs, all or nothing, and return the path.
 
     Args:
-        path: where to write the page.
-        title: the page's heading.
+        path: where to write: one self-contained HTML page or, where it ends in `.md`, Markdown and
+            its plots as SVG files in `plots/` beside it.
+        title: the heading.
         runs: per run a dict with `name`, `scorer`, `template`, `metrics` (what `metrics.json`
             holds: what `summarize` returns, and more where it is known) and `cost`
             (`trainable_parameters`, `training_seconds`, `training_memory_bytes`,
@@ -48,51 +49,15 @@ def write_report(
         examples: per comparison the questions that only one run gets right, see
             `mcqa.evaluating.analysis.one_sided`; empty to show none.
         plots: what `draw_figures` returns for these runs; by default they are drawn here.
-
-    Returns:
-        The path.
-    """
-    plots = draw_figures(runs) if plots is None else plots
-    environment = _environment(autoescape=True)
-    environment.filters["unbroken"] = _unbroken
-    page = environment.get_template("page.html.j2").render(
-        title=title,
-        sections=report_sections(runs, comparisons, examples, list(plots)),
-        plots={name: Markup(inline(svg, name)) for name, svg in plots.items()},
-        details=details,
-    )
-    return write_whole(path, page)
-
-
-def write_markdown(
-    path: str | os.PathLike,
-    *,
-    title: str,
-    runs: list[dict],
-    comparisons: list[dict],
-    details: dict[str, str],
-    examples: Sequence[dict] = (),
-    plots: dict[str, bytes] | None = None,
-) -> Path:
-    """Write the report as Markdown, and its plots as SVG files in `plots/` beside it.
-
-    Args:
-        path: where to write it.
-        title, runs, comparisons, details, examples, plots: see `write_report`.
-
-    Returns:
-        The path.
     """
     path, plots = Path(path), draw_figures(runs) if plots is None else plots
-    text = (
-        _environment(finalize=escape_markdown)
-        .get_template("page.md.j2")
-        .render(
-            title=title,
-            sections=report_sections(runs, comparisons, examples, list(plots)),
-            details=details,
-        )
-    )
+    sections = report_sections(runs, comparisons, examples, list(plots), details)
+    if path.suffix != ".md":
+        drawn = {name: Markup(inline(svg, name)) for name, svg in plots.items()}
+        page = _environment(autoescape=True).get_template("page.html.j2")
+        return write_whole(path, page.render(title=title, sections=sections, plots=drawn))
+    page = _environment(finalize=escape_markdown).get_template("page.md.j2")
+    text = page.render(title=title, sections=sections)
     for name, svg in plots.items():
         write_whole(path.parent / PLOTS / f"{name}.svg", svg)
     return write_whole(path, re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n")
@@ -116,10 +81,12 @@ def _unbroken(cell: str) -> Markup:
 
 
 def _environment(**settings) -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("mcqa.report"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         **settings,
     )
+    environment.filters["unbroken"] = _unbroken
+    return environment

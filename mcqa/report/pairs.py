@@ -5,62 +5,57 @@ from collections.abc import Sequence
 from mcqa.evaluation import numbers
 from mcqa.evaluation.table import METRICS
 from mcqa.report.blocks import Examples, Section, Table, Text
-from mcqa.report.further import format_metric
+from mcqa.report.metrics import format_metric
 
 
 def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Section]:
     """Return a section on all comparisons, and one per pair that was described further.
 
     Args:
-        comparisons: what `compare_many` or `mcqa.evaluating.analysis.compare_runs` returns.
-        examples: for each of them the questions that only one run gets right, `a_only` and
-            `b_only`; or nothing at all.
+        comparisons, examples: as `write_report` takes them.
     """
     if not comparisons:
         return []
-    counts = map(_counts, comparisons)
-    blocks = [*counts, *_joint(comparisons), _how(comparisons)]
+    blocks = [*map(_counts, comparisons), *_joint(comparisons[0]), _how(comparisons)]
     sections = [Section("Where the runs differ", blocks)]
     for place, comparison in enumerate(comparisons):
         if "paired" in comparison:
             blocks = [*_differences(comparison), *_together(comparison)]
             if examples:
                 blocks += _examples(comparison, examples[place], shown=place == 0)
-            sections.append(Section(f"{_names(comparison)}, metric by metric", blocks))
+            heading = "{} and {}, metric by metric".format(*_names(comparison))
+            sections.append(Section(heading, blocks))
     return sections
 
 
-def _names(comparison: dict) -> str:
-    return f"{comparison['a']['name']} and {comparison['b']['name']}"
+def _names(comparison: dict) -> tuple[str, str]:
+    return comparison["a"]["name"], comparison["b"]["name"]
 
 
 def _counts(comparison: dict) -> Table:
     """Return the 2x2 table: how many questions both, one or none of the runs get right."""
-    name_a, name_b = comparison["a"]["name"], comparison["b"]["name"]
+    a, b = _names(comparison)
     n, counts = comparison["n"], comparison["mcnemar"]
     both_right = round(comparison["a"]["accuracy"] * n) - counts["a_only"]
     neither = n - both_right - counts["a_only"] - counts["b_only"]
-    return Table(
-        ["", f"{name_b} right", f"{name_b} wrong"],
-        [
-            [f"{name_a} right", str(both_right), str(counts["a_only"])],
-            [f"{name_a} wrong", str(counts["b_only"]), str(neither)],
-        ],
-        caption=f"{_names(comparison)}: {n} questions",
-        style="pair",
-    )
+    rows = [
+        [f"{a} right", str(both_right), str(counts["a_only"])],
+        [f"{a} wrong", str(counts["b_only"]), str(neither)],
+    ]
+    columns = ["", f"{b} right", f"{b} wrong"]
+    return Table(columns, rows, caption=f"{a} and {b}: {n} questions", style="pair")
 
 
-def _joint(comparisons: list[dict]) -> list[Text]:
+def _joint(comparison: dict) -> list[Text]:
     """Say whether the runs differ at all, where there are more than two."""
-    joint = comparisons[0].get("joint")
+    joint = comparison.get("joint")
     if not joint:
         return []
-    p = numbers.format_p_value(joint["p_value"], "= ")
     text = (
         f"Do the {len(joint['runs'])} runs differ in accuracy at all? Cochran's "
         f"Q = {joint['q']:.2f} with {joint['degrees_of_freedom']} degrees of freedom, "
-        f"p {p}. It takes the questions as independent."
+        f"p {numbers.format_p_value(joint['p_value'], '= ')}. It takes the questions as "
+        "independent."
     )
     return [Text(text, "plain")]
 
@@ -83,19 +78,17 @@ def _how(comparisons: list[dict]) -> Text:
 
 def _differences(comparison: dict) -> list[Table | Text]:
     """Return the table of every metric's difference, and what else is known of the pair."""
-    paired = comparison["paired"]
-    name_a, name_b = comparison["a"]["name"], comparison["b"]["name"]
-    rows = [
-        [
-            metric.title,
-            *(format_metric(metric, found[side]) for side in "ab"),
-            numbers.format_difference(found["difference"], found["ci95"], share=metric.share),
-            numbers.format_p_value(found.get("p_value")),
-        ]
-        for metric, found in ((METRICS[name], found) for name, found in paired["metrics"].items())
-        if found["difference"] is not None
-    ]
-    columns = ["Metric", name_a, name_b, f"Difference ({name_b} minus {name_a})", "p"]
+    paired, (a, b) = comparison["paired"], _names(comparison)
+    rows = []
+    for name, found in paired["metrics"].items():
+        if found["difference"] is not None:
+            metric = METRICS[name]
+            values = (format_metric(metric, found[side]) for side in "ab")
+            gain = found["difference"], found["ci95"]
+            difference = numbers.format_difference(*gain, share=metric.share)
+            p = numbers.format_p_value(found.get("p_value"))
+            rows.append([metric.title, *values, difference, p])
+    columns = ["Metric", a, b, f"Difference ({b} minus {a})", "p"]
     note = (
         f"Differences of shares are in points. 95% intervals of a paired bootstrap "
         f"({paired['resamples']:,} resamples for means over questions, "
@@ -122,29 +115,28 @@ def _agreement(paired: dict) -> Text:
 
 
 def _together(comparison: dict) -> list[Text]:
-    together = comparison["together"]
+    either, average = (comparison["together"][key] for key in ("either", "average"))
     text = (
         "Together: at least one of the two is right for "
-        f"{numbers.format_share(together['either'])}, the ceiling of any combination"
+        f"{numbers.format_share(either)}, the ceiling of any combination"
     )
-    if not together["average"]:
+    if not average:
         return [Text(f"{text}.", "plain")]
-    average = numbers.format_share(together["average"])
-    text += f"; the average of their probabilities is right for {average}."
+    right = numbers.format_share(average)
+    text += f"; the average of their probabilities is right for {right}."
     return [Text(text, "plain"), _stacked(comparison)]
 
 
 def _stacked(comparison: dict) -> Text:
-    """Tell of the combination that was fitted on validation questions, or how to get one."""
+    """Report the combination that was fitted on validation questions, or say how to get one."""
     stacked = comparison["together"].get("stacked")
     if not stacked:
         return Text(
             "A stacked combination is not known: the two did not answer the same validation "
             "questions. Give --validation-data."
         )
-    weights = " and ".join(
-        f"{stacked[f'weight_{side}']:.2f} ({comparison[side]['name']})" for side in "ab"
-    )
+    sides = zip("ab", _names(comparison), strict=True)
+    weights = " and ".join(f"{stacked[f'weight_{side}']:.2f} ({name})" for side, name in sides)
     return Text(
         f"Stacked, their log-probabilities weighted by {weights} as fitted on "
         f"{stacked['n_validation']:,} validation questions, they are right for "
@@ -155,13 +147,11 @@ def _stacked(comparison: dict) -> Text:
 
 
 def _examples(comparison: dict, examples: dict, *, shown: bool) -> list[Examples]:
-    counts = comparison["mcnemar"]
-    return [
-        Examples(
-            f"Only {comparison[side]['name']} is right: {len(examples[key])} of {counts[key]}",
-            examples[key],
-            shown,
-        )
-        for side, key in (("a", "a_only"), ("b", "b_only"))
-        if examples[key]
-    ]
+    blocks = []
+    for key, name in zip(("a_only", "b_only"), _names(comparison), strict=True):
+        heading = f"Only {name} is right: {len(examples[key])} of {comparison['mcnemar'][key]}"
+        unread = "no answer could be read"
+        questions = [asked | {"chosen": asked["chosen"] or unread} for asked in examples[key]]
+        if questions:
+            blocks.append(Examples(heading, questions, shown))
+    return blocks

@@ -16,7 +16,7 @@ def reliability(runs: list[dict]) -> Figure | None:
     """Draw the bins of the calibration error (equal widths), for runs that have probabilities."""
     of_runs = [
         [(name, points, color, marker) for name, points in _diagrams(run) if points]
-        for _, run, color, marker in styles(runs)
+        for _, run, color, marker in styles(runs, runs)
     ]
     of_runs.sort(key=len, reverse=True)  # the pairs first, so that each has a row of its own
     panels = [panel for of_run in of_runs for panel in of_run]

@@ -13,13 +13,9 @@ FEWEST, MOST = 10, 30
 
 
 def subject_accuracies(metrics: dict) -> list[dict]:
-    """Return a run's accuracy per subject, the largest first, small ones taken together at last.
+    """Return `name`, `n`, `value` and `ci95` of a run's subjects, the largest first.
 
-    Args:
-        metrics: what `metrics.json` holds.
-
-    Returns:
-        `name`, `n`, `value`, `ci95` of each; nothing where questions have no subject.
+    Small ones are taken together at last; nothing where questions have no subject.
     """
     rows = [
         {"name": name, **group["metrics"]["accuracy"]}
@@ -44,7 +40,7 @@ def subjects(runs: list[dict]) -> Figure | None:
     step = 0.8 / len(runs)
     figure = new_figure(0.9 + len(longest) * (0.16 + 0.11 * len(runs)))
     axes = figure.add_subplot()
-    for place, _, color, marker in styles(runs):
+    for place, _, color, marker in styles(runs, runs):
         for row, group in enumerate(tables[place]):
             y = row + step * (place - (len(runs) - 1) / 2)
             whisker(axes, 100 * group["value"], y, group["ci95"], color, marker, upright=False)

@@ -10,7 +10,7 @@ from mcqa.evaluation.comparison import compare_many
 from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.pairing import align
 from mcqa.prediction import Prediction
-from mcqa.report.page import escape_markdown, write_markdown, write_report
+from mcqa.report.page import escape_markdown, write_report
 
 COST = {
     "trainable_parameters": 4_884_480,
@@ -278,10 +278,9 @@ def further(answers=ANSWERS, **changes):
     return runs, compare_runs(align(scored))
 
 
-def write_further(path, examples=(EXAMPLES,), markdown=False, title="A title", **changes):
+def write_further(path, examples=(EXAMPLES,), title="A title", **changes):
     runs, comparisons = further(**changes)
-    write = write_markdown if markdown else write_report
-    return write(
+    return write_report(
         path,
         title=title,
         runs=runs,
@@ -339,7 +338,7 @@ def test_texts_of_questions_and_subjects_are_escaped(tmp_path):
 
 
 def test_markdown_says_the_same_and_has_its_plots_beside_it(tmp_path):
-    text = write_further(tmp_path / "report.md", markdown=True).read_text()
+    text = write_further(tmp_path / "report.md").read_text()
     page = Page(write_further(tmp_path / "report.html").read_text())
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert "Further metrics" in headings
@@ -371,7 +370,7 @@ def test_markdown_shows_a_text_as_it_is(text, escaped):
 
 
 def test_a_hostile_title_does_not_get_into_the_markdown(tmp_path):
-    text = write_further(tmp_path / "report.md", markdown=True, title=f"{HOSTILE}\n# x").read_text()
+    text = write_further(tmp_path / "report.md", title=f"{HOSTILE}\n# x").read_text()
     assert "<script" not in text
     assert text.startswith("# &lt;script")
     assert "\n# x" not in text

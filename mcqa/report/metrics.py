@@ -1,0 +1,83 @@
+"""The tables of the metrics beyond accuracy, and of what a temperature does to calibration."""
+
+from collections.abc import Sequence
+
+from mcqa.evaluation import numbers
+from mcqa.evaluation.table import METRICS, RSTD, Metric
+from mcqa.report.blocks import Table, Text
+
+
+def metric_blocks(runs: list[dict]) -> list[Table | Text]:
+    """Return the table of further metrics, nothing where no run has any."""
+    described = [run["metrics"] for run in runs if "metrics" in run["metrics"]]
+    if not described:
+        return []
+    rows = [
+        [metric.title, *(_known(metric, _of(run["metrics"], metric)) for run in runs)]
+        for metric in (*METRICS.values(), RSTD)
+        if metric.name != "accuracy"
+    ]
+    bootstrap = described[0]["bootstrap"]
+    note = (
+        "Higher is better, but lower where there is a ↓. A dash: needs probabilities, which "
+        "generated answers do not have. In brackets 95% intervals: Wilson's for shares, else of a "
+        f"bootstrap ({bootstrap['resamples']:,} resamples, seed {bootstrap['seed']}). Calibration "
+        "errors and RStd are raised by noise: compare them between runs over the same questions "
+        "only."
+    )
+    return [Table(["Metric", *(run["name"] for run in runs)], rows), Text(note)]
+
+
+def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
+    """Return the table of runs that have a temperature, and a line on each that has none.
+
+    Nothing where it was not asked for.
+    """
+    asked = {run["name"]: found for run in runs if (found := run["metrics"].get("calibration"))}
+    known = {name: found for name, found in asked.items() if found["temperature"] is not None}
+    blocks: list[Table | Text] = []
+    if known:
+        described = list(known.values())
+        rows = [
+            ["Temperature", *map(_temperature, described)],
+            ["Fitted on", *(found["note"] for found in described)],
+        ]
+        for name, metric in METRICS.items():
+            for when in ("before", "after") if name in described[0]["before"] else ():
+                cells = (_known(metric, found[when][name]) for found in described)
+                rows.append([f"{metric.title}, {when}", *cells])
+        blocks = [Table(["Calibration", *known], rows), Text(_note(described))]
+    unknown = (name for name in asked if name not in known)
+    return blocks + [Text(f"{name}: {asked[name]['note']}", "plain") for name in unknown]
+
+
+def format_metric(metric: Metric, value: float | None, ci95: Sequence[float] | None = None) -> str:
+    """Return a metric as people read it: a share in percent, another number as it is."""
+    return (numbers.format_accuracy if metric.share else numbers.format_value)(value, ci95)
+
+
+def _of(described: dict, metric: Metric) -> dict | None:
+    return described.get("positions" if metric is RSTD else "metrics", {}).get(metric.name)
+
+
+def _known(metric: Metric, known: dict | None) -> str:
+    return format_metric(metric, known["value"], known["ci95"]) if known else numbers.UNKNOWN
+
+
+def _temperature(calibration: dict) -> str:
+    bound = " (a bound)" if calibration["fitted"]["at_bound"] else ""
+    return f"{calibration['temperature']:.3g}{bound}"
+
+
+def _note(known: list[dict]) -> str:
+    text = (
+        "Scores divided by the temperature choose the same options and are surer (below 1) or less "
+        "sure (above 1). It was fitted on other questions than these. All other numbers of this "
+        "page are of the probabilities before it."
+    )
+    if any(calibration["fitted"]["at_bound"] for calibration in known):
+        text += (
+            " At a bound no temperature in reach fits best: all validation answers were right, or "
+            "the scores say less than nothing."
+        )
+    return text
