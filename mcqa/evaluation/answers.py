@@ -61,8 +61,7 @@ class Answers:
     ) -> "Answers":
         """Return answers that choose the highest score, the first of several equal ones.
 
-        Args:
-            scores_NO: (N, O) scores or log-probabilities, NaN where there is no option (see `pad`).
+        Scores are NaN where there is no option, see `pad`; log-probabilities will do.
         """
         labels = np.asarray(label_N, dtype=int)
         return cls(tuple(ids), labels, first_best(scores_NO), log_softmax(scores_NO))
@@ -94,11 +93,7 @@ class Answers:
 
 
 def pad(rows: Sequence[Sequence[float] | None]) -> np.ndarray:
-    """Return rows of different lengths (None: empty) as one rectangle, filled up with NaN.
-
-    >>> pad([(0.5, 0.5), None]).tolist()
-    [[0.5, 0.5], [nan, nan]]
-    """
+    """Return rows of different lengths (None: empty) as one rectangle, filled up with NaN."""
     lengths_N = np.array([0 if row is None else len(row) for row in rows], dtype=int)
     padded_NO = np.full((len(rows), max(1, lengths_N.max(initial=0))), np.nan)
     exists_NO = np.arange(padded_NO.shape[1]) < lengths_N[:, None]

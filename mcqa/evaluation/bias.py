@@ -28,18 +28,29 @@ def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000
     """
     n = len(answers)
     table = confusion(answers.labels, answers.choices)
-    count_PP = np.array(table["counts"])
-    gold_P = count_PP.sum(1) + table["unparsed"]
+    chosen_P = np.sum(table["counts"], axis=0).tolist()
+    gold_P = (np.sum(table["counts"], axis=1) + table["unparsed"]).tolist()
+    positions = []
+    for position, gold, chosen in zip(table["positions"], gold_P, chosen_P, strict=True):
+        hits = table["counts"][position][position]
+        positions.append(
+            {
+                "position": position,
+                "gold": gold,
+                "chosen": chosen,
+                "chosen_share": chosen / n,
+                "chosen_ci95": wilson_interval(chosen, n),
+                "recall": hits / gold if gold else None,
+                "recall_ci95": wilson_interval(hits, gold) if gold else None,
+            }
+        )
     statistic = _recall_spread(answers)
     rstd = observed(statistic, n)["rstd"]
-    draws = bootstrap(statistic, n, seed=seed, resamples=resamples)["rstd"]
+    draws_R = bootstrap(statistic, n, seed=seed, resamples=resamples)["rstd"]
     return {
         "n": n,
-        "positions": [
-            _position(position, int(gold_P[position]), count_PP[:, position], n)
-            for position in table["positions"]
-        ],
-        "rstd": {"value": rstd, "n": n, "ci95": interval(draws, rstd, at_least=0.0)},
+        "positions": positions,
+        "rstd": {"value": rstd, "n": n, "ci95": interval(draws_R, rstd, at_least=0.0)},
         "unparsed": sum(table["unparsed"]),
         "seed": seed,
         "resamples": resamples,
@@ -56,16 +67,3 @@ def _recall_spread(answers: Answers) -> Statistic:
         return {"rstd": np.nanstd(divide(hits_RP, gold_RP), axis=1)}
 
     return statistic
-
-
-def _position(position: int, gold: int, chosen_P: np.ndarray, n: int) -> dict:
-    chosen, hits = int(chosen_P.sum()), int(chosen_P[position])
-    return {
-        "position": position,
-        "gold": gold,
-        "chosen": chosen,
-        "chosen_share": chosen / n,
-        "chosen_ci95": wilson_interval(chosen, n),
-        "recall": hits / gold if gold else None,
-        "recall_ci95": wilson_interval(hits, gold) if gold else None,
-    }

@@ -25,9 +25,9 @@ def fit_temperature(answers: Answers) -> dict:
     its slope, the mean of the expected score minus the right option's score, crosses zero.
 
     Returns:
-        `temperature`, from 0.01 to 1000; `n`, the answers it rests on; `at_bound`, whether the
-        best one would lie beyond (all right answers are the likeliest option: the lower bound;
-        scores worse than none: the upper one).
+        `temperature`; `n`, the answers it rests on; `at_bound`, whether the best one would lie
+        beyond the lower bound (all right answers are the likeliest option) or the upper (scores
+        worse than none).
 
     Raises:
         ConfigError: no answer has scores.
@@ -73,10 +73,7 @@ def apply_temperature(answers: Answers, temperature: float) -> Answers:
 def describe_calibration(answers: Answers, temperature: float, *, resamples: int = 1000) -> dict:
     """Return `temperature`, `n` scored answers, their metrics and bins `before` and `after` it.
 
-    Args:
-        answers: to other questions than those the temperature was fitted on.
-        temperature: see `fit_temperature`.
-        resamples: see `describe_run`.
+    The answers must be to other questions than those the temperature was fitted on.
     """
     result = {"temperature": temperature, "n": int(answers.scored.sum())}
     for name, run in (("before", answers), ("after", apply_temperature(answers, temperature))):

@@ -30,8 +30,7 @@ def fit_stack(a: Answers, b: Answers) -> dict:
     A conditional logit with two weights: an option's score is the weighted sum of its two
     log-probabilities. Its negative log-likelihood is convex.
 
-    Returns:
-        `weight_a`, `weight_b` (each from -100 to 100) and `n`, the questions they rest on.
+    Each is from -100 to 100; `n` are the questions they rest on.
 
     Source:
         McFadden (1974), Conditional logit analysis of qualitative choice behavior.

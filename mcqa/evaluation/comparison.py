@@ -30,17 +30,14 @@ def compare(
 
     Args:
         right_a_N, right_b_N: whether each run gets each question right.
-        names: what to call the runs.
-        seed, resamples: of the bootstrap.
         cluster_N: the group of each question, numbered from 0, where questions of a group are no
             independent evidence (the same fact asked in other words).
 
     Returns:
         `n`; `a` and `b` (`name`, `accuracy`, `accuracy_ci95`); `difference`, b minus a, and its
-        paired bootstrap interval `difference_ci95`; `mcnemar` (`a_only`, `b_only`, `p_value`);
-        `seed`, `resamples`; `verdict`, in words. With clusters the intervals are those of a
-        bootstrap over groups, and `clusters` holds `n`, how many there are, and the `p_value` of
-        a permutation test that flips whole groups; it takes McNemar's place in the verdict.
+        `difference_ci95`; `mcnemar`; `seed`, `resamples`; `verdict`, in words. With clusters the
+        intervals are those of a bootstrap over groups, and `clusters` holds how many there are and
+        the p-value of a permutation test that flips whole groups, which decides the verdict.
 
     Raises:
         ConfigError: `resamples` is less than 1.
@@ -78,9 +75,8 @@ def compare(
 def compare_many(right_by_run: Mapping[str, np.ndarray], **how) -> list[dict]:
     """Compare every pair of named runs, in the order given; see `compare`.
 
-    With many runs, some pair differs by luck. So with more than one pair each result also has
-    `holm`: how many `comparisons` there are and the `p_value` corrected for them, which is the
-    one that the verdict goes by. `mcnemar` and the intervals stay those of each pair alone.
+    With more than one pair each result also has `holm`: how many `comparisons` there are and the
+    `p_value` corrected for them, by which the verdict goes. All else is that of each pair alone.
     """
     results = [
         compare(a, b, (name_a, name_b), **how)
@@ -105,9 +101,6 @@ def joint_test(right_by_run: Mapping[str, np.ndarray]) -> dict:
     """Test whether runs over the same questions differ in accuracy at all, by Cochran's Q.
 
     Look here first with more than two runs; `compare_many` then says which ones differ.
-
-    Returns:
-        `n`, `runs` (their names), `q`, `degrees_of_freedom`, `p_value`.
 
     Raises:
         ConfigError: there are fewer than two runs.
@@ -143,10 +136,10 @@ def _verdict(result: dict) -> str:
     if difference < 0:
         difference, low, high = -difference, -high, -low
         better, other = name_a, name_b
-    finding = f"{name_a} and {name_b} answer the same number of questions right"
-    if difference:
-        points = _points(difference)
-        finding = f"{better} answers {points} points more of the questions right than {other}"
+    points = f"{_points(difference)} points"
+    finding = f"{better} answers {points} more of the questions right than {other}"
+    if not difference:
+        finding = f"{name_a} and {name_b} answer the same number of questions right"
     evidence = f"{sample}, 95% interval {_points(low)} to {_points(high)} points, {test}"
     interval_shows, test_shows = low > 0, p_value < 0.05
     if interval_shows and test_shows:
@@ -156,11 +149,9 @@ def _verdict(result: dict) -> str:
             f"No difference can be shown: on these questions, {finding}, "
             f"which may be luck ({evidence})."
         )
-    reason = (
-        "the interval leaves zero out but the test's p is not below 0.05"
-        if interval_shows
-        else "the test's p is below 0.05 but the interval includes zero"
-    )
+    reason = "the test's p is below 0.05 but the interval includes zero"
+    if interval_shows:
+        reason = "the interval leaves zero out but the test's p is not below 0.05"
     return (
         f"No difference can be shown safely: {finding} ({evidence}), "
         f"and the two measures disagree: {reason}. More questions would settle it."

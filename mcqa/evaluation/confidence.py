@@ -18,31 +18,23 @@ CACHED = 200_000
 
 
 def equal_width_bins(confidence_N: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
-    """Cut 0 to 1 into bins of one width, each with its upper edge.
+    """Cut 0 to 1 into bins of one width: return their edges and (N,) the bin of each confidence.
 
-    Returns:
-        (bins + 1,) edges, and (N,) the bin of each confidence, from 0.
+    A bin holds its upper edge.
 
     Source:
         Guo et al. (2017), On calibration of modern neural networks, arXiv 1706.04599.
-
-    >>> equal_width_bins(np.array([0.5, 0.51, 1.0]), bins=2)[1].tolist()
-    [0, 1, 1]
     """
     return _cut(np.linspace(0, 1, bins + 1), confidence_N)
 
 
 def equal_mass_bins(confidence_N: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the range of the confidences into bins of about as many questions each.
+    """Cut the range of confidences into bins of about as many questions each; return the same.
 
-    Equal confidences share a bin, so that there can be fewer bins, of different sizes, and the
-    last may be empty. Returns what `equal_width_bins` does.
+    Equal confidences share a bin: there can be fewer, of different sizes, and the last be empty.
 
     Source:
         Nixon et al. (2019), Measuring calibration in deep learning, arXiv 1904.01685.
-
-    >>> equal_mass_bins(np.array([0.3, 0.4, 0.5, 0.9]), bins=2)[1].tolist()
-    [0, 0, 1, 1]
     """
     shares = np.linspace(0, 1, bins + 1)[1:-1]
     # an edge that lies between two confidences parts as many as one on the lower of them
@@ -55,12 +47,7 @@ def reliability(
 ) -> list[dict]:
     """Return the points of a reliability plot, one per bin that is not empty.
 
-    Args:
-        confidence_N, correct_N: the confidence of each answer, without NaN; is it right.
-        edges, bin_N: what `equal_width_bins` or `equal_mass_bins` returns.
-
-    Returns:
-        Per bin its edges `low` and `high`; `n`; the mean `confidence`; `accuracy`, its `ci95`.
+    `edges` and `bin_N` are what `equal_width_bins` or `equal_mass_bins` returns; all answers count.
     """
     points = []
     for number in np.unique(bin_N):
@@ -84,8 +71,8 @@ def calibration_error(
 ) -> Statistic:
     """Return the statistic of an expected calibration error, under this name.
 
-    It is the mean over bins of the gap between accuracy and mean confidence, each bin counting as
-    much as it has questions. The bins (`bin_N`) stay those of the data in every resample.
+    It is the mean over questions of their bin's gap between accuracy and mean confidence. The bins
+    (`bin_N`) stay those of the data in every resample.
     """
     scored_N = ~np.isnan(confidence_N)
     gap_N = np.where(scored_N, correct_N - confidence_N, 0.0)
@@ -102,11 +89,10 @@ def calibration_error(
 def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
     """Return the statistic of what ranking the answers by confidence is worth.
 
-    The weights must be whole numbers. Its metrics are `auroc`: how likely a right answer is more
-    confident than a wrong one, a tie counting half (not defined where all or none are right);
-    `aurc`: the area under the risk-coverage curve, the mean over k of the error among the k most
-    confident; `accuracy_at_50`, `_80`, `_90`: the accuracy of the most confident answers, as few
-    as make that percentage of all.
+    The weights must be whole numbers. `auroc`: how likely a right answer is more confident than
+    a wrong one, a tie counting half (not defined where all or none are right); `aurc`: the mean
+    over k of the error among the k most confident; `accuracy_at_50`, `_80`, `_90`: that of the
+    most confident answers, as few as make that percentage of all.
 
     Source:
         Geifman and El-Yaniv (2017), Selective classification for deep neural networks,
@@ -139,9 +125,8 @@ def risk_coverage(confidence_N: np.ndarray, correct_N: np.ndarray) -> dict[str, 
     """Return the curve of what is wrong among the answers above each confidence.
 
     Returns:
-        (T,) arrays, from the most confident on: `threshold`, a confidence; `n`, how many answers
-        are at least that confident; `right`, how many of these are right; `coverage`, the share
-        they make of all; `risk`, the share of them that is wrong.
+        (T,) arrays, from the most confident `threshold` on: `n`, how many answers reach it;
+        `right`, how many of these are; `coverage`, their share of all; `risk`, what is wrong.
     """
     place_N, last_T = _ties(confidence_N)
     n_T, right_T = last_T + 1, np.cumsum(correct_N[place_N].astype(int))[last_T]
@@ -160,10 +145,6 @@ def accuracy_at_coverage(curve: dict[str, np.ndarray], percent: int) -> dict:
     Args:
         curve: what `risk_coverage` returns.
         percent: the least coverage; ties at the threshold are kept together.
-
-    Returns:
-        `value`; `n`, how many are answered; `ci95`, Wilson's interval, which takes the threshold
-        as given; `coverage`, the share they are; `threshold`, the least confidence among them.
     """
     place = int(np.argmax(curve["coverage"] >= percent / 100 - 1e-9))
     at = {key: float(curve[key][place]) for key in ("coverage", "threshold")}

@@ -23,10 +23,7 @@ def describe_groups(
 ) -> dict[Hashable, dict]:
     """Return what `describe_run` says about each group of questions, in ascending order.
 
-    Args:
-        answers: the run's.
-        group_of: question ids and their groups; a question whose group is None is left out.
-        how: `seed` and `resamples` of each group's bootstrap.
+    A question whose group is None is left out; `how` are `seed` and `resamples`.
 
     Raises:
         ConfigError: a question has no entry in `group_of`.

@@ -8,16 +8,8 @@ It still leaves zero out too often to be read as a test of calibration.
 
 import numpy as np
 
+from mcqa.evaluation import confidence
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.confidence import (
-    accuracy_at_coverage,
-    calibration_error,
-    equal_mass_bins,
-    equal_width_bins,
-    reliability,
-    risk_coverage,
-    selective,
-)
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.quality import confusion, macro_f1, question_values, tied_gold
 from mcqa.evaluation.resampling import Statistic, bootstrap, interval, means, merge, observed
@@ -25,7 +17,7 @@ from mcqa.evaluation.table import COVERAGES, METRICS, Metric
 
 CURVE_POINTS = 200
 
-BINNINGS = {"ece": equal_width_bins, "ece_equal_mass": equal_mass_bins}
+BINNINGS = {"ece": confidence.equal_width_bins, "ece_equal_mass": confidence.equal_mass_bins}
 
 
 def run_statistic(answers: Answers) -> Statistic:
@@ -41,27 +33,22 @@ def other_statistic(answers: Answers) -> Statistic:
     scored_N = answers.scored
     if not scored_N.any():
         return macro_f1(answers)
-    confidence_N, correct_N = answers.confidence, answers.correct
+    sure_N, right_N = answers.confidence, answers.correct
     errors = []
     for name, binning in BINNINGS.items():
         bin_N = np.full(len(answers), -1)
-        bin_N[scored_N] = binning(confidence_N[scored_N])[1]
-        errors.append(calibration_error(name, confidence_N, correct_N, bin_N))
-    return merge([macro_f1(answers), *errors, selective(confidence_N, correct_N)])
+        bin_N[scored_N] = binning(sure_N[scored_N])[1]
+        errors.append(confidence.calibration_error(name, sure_N, right_N, bin_N))
+    return merge([macro_f1(answers), *errors, confidence.selective(sure_N, right_N)])
 
 
 def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> dict:
     """Return every metric of one run, and what its plots need.
 
-    Args:
-        answers: the run's.
-        seed, resamples: of the bootstrap.
-
     Returns:
         What `metrics.json` holds: `n`; `scored`, how many answers have probabilities; `unparsed`;
-        `tied_gold`; `metrics`, by name `value`, `n`, `ci95` and how that was made (`interval`, see
-        `Metric`), all but `n` None where a metric is not defined; `confusion`; `reliability`, by
-        name the bins; `risk_coverage`, up to 200 points; `seed`; `resamples`.
+        `tied_gold`; `metrics`, by name `value`, `n`, `ci95` and `interval` (see `Metric`), all but
+        `n` None where it is not defined; `confusion`; `reliability`; `risk_coverage`; the settings.
 
     Raises:
         ConfigError: `resamples` is less than 1.
@@ -78,11 +65,12 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
     if scored:
         known = answers.take(answers.scored)
         sure_N, right_N = known.confidence, known.correct
-        bins = {name: reliability(sure_N, right_N, *cut(sure_N)) for name, cut in BINNINGS.items()}
-        curve = risk_coverage(sure_N, right_N)
+        for name, cut in BINNINGS.items():
+            bins[name] = confidence.reliability(sure_N, right_N, *cut(sure_N))
+        curve = confidence.risk_coverage(sure_N, right_N)
         points = _thinned(curve)
         for percent in COVERAGES:
-            kept = accuracy_at_coverage(curve, percent)
+            kept = confidence.accuracy_at_coverage(curve, percent)
             metrics[f"accuracy_at_{percent}"] = {**kept, "interval": "wilson"}
     return {
         "n": n,

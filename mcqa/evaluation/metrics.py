@@ -20,10 +20,6 @@ def wilson_interval(successes: int, n: int) -> list[float]:
 
     Source:
         Wilson (1927), Probable inference, the law of succession, and statistical inference.
-
-    >>> low, high = wilson_interval(15, 148)
-    >>> round(low, 4), round(high, 4)
-    (0.0624, 0.1605)
     """
     if n < 1 or not 0 <= successes <= n:
         raise ConfigError(
@@ -47,15 +43,12 @@ def summarize(
     """Return what `metrics.json` says first about one run; None where something is not known.
 
     Args:
-        predictions: the run's, labelled or not.
-        seconds, peak_memory_bytes: what scoring all of them took, None where not measured.
+        seconds, peak_memory_bytes: what scoring all predictions took, None where not measured.
 
     Returns:
-        `n` (labelled predictions), `accuracy` and `accuracy_ci95` over those n, `chance` (the mean
-        of 1 / number of options over those of the n that have scores); over all predictions the
-        counts `unparsed` (without a choice), `ambiguous` (those of them that named several
-        options), `unlabelled` and `truncated` (cut to fit), `tokens_per_question`, `seconds`,
-        `questions_per_second` and `peak_memory_bytes`.
+        Over the `n` labelled ones `accuracy`, `accuracy_ci95` and `chance` (the mean of 1 / number
+        of options, of those with scores); over all the counts `unparsed`, `ambiguous` (those of
+        them that named several options), `unlabelled` and `truncated`, and what they cost.
     """
     predictions = list(predictions)
     labelled = [prediction for prediction in predictions if prediction.label is not None]

@@ -25,16 +25,11 @@ def choose_orders(kind: str | int, options: int, *, id: str = "", seed: int = 0)
     """Return the orders to show one question's options in, the original one first.
 
     Args:
-        kind: `cyclic`, the rotations: every option once at every place; `all`; or a number of
-            orders to draw, of which there are as many as that or, with few options, all that exist.
-        options: how many options the question has.
+        kind: `cyclic`, the rotations; `all`; or how many to draw, with few options all there are.
         id, seed: fix the draws, whatever else is asked; questions get different orders.
 
     Raises:
         ConfigError: the kind is none of these, or `all` would be more than 720 orders.
-
-    >>> choose_orders("cyclic", 3), len(choose_orders(10, 4)), len(choose_orders("10", 3))
-    ([(0, 1, 2), (1, 2, 0), (2, 0, 1)], 10, 6)
     """
     places = tuple(range(options))
     if kind == "cyclic":
@@ -56,31 +51,20 @@ def choose_orders(kind: str | int, options: int, *, id: str = "", seed: int = 0)
 
 
 def show(original: Sequence, order: Order) -> tuple:
-    """Return things in the order in which they are shown.
-
-    >>> show(("red", "green", "blue"), (2, 0, 1))
-    ('blue', 'red', 'green')
-    """
+    """Return things in the order in which they are shown."""
     return tuple(original[place] for place in order)
 
 
 def restore(shown: Sequence, order: Order) -> tuple:
-    """Return shown things, or their scores, in the original order.
-
-    >>> restore(("blue", "red", "green"), (2, 0, 1))
-    ('red', 'green', 'blue')
-    """
+    """Return shown things, or their scores, in the original order."""
     return tuple(thing for _, thing in sorted(zip(order, shown, strict=True)))
 
 
 def average(scores: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
-    """Return each option's probability averaged over the orders, as a logarithm.
+    """Return each option's log-probability averaged over orders: (N, O), NaN where there is none.
 
     Args:
         scores: for each question and each order the options' scores, in the original order.
-
-    Returns:
-        (N, O), NaN where an option does not exist: what `Answers.from_scores` takes.
     """
     logs = (log_softmax(np.array(orders_PO, dtype=float)) for orders_PO in scores)
     return pad([np.logaddexp.reduce(log_PO, axis=0) - np.log(len(log_PO)) for log_PO in logs])
@@ -101,15 +85,12 @@ def describe_orders(
         choices: for each question the choice in each order, as an index in the original order,
             None where it was not parsed; the first order is the original one.
         scores: what `average` takes; None from scorers without scores.
-        seed, resamples: of the bootstrap.
 
     Returns:
-        `n`; `answers`, over how many orders in all; `flips`, how many questions are not answered
-        the same in every order; and, each with `value`, `n`, `ci95`: `flip_rate`; `consistency`,
-        the mean share of a question's orders that give its most frequent choice; `accuracy`, in
-        the original order; `accuracy_over_orders`, the mean share of orders answered rightly;
-        `accuracy_by_order`, a list; with scores `averaged_accuracy`, that of `average`. Intervals
-        of the two means are bootstrapped over questions, the others Wilson's. `seed`, `resamples`.
+        `n`; `answers`, over how many orders in all; `flips`; `seed`, `resamples`; and, each with
+        `value`, `n`, `ci95`, what docs/evaluation.md says of them: `flip_rate`, `consistency`,
+        `accuracy`, `accuracy_over_orders`, `accuracy_by_order`, with scores `averaged_accuracy`.
+        Intervals of the two means are bootstrapped over questions, the others Wilson's.
 
     Raises:
         ConfigError: there are not as many labels as questions, or a question has no order.

@@ -15,15 +15,7 @@ from mcqa.evaluation.measures import metric_interval, other_statistic, run_stati
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.pairing import check_aligned
 from mcqa.evaluation.quality import question_values
-from mcqa.evaluation.resampling import (
-    Statistic,
-    bootstrap,
-    difference,
-    divide,
-    interval,
-    means,
-    observed,
-)
+from mcqa.evaluation.resampling import Statistic, bootstrap, divide, interval, means, observed
 from mcqa.evaluation.significance import minimum_detectable_difference, sign_flip_test
 from mcqa.evaluation.table import METRICS
 
@@ -45,19 +37,14 @@ def describe_pair(
         a, b: the runs' answers to the same questions in the same order.
         accuracies: what `mcqa.evaluation.comparison.compare` says of them: accuracy has its
             interval and p-value from there, before any correction.
-        seed: of the bootstrap and of the permutation tests.
-        resamples, other_resamples: how many to draw for metrics that are means over questions, and
-            for the others and kappa.
-        permutations: how many to draw in a test.
-        cluster_N: the group of each question, numbered from 0, to draw and permute whole groups.
+        resamples, other_resamples: for metrics that are means over questions, and for the others.
+        permutations: how many tosses of the permutation tests.
+        cluster_N: the group of each question, numbered from 0, to draw and toss whole groups.
 
     Returns:
-        `n`; `table`, how many questions `both`, `a_only`, `b_only` and `neither` get right;
-        `mcnemar`, the exact p-value; `metrics`, by name the value of `a` and of `b`, their
-        `difference` (b minus a) with its bootstrap interval `ci95`, the `n` it rests on, and the
-        `p_value` of a paired permutation test where the metric is a mean over questions;
-        `minimum_detectable_difference` of the accuracy; `agreement`; `clusters`, how many groups
-        there are or None; and the settings.
+        `n`; `table`, the counts of right answers; `mcnemar`, the p-value; `metrics`, by name `a`,
+        `b`, `difference` (b minus a), its `ci95`, `n` and, for means, `p_value`; `agreement`;
+        `minimum_detectable_difference` of the accuracy; `clusters`; and the settings.
 
     Raises:
         ComparisonError: the runs are not aligned.
@@ -111,12 +98,16 @@ def bootstrap_differences(
 ) -> dict[str, np.ndarray]:
     """Return bootstrap draws of b minus a for every metric that both have, but accuracy.
 
-    That is drawn by `mcqa.evaluation.comparison`. The arguments are those of `describe_pair`; the
-    runs have probabilities for the same questions.
+    `mcqa.evaluation.comparison` draws that. Arguments are as in `describe_pair`.
     """
     gains = mean_differences(a, b)
     del gains["accuracy"]
-    of_others = difference(other_statistic(a), other_statistic(b))
+    of_a, of_b = other_statistic(a), other_statistic(b)
+
+    def of_others(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        in_a, in_b = of_a(weight_RN), of_b(weight_RN)
+        return {name: in_b[name] - in_a[name] for name in in_a if name in in_b}
+
     draws = bootstrap(of_others, len(a), resamples=other_resamples, **how)
     if gains:
         draws |= bootstrap(means(gains), len(a), resamples=resamples, **how)
@@ -124,21 +115,15 @@ def bootstrap_differences(
 
 
 def agreement(
-    choice_a_N: np.ndarray,
-    choice_b_N: np.ndarray,
-    *,
-    seed: int = 0,
-    resamples: int = 1000,
-    cluster_N: np.ndarray | None = None,
+    choice_a_N: np.ndarray, choice_b_N: np.ndarray, *, cluster_N: np.ndarray | None = None, **how
 ) -> dict:
-    """Return how often two runs choose the same option, and Cohen's kappa.
+    """Return how often two runs choose the same option, and Cohen's kappa; see `bootstrap`.
 
     Kappa takes off what two runs with these habits would agree on by chance: 1 is agreement
     throughout, 0 none beyond chance. Not parsed (-1) counts as a choice of its own.
 
-    Returns:
-        `n`; `share`, and its interval `share_ci95` (Wilson's, with clusters the bootstrap's);
-        `kappa` (None where both always make one and the same choice), and `kappa_ci95`.
+    It is None where both always make one and the same choice. The share's interval is Wilson's,
+    with clusters the bootstrap's.
 
     Source:
         Cohen (1960), A coefficient of agreement for nominal scales.
@@ -146,7 +131,7 @@ def agreement(
     n, same = len(choice_a_N), int((choice_a_N == choice_b_N).sum())
     statistic = _agreement_statistic(choice_a_N, choice_b_N)
     kappa = observed(statistic, n)["kappa"]
-    draws = bootstrap(statistic, n, seed=seed, resamples=resamples, cluster_N=cluster_N)
+    draws = bootstrap(statistic, n, cluster_N=cluster_N, **how)
     return {
         "n": n,
         "share": same / n,

@@ -18,14 +18,11 @@ def align(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, Answers]:
         ComparisonError: the runs do not answer the same labelled questions, once each.
         ConfigError: a label or choice is not one of the options, or a score is not finite.
     """
-    by_id: dict[str, dict[str, Prediction]] = {}
-    for name, predictions in runs.items():
-        by_id[name] = _by_id(predictions, name)
-        first = next(iter(by_id))
-        _check_same(by_id[first], by_id[name], first, name)
-    return {
-        name: Answers.of(answered[id] for id in by_id[first]) for name, answered in by_id.items()
-    }
+    by_id = {name: _by_id(predictions, name) for name, predictions in runs.items()}
+    first, asked = next(iter(by_id.items()))
+    for name, answered in by_id.items():
+        _check_same(asked, answered, first, name)
+    return {name: Answers.of(map(answered.get, asked)) for name, answered in by_id.items()}
 
 
 def check_aligned(a: Answers, b: Answers) -> None:

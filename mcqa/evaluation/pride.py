@@ -42,8 +42,7 @@ def estimation_sample(option_counts: Sequence[int], *, seed: int = 0) -> list[in
 def mean_priors(shown_scores: Iterable[Sequence[Sequence[float]]]) -> dict[int, np.ndarray]:
     """Return for each number of options the prior, a probability for each place.
 
-    A question's is the softmax of the mean log-probability of each letter over the orders; that of
-    all questions with as many options their mean.
+    It is the mean over questions of the softmax of each letter's mean log-probability over orders.
 
     Args:
         shown_scores: for each question (P, O) scores by order and place shown, in orders in which
@@ -57,11 +56,9 @@ def mean_priors(shown_scores: Iterable[Sequence[Sequence[float]]]) -> dict[int, 
 
 
 def divide_out(scores_NO: np.ndarray, priors: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Return log-probabilities (N, O) without the letters' prior.
+    """Return log-probabilities (N, O) without the letters' prior, which `mean_priors` returns.
 
-    Args:
-        scores_NO: scores in the order shown, NaN where an option does not exist.
-        priors: what `mean_priors` returns.
+    The scores are in the order shown, NaN where an option does not exist.
 
     Raises:
         ConfigError: there is no prior for a question's number of options.
@@ -85,10 +82,8 @@ def pride(
 ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """Return the debiased log-probabilities (N, O) of a run, and the priors.
 
-    Args:
-        scores_NO: the scores in the original order, NaN where an option does not exist.
-        sample: the estimation sample by the questions' places. These questions take the
-            probabilities averaged over their rotations, which are free of the prior already.
+    The scores are in the original order. The questions of the sample (by their places) take the
+    probabilities averaged over their rotations, which are free of the prior already.
 
     Raises:
         ConfigError: there is no prior for a question's number of options.
@@ -106,7 +101,6 @@ def describe_pride(
     shown_scores: Sequence[Sequence[Sequence[float]]],
     *,
     seed: int = 0,
-    resamples: int = 10_000,
 ) -> dict:
     """Return what dividing the letters' prior out does to a run's accuracy.
 
@@ -114,14 +108,12 @@ def describe_pride(
         label_N: 0-based index of the right option, in the original order.
         orders: for each question all rotations or all orders, the original order first.
         shown_scores: for each question and order the options' scores as shown.
-        seed, resamples: of the bootstrap; the seed also of the sample.
+        seed: of the bootstrap and of the sample.
 
     Returns:
-        `sample` (`n`, `share`, `seed`); `priors`, by the number of options; the accuracy over all
-        questions (`value`, `n`, `ci95`) of the scores as they are (`raw`), without the prior
-        (`debiased`; see `pride` for the sample) and of every question's average over its orders
-        (`averaged`); `difference`, debiased minus raw (`value`, `n`, its paired bootstrap `ci95`),
-        how many only one of them gets right (`raw_only`, `debiased_only`), McNemar's `p_value`.
+        `sample`; `priors`, by the number of options; the accuracy over all questions of the scores
+        as they are (`raw`), without the prior (`debiased`) and of every question's average over
+        its orders (`averaged`); `difference`, debiased minus raw, with its evidence.
     """
     label_N, n = np.asarray(label_N), len(label_N)
     asked = list(zip(orders, shown_scores, strict=True))
@@ -130,8 +122,7 @@ def describe_pride(
     debiased_NO, priors = pride(raw_NO, {place: asked[place] for place in places})
     runs = {"raw": raw_NO, "debiased": debiased_NO, "averaged": _averaged(asked)}
     right = {name: first_best(scores_NO) == label_N for name, scores_NO in runs.items()}
-    sides = right["raw"], right["debiased"]
-    compared = compare(*sides, ("raw", "debiased"), seed=seed, resamples=resamples)
+    compared = compare(right["raw"], right["debiased"], ("raw", "debiased"), seed=seed)
     test = compared["mcnemar"]
     return {
         "sample": {"n": len(places), "share": SHARE, "seed": seed},

@@ -12,11 +12,7 @@ from mcqa.evaluation.resampling import Statistic, divide
 
 
 def gold_rank(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndarray:
-    """Return the rank of each right option, 1 for the likeliest, NaN where it has no probability.
-
-    >>> gold_rank(np.array([[0.2, 0.2, 0.6], [0.5, 0.5, np.nan]]), np.array([1, 0])).tolist()
-    [3.0, 1.0]
-    """
+    """Return each right option's rank, 1 for the likeliest, NaN where it has no probability."""
     gold_N1 = _gold(log_probability_NO, label_N)
     earlier_NO = np.arange(log_probability_NO.shape[1]) < label_N[:, None]
     tied_NO = log_probability_NO == gold_N1
@@ -29,20 +25,12 @@ def tied_gold(log_probability_NO: np.ndarray, label_N: np.ndarray) -> int:
     return int(((log_probability_NO == _gold(log_probability_NO, label_N)).sum(1) > 1).sum())
 
 
-def log_losses(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndarray:
-    """Return minus the logarithm of the right option's probability, in nats."""
-    return -_gold(log_probability_NO, label_N)[:, 0]
-
-
 def brier_scores(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndarray:
     """Return the squared distance of the probabilities to the truth, from 0 to 2.
 
     Source:
         Brier (1950), Verification of forecasts expressed in terms of probability: the sum over
         all options. Some libraries halve it for two options.
-
-    >>> brier_scores(np.log([[0.7, 0.2, 0.1]]), np.array([0])).round(6).tolist()
-    [0.14]
     """
     probability_NO = np.exp(log_probability_NO)
     gold_N = np.exp(_gold(log_probability_NO, label_N)[:, 0])
@@ -53,10 +41,8 @@ def brier_scores(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndar
 def question_values(answers: Answers) -> dict[str, np.ndarray]:
     """Return each metric's value for every question, for metrics that are means over questions.
 
-    Returns:
-        `accuracy`; `top2`: is the right option among the two likeliest; `mrr`: one over its rank;
-        `map3`: the same, 0 from rank 4 on; `nll` in nats; `brier`. NaN where the answer has no
-        scores; without any scores only `accuracy`.
+    NaN where the answer has no scores; without any scores only `accuracy`. What each says is in
+    docs/evaluation.md.
     """
     known = answers.log_probabilities, answers.labels
     rank_N = gold_rank(*known)
@@ -69,7 +55,7 @@ def question_values(answers: Answers) -> dict[str, np.ndarray]:
         "top2": np.where(unknown_N, np.nan, rank_N <= 2),
         "mrr": 1 / rank_N,
         "map3": np.where(unknown_N, np.nan, (rank_N <= 3) / rank_N),
-        "nll": log_losses(*known),
+        "nll": -_gold(*known)[:, 0],
         "brier": brier_scores(*known),
     }
 
@@ -97,9 +83,8 @@ def macro_f1(answers: Answers) -> Statistic:
 def confusion(label_N: np.ndarray, choice_N: np.ndarray) -> dict:
     """Return how often each position was chosen for each gold position.
 
-    Returns:
-        `positions`, from 0 to the last that occurs; `counts`, a row per gold position and a
-        column per chosen position; `unparsed`, per gold position.
+    `counts` has a row per gold position and a column per chosen one, `positions` from 0 to the last
+    that occurs; `unparsed` is per gold position.
     """
     from sklearn.metrics import confusion_matrix
 

@@ -22,13 +22,9 @@ Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 def resampled_weights(
     n: int, *, seed: int, resamples: int, cluster_N: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Yield the weights of bootstrap resamples: (R, N) floats, R as large as `CELLS` allows.
-
-    R does not change what is drawn.
+    """Yield the weights (R, N) of resamples of n questions, R being what `CELLS` allows.
 
     Args:
-        n: how many questions there are, N.
-        seed, resamples: of the draws, and how many in all.
         cluster_N: the group of each question, numbered from 0; None draws single questions.
 
     Raises:
@@ -67,9 +63,6 @@ def bootstrap_accuracy_gain(
 
     It depends only on how many questions just one of the two gets right. In resamples these
     counts are multinomial, so they are drawn directly, in memory that does not grow with n.
-
-    Raises:
-        ConfigError: `resamples` is less than 1.
     """
     _check(resamples)
     shares = (a_only / n, b_only / n, (n - a_only - b_only) / n)
@@ -85,21 +78,16 @@ def observed(statistic: Statistic, n: int) -> dict[str, float]:
 def interval(
     draws_R: np.ndarray, value: float | None = None, *, at_least: float | None = None
 ) -> list[float] | None:
-    """Return the 95% interval that bootstrap draws give, None where no draw is defined.
+    """Return the 95% interval of bootstrap draws that are not NaN, None where all are.
 
     Args:
-        draws_R: the metric on every resample. Those where it is not defined (NaN) are left out.
-        value: None for the percentile interval. The metric on the data for the basic one, which
-            is the percentile interval reflected about this value: where resampling raises a
-            metric, so did sampling, and the reflection takes that off again.
+        value: None for the percentile interval; the metric on the data for the basic one, which is
+            the percentile interval reflected about this value: where resampling raises a metric,
+            so did sampling, and the reflection takes that off again.
         at_least: a bound that the metric cannot fall below.
 
     Source:
         Davison and Hinkley (1997), Bootstrap Methods and their Application, sections 5.2 and 5.3.
-
-    >>> draws = np.arange(101.0)
-    >>> interval(draws), interval(draws, 40.0, at_least=0.0)
-    ([2.5, 97.5], [0.0, 77.5])
     """
     defined = draws_R[~np.isnan(draws_R)]
     if not len(defined):
@@ -115,8 +103,7 @@ def interval(
 def means(columns: dict[str, np.ndarray]) -> Statistic:
     """Return the statistic of metrics that are means over questions.
 
-    Args:
-        columns: per metric its value for each question (N,), NaN where it does not count one.
+    `columns` hold per metric its value for each question (N,), NaN where it does not count one.
     """
     value_NK = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
     # most metrics count the same questions: these are counted once
@@ -133,16 +120,6 @@ def means(columns: dict[str, np.ndarray]) -> Statistic:
 def merge(statistics: Sequence[Statistic]) -> Statistic:
     """Return one statistic with the metrics of all of these."""
     return lambda weight_RN: {k: v for part in statistics for k, v in part(weight_RN).items()}
-
-
-def difference(a: Statistic, b: Statistic) -> Statistic:
-    """Return the statistic of b minus a, for the metrics that both have."""
-
-    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
-        in_a, in_b = a(weight_RN), b(weight_RN)
-        return {name: in_b[name] - in_a[name] for name in in_a if name in in_b}
-
-    return statistic
 
 
 def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:

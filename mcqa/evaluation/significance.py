@@ -16,14 +16,8 @@ from mcqa.evaluation.resampling import CELLS
 def mcnemar(a_only: int, b_only: int) -> float:
     """Return the exact (binomial) two-sided p-value of McNemar's test, 1 where none differ.
 
-    Args:
-        a_only, b_only: how many questions only the one run gets right.
-
     Source:
         McNemar (1947), Sampling error of the difference between correlated proportions.
-
-    >>> mcnemar(1, 9), mcnemar(0, 0)
-    (0.021484375, 1.0)
     """
     discordant = a_only + b_only
     return float(binomtest(b_only, discordant).pvalue) if discordant else 1.0
@@ -38,13 +32,11 @@ def sign_flip_test(
 ) -> np.ndarray:
     """Return the two-sided p-values (K,) of paired permutation tests of K mean differences.
 
-    If the runs were alike, either of them could have given either answer to a question: the sign
-    of its difference would be a coin toss. The p-value is the share of tosses, with the data
-    counted among them, whose sum is at least as far from zero as that of the data.
+    If the runs were alike, the sign of each question's difference (b minus a; NaN does not count)
+    would be a coin toss. The p-value is the share of tosses, with the data counted among them,
+    whose sum is at least as far from zero as that of the data.
 
     Args:
-        difference_NK: b minus a for every question and metric; NaN does not count.
-        seed, permutations: of the tosses, which all metrics share, and how many.
         cluster_N: the group of each question, numbered from 0: a group is tossed as a whole.
 
     Raises:
@@ -76,17 +68,13 @@ def sign_flip_test(
 def minimum_detectable_difference(discordant: int, n: int) -> float | None:
     """Return the smallest accuracy difference that McNemar's test finds four times in five.
 
-    With psi = discordant / n, the share of the n questions that just one run gets right, and z the
-    quantiles of the normal distribution at 1 - 0.05 / 2 (two-sided level) and at 0.8 (the power),
-    it is the d that solves sqrt(n) d = z_alpha sqrt(psi) + z_power sqrt(psi - d^2). None where not
-    even a difference as large as all their disagreement would be found.
+    With psi = discordant / n, the share of questions that just one run gets right, and z the normal
+    quantiles at 1 - 0.05 / 2 (two-sided level) and 0.8 (power), it is the d that solves sqrt(n) d =
+    z_alpha sqrt(psi) + z_power sqrt(psi - d^2). None where not even d = psi would be found.
 
     Source:
         Connor (1987), Sample size for testing differences in proportions for the paired-sample
         design, solved for the difference.
-
-    >>> round(minimum_detectable_difference(200, 1000), 4)
-    0.0396
     """
     z_alpha, z_power = norm.ppf(1 - 0.05 / 2), norm.ppf(0.8)
     psi = discordant / n
@@ -125,14 +113,10 @@ def cochran_q(correct_NK: np.ndarray) -> tuple[float, float]:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number, in the order given.
 
-    Each may be held against the level as if it were the only one: the chance that any of the
-    comparisons without a difference falls below it is at most that level.
+    The chance that any comparison without a difference falls below a level is at most that level.
 
     Source:
         Holm (1979), A simple sequentially rejective multiple test procedure.
-
-    >>> holm([0.01, 0.04, 0.03, 0.005])
-    [0.03, 0.06, 0.06, 0.02]
     """
     order = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))

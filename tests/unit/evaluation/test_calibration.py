@@ -11,7 +11,7 @@ from mcqa.evaluation.calibration import (
     describe_calibration,
     fit_temperature,
 )
-from mcqa.evaluation.quality import log_losses
+from mcqa.evaluation.quality import question_values
 
 
 def overconfident(n, temperature, seed=0):
@@ -37,7 +37,7 @@ def test_no_temperature_is_likelier(seed):
 
     def loss(log_temperature):
         run = apply_temperature(answers, np.exp(log_temperature))
-        return log_losses(run.log_probabilities, run.labels).mean()
+        return question_values(run)["nll"].mean()
 
     best = minimize_scalar(loss, bounds=(-4, 6), method="bounded", options={"xatol": 1e-9})
     assert fit_temperature(answers)["temperature"] == pytest.approx(np.exp(best.x), rel=1e-5)

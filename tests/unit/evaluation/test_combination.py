@@ -5,7 +5,7 @@ from sklearn.linear_model import LogisticRegression
 from mcqa.errors import ComparisonError, ConfigError
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.combination import average, fit_stack, stack
-from mcqa.evaluation.quality import log_losses
+from mcqa.evaluation.quality import question_values
 
 
 def two_views(n, options, seed=0):
@@ -21,7 +21,7 @@ def two_views(n, options, seed=0):
 
 
 def mean_loss(answers):
-    return log_losses(answers.log_probabilities, answers.labels).mean()
+    return question_values(answers)["nll"].mean()
 
 
 def test_the_average_is_that_of_the_probabilities(answers_of):
