@@ -2,7 +2,7 @@
 
 from mcqa.evaluating.folder import Evaluation
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.calibration import describe_calibration, fit_temperature
+from mcqa.evaluation.fitting import describe_calibration, fit_temperature
 
 
 def describe_temperature(evaluation: Evaluation) -> dict:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.combination import average, fit_stack, stack
 from mcqa.evaluation.comparison import compare
+from mcqa.evaluation.fitting import average, fit_stack, stack
 from mcqa.evaluation.metrics import share
 from mcqa.evaluation.pairing import align
 from mcqa.prediction import Prediction

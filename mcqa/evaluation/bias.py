@@ -11,7 +11,7 @@ import numpy as np
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.quality import confusion
-from mcqa.evaluation.resampling import Statistic, bootstrap, divide, interval, observed
+from mcqa.evaluation.resampling import bootstrap, divide, interval, observed
 
 
 def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> dict:
@@ -44,7 +44,14 @@ def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000
                 "recall_ci95": wilson_interval(hits, gold) if gold else None,
             }
         )
-    statistic = _recall_spread(answers)
+    gold_NP = answers.labels[:, None] == np.unique(answers.labels)
+    column_NP = np.hstack([gold_NP & answers.correct[:, None], gold_NP]).astype(float)
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        # the recalls are all there are, no sample of them: the sum is divided by their number
+        hits_RP, gold_RP = np.hsplit(weight_RN @ column_NP, 2)
+        return {"rstd": np.nanstd(divide(hits_RP, gold_RP), axis=1)}
+
     rstd = observed(statistic, n)["rstd"]
     draws_R = bootstrap(statistic, n, seed=seed, resamples=resamples)["rstd"]
     return {
@@ -55,15 +62,3 @@ def describe_positions(answers: Answers, *, seed: int = 0, resamples: int = 1000
         "seed": seed,
         "resamples": resamples,
     }
-
-
-def _recall_spread(answers: Answers) -> Statistic:
-    """The recalls are all there are, no sample of them: the sum is divided by their number."""
-    gold_NP = answers.labels[:, None] == np.unique(answers.labels)
-    column_NP = np.hstack([gold_NP & answers.correct[:, None], gold_NP]).astype(float)
-
-    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
-        hits_RP, gold_RP = np.hsplit(weight_RN @ column_NP, 2)
-        return {"rstd": np.nanstd(divide(hits_RP, gold_RP), axis=1)}
-
-    return statistic

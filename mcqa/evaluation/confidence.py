@@ -17,19 +17,17 @@ CACHED = 200_000
 """How many weights to sort at once: what a processor's cache holds, with what is made of them."""
 
 
-def equal_width_bins(confidence_N: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
-    """Cut 0 to 1 into bins of one width: return their edges and (N,) the bin of each confidence.
-
-    A bin holds its upper edge.
+def equal_width_edges(confidence_N: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """Return the edges of bins that cut 0 to 1 into parts of one width, one more than bins.
 
     Source:
         Guo et al. (2017), On calibration of modern neural networks, arXiv 1706.04599.
     """
-    return _cut(np.linspace(0, 1, bins + 1), confidence_N)
+    return np.linspace(0, 1, bins + 1)
 
 
-def equal_mass_bins(confidence_N: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the range of confidences into bins of about as many questions each; return the same.
+def equal_mass_edges(confidence_N: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """Return the edges of bins that cut the confidences into parts of about as many questions each.
 
     Equal confidences share a bin: there can be fewer, of different sizes, and the last be empty.
 
@@ -39,17 +37,17 @@ def equal_mass_bins(confidence_N: np.ndarray, bins: int = BINS) -> tuple[np.ndar
     shares = np.linspace(0, 1, bins + 1)[1:-1]
     # an edge that lies between two confidences parts as many as one on the lower of them
     inner = np.unique(np.quantile(confidence_N, shares, method="lower"))
-    return _cut(np.array([confidence_N.min(), *inner, confidence_N.max()]), confidence_N)
+    return np.array([confidence_N.min(), *inner, confidence_N.max()])
 
 
-def reliability(
-    confidence_N: np.ndarray, correct_N: np.ndarray, edges: np.ndarray, bin_N: np.ndarray
-) -> list[dict]:
-    """Return the points of a reliability plot, one per bin that is not empty.
+def bins_of(confidence_N: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the number, from 0, of the bin (low, high] that holds each confidence."""
+    return np.searchsorted(edges[1:-1], confidence_N, side="left")
 
-    `edges` and `bin_N` are what `equal_width_bins` or `equal_mass_bins` returns; all answers count.
-    """
-    points = []
+
+def reliability(confidence_N: np.ndarray, correct_N: np.ndarray, edges: np.ndarray) -> list[dict]:
+    """Return the points of a reliability plot, one per bin that is not empty; all answers count."""
+    bin_N, points = bins_of(confidence_N, edges), []
     for number in np.unique(bin_N):
         inside_N = bin_N == number
         n, right = int(inside_N.sum()), int(correct_N[inside_N].sum())
@@ -67,14 +65,14 @@ def reliability(
 
 
 def calibration_error(
-    name: str, confidence_N: np.ndarray, correct_N: np.ndarray, bin_N: np.ndarray
+    name: str, confidence_N: np.ndarray, correct_N: np.ndarray, edges: np.ndarray
 ) -> Statistic:
     """Return the statistic of an expected calibration error, under this name.
 
     It is the mean over questions of their bin's gap between accuracy and mean confidence. The bins
-    (`bin_N`) stay those of the data in every resample.
+    stay those of the data in every resample.
     """
-    scored_N = ~np.isnan(confidence_N)
+    scored_N, bin_N = ~np.isnan(confidence_N), bins_of(confidence_N, edges)
     gap_N = np.where(scored_N, correct_N - confidence_N, 0.0)
     gap_NM = gap_N[:, None] * (bin_N[:, None] == np.unique(bin_N[scored_N]))
     column_NM = np.column_stack([gap_NM, scored_N])
@@ -149,11 +147,6 @@ def accuracy_at_coverage(curve: dict[str, np.ndarray], percent: int) -> dict:
     place = int(np.argmax(curve["coverage"] >= percent / 100 - 1e-9))
     at = {key: float(curve[key][place]) for key in ("coverage", "threshold")}
     return {**share(int(curve["right"][place]), int(curve["n"][place])), **at}
-
-
-def _cut(edges: np.ndarray, confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges and the number of the bin (low, high] that holds each confidence."""
-    return edges, np.searchsorted(edges[1:-1], confidence_N, side="left")
 
 
 def _ties(confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from mcqa.evaluation.table import COVERAGES, METRICS, Metric
 
 CURVE_POINTS = 200
 
-BINNINGS = {"ece": confidence.equal_width_bins, "ece_equal_mass": confidence.equal_mass_bins}
+EDGES = {"ece": confidence.equal_width_edges, "ece_equal_mass": confidence.equal_mass_edges}
 
 
 def run_statistic(answers: Answers) -> Statistic:
@@ -34,11 +34,10 @@ def other_statistic(answers: Answers) -> Statistic:
     if not scored_N.any():
         return macro_f1(answers)
     sure_N, right_N = answers.confidence, answers.correct
-    errors = []
-    for name, binning in BINNINGS.items():
-        bin_N = np.full(len(answers), -1)
-        bin_N[scored_N] = binning(sure_N[scored_N])[1]
-        errors.append(confidence.calibration_error(name, sure_N, right_N, bin_N))
+    errors = [
+        confidence.calibration_error(name, sure_N, right_N, edges_of(sure_N[scored_N]))
+        for name, edges_of in EDGES.items()
+    ]
     return merge([macro_f1(answers), *errors, confidence.selective(sure_N, right_N)])
 
 
@@ -61,17 +60,18 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
         name: _describe(metric, values, draws, scored if metric.needs_scores else n)
         for name, metric in METRICS.items()
     }
-    bins, points = {name: [] for name in BINNINGS}, None
+    bins, points = {name: [] for name in EDGES}, None
     if scored:
         known = answers.take(answers.scored)
         sure_N, right_N = known.confidence, known.correct
-        for name, cut in BINNINGS.items():
-            bins[name] = confidence.reliability(sure_N, right_N, *cut(sure_N))
+        for name, edges_of in EDGES.items():
+            bins[name] = confidence.reliability(sure_N, right_N, edges_of(sure_N))
         curve = confidence.risk_coverage(sure_N, right_N)
-        points = _thinned(curve)
+        kept = np.linspace(0, len(curve["n"]) - 1, min(len(curve["n"]), CURVE_POINTS))
+        points = {x: curve[x][np.unique(kept.astype(int))].tolist() for x in ("coverage", "risk")}
         for percent in COVERAGES:
-            kept = confidence.accuracy_at_coverage(curve, percent)
-            metrics[f"accuracy_at_{percent}"] = {**kept, "interval": "wilson"}
+            known_at = confidence.accuracy_at_coverage(curve, percent)
+            metrics[f"accuracy_at_{percent}"] = {**known_at, "interval": "wilson"}
     return {
         "n": n,
         "scored": scored,
@@ -102,9 +102,3 @@ def _describe(metric: Metric, values: dict, draws: dict, n: int) -> dict:
     else:
         ci95 = metric_interval(metric, draws[metric.name], value, at_least=0.0)
     return {"value": value, "n": n, "ci95": ci95, "interval": metric.interval}
-
-
-def _thinned(curve: dict[str, np.ndarray]) -> dict[str, list[float]]:
-    points = len(curve["n"])
-    places = np.unique(np.linspace(0, points - 1, min(points, CURVE_POINTS)).astype(int))
-    return {name: curve[name][places].tolist() for name in ("coverage", "risk")}

@@ -15,7 +15,7 @@ from mcqa.evaluation.measures import metric_interval, other_statistic, run_stati
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.pairing import check_aligned
 from mcqa.evaluation.quality import question_values
-from mcqa.evaluation.resampling import Statistic, bootstrap, divide, interval, means, observed
+from mcqa.evaluation.resampling import bootstrap, divide, interval, means, observed
 from mcqa.evaluation.significance import minimum_detectable_difference, sign_flip_test
 from mcqa.evaluation.table import METRICS
 
@@ -128,8 +128,17 @@ def agreement(
     Source:
         Cohen (1960), A coefficient of agreement for nominal scales.
     """
-    n, same = len(choice_a_N), int((choice_a_N == choice_b_N).sum())
-    statistic = _agreement_statistic(choice_a_N, choice_b_N)
+    n, same_N = len(choice_a_N), choice_a_N == choice_b_N
+    same, choice_P = int(same_N.sum()), np.union1d(choice_a_N, choice_b_N)
+    of_a_NP, of_b_NP = choice_a_N[:, None] == choice_P, choice_b_N[:, None] == choice_P
+    column_NK = np.hstack([same_N[:, None], of_a_NP, of_b_NP]).astype(float)
+
+    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
+        share_RK = (weight_RN @ column_NK) / weight_RN.sum(1, keepdims=True)
+        share_R1, habit_a_RP, habit_b_RP = np.split(share_RK, [1, 1 + len(choice_P)], axis=1)
+        share_R, chance_R = share_R1[:, 0], (habit_a_RP * habit_b_RP).sum(1)
+        return {"share": share_R, "kappa": divide(share_R - chance_R, 1 - chance_R)}
+
     kappa = observed(statistic, n)["kappa"]
     draws = bootstrap(statistic, n, cluster_N=cluster_N, **how)
     return {
@@ -139,22 +148,6 @@ def agreement(
         "kappa": None if np.isnan(kappa) else kappa,
         "kappa_ci95": None if np.isnan(kappa) else interval(draws["kappa"]),
     }
-
-
-def _agreement_statistic(choice_a_N: np.ndarray, choice_b_N: np.ndarray) -> Statistic:
-    choice_P = np.union1d(choice_a_N, choice_b_N)
-    same_N1 = (choice_a_N == choice_b_N)[:, None]
-    of_a_NP, of_b_NP = choice_a_N[:, None] == choice_P, choice_b_N[:, None] == choice_P
-    column_NK = np.hstack([same_N1, of_a_NP, of_b_NP]).astype(float)
-
-    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
-        share_RK = (weight_RN @ column_NK) / weight_RN.sum(1, keepdims=True)
-        share_R, habit_a_RP, habit_b_RP = np.split(share_RK, [1, 1 + len(choice_P)], axis=1)
-        share_R = share_R[:, 0]
-        chance_R = (habit_a_RP * habit_b_RP).sum(1)
-        return {"share": share_R, "kappa": divide(share_R - chance_R, 1 - chance_R)}
-
-    return statistic
 
 
 def _metrics(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.calibration import fit_temperature
+from mcqa.evaluation.fitting import fit_temperature
 from mcqa.evaluation.metrics import summarize
 from mcqa.prediction import write_predictions
 from mcqa.prompting.encoding import EncodedQuestion

@@ -6,8 +6,7 @@ import pytest
 
 from mcqa.data import load_questions
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.calibration import fit_temperature
-from mcqa.evaluation.combination import fit_stack, stack
+from mcqa.evaluation.fitting import fit_stack, fit_temperature, stack
 from mcqa.prediction import read_predictions
 
 

@@ -10,7 +10,7 @@ import pytest
 import mcqa
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.calibration import fit_temperature
+from mcqa.evaluation.fitting import fit_temperature
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.prediction import read_predictions
 

@@ -14,9 +14,8 @@ from mcqa.evaluating.folder import Record, Validation, read_record, write_record
 from mcqa.evaluating.results import redraw, write_results
 from mcqa.evaluating.validation import EVALUATED, UNKNOWN, load_validation, own_validation
 from mcqa.evaluation.answers import Answers
-from mcqa.evaluation.calibration import fit_temperature
-from mcqa.evaluation.combination import fit_stack, stack
 from mcqa.evaluation.comparison import compare
+from mcqa.evaluation.fitting import fit_stack, fit_temperature, stack
 from mcqa.evaluation.pairing import align
 from mcqa.prediction import Prediction, write_predictions
 

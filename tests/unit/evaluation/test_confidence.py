@@ -6,9 +6,10 @@ from sklearn.metrics import roc_auc_score
 
 from mcqa.evaluation.confidence import (
     accuracy_at_coverage,
+    bins_of,
     calibration_error,
-    equal_mass_bins,
-    equal_width_bins,
+    equal_mass_edges,
+    equal_width_edges,
     reliability,
     risk_coverage,
     selective,
@@ -31,25 +32,29 @@ def aurc_of_order(corrects):
 
 
 def test_bins_of_one_width_hold_their_upper_edge():
-    edges, bins = equal_width_bins(np.array([0.0, 0.1, 0.2, 0.21, 0.99, 1.0]), bins=5)
+    confidence = np.array([0.0, 0.1, 0.2, 0.21, 0.99, 1.0])
+    edges = equal_width_edges(confidence, bins=5)
     np.testing.assert_allclose(edges, [0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert bins.tolist() == [0, 0, 0, 1, 4, 4]
+    assert bins_of(confidence, edges).tolist() == [0, 0, 0, 1, 4, 4]
 
 
 def test_bins_of_one_mass_have_as_many_each_and_keep_ties_together():
-    confidence = np.random.default_rng(0).permutation(30) / 30
-    assert np.bincount(equal_mass_bins(confidence, bins=15)[1]).tolist() == [2] * 15
-    _, bins = equal_mass_bins(np.array([0.25, 0.25, 0.25, 0.25, 0.6, 0.9]), bins=3)
-    assert bins.tolist() == [0, 0, 0, 0, 1, 2] or bins.tolist() == [0, 0, 0, 0, 1, 1]
-    assert set(equal_mass_bins(np.full(9, 0.5))[1]) == {0}
+    def bins(confidence, **settings):
+        return bins_of(confidence, equal_mass_edges(confidence, **settings)).tolist()
+
+    shuffled = np.random.default_rng(0).permutation(30) / 30
+    assert np.bincount(bins(shuffled, bins=15)).tolist() == [2] * 15
+    tied = bins(np.array([0.25, 0.25, 0.25, 0.25, 0.6, 0.9]), bins=3)
+    assert tied in ([0, 0, 0, 0, 1, 2], [0, 0, 0, 0, 1, 1])
+    assert set(bins(np.full(9, 0.5))) == {0}
 
 
 def test_calibration_error_is_that_computed_by_hand():
     confidence = np.array([0.5, 0.5, 0.9, 0.9, 0.9, NAN])
     correct = np.array([1, 0, 1, 1, 0, 1], dtype=bool)
-    bins = np.array([0, 0, 1, 1, 1, -1])
+    edges = np.array([0, 0.6, 1])
     # 2/5 * |0.5 - 0.5| + 3/5 * |2/3 - 0.9|
-    assert observed(calibration_error("e", confidence, correct, bins), 6)["e"] == pytest.approx(
+    assert observed(calibration_error("e", confidence, correct, edges), 6)["e"] == pytest.approx(
         3 / 5 * (0.9 - 2 / 3)
     )
 
@@ -57,7 +62,7 @@ def test_calibration_error_is_that_computed_by_hand():
 def test_points_of_a_reliability_plot_leave_empty_bins_out():
     confidence = np.array([0.35, 0.45, 0.95])
     correct = np.array([False, True, True])
-    first, last = reliability(confidence, correct, *equal_width_bins(confidence, bins=4))
+    first, last = reliability(confidence, correct, equal_width_edges(confidence, bins=4))
     assert first == {
         "low": 0.25,
         "high": 0.5,

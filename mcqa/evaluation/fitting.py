@@ -1,0 +1,147 @@
+"""What is fitted on validation questions, never on those it is reported for.
+
+A temperature makes probabilities as sure as they are right: scores divided by it keep their order,
+and accuracy. Combinations show whether two runs know different things; they raise a
+ComparisonError where the runs are not aligned, and a ConfigError where an answer has no scores or
+a question not the same number of options in both.
+The trap: summed log-likelihoods differ by tens of nats; a temperature of 10 or more is no error.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import brentq, minimize
+
+from mcqa.errors import ConfigError
+from mcqa.evaluation.answers import Answers, log_softmax
+from mcqa.evaluation.measures import describe_run
+from mcqa.evaluation.pairing import check_aligned
+
+LOWEST, HIGHEST = 0.01, 1000.0
+AFFECTED = ("nll", "brier", "ece", "ece_equal_mass")
+LARGEST_WEIGHT = 100.0
+
+
+def fit_temperature(answers: Answers) -> dict:
+    """Return the temperature that makes validation answers (those with scores) likeliest.
+
+    The negative log-likelihood is convex in the inverse temperature, so its one minimum is where
+    its slope, the mean of the expected score minus the right option's score, crosses zero.
+
+    Returns:
+        `temperature`; `n`, the answers it rests on; `at_bound`, whether the best one would lie
+        beyond the lower bound (all right answers are the likeliest option) or the upper (scores
+        worse than none).
+
+    Raises:
+        ConfigError: no answer has scores.
+
+    Source:
+        Guo et al. (2017), On calibration of modern neural networks, arXiv 1706.04599.
+    """
+    known = answers.take(answers.scored)
+    if not len(known):
+        raise ConfigError(
+            "no answer has scores, and a temperature is fitted on scores. "
+            "Use a scorer that gives them: any but `generate`."
+        )
+    scores_NO = known.log_probabilities
+    gold_N = scores_NO[np.arange(len(known)), known.labels]
+
+    def slope(log_inverse: float) -> float:
+        probability_NO = np.exp(log_softmax(scores_NO * np.exp(log_inverse)))
+        return float((np.nansum(probability_NO * scores_NO, axis=1) - gold_N).mean())
+
+    low, high = -np.log(HIGHEST), -np.log(LOWEST)
+    if slope(low) >= 0:
+        temperature, at_bound = HIGHEST, True
+    elif slope(high) <= 0:
+        temperature, at_bound = LOWEST, True
+    else:
+        temperature, at_bound = float(np.exp(-brentq(slope, low, high))), False
+    return {"temperature": temperature, "n": len(known), "at_bound": at_bound}
+
+
+def apply_temperature(answers: Answers, temperature: float) -> Answers:
+    """Return the same answers with the probabilities of scores divided by a temperature.
+
+    Raises:
+        ConfigError: the temperature is not above 0.
+    """
+    if not temperature > 0:
+        raise ConfigError(f"temperature is {temperature}; it must be above 0.")
+    # the softmax of log-probabilities over T is that of the scores over T
+    return replace(answers, log_probabilities=log_softmax(answers.log_probabilities / temperature))
+
+
+def describe_calibration(answers: Answers, temperature: float, *, resamples: int = 1000) -> dict:
+    """Return `temperature`, `n` scored answers, their metrics and bins `before` and `after` it.
+
+    The answers must be to other questions than those the temperature was fitted on.
+    """
+    result = {"temperature": temperature, "n": int(answers.scored.sum())}
+    for name, run in (("before", answers), ("after", apply_temperature(answers, temperature))):
+        described = describe_run(run, resamples=resamples)
+        metrics = {metric: described["metrics"][metric] for metric in AFFECTED}
+        result[name] = {**metrics, "reliability": described["reliability"]}
+    return result
+
+
+def average(a: Answers, b: Answers) -> Answers:
+    """Return the answers of the two runs' mean probabilities."""
+    _check(a, b)
+    with np.errstate(invalid="ignore"):  # NaN where there is no option
+        mean_NO = np.logaddexp(a.log_probabilities, b.log_probabilities) - np.log(2)
+    return Answers.from_scores(a.ids, a.labels, mean_NO)
+
+
+def fit_stack(a: Answers, b: Answers) -> dict:
+    """Return the weights of the two runs' log-probabilities that make validation answers likeliest.
+
+    A conditional logit with two weights: an option's score is the weighted sum of its two
+    log-probabilities. Its negative log-likelihood is convex.
+
+    Each is from -100 to 100; `n` are the questions they rest on.
+
+    Source:
+        McFadden (1974), Conditional logit analysis of qualitative choice behavior.
+    """
+    _check(a, b)
+    gold = np.arange(len(a)), a.labels
+    feature_NO2 = np.stack([a.log_probabilities, b.log_probabilities], axis=2)
+    gold_N2, filled_NO2 = feature_NO2[gold], np.nan_to_num(feature_NO2)
+
+    def loss(weight_2: np.ndarray) -> tuple[float, np.ndarray]:
+        log_probability_NO = log_softmax(feature_NO2 @ weight_2)
+        probability_NO1 = np.nan_to_num(np.exp(log_probability_NO))[:, :, None]
+        slope_N2 = (probability_NO1 * filled_NO2).sum(1) - gold_N2
+        return -log_probability_NO[gold].mean(), slope_N2.mean(0)
+
+    bounds = [(-LARGEST_WEIGHT, LARGEST_WEIGHT)] * 2
+    weights = minimize(loss, (0.5, 0.5), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return {"weight_a": float(weights[0]), "weight_b": float(weights[1]), "n": len(a)}
+
+
+def stack(a: Answers, b: Answers, *, weight_a: float, weight_b: float) -> Answers:
+    """Return the answers of the two runs' weighted log-probabilities; see `fit_stack`."""
+    _check(a, b)
+    weighted_NO = weight_a * a.log_probabilities + weight_b * b.log_probabilities
+    return Answers.from_scores(a.ids, a.labels, weighted_NO)
+
+
+def _check(a: Answers, b: Answers) -> None:
+    check_aligned(a, b)
+    for name, run in (("first", a), ("second", b)):
+        if not run.scored.all():
+            id = run.ids[int(np.argmin(run.scored))]
+            raise ConfigError(
+                f"question {id!r} has no scores in the {name} run, and only scored runs can be "
+                "combined. Use a scorer that gives scores: any but `generate`."
+            )
+    of_a_N, of_b_N = ((~np.isnan(run.log_probabilities)).sum(1) for run in (a, b))
+    if len(differing := np.flatnonzero(of_a_N != of_b_N)):
+        at = differing[0]
+        raise ConfigError(
+            f"question {a.ids[at]!r} has {of_a_N[at]} options in the first run and "
+            f"{of_b_N[at]} in the second. Score both on the same file."
+        )
