@@ -59,10 +59,7 @@ class Answers:
     def from_scores(
         cls, ids: Sequence[str], label_N: Sequence[int], scores_NO: np.ndarray
     ) -> "Answers":
-        """Return answers that choose the highest score, the first of several equal ones.
-
-        Scores are NaN where there is no option, see `pad`; log-probabilities will do.
-        """
+        """Return answers that choose the highest score, of equal ones the first; NaN: no option."""
         labels = np.asarray(label_N, dtype=int)
         return cls(tuple(ids), labels, first_best(scores_NO), log_softmax(scores_NO))
 

@@ -29,9 +29,8 @@ def fit_temperature(answers: Answers) -> dict:
     its slope, the mean of the expected score minus the right option's score, crosses zero.
 
     Returns:
-        `temperature`; `n`, the answers it rests on; `at_bound`, whether the best one would lie
-        beyond the lower bound (all right answers are the likeliest option) or the upper (scores
-        worse than none).
+        `temperature`; `n`, the answers it rests on; `at_bound`, whether the best one lies beyond
+        the lower bound (all right answers are likeliest) or the upper (scores worse than none).
 
     Raises:
         ConfigError: no answer has scores.
@@ -98,10 +97,8 @@ def average(a: Answers, b: Answers) -> Answers:
 def fit_stack(a: Answers, b: Answers) -> dict:
     """Return the weights of the two runs' log-probabilities that make validation answers likeliest.
 
-    A conditional logit with two weights: an option's score is the weighted sum of its two
-    log-probabilities. Its negative log-likelihood is convex.
-
-    Each is from -100 to 100; `n` are the questions they rest on.
+    A conditional logit: an option's score is the weighted sum of its two log-probabilities. Its
+    negative log-likelihood is convex. `n` are the questions that the weights rest on.
 
     Source:
         McFadden (1974), Conditional logit analysis of qualitative choice behavior.

@@ -39,9 +39,7 @@ def describe_groups(
 def cluster_numbers(
     ids: Sequence[str], cluster_of: Mapping[str, Hashable] | None
 ) -> np.ndarray | None:
-    """Return the number of each question's cluster, None where no clusters are given.
-
-    A question whose cluster is None stands alone.
+    """Return each question's cluster as a number, None without any; one in none stands alone.
 
     Raises:
         ConfigError: a question has no entry in `cluster_of`.

@@ -21,10 +21,7 @@ EDGES = {"ece": confidence.equal_width_edges, "ece_equal_mass": confidence.equal
 
 
 def run_statistic(answers: Answers) -> Statistic:
-    """Return the statistic of every metric of a run that is defined for it.
-
-    Where no answer has probabilities, only those that need no scores are there.
-    """
+    """Return the statistic of a run's metrics, without scores only of those that need none."""
     return merge([means(question_values(answers)), other_statistic(answers)])
 
 

@@ -82,8 +82,8 @@ def describe_orders(
 
     Args:
         label_N: 0-based index of the right option, in the original order.
-        choices: for each question the choice in each order, as an index in the original order,
-            None where it was not parsed; the first order is the original one.
+        choices: for each question the choice in each order, the original one first, as an index in
+            the original order, None where it was not parsed.
         scores: what `average` takes; None from scorers without scores.
 
     Returns:

@@ -18,15 +18,13 @@ from mcqa.evaluation.orders import Order, average, restore
 
 SHARE = 0.05
 
-Asked = tuple[Sequence[Order], Sequence[Sequence[float]]]
-"""A question's orders, and its scores as shown in each."""
+Asked = tuple[Sequence[Order], Sequence[Sequence[float]]]  # orders, and scores as shown in each
 
 
 def estimation_sample(option_counts: Sequence[int], *, seed: int = 0) -> list[int]:
-    """Return the places of the questions to estimate the prior on, in ascending order.
+    """Return the places, ascending, of the questions to estimate the prior on.
 
-    Of each number of options (`option_counts` has that of every question) `SHARE` of the
-    questions are drawn, rounded up.
+    Of each number of options `SHARE` of the questions are drawn, rounded up.
     """
     rng = np.random.default_rng(seed)
     count_N = np.asarray(option_counts)

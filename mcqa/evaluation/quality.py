@@ -41,8 +41,7 @@ def brier_scores(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndar
 def question_values(answers: Answers) -> dict[str, np.ndarray]:
     """Return each metric's value for every question, for metrics that are means over questions.
 
-    NaN where the answer has no scores; without any scores only `accuracy`. What each says is in
-    docs/evaluation.md.
+    NaN where the answer has no scores; without any scores only `accuracy`.
     """
     known = answers.log_probabilities, answers.labels
     rank_N = gold_rank(*known)
@@ -61,10 +60,9 @@ def question_values(answers: Answers) -> dict[str, np.ndarray]:
 
 
 def macro_f1(answers: Answers) -> Statistic:
-    """Return the statistic `macro_f1`: the mean over positions of the F1 of choosing it.
+    """Return the statistic `macro_f1`: the mean F1 of the positions that are a label or a choice.
 
-    The positions are those that occur as label or choice, as in scikit-learn's `f1_score`. An
-    answer that was not parsed chooses none: its label's recall falls, no position's precision.
+    An answer that was not parsed chooses none: its label's recall falls, no position's precision.
     """
     label_N1, choice_N1 = answers.labels[:, None], answers.choices[:, None]
     position_P = np.setdiff1d(np.union1d(label_N1, choice_N1), [UNPARSED])

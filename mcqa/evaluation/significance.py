@@ -88,9 +88,7 @@ def minimum_detectable_difference(discordant: int, n: int) -> float | None:
 
 
 def cochran_q(correct_NK: np.ndarray) -> tuple[float, float]:
-    """Return Cochran's Q of K runs' right answers, and its p-value; 0 and 1 where none differ.
-
-    Q follows chi-squared with K - 1 degrees of freedom for many questions.
+    """Return Cochran's Q of K runs' right answers, and its p-value from chi-squared.
 
     Raises:
         ConfigError: there are fewer than two runs.

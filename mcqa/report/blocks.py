@@ -1,40 +1,36 @@
 """What a report is made of; a template of each `kind` writes it in HTML, another in Markdown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A paragraph. Its `style` is `note` where it says what to make of the numbers beside it."""
 
     text: str
     style: str = "note"
-    kind = "text"
+    kind: str = "text"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table; the first column heads the rows."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     style: str = ""
-    kind = "table"
+    kind: str = "table"
 
 
-@dataclass(frozen=True)
-class Plot:
+class Plot(NamedTuple):
     """A plot by its name in `mcqa.report.figures`, and what to say to those who cannot see it."""
 
     name: str
     description: str
-    kind = "plot"
+    kind: str = "plot"
 
 
-@dataclass(frozen=True)
-class Examples:
+class Examples(NamedTuple):
     """Questions that one run gets right and the other wrong, `shown` at once or on demand.
 
     They are dicts with `stem`, `context` or None, `answer`, and the wrong answer `chosen`.
@@ -43,19 +39,17 @@ class Examples:
     heading: str
     questions: Sequence[dict]
     shown: bool
-    kind = "examples"
+    kind: str = "examples"
 
 
-@dataclass(frozen=True)
-class Details:
+class Details(NamedTuple):
     """What the numbers depend on, label to text."""
 
     details: Mapping[str, str]
-    kind = "details"
+    kind: str = "details"
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A heading (none for the first screen) and what stands under it."""
 
     heading: str

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mcqa.evaluation import numbers
 from mcqa.report.blocks import Details, Plot, Section, Table, Text
+from mcqa.report.figures import FEWEST
 from mcqa.report.metrics import calibration_blocks, metric_blocks
 from mcqa.report.orders import order_sections
 from mcqa.report.pairs import pair_sections
-from mcqa.report.subjects import FEWEST
 
 PLOTS = {
     "subjects": (

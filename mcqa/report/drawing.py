@@ -1,11 +1,9 @@
-"""What all plots share: colours, runs told apart, SVG for a page and for a file.
+"""What all plots share: colours, runs told apart, SVG for a page.
 
 A plot is drawn on a transparent ground in greys and colours that can be read on white and on
-black; the page goes one further and draws the greys in its own text colour. The same runs always
-give the same bytes: no date, no random id.
+black; the page goes one further and draws the greys in its own text colour.
 """
 
-import io
 import re
 from collections.abc import Iterator
 
@@ -16,7 +14,6 @@ from matplotlib.lines import Line2D
 INK, ACCENT = "#757575", "#2f80c9"
 COLORS = (ACCENT, "#d1742a", "#3d9a5f", "#a566c4", "#c9558a", "#8a8433")
 MARKERS = "os^DvP"
-SETTINGS = {"svg.hashsalt": "mcqa", "svg.fonttype": "none", "font.size": 10}
 WIDTH = 5
 """Inches; a phone shows text of size 10 on this width just large enough to read."""
 
@@ -26,20 +23,10 @@ def new_figure(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
-def render(figure: Figure) -> bytes:
-    """Return a figure as SVG."""
-    buffer = io.BytesIO()
-    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    return buffer.getvalue()
-
-
 def inline(svg: bytes, prefix: str) -> str:
     """Return an `<svg>` element for a page, drawn in the page's text colour.
 
-    Args:
-        svg: what `render` returned.
-        prefix: put before its ids, so that those of two plots on a page differ.
+    The prefix is put before its ids, so that those of two plots on a page differ.
     """
     text = svg.decode()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
@@ -71,10 +58,8 @@ def legend(figure: Figure, runs: list[dict], shown: list[dict]) -> None:
     for _, run, color, marker in styles(runs, shown):
         handles.append(Line2D([], [], color=color, marker=marker, linewidth=1.5, markersize=5))
         names.append(shortened(run["name"], 28))
-    columns = 2 if len(names) > 1 else 1
-    drawn = figure.legend(
-        handles, ["run"] * len(names), loc="outside upper left", ncols=columns, frameon=False
-    )
+    where = {"loc": "outside upper left", "ncols": min(2, len(names)), "frameon": False}
+    drawn = figure.legend(handles, ["run"] * len(names), **where)
     # set afterwards: a legend takes `$` for a formula and leaves out what starts with `_`
     for text, name in zip(drawn.get_texts(), names, strict=True):
         text.set(text=name, color=INK, parse_math=False)
@@ -87,14 +72,7 @@ def shortened(name: str, longest: int = 44) -> str:
 
 
 def whisker(
-    axes: Axes,
-    x: float,
-    y: float,
-    ci95: list[float] | None,
-    color: str,
-    marker: str,
-    *,
-    upright: bool = True,
+    axes: Axes, x: float, y: float, ci95: list | None, color: str, marker: str, upright: bool = True
 ) -> None:
     """Draw a point and its interval, which is in shares of 1, the point in percent."""
     if ci95 is not None:

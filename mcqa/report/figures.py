@@ -1,13 +1,10 @@
 """The plots of a report, each of them only where the runs have what it shows.
 
-accuracy        every run's accuracy
-subjects        the same per subject
-reliability     how often a run is right that is so sure
-risk-coverage   what is wrong among the answers it is surest of
-positions       where it is right, and which positions it chooses
-cost            accuracy against speed and memory
+A subject with few questions has an interval as wide as the plot. So those below `FEWEST` questions
+are taken together, unless all are that small, as are the smallest beyond `MOST`.
 """
 
+import io
 from collections.abc import Callable
 
 import matplotlib
@@ -15,26 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
+from mcqa.evaluation.metrics import share
 from mcqa.evaluation.numbers import format_accuracy
 from mcqa.question import LETTERS
-from mcqa.report.drawing import (
-    ACCENT,
-    INK,
-    SETTINGS,
-    legend,
-    new_figure,
-    plain,
-    render,
-    shortened,
-    styles,
-    whisker,
-)
-from mcqa.report.reliability import reliability
-from mcqa.report.subjects import subjects
+from mcqa.report.drawing import ACCENT, INK, legend, new_figure, plain, shortened, styles, whisker
 
-WIDE = 10
-"""From how many times the smallest cost on the axis of costs is logarithmic."""
-
+# the same runs always give the same bytes: no date, no random id
+SETTINGS = {"svg.hashsalt": "mcqa", "svg.fonttype": "none", "font.size": 10}
+METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+FEWEST, MOST = 10, 30
+WIDE = 10  # from how many times the smallest cost on the axis of costs is logarithmic
 COSTS = (
     ("questions_per_second", 1, "questions per second"),
     ("peak_memory_bytes", 1e9, "memory while scoring in GB"),
@@ -44,12 +31,16 @@ COSTS = (
 def draw_figures(runs: list[dict]) -> dict[str, bytes]:
     """Return the plots that can be drawn of these runs, as SVG by name, in the order to show them.
 
-    Args:
-        runs: as `write_report` takes them.
+    The runs are as `write_report` takes them.
     """
+    drawn = {}
     with matplotlib.rc_context(SETTINGS):
-        figures = {name: draw(runs) for name, draw in FIGURES.items()}
-        return {name: render(figure) for name, figure in figures.items() if figure is not None}
+        for name, draw in FIGURES.items():
+            if figure := draw(runs):
+                buffer = io.BytesIO()
+                figure.savefig(buffer, format="svg", transparent=True, metadata=METADATA)
+                drawn[name] = buffer.getvalue()
+    return drawn
 
 
 def accuracies(runs: list[dict]) -> Figure | None:
@@ -87,6 +78,80 @@ def accuracies(runs: list[dict]) -> Figure | None:
     axes.set_xlabel(f"{label}; dashed: chance" if chances else label)
     axes.set_yticks([])
     plain(axes, left=False)
+    return figure
+
+
+def subject_accuracies(metrics: dict) -> list[dict]:
+    """Return `name`, `n`, `value` and `ci95` of a run's subjects, the largest first.
+
+    Small ones are taken together at last; nothing where questions have no subject.
+    """
+    groups = (metrics.get("per_subject") or {}).items()
+    rows = [{"name": name, **group["metrics"]["accuracy"]} for name, group in groups]
+    rows.sort(key=lambda row: (-row["n"], row["name"]))
+    own = [row for row in rows[:MOST] if row["n"] >= FEWEST] or rows[:MOST]
+    pooled = rows[len(own) :]
+    if len(pooled) < 2:
+        return rows
+    right = sum(round(row["value"] * row["n"]) for row in pooled)
+    together = share(right, sum(row["n"] for row in pooled))
+    return [*own, {"name": f"{len(pooled)} smaller subjects", **together}]
+
+
+def subjects(runs: list[dict]) -> Figure | None:
+    """Draw every subject's accuracies as a row, where there are at least two subjects."""
+    tables = [subject_accuracies(run["metrics"]) for run in runs]
+    longest = max(tables, key=len, default=[])
+    if len(longest) < 2:
+        return None
+    step = 0.8 / len(runs)
+    figure = new_figure(0.9 + len(longest) * (0.16 + 0.11 * len(runs)))
+    axes = figure.add_subplot()
+    for place, _, color, marker in styles(runs, runs):
+        for row, group in enumerate(tables[place]):
+            y = row + step * (place - (len(runs) - 1) / 2)
+            whisker(axes, 100 * group["value"], y, group["ci95"], color, marker, upright=False)
+    for row in range(1, len(longest)):
+        axes.axhline(row - 0.5, color=INK, alpha=0.25, linewidth=0.8)
+    labels = [f"{shortened(group['name'], 24)} ({group['n']})" for group in longest]
+    axes.set_yticks(range(len(longest)), labels)
+    for label in axes.get_yticklabels():
+        label.set_parse_math(False)
+    axes.set(xlim=(-1, 101), ylim=(len(longest) - 0.4, -0.6), xlabel="accuracy in %")
+    plain(axes, left=False)
+    axes.tick_params(axis="y", length=0)
+    legend(figure, runs, [run for run, table in zip(runs, tables, strict=True) if table])
+    return figure
+
+
+def reliability(runs: list[dict]) -> Figure | None:
+    """Draw how often a run is right that is so sure: the bins of the calibration error.
+
+    A panel per run, since the points of two would hide each other; a second one for its
+    probabilities after a temperature, where one is known.
+    """
+    of_runs = []
+    for _, run, color, marker in styles(runs, _with(runs, "reliability")):
+        metrics, name = run["metrics"], run["name"]
+        panels = {shortened(name, 24): metrics["reliability"]["ece"]}
+        calibration = metrics.get("calibration") or {"temperature": None}
+        if calibration["temperature"] is not None:
+            heading = f"{shortened(name, 16)}, T = {calibration['temperature']:.3g}"
+            panels[heading] = calibration["after"]["reliability"]["ece"]
+        of_runs.append([(*panel, color, marker) for panel in panels.items() if panel[1]])
+    of_runs.sort(key=len, reverse=True)  # the pairs first, so that each has a row of its own
+    panels = [panel for of_run in of_runs for panel in of_run]
+    if not panels:
+        return None
+    rows = (len(panels) + 1) // 2
+    figure = new_figure(0.35 + 2.5 * rows)
+    grid = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, panel in zip(grid, panels, strict=False):
+        _reliability_panel(axes, *panel)
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    figure.supxlabel("mean confidence in %", color=INK, fontsize=10)
+    figure.supylabel("right in %", color=INK, fontsize=10)
     return figure
 
 
@@ -160,6 +225,19 @@ def cost(runs: list[dict]) -> Figure | None:
 
 def _with(runs: list[dict], key: str) -> list[dict]:
     return [run for run in runs if run["metrics"].get(key) is not None]
+
+
+def _reliability_panel(
+    axes: Axes, heading: str, points: list[dict], color: str, marker: str
+) -> None:
+    axes.plot([0, 100], [0, 100], color=INK, linestyle="--", linewidth=1)
+    for point in points:
+        x, y = 100 * point["confidence"], 100 * point["accuracy"]
+        whisker(axes, x, y, point["ci95"], color, marker)
+    axes.set(xlim=(0, 102), ylim=(0, 102), aspect="equal")
+    axes.tick_params(labelbottom=True)
+    axes.set_title(heading, fontsize=10, parse_math=False)
+    plain(axes)
 
 
 def _cost_panel(axes: Axes, runs: list[dict], shown: list[dict], amounts: list[float]) -> None:

@@ -6,6 +6,16 @@ from mcqa.evaluation import numbers
 from mcqa.evaluation.table import METRICS, RSTD, Metric
 from mcqa.report.blocks import Table, Text
 
+NOTE = (
+    "Scores divided by the temperature choose the same options and are surer (below 1) or less "
+    "sure (above 1). It was fitted on other questions than these. All other numbers of this "
+    "page are of the probabilities before it."
+)
+BOUND_NOTE = (
+    " At a bound no temperature in reach fits best: all validation answers were right, or "
+    "the scores say less than nothing."
+)
+
 
 def metric_blocks(runs: list[dict]) -> list[Table | Text]:
     """Return the table of further metrics, nothing where no run has any."""
@@ -38,15 +48,18 @@ def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
     blocks: list[Table | Text] = []
     if known:
         described = list(known.values())
+        bounds = [" (a bound)" * found["fitted"]["at_bound"] for found in described]
+        values = (f"{found['temperature']:.3g}" for found in described)
         rows = [
-            ["Temperature", *map(_temperature, described)],
+            ["Temperature", *map("".join, zip(values, bounds, strict=True))],
             ["Fitted on", *(found["note"] for found in described)],
         ]
         for name, metric in METRICS.items():
             for when in ("before", "after") if name in described[0]["before"] else ():
                 cells = (_known(metric, found[when][name]) for found in described)
                 rows.append([f"{metric.title}, {when}", *cells])
-        blocks = [Table(["Calibration", *known], rows), Text(_note(described))]
+        note = NOTE + BOUND_NOTE if any(bounds) else NOTE
+        blocks = [Table(["Calibration", *known], rows), Text(note)]
     unknown = (name for name in asked if name not in known)
     return blocks + [Text(f"{name}: {asked[name]['note']}", "plain") for name in unknown]
 
@@ -62,22 +75,3 @@ def _of(described: dict, metric: Metric) -> dict | None:
 
 def _known(metric: Metric, known: dict | None) -> str:
     return format_metric(metric, known["value"], known["ci95"]) if known else numbers.UNKNOWN
-
-
-def _temperature(calibration: dict) -> str:
-    bound = " (a bound)" if calibration["fitted"]["at_bound"] else ""
-    return f"{calibration['temperature']:.3g}{bound}"
-
-
-def _note(known: list[dict]) -> str:
-    text = (
-        "Scores divided by the temperature choose the same options and are surer (below 1) or less "
-        "sure (above 1). It was fitted on other questions than these. All other numbers of this "
-        "page are of the probabilities before it."
-    )
-    if any(calibration["fitted"]["at_bound"] for calibration in known):
-        text += (
-            " At a bound no temperature in reach fits best: all validation answers were right, or "
-            "the scores say less than nothing."
-        )
-    return text

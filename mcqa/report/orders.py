@@ -43,8 +43,8 @@ def order_sections(runs: list[dict]) -> list[Section]:
         return []
     described = list(asked.values())
     debiased = {name: found["pride"] for name, found in asked.items() if "pride" in found}
-    sentences = [order_sentence(name, found) for name, found in asked.items()]
-    sentences += [_pride_sentence(name, found) for name, found in debiased.items()]
+    sentences = [order_sentence(*run) for run in asked.items()]
+    sentences += [_pride_sentence(*run) for run in debiased.items()]
     rows = [
         [heading, *(numbers.format_share(found.get(key)) for found in described)]
         for heading, key in ACCURACIES.items()

@@ -37,17 +37,13 @@ def write_report(
     Args:
         path: where to write: one self-contained HTML page or, where it ends in `.md`, Markdown and
             its plots as SVG files in `plots/` beside it.
-        title: the heading.
         runs: per run a dict with `name`, `scorer`, `template`, `metrics` (what `metrics.json`
             holds: what `summarize` returns, and more where it is known) and `cost`
             (`trainable_parameters`, `training_seconds`, `training_memory_bytes`,
             `adapter_bytes`; None for a run that trained nothing).
-        comparisons: what `compare_many` or `mcqa.evaluating.analysis.compare_runs` returns for
-            these runs; empty for a single run.
-        details: what the numbers depend on, label to text: model, data, seed, hardware,
-            versions, command.
-        examples: per comparison the questions that only one run gets right, see
-            `mcqa.evaluating.analysis.one_sided`; empty to show none.
+        comparisons: what `compare_many` or `mcqa.evaluating.analysis.compare_runs` returns.
+        details: what the numbers depend on, label to text.
+        examples: per comparison what `mcqa.evaluating.analysis.one_sided` returns; or none.
         plots: what `draw_figures` returns for these runs; by default they are drawn here.
     """
     path, plots = Path(path), draw_figures(runs) if plots is None else plots

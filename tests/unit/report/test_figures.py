@@ -3,8 +3,7 @@ import re
 import pytest
 
 from mcqa.report.drawing import COLORS
-from mcqa.report.figures import draw_figures
-from mcqa.report.subjects import subject_accuracies
+from mcqa.report.figures import draw_figures, subject_accuracies
 
 
 def group(n, value):
