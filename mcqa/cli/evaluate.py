@@ -33,6 +33,7 @@ from mcqa.system import processes
 @cluster_option
 @click.option(
     "--permutations",
+    "kind_of_orders",
     metavar="cyclic|all|K",
     help="Ask again with the options in other orders: every rotation, every order (up to 6 "
     "options), or K orders drawn with --seed.",
@@ -49,7 +50,7 @@ def command(
     examples,
     context,
     cluster_by,
-    permutations,
+    kind_of_orders,
     output,
     output_format,
     **settings,
@@ -80,7 +81,9 @@ def command(
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = validation.load(data, questions, reading)
     settings["shots"] = examples.load(reading)
-    plan = Plan.of(permutations, questions, examples.seed) if permutations is not None else None
+    plan = None
+    if kind_of_orders is not None:
+        plan = Plan.of(kind_of_orders, questions, examples.seed)
     specs = [ModelSpec.parse(text, scorer) for text in models]
     # What is wrong with the last model shows before the first takes its time.
     settings |= context.settings([(spec.model, spec.scorer) for spec in specs], reading)

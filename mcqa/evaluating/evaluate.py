@@ -21,7 +21,7 @@ from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.runs import trained
 from mcqa.scoring.loading import load_scorer, look_up
-from mcqa.scoring.orders import PERMUTATIONS, Orders, Plan, write_orders
+from mcqa.scoring.orders import ORDERS_FILE, Orders, Plan, write_orders
 from mcqa.scoring.partial import Partial, describe_work, partial_path
 from mcqa.scoring.scoring_run import encode_timed, score_orders, score_timed
 from mcqa.system import processes
@@ -136,7 +136,7 @@ def _write(
     validation: Validation,
     orders: Orders | None,
 ) -> None:
-    (folder / PERMUTATIONS).unlink(missing_ok=True)
+    (folder / ORDERS_FILE).unlink(missing_ok=True)
     write_answers(folder, predictions, validation)
     write_json(folder / METRICS, metrics)
     if orders:

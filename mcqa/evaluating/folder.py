@@ -23,7 +23,7 @@ from mcqa.evaluation.metrics import summarize
 from mcqa.prediction import Prediction, read_predictions, write_predictions
 from mcqa.question import Question
 from mcqa.runs.trained import VALIDATION_FILE
-from mcqa.scoring.orders import PERMUTATIONS, Orders, read_orders
+from mcqa.scoring.orders import ORDERS_FILE, Orders, read_orders
 from mcqa.system.files import inside, write_json, write_whole
 
 RECORD, QUESTIONS, PREDICTIONS = "evaluation.json", "questions.jsonl", "predictions.jsonl"
@@ -169,7 +169,7 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
             f"{folder / RECORD}: the run {run['name']!r} is in {run['folder']!r}, outside of the "
             "evaluation's folder, where nothing may be written. Evaluate again."
         )
-    for name in (PREDICTIONS, VALIDATION_FILE, PERMUTATIONS):
+    for name in (PREDICTIONS, VALIDATION_FILE, ORDERS_FILE):
         inside(place, name)
     predictions = read_predictions(place / PREDICTIONS)
     orders = run.get("permutations")

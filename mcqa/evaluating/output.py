@@ -27,7 +27,7 @@ from mcqa.evaluating.results import ACCURACY, COMPARISON, METRICS, PAGE, PER_QUE
 from mcqa.models.names import RUN_FILE
 from mcqa.report.page import PLOTS
 from mcqa.runs.trained import VALIDATION_FILE
-from mcqa.scoring.orders import PERMUTATIONS
+from mcqa.scoring.orders import ORDERS_FILE
 from mcqa.scoring.partial import forget, partial_path
 from mcqa.system import processes
 from mcqa.system.files import inside, require_folder, write_json
@@ -110,7 +110,7 @@ def _written(folder: Path) -> set[Path]:
 
 
 def _remove_answers(folder: Path, overwrite: bool) -> None:
-    names = [PREDICTIONS, METRICS, PERMUTATIONS]
+    names = [PREDICTIONS, METRICS, ORDERS_FILE]
     if not (folder / RUN_FILE).exists():  # where the validation answers are the run's own
         names.append(VALIDATION_FILE)
     for name in names:

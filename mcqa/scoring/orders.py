@@ -7,7 +7,7 @@ the original order before it is kept or compared.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.system.files import write_whole
 
-PERMUTATIONS = "permutations.jsonl"
+ORDERS_FILE = "permutations.jsonl"
 COMPLETE = ("cyclic", "all")
 NEEDS_LABELS = ("accuracy", "accuracy_over_orders", "accuracy_by_order", "averaged_accuracy")
 
@@ -66,21 +66,20 @@ class OrderedAnswer:
 
     Args:
         id: the question's id.
-        permutation: the order, the original place of the option at each place shown; files have
-            it under this name.
+        order: the original place of the option at each place shown.
         shown_scores: the options' scores in the order shown; None from scorers without scores.
         choice: the chosen option in the original order, None where it was not parsed.
     """
 
     id: str
-    permutation: Order
+    order: Order
     shown_scores: tuple[float, ...] | None
     choice: int | None
 
     @property
     def scores(self) -> tuple[float, ...] | None:
         """The options' scores in the original order."""
-        return self.shown_scores and restore(self.shown_scores, self.permutation)
+        return self.shown_scores and restore(self.shown_scores, self.order)
 
 
 @dataclass(frozen=True)
@@ -126,8 +125,12 @@ def mapped_back(prediction: Prediction, order: Order) -> OrderedAnswer:
 
 def write_orders(folder: Path, orders: Orders) -> None:
     """Write `permutations.jsonl`: a line per question and order."""
-    rows = (json.dumps(asdict(answer)) for answers in orders.answers for answer in answers)
-    write_whole(folder / PERMUTATIONS, "".join(row + "\n" for row in rows))
+    rows = [
+        {"id": a.id, "permutation": a.order, "shown_scores": a.shown_scores, "choice": a.choice}
+        for answers in orders.answers
+        for a in answers
+    ]
+    write_whole(folder / ORDERS_FILE, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict) -> Orders:
@@ -141,13 +144,13 @@ def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict)
     Raises:
         DataError: the file is missing or is not about these predictions.
     """
-    path, answers = folder / PERMUTATIONS, {prediction.id: [] for prediction in predictions}
+    path, answers = folder / ORDERS_FILE, {prediction.id: [] for prediction in predictions}
     try:
         with path.open(encoding="utf-8") as file:
             for row in map(json.loads, file):
-                row["permutation"] = tuple(row["permutation"])
-                row["shown_scores"] = row["shown_scores"] and tuple(row["shown_scores"])
-                answers[row["id"]].append(OrderedAnswer(**row))
+                id, scores = row["id"], row["shown_scores"] and tuple(row["shown_scores"])
+                order = tuple(row["permutation"])
+                answers[id].append(OrderedAnswer(id, order, scores, row["choice"]))
         first = [rows[0].choice for rows in answers.values()]
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise DataError(
@@ -200,6 +203,6 @@ def describe_run_orders(
         "largest_score_change": max(changes, default=None),
     }
     if labelled and scorer == "letter" and orders.kind in COMPLETE:
-        asked = of_all("permutation"), of_all("shown_scores")
+        asked = of_all("order"), of_all("shown_scores")
         result["pride"] = describe_pride(label_N, *asked, seed=orders.seed)
     return result

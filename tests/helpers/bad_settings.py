@@ -118,7 +118,7 @@ FLAGS = (
         SCORE + " --scorer text --parser lenient",
     ),
     Case(
-        "no such permutations",
+        "no such orders",
         "permutations is 'some'; use cyclic, all, or a number from 2 on.",
         EVALUATE + " --permutations some",
     ),

@@ -10,7 +10,7 @@ import pytest
 
 from mcqa.evaluating.folder import PREDICTIONS
 from mcqa.runs.trained import VALIDATION_FILE, read_record
-from mcqa.scoring.orders import PERMUTATIONS
+from mcqa.scoring.orders import ORDERS_FILE
 from mcqa.scoring.scorer import Scorer
 
 BATCH = 3  # of 36 questions with 2 to 5 options, 9 of each: 12 batches
@@ -170,7 +170,7 @@ def test_an_evaluation_goes_on_in_every_part(
     names = [path.name for path in folder.iterdir() if (path / PREDICTIONS).exists()]
     assert len(names) == 2
     for name in names:
-        for file in (PREDICTIONS, VALIDATION_FILE, PERMUTATIONS):
+        for file in (PREDICTIONS, VALIDATION_FILE, ORDERS_FILE):
             unbroken = tmp_path / "unbroken" / name / file
             assert (folder / name / file).read_bytes() == unbroken.read_bytes()
     assert not list(folder.rglob("*.partial.jsonl"))

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from mcqa.evaluating.folder import PREDICTIONS
 from mcqa.prediction import read_predictions
 from mcqa.runs.trained import ADAPTER_FILE, VALIDATION_FILE, read_record
-from mcqa.scoring.orders import PERMUTATIONS
+from mcqa.scoring.orders import ORDERS_FILE
 from mcqa.system.locks import locked
 
 # Something that ends a process, put in by name: the second process, in its third batch.
@@ -152,7 +152,7 @@ def test_an_evaluation_is_the_same_to_the_last_byte(
     assert ended.stderr.count("Scoring 36 questions with 2 model(s)") == 1
     assert ended.stdout.count("accuracy (95%)") == 1
     written = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.jsonl")]
-    assert {path.name for path in written} >= {PREDICTIONS, PERMUTATIONS, VALIDATION_FILE}
+    assert {path.name for path in written} >= {PREDICTIONS, ORDERS_FILE, VALIDATION_FILE}
     for path in written:
         assert (tmp_path / "two" / path).read_bytes() == (tmp_path / "one" / path).read_bytes()
     assert not list((tmp_path / "two").rglob("*.partial.*"))

@@ -85,8 +85,8 @@ def test_an_option_is_worth_the_same_wherever_it_stands(tiny_model, random_quest
     prefix, options = random_questions.prefixes[1], random_questions.continuations[1]
     order = torch.randperm(len(options))
     scores = scored(tiny_model, [prefix], [options])
-    permuted = scored(tiny_model, [prefix], [[options[i] for i in order]])
-    torch.testing.assert_close(permuted, scores[:, order], **CLOSE)
+    reordered = scored(tiny_model, [prefix], [[options[i] for i in order]])
+    torch.testing.assert_close(reordered, scores[:, order], **CLOSE)
 
 
 def test_a_question_is_worth_the_same_in_any_batch(tiny_model, random_questions):

@@ -61,8 +61,8 @@ def test_an_empty_option_gets_the_state_of_the_prefix_in_both_layouts(model):
 def test_an_option_is_worth_the_same_wherever_it_stands(model, random_questions):
     prefix, options = random_questions.prefixes[1], random_questions.continuations[1]
     order = torch.randperm(len(options))
-    permuted = logits(model, [prefix], [[options[i] for i in order]])
-    torch.testing.assert_close(permuted, logits(model, [prefix], [options])[:, order], **CLOSE)
+    reordered = logits(model, [prefix], [[options[i] for i in order]])
+    torch.testing.assert_close(reordered, logits(model, [prefix], [options])[:, order], **CLOSE)
 
 
 def test_a_question_is_worth_the_same_in_any_batch(model, random_questions):

@@ -97,8 +97,8 @@ def test_scores_follow_the_options(random_questions):
         model = build("llama", **settings)
         rows = as_rows(random_questions, "right")
         expected = model(**rows).logits[:, order]
-        permuted = {name: tensor[:, order] for name, tensor in rows.items()}
-        torch.testing.assert_close(model(**permuted).logits, expected, **CLOSE)
+        reordered = {name: tensor[:, order] for name, tensor in rows.items()}
+        torch.testing.assert_close(model(**reordered).logits, expected, **CLOSE)
 
 
 @torch.no_grad()
