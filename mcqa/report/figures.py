@@ -8,7 +8,6 @@ import io
 from collections.abc import Callable
 
 import matplotlib
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
@@ -146,8 +145,15 @@ def reliability(runs: list[dict]) -> Figure | None:
     rows = (len(panels) + 1) // 2
     figure = new_figure(0.35 + 2.5 * rows)
     grid = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, panel in zip(grid, panels, strict=False):
-        _reliability_panel(axes, *panel)
+    for axes, (heading, points, color, marker) in zip(grid, panels, strict=False):
+        axes.plot([0, 100], [0, 100], color=INK, linestyle="--", linewidth=1)
+        for point in points:
+            x, y = 100 * point["confidence"], 100 * point["accuracy"]
+            whisker(axes, x, y, point["ci95"], color, marker)
+        axes.set(xlim=(0, 102), ylim=(0, 102), aspect="equal")
+        axes.tick_params(labelbottom=True)
+        axes.set_title(heading, fontsize=10, parse_math=False)
+        plain(axes)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     figure.supxlabel("mean confidence in %", color=INK, fontsize=10)
@@ -216,7 +222,18 @@ def cost(runs: list[dict]) -> Figure | None:
     figure = new_figure(3)
     row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (label, shown, amounts) in zip(row, panels, strict=True):
-        _cost_panel(axes, runs, shown, amounts)
+        for (_, run, color, marker), amount in zip(styles(runs, shown), amounts, strict=True):
+            accuracy, ci95 = run["metrics"]["accuracy"], run["metrics"]["accuracy_ci95"]
+            whisker(axes, amount, 100 * accuracy, ci95, color, marker)
+        if max(amounts) > WIDE * min(amounts):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_locator(NullLocator())
+        else:
+            axes.set_xlim(0, 1.1 * max(amounts))
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        plain(axes)
         axes.set_xlabel(label)
     row[0].set_ylabel("accuracy in %")
     legend(figure, runs, [run for _, shown, _ in panels for run in shown])
@@ -225,34 +242,6 @@ def cost(runs: list[dict]) -> Figure | None:
 
 def _with(runs: list[dict], key: str) -> list[dict]:
     return [run for run in runs if run["metrics"].get(key) is not None]
-
-
-def _reliability_panel(
-    axes: Axes, heading: str, points: list[dict], color: str, marker: str
-) -> None:
-    axes.plot([0, 100], [0, 100], color=INK, linestyle="--", linewidth=1)
-    for point in points:
-        x, y = 100 * point["confidence"], 100 * point["accuracy"]
-        whisker(axes, x, y, point["ci95"], color, marker)
-    axes.set(xlim=(0, 102), ylim=(0, 102), aspect="equal")
-    axes.tick_params(labelbottom=True)
-    axes.set_title(heading, fontsize=10, parse_math=False)
-    plain(axes)
-
-
-def _cost_panel(axes: Axes, runs: list[dict], shown: list[dict], amounts: list[float]) -> None:
-    for (_, run, color, marker), amount in zip(styles(runs, shown), amounts, strict=True):
-        metrics = run["metrics"]
-        whisker(axes, amount, 100 * metrics["accuracy"], metrics["accuracy_ci95"], color, marker)
-    if max(amounts) > WIDE * min(amounts):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_locator(NullLocator())
-    else:
-        axes.set_xlim(0, 1.1 * max(amounts))
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    plain(axes)
 
 
 FIGURES: dict[str, Callable[[list[dict]], Figure | None]] = {

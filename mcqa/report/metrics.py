@@ -1,7 +1,5 @@
 """The tables of the metrics beyond accuracy, and of what a temperature does to calibration."""
 
-from collections.abc import Sequence
-
 from mcqa.evaluation import numbers
 from mcqa.evaluation.table import METRICS, RSTD, Metric
 from mcqa.report.blocks import Table, Text
@@ -22,11 +20,12 @@ def metric_blocks(runs: list[dict]) -> list[Table | Text]:
     described = [run["metrics"] for run in runs if "metrics" in run["metrics"]]
     if not described:
         return []
-    rows = [
-        [metric.title, *(_known(metric, _of(run["metrics"], metric)) for run in runs)]
-        for metric in (*METRICS.values(), RSTD)
-        if metric.name != "accuracy"
-    ]
+    rows = []
+    for metric in (*METRICS.values(), RSTD):
+        if metric.name != "accuracy":
+            part = "positions" if metric is RSTD else "metrics"
+            found = (run["metrics"].get(part, {}).get(metric.name) for run in runs)
+            rows.append([metric.title, *(format_metric(metric, known) for known in found)])
     bootstrap = described[0]["bootstrap"]
     note = (
         "Higher is better, but lower where there is a ↓. A dash: needs probabilities, which "
@@ -56,7 +55,7 @@ def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
         ]
         for name, metric in METRICS.items():
             for when in ("before", "after") if name in described[0]["before"] else ():
-                cells = (_known(metric, found[when][name]) for found in described)
+                cells = (format_metric(metric, found[when][name]) for found in described)
                 rows.append([f"{metric.title}, {when}", *cells])
         note = NOTE + BOUND_NOTE if any(bounds) else NOTE
         blocks = [Table(["Calibration", *known], rows), Text(note)]
@@ -64,14 +63,9 @@ def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
     return blocks + [Text(f"{name}: {asked[name]['note']}", "plain") for name in unknown]
 
 
-def format_metric(metric: Metric, value: float | None, ci95: Sequence[float] | None = None) -> str:
-    """Return a metric as people read it: a share in percent, another number as it is."""
-    return (numbers.format_accuracy if metric.share else numbers.format_value)(value, ci95)
-
-
-def _of(described: dict, metric: Metric) -> dict | None:
-    return described.get("positions" if metric is RSTD else "metrics", {}).get(metric.name)
-
-
-def _known(metric: Metric, known: dict | None) -> str:
-    return format_metric(metric, known["value"], known["ci95"]) if known else numbers.UNKNOWN
+def format_metric(metric: Metric, known: dict | None) -> str:
+    """Return a metric (`value`, `ci95`): a share in percent, another as it is, a dash for None."""
+    if not known:
+        return numbers.UNKNOWN
+    format_number = numbers.format_accuracy if metric.share else numbers.format_value
+    return format_number(known["value"], known["ci95"])

@@ -1,13 +1,12 @@
 """Do the answers depend on the order of the options? What a run says when asked in others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mcqa.evaluation import numbers
 from mcqa.question import LETTERS
 from mcqa.report.blocks import Section, Table, Text
 
-KEY = "permutations"
-"""Under which `metrics.json` says what the order does."""
+KEY = "permutations"  # under which `metrics.json` says what the order does
 NOTE = (
     "A question flips if it is not answered the same in every order it was asked in. Consistency: "
     "the share of a question's orders that give its most frequent answer. Over all orders: the "
@@ -74,14 +73,12 @@ def order_sentence(name: str, described: dict) -> str:
 
 
 def _pride_rows(found: list[dict]) -> list[list[str]]:
-    counts = sorted({count for pride in found for count in pride.get("priors", {})}, key=int)
-    cells: dict[str, Callable[[dict], str]] = {
-        "Accuracy, PriDe": lambda pride: numbers.format_share(pride.get("debiased")),
-        "PriDe minus original order, in points": lambda pride: _points(pride.get("difference")),
-    }
-    rows = [[heading, *map(cell, found)] for heading, cell in cells.items()]
-    for count in counts:
-        priors = (_prior(pride.get("priors", {}).get(count)) for pride in found)
+    debiased = (numbers.format_share(pride.get("debiased")) for pride in found)
+    gains = (_points(pride.get("difference")) for pride in found)
+    rows = [["Accuracy, PriDe", *debiased], ["PriDe minus original order, in points", *gains]]
+    of_runs = [pride.get("priors", {}) for pride in found]
+    for count in sorted(set().union(*of_runs), key=int):
+        priors = (_prior(priors.get(count, ())) for priors in of_runs)
         rows.append([f"Prior of the letters, {count} options", *priors])
     return rows
 
@@ -103,12 +100,12 @@ def _points(known: dict | None) -> str:
     return numbers.format_difference(known["value"], known["ci95"]) if known else numbers.UNKNOWN
 
 
-def _prior(prior_O: list[float] | None) -> str:
-    shown = zip(LETTERS, prior_O or (), strict=False)
+def _prior(prior_O: Sequence[float]) -> str:
+    shown = zip(LETTERS, prior_O, strict=False)
     return ", ".join(f"{letter} {share:.0%}" for letter, share in shown) or numbers.UNKNOWN
 
 
 def _change(change: float | None) -> str:
     if change is None:
         return numbers.UNKNOWN
-    return "none" if change == 0 else f"{change:.2g}"
+    return f"{change:.2g}" if change else "none"

@@ -16,7 +16,7 @@ def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Sec
     """
     if not comparisons:
         return []
-    blocks = [*map(_counts, comparisons), *_joint(comparisons[0]), _how(comparisons)]
+    blocks = [*map(_counts, comparisons), *_tests(comparisons)]
     sections = [Section("Where the runs differ", blocks)]
     for place, comparison in enumerate(comparisons):
         if "paired" in comparison:
@@ -46,34 +46,29 @@ def _counts(comparison: dict) -> Table:
     return Table(columns, rows, caption=f"{a} and {b}: {n} questions", style="pair")
 
 
-def _joint(comparison: dict) -> list[Text]:
-    """Say whether the runs differ at all, where there are more than two."""
-    joint = comparison.get("joint")
-    if not joint:
-        return []
-    text = (
-        f"Do the {len(joint['runs'])} runs differ in accuracy at all? Cochran's "
-        f"Q = {joint['q']:.2f} with {joint['degrees_of_freedom']} degrees of freedom, "
-        f"p {numbers.format_p_value(joint['p_value'], '= ')}. It takes the questions as "
-        "independent."
-    )
-    return [Text(text, "plain")]
-
-
-def _how(comparisons: list[dict]) -> Text:
-    first = comparisons[0]
+def _tests(comparisons: list[dict]) -> list[Text]:
+    """Say whether more than two runs differ at all, and when a difference counts as shown."""
+    first, texts = comparisons[0], []
+    if joint := first.get("joint"):
+        text = (
+            f"Do the {len(joint['runs'])} runs differ in accuracy at all? Cochran's "
+            f"Q = {joint['q']:.2f} with {joint['degrees_of_freedom']} degrees of freedom, "
+            f"p {numbers.format_p_value(joint['p_value'], '= ')}. It takes the questions as "
+            "independent."
+        )
+        texts.append(Text(text, "plain"))
     over, test = "questions", "the exact two-sided McNemar test"
     if first.get("clusters"):
         over = "groups of questions about the same thing"
         test = "a permutation test that flips whole groups"
-    corrected = ""
-    if len(comparisons) > 1:
-        corrected = f", corrected for {len(comparisons)} comparisons by Holm's method"
-    return Text(
+    corrected = f", corrected for {len(comparisons)} comparisons by Holm's method"
+    text = (
         f"The interval of a difference is a paired percentile bootstrap over {over} "
         f"({first['resamples']:,} resamples, seed {first['seed']}). A difference counts as shown "
-        f"where that interval leaves zero out and {test} gives p below 0.05{corrected}."
+        f"where that interval leaves zero out and {test} gives p below 0.05"
+        f"{corrected if len(comparisons) > 1 else ''}."
     )
+    return [*texts, Text(text)]
 
 
 def _differences(comparison: dict) -> list[Table | Text]:
@@ -83,7 +78,8 @@ def _differences(comparison: dict) -> list[Table | Text]:
     for name, found in paired["metrics"].items():
         if found["difference"] is not None:
             metric = METRICS[name]
-            values = (format_metric(metric, found[side]) for side in "ab")
+            sides = ({"value": found[side], "ci95": None} for side in "ab")
+            values = (format_metric(metric, side) for side in sides)
             gain = found["difference"], found["ci95"]
             difference = numbers.format_difference(*gain, share=metric.share)
             p = numbers.format_p_value(found.get("p_value"))
@@ -115,35 +111,32 @@ def _agreement(paired: dict) -> Text:
 
 
 def _together(comparison: dict) -> list[Text]:
-    either, average = (comparison["together"][key] for key in ("either", "average"))
+    """Report the ceiling, the average and, where validation questions were answered, the stack."""
+    together = comparison["together"]
     text = (
         "Together: at least one of the two is right for "
-        f"{numbers.format_share(either)}, the ceiling of any combination"
+        f"{numbers.format_share(together['either'])}, the ceiling of any combination"
     )
-    if not average:
+    if not together["average"]:
         return [Text(f"{text}.", "plain")]
-    right = numbers.format_share(average)
-    text += f"; the average of their probabilities is right for {right}."
-    return [Text(text, "plain"), _stacked(comparison)]
-
-
-def _stacked(comparison: dict) -> Text:
-    """Report the combination that was fitted on validation questions, or say how to get one."""
-    stacked = comparison["together"].get("stacked")
+    average = numbers.format_share(together["average"])
+    first = Text(f"{text}; the average of their probabilities is right for {average}.", "plain")
+    stacked = together.get("stacked")
     if not stacked:
-        return Text(
+        unknown = (
             "A stacked combination is not known: the two did not answer the same validation "
             "questions. Give --validation-data."
         )
+        return [first, Text(unknown)]
     sides = zip("ab", _names(comparison), strict=True)
     weights = " and ".join(f"{stacked[f'weight_{side}']:.2f} ({name})" for side, name in sides)
-    return Text(
+    text = (
         f"Stacked, their log-probabilities weighted by {weights} as fitted on "
         f"{stacked['n_validation']:,} validation questions, they are right for "
         f"{numbers.format_share(stacked)}. Against the better of "
-        f"the two on these questions: {stacked['against_better']['verdict']}",
-        "plain",
+        f"the two on these questions: {stacked['against_better']['verdict']}"
     )
+    return [first, Text(text, "plain")]
 
 
 def _examples(comparison: dict, examples: dict, *, shown: bool) -> list[Examples]:
