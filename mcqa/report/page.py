@@ -47,16 +47,22 @@ def write_report(
         plots: what `draw_figures` returns for these runs; by default they are drawn here.
     """
     path, plots = Path(path), draw_figures(runs) if plots is None else plots
-    sections = report_sections(runs, comparisons, examples, list(plots), details)
-    if path.suffix != ".md":
-        drawn = {name: Markup(inline(svg, name)) for name, svg in plots.items()}
-        page = _environment(autoescape=True).get_template("page.html.j2")
-        return write_whole(path, page.render(title=title, sections=sections, plots=drawn))
-    page = _environment(finalize=escape_markdown).get_template("page.md.j2")
-    text = page.render(title=title, sections=sections)
-    for name, svg in plots.items():
-        write_whole(path.parent / PLOTS / f"{name}.svg", svg)
-    return write_whole(path, re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n")
+    kind, form = "html", {"autoescape": True}
+    if path.suffix == ".md":
+        kind, form = "md", {"finalize": escape_markdown}
+    how = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True, **form}
+    environment = Environment(loader=PackageLoader("mcqa.report"), **how)
+    environment.filters["unbroken"] = _unbroken
+    page = environment.get_template(f"page.{kind}.j2").render(
+        title=title,
+        sections=report_sections(runs, comparisons, examples, list(plots), details),
+        plots={name: Markup(inline(svg, name)) for name, svg in plots.items()},
+    )
+    if kind == "md":
+        page = re.sub(r"\n{3,}", "\n\n", page).rstrip() + "\n"
+        for name, svg in plots.items():
+            write_whole(path.parent / PLOTS / f"{name}.svg", svg)
+    return write_whole(path, page)
 
 
 def escape_markdown(text: str) -> str:
@@ -74,15 +80,3 @@ def escape_markdown(text: str) -> str:
 def _unbroken(cell: str) -> Markup:
     """Return a cell whose bracket at the end, an interval, goes on a line of its own as a whole."""
     return Markup(re.sub(r"\(([^()]*)\)$", r"<span>(\1)</span>", str(escape(cell))))
-
-
-def _environment(**settings) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("mcqa.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        **settings,
-    )
-    environment.filters["unbroken"] = _unbroken
-    return environment
