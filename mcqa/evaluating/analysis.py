@@ -1,8 +1,4 @@
-"""What an evaluation says beyond accuracy: of each run, of each pair, of each question.
-
-Here the statistics of `mcqa.evaluation` are put together for `metrics.json`, `comparison.json`,
-`per_question.csv` and the report.
-"""
+"""What an evaluation says beyond accuracy: of each run, of each pair, of each question."""
 
 import csv
 import io
@@ -38,14 +34,11 @@ def describe(
     """Return what `metrics.json` says about a run.
 
     Args:
-        predictions: the run's predictions.
+        predictions, seconds, peak_memory_bytes: see `mcqa.evaluation.metrics.summarize`.
         questions: what they answer; none where that is not known.
-        seconds: how long scoring them took, or None where that is not known.
-        peak_memory_bytes: how much memory that took at most, likewise.
 
     Returns:
-        What `summarize` returns. Where a question is labelled, also `scored`, `tied_gold`,
-        `metrics`, `confusion`, `reliability` and `risk_coverage` (see `describe_run`),
+        What `summarize` returns. Where a question is labelled, also what `describe_run` does,
         `positions` (see `describe_positions`), `bootstrap` (its `seed` and how many resamples)
         and, with questions, `per_subject` and `per_option_count`: by group `n`, `scored`,
         `unparsed` and `metrics`.
@@ -57,15 +50,16 @@ def describe(
     described = describe_run(answers)
     bootstrap = {key: described.pop(key) for key in ("seed", "resamples")}
     bootstrap["group_resamples"] = GROUP_RESAMPLES
+    described["positions"] = describe_positions(answers)
     option_counts = {question.id: len(question.options) for question in questions}
     groupings = {"per_subject": by_subject(questions), "per_option_count": option_counts}
-    groups = {}
     for name, group_of in groupings.items() if questions else ():
-        found = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
-        groups[name] = {str(group): {k: of[k] for k in GROUP_KEYS} for group, of in found.items()}
-    positions = describe_positions(answers)
-    further = {**described, "positions": positions, **groups, "bootstrap": bootstrap}
-    return {**summary, **further, **summary}  # the keys of the summary first, and its counts
+        groups = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
+        described[name] = {
+            str(group): {k: of[k] for k in GROUP_KEYS} for group, of in groups.items()
+        }
+    # the keys of the summary first, and its counts
+    return {**summary, **described, "bootstrap": bootstrap, **summary}
 
 
 def compare_runs(
@@ -80,15 +74,12 @@ def compare_runs(
     Args:
         runs: names and answers, as `mcqa.evaluation.pairing.align` returns them.
         seed: seed of every bootstrap.
-        clusters: the group of each question id, where questions of a group are no independent
-            evidence (the same fact asked in other words). A question whose group is None stands
-            alone.
+        clusters: the group of each question id, see `mcqa.evaluating.clusters.clusters_of`.
         validation: names and predictions for validation questions, where there are some.
 
     Returns:
         What `compare_many` returns, each with `paired` (see `describe_pair`), `together` (see
-        `mcqa.evaluating.together.describe_together`) and, of more than two runs, `joint` (see
-        `joint_test`), the same for all.
+        `describe_together`) and, of more than two runs, `joint` (see `joint_test`).
 
     Raises:
         ConfigError: a question has no entry in `clusters`.
@@ -108,11 +99,7 @@ def compare_runs(
 
 
 def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict[str, list[dict]]:
-    """Return the first questions that only one of two runs gets right.
-
-    Args:
-        a, b: answers of both runs, aligned.
-        questions: the questions by id.
+    """Return the first questions that only one of two aligned runs gets right.
 
     Returns:
         `a_only` and `b_only`, lists of `id`, `context`, `stem`, `answer`, and `chosen`, the other
@@ -121,7 +108,7 @@ def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict
 
     def shown(right: Answers, wrong: Answers) -> list[dict]:
         places = np.flatnonzero(right.correct & ~wrong.correct)[:EXAMPLES]
-        return [_example(questions[right.ids[at]], int(wrong.choices[at])) for at in places]
+        return [_example(questions[right.ids[at]], wrong.choices[at]) for at in places]
 
     return {"a_only": shown(a, b), "b_only": shown(b, a)}
 
@@ -129,13 +116,11 @@ def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict
 def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
     """Return `per_question.csv`: a row per question, four columns per run, no question's text.
 
-    A spreadsheet would run a cell that begins with one of `= + - @`, a tab or a line break as a
-    formula; such a cell gets an apostrophe before it. Lines end in CR LF: with LF alone the
-    csv module does not quote a carriage return inside a cell.
+    Lines end in CR LF: with LF alone the csv module does not quote a carriage return in a cell.
 
     Args:
         runs: names and predictions over the same questions, in any order.
-        questions: questions by id, for their subjects.
+        questions: by id, for their subjects.
     """
     of_run = [{p.id: p for p in predictions} for predictions in runs.values()]
     columns = ("choice", "correct", "gold probability", "parsed")
@@ -161,7 +146,6 @@ def _example(question: Question, chosen: int) -> dict:
 
 
 def _cells(prediction: Prediction) -> list:
-    """Return a run's cells for one question: what is not known is left empty."""
     labelled = prediction.label is not None
     correct = int(prediction.correct) if labelled else None
     known = labelled and prediction.probabilities
@@ -170,6 +154,7 @@ def _cells(prediction: Prediction) -> list:
 
 
 def _guarded(cell) -> str:
+    """Return a cell's text, behind an apostrophe where a spreadsheet would run it as a formula."""
     if cell is None:
         return ""
     text = f"{cell:.6g}" if isinstance(cell, float) else str(cell)

@@ -1,7 +1,4 @@
-"""Which questions belong together, so that only their groups count as independent evidence.
-
-The rule is here once, for every command that compares runs.
-"""
+"""Which questions belong together, so that only their groups count as independent evidence."""
 
 from collections.abc import Sequence
 
@@ -16,13 +13,13 @@ CLUSTERINGS = ("auto", "none", "subject")
 def clusters_of(
     questions: Sequence[Question], by: str = "auto", *, source: str
 ) -> dict[str, str | None] | None:
-    """Return each question's group by its id, None where every question stands alone.
+    """Return each question's group by its id, None where it stands alone; None where all do.
 
     Args:
         questions: what is answered.
         by: `subject`; `none`; or `auto`, the fact that a bundled question asks for, and no groups
             for other questions.
-        source: where the questions come from, as `mcqa.load_questions` takes it.
+        source: as `mcqa.load_questions` takes it.
 
     Raises:
         ConfigError: there is no such grouping, or no question has a subject.

@@ -14,16 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mcqa.errors import ConfigError
-from mcqa.evaluating.folder import (
-    FORGOTTEN,
-    GAINED,
-    PREDICTIONS,
-    QUESTIONS,
-    RECORD,
-    RETENTION,
-    Evaluation,
-)
-from mcqa.evaluating.results import ACCURACY, COMPARISON, METRICS, PAGE, PER_QUESTION, TEXT
+from mcqa.evaluating.folder import METRICS, OF_ALL, PREDICTIONS, RECORD, Evaluation
 from mcqa.models.names import RUN_FILE
 from mcqa.report.page import PLOTS
 from mcqa.runs.trained import VALIDATION_FILE
@@ -33,8 +24,6 @@ from mcqa.system import processes
 from mcqa.system.files import inside, require_folder, write_json
 
 STARTED = "evaluation.partial.json"
-OF_ALL = (RECORD, QUESTIONS, PER_QUESTION, PAGE, TEXT, COMPARISON, ACCURACY)
-OF_ALL += (RETENTION, FORGOTTEN, GAINED)
 
 
 @contextlib.contextmanager
@@ -49,18 +38,19 @@ def evaluation_folder(path: str | os.PathLike, *, overwrite: bool) -> Iterator[P
         ConfigError: it cannot be written, another process writes it, or it holds an evaluation.
     """
     folder = require_folder(path)
+
+    def check() -> None:
+        inside(folder, PLOTS)
+        finished = (folder / RECORD).exists() and not (folder / STARTED).exists()
+        if finished and not overwrite:
+            raise ConfigError(
+                f"{folder} holds a finished evaluation. Choose another --output, or pass "
+                "--overwrite."
+            )
+
     with processes.held_by_main(folder):
-        processes.on_main(lambda: _check(folder, overwrite))
+        processes.on_main(check)
         yield folder
-
-
-def _check(folder: Path, overwrite: bool) -> None:
-    inside(folder, PLOTS)
-    finished = (folder / RECORD).exists() and not (folder / STARTED).exists()
-    if finished and not overwrite:
-        raise ConfigError(
-            f"{folder} holds a finished evaluation. Choose another --output, or pass --overwrite."
-        )
 
 
 def begin(folder: Path, names: Sequence[str], *, overwrite: bool) -> list[Path]:
@@ -101,19 +91,17 @@ def _written(folder: Path) -> set[Path]:
     """Return the folders of the models of evaluations that were begun or finished here."""
     written = set()
     for name in (RECORD, STARTED):
-        try:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # it tells nothing
             runs = json.loads((folder / name).read_text(encoding="utf-8"))["runs"]
             written.update(inside(folder, run["folder"]) for run in runs)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # there is none, or none that tells
     return written
 
 
 def _remove_answers(folder: Path, overwrite: bool) -> None:
-    names = [PREDICTIONS, METRICS, PERMUTATIONS]
+    removed = [PREDICTIONS, METRICS, PERMUTATIONS]
     if not (folder / RUN_FILE).exists():  # where the validation answers are the run's own
-        names.append(VALIDATION_FILE)
-    for name in names:
+        removed.append(VALIDATION_FILE)
+    for name in removed:
         (folder / name).unlink(missing_ok=True)
     if overwrite:
         forget(partial_path(folder / PREDICTIONS))

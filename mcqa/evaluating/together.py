@@ -21,11 +21,10 @@ def describe_together(
     seed: int = 0,
     cluster_N: np.ndarray | None = None,
 ) -> dict:
-    """Return how many questions two runs get right together.
+    """Return how many questions two runs, aligned, get right together.
 
     Args:
-        a, b: the runs' answers, aligned.
-        names: what they are called.
+        a, b, names: the runs.
         validation: by name the runs' predictions for validation questions, where there are some.
         seed, cluster_N: see `mcqa.evaluation.comparison.compare`.
 
@@ -38,19 +37,21 @@ def describe_together(
         validation questions.
     """
     n, either = len(a), share(int((a.correct | b.correct).sum()), len(a))
+    together = {"either": either, "average": None, "stacked": None}
     if not (a.scored.all() and b.scored.all()):
-        return {"either": either, "average": None, "stacked": None}
-    together = {"either": either, "average": share(int(average(a, b).correct.sum()), n)}
+        return together
+    together["average"] = share(int(average(a, b).correct.sum()), n)
     fitted_on = [validation.get(name, ()) for name in names]
-    if not fitted_on[0] or _asked(fitted_on[0]) != _asked(fitted_on[1]):
-        return {**together, "stacked": None}
+    asked = [{(p.id, p.label) for p in predictions} for predictions in fitted_on]
+    if not asked[0] or asked[0] != asked[1]:
+        return together
     weights = fit_stack(*align(dict(zip(names, fitted_on, strict=True))).values())
     n_validation = weights.pop("n")
     combined = stack(a, b, **weights)
     better, single = (names[1], b) if b.correct.sum() > a.correct.sum() else (names[0], a)
     sides = single.correct, combined.correct
     against = compare(*sides, (better, "stacked"), seed=seed, cluster_N=cluster_N)
-    stacked = {
+    together["stacked"] = {
         "value": against["b"]["accuracy"],
         "n": n,
         "ci95": against["b"]["accuracy_ci95"],
@@ -58,8 +59,4 @@ def describe_together(
         "n_validation": n_validation,
         "against_better": against,
     }
-    return {**together, "stacked": stacked}
-
-
-def _asked(predictions: Sequence[Prediction]) -> set[tuple[str, int | None]]:
-    return {(prediction.id, prediction.label) for prediction in predictions}
+    return together

@@ -13,7 +13,7 @@ from mcqa.evaluating.results import redraw, write_results
 def folder(evaluated, questions, tmp_path):
     """A folder that an evaluation of two runs wrote."""
     evaluations = evaluated()
-    record = Record("A title", {"Seed": "0"}, evaluations, ["first", "second"], None, questions)
+    record = Record("A title", {"Seed": "0"}, evaluations, questions)
     write_record(tmp_path, record)
     write_results(tmp_path, record)
     return tmp_path
