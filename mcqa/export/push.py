@@ -14,20 +14,22 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from huggingface_hub import EvalResult
+
 from mcqa.data.files import is_data_file
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
-from mcqa.evaluating import folder as evaluated
+from mcqa.evaluating.folder import RECORD, read_record
 from mcqa.models.embedded import LICENCE
 from mcqa.models.names import RUN_FILE, ModelReference, resolve_model
-from mcqa.runs.card import UNKNOWN_LICENCE, Score, model_card, training_sets
+from mcqa.runs import trained
+from mcqa.runs.card import UNKNOWN_LICENCE, model_card, training_sets
 from mcqa.runs.merging import check_output
-from mcqa.runs.trained import ADAPTER_FILE, TRAINED_FILE, base_of, read_record
-from mcqa.system.files import inside, whole_folder
+from mcqa.system.files import inside, whole_folder, write_json
 
 ADAPTER_CONFIG = "adapter_config.json"
 TAKEN = (
-    ADAPTER_FILE,
-    TRAINED_FILE,
+    trained.ADAPTER_FILE,
+    trained.TRAINED_FILE,
     "tokenizer*.json",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -37,6 +39,7 @@ TAKEN = (
     "chat_template*",
 )
 TOKENIZER_PATHS = ("name_or_path", "tokenizer_file", "vocab_file", "merges_file")
+TOLD = ("scorer", "template", "shots", "context", "chat", "quantization", "dtype", "versions")
 TOKEN = re.compile(r"hf_\w+")
 LOG_IN = (
     "Log in with `hf auth login`, or set HF_TOKEN to a token that may write "
@@ -68,7 +71,8 @@ def prepare_folder(
 
     Raises:
         ConfigError: `run` is no finished run, its base has no name for others, the repository's
-            name is none, the folder holds something, or a file to take is a link to elsewhere.
+            name is none, the folder holds something, a file to take is a link to elsewhere, or an
+            evaluation is not of this run or does not say enough.
         ModelError: the run is incomplete or damaged.
         DataError: an evaluation cannot be read.
     """
@@ -80,13 +84,13 @@ def prepare_folder(
             "which `hf upload` takes as it is."
         )
     check_output(folder)
-    source, record = Path(reference.path), read_record(reference.path)
-    files = {file for pattern in TAKEN for file in source.glob(pattern)}
-    for name in (RUN_FILE, ADAPTER_CONFIG, *sorted(file.name for file in files)):
+    source, record = Path(reference.path), trained.read_record(reference.path)
+    files = sorted({file.name for pattern in TAKEN for file in source.glob(pattern)})
+    for name in (RUN_FILE, ADAPTER_CONFIG, *files):
         inside(source, name)
     _check_whole(source, record)
     scores = [_score(path, record, run) for path in evaluations]
-    known = base_of(source, record)
+    known = trained.base_of(source, record)
     named = _name_for_others(known, base)
     licence = licence or _licence(known, named)
     shown = _without_paths(record) | {"base_model": named}
@@ -94,14 +98,13 @@ def prepare_folder(
         shown["base_commit"] = None
     told = {"base_model_name_or_path": named, "revision": shown.get("base_commit")}
     with whole_folder(folder) as made:
-        for file in files:
-            shutil.copyfile(file, made / file.name)
+        for name in files:
+            shutil.copyfile(source / name, made / name)
         _rewrite(source, made, ADAPTER_CONFIG, **told)
         _rewrite(source, made, "tokenizer_config.json", **dict.fromkeys(TOKENIZER_PATHS))
         card = model_card(shown, repo=repo, licence=licence, scores=scores)
         (made / "README.md").write_text(card, encoding="utf-8")
-        text = json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
-        (made / RUN_FILE).write_text(text, encoding="utf-8")
+        write_json(made / RUN_FILE, shown)
     return {file.name: file.stat().st_size for file in sorted(folder.iterdir())}, licence
 
 
@@ -125,7 +128,7 @@ def check_repo_name(repo: str) -> None:
 
 def _check_whole(folder: Path, record: dict) -> None:
     """Refuse an adapter that is missing or of another size than when it was saved."""
-    files = [folder / name for name in (ADAPTER_FILE, TRAINED_FILE)]
+    files = [folder / name for name in (trained.ADAPTER_FILE, trained.TRAINED_FILE)]
     size = sum(file.stat().st_size for file in files if file.is_file())
     if not size or size != record.get("adapter_bytes", size):
         raise ModelError(
@@ -188,43 +191,45 @@ def _rewrite(source: Path, target: Path, name: str, **changes) -> None:
     values = json.loads((source / name).read_text(encoding="utf-8"))
     values |= {key: value for key, value in changes.items() if key in values}
     kept = {k: v for k, v in values.items() if k not in changes or v is not None}
-    text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
-    (target / name).write_text(text, encoding="utf-8")
+    write_json(target / name, kept)
 
 
-def _score(folder: str, record: dict, run: str) -> Score:
+def _score(folder: str, record: dict, run: str) -> EvalResult:
     """Return what an evaluation's folder says about a run."""
-    kept = evaluated.read_record(Path(folder))
-    of_run = [evaluation for evaluation in kept.evaluations if _is_of(evaluation, record)]
+    kept = read_record(Path(folder))
+    of_run = [evaluation for evaluation in kept.evaluations if _is_of(evaluation.cost, record)]
     if len(of_run) != 1:
         names = ", ".join(evaluation.name for evaluation in kept.evaluations)
         raise ConfigError(
             f"{folder}: {len(of_run)} of its models ({names}) are the run {run}; one must be. Name "
             "a folder that `mcqa evaluate --model` wrote for this very run."
         )
-    evaluation, said = of_run[0], kept.details.get("Data", "")
-    if not evaluation.metrics["n"]:
+    metrics, work, data = of_run[0].metrics, of_run[0].work, kept.data
+    if not metrics["n"]:
         raise ConfigError(f"{folder}: its questions have no labels, so there is no score in it.")
-    data = re.match(r"(.*?), [\d,]+ questions", said)
-    checksum = re.search(r"sha256 (\w+)", said)
-    name = PureWindowsPath(data[1]).name if data else Path(folder).name
-    learned = {one["sha256"][:12] for one in training_sets(record)}
-    sha256 = checksum[1][:12] if checksum else "not known"
-    return Score(
-        data=f"{name}, **which it was trained on**" if sha256 in learned else name,
-        sha256=sha256,
-        scorer=evaluation.scorer,
-        template=evaluation.template,
-        context=evaluation.context,
-        n=evaluation.metrics["n"],
-        accuracy=evaluation.metrics["accuracy"],
-        interval=evaluation.metrics["accuracy_ci95"],
+    if not data or not work:
+        raise ConfigError(
+            f"{folder}: an older version wrote it, whose {RECORD} does not say which questions "
+            "were scored and how. Evaluate again."
+        )
+    name, sha256 = _without_paths(data["source"]), data["sha256"]
+    learned = sha256 in {one["sha256"] for one in training_sets(record)}
+    measured = {"n": metrics["n"], "ci95": metrics["accuracy_ci95"]}
+    return EvalResult(
+        task_type="multiple-choice",
+        dataset_type=name.partition("@")[0] if data["commit"] else name,
+        dataset_name=name + (", which it was trained on" if learned else ""),
+        dataset_split=data["split"],
+        dataset_revision=data["commit"] or sha256,
+        dataset_args={"source": name, "sha256": sha256, "trained_on": learned},
+        metric_type="accuracy",
+        metric_value=metrics["accuracy"],
+        metric_args={name: work[name] for name in TOLD} | measured,
     )
 
 
-def _is_of(evaluation: evaluated.Evaluation, record: dict) -> bool:
+def _is_of(cost: dict | None, record: dict) -> bool:
     """Say whether an evaluation is of a run: to the last digit of the seconds that it trained."""
-    cost = evaluation.cost
     pairs = (("training_seconds", "seconds"), ("adapter_bytes", "adapter_bytes"))
     return bool(cost) and all(cost[ours] == record.get(theirs) for ours, theirs in pairs)
 
@@ -232,7 +237,7 @@ def _is_of(evaluation: evaluated.Evaluation, record: dict) -> bool:
 def upload(
     folder: Path, repo: str, *, private: bool, revision: str | None, message: str | None
 ) -> str:
-    """Upload a folder, making the repository where it is missing.
+    """Upload a folder, making the repository where it is missing, and return the address.
 
     Args:
         folder: from `prepare_folder`.
@@ -240,9 +245,6 @@ def upload(
         private: whether only its owner may see it.
         revision: branch to write to, made where it is missing; None is the main one.
         message: of the commit.
-
-    Returns:
-        The address.
 
     Raises:
         ConfigError: there is no token, or the repository is public and should be private.
@@ -272,27 +274,25 @@ def upload(
     except McqaError:
         raise
     except Exception as error:  # all of them: any message may hold the token
-        failure = _refusal(error, repo, get_token())
-    raise RunError(failure)
+        failure = _refusal(error, get_token())
+    raise RunError(f"{repo}: {failure}")
 
 
-def _refusal(error: Exception, repo: str, token: str | None) -> str:
+def _refusal(error: Exception, token: str | None) -> str:
     """Return in one line, without the token, why the Hub did not take the upload."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if status == 401:
-        return f"{repo}: the Hub does not accept the token. {LOG_IN}"
+        return f"the Hub does not accept the token. {LOG_IN}"
     if status == 403:
-        return f"{repo}: this token may not write there. {LOG_IN} Or name a repository of yours."
+        return f"this token may not write there. {LOG_IN} Or name a repository of yours."
     if "OfflineModeIsEnabled" in kinds:
-        return f"{repo}: HF_HUB_OFFLINE is set. Unset it, or use --dry-run --output DIR."
+        return "HF_HUB_OFFLINE is set. Unset it, or use --dry-run --output DIR."
     if kinds & {"ConnectionError", "TimeoutError", "TransportError"}:
         return (
-            f"{repo}: the Hub cannot be reached. Try again with a network; --dry-run --output DIR "
-            "writes the folder alone."
+            "the Hub cannot be reached. Try again with a network; --dry-run --output DIR writes "
+            "the folder alone."
         )
-    reason = str(error).strip().partition("\n")[0]
-    if token:
-        reason = reason.replace(token, "***")
+    reason = str(error).strip().partition("\n")[0].replace(token or "***", "***")
     reason = TOKEN.sub("***", reason).rstrip(".")
-    return f"{repo}: not uploaded ({type(error).__name__}: {reason}). The same command tries again."
+    return f"not uploaded ({type(error).__name__}: {reason}). The same command tries again."
