@@ -14,7 +14,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from huggingface_hub import EvalResult
+import huggingface_hub
+from huggingface_hub import EvalResult, ModelCard, get_token
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 from mcqa.data.files import is_data_file
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
@@ -70,13 +73,11 @@ def prepare_folder(
         The files' sizes in bytes by their names, and the licence that the card says.
 
     Raises:
-        ConfigError: `run` is no finished run, its base has no name for others, the repository's
-            name is none, the folder holds something, a file to take is a link to elsewhere, or an
-            evaluation is not of this run or does not say enough.
+        ConfigError: an argument does not fit, or a file to take is a link to elsewhere.
         ModelError: the run is incomplete or damaged.
         DataError: an evaluation cannot be read.
     """
-    check_repo_name(repo)
+    _check_repo_name(repo)
     reference = resolve_model(run)
     if reference.kind != "run":
         raise ConfigError(
@@ -108,15 +109,7 @@ def prepare_folder(
     return {file.name: file.stat().st_size for file in sorted(folder.iterdir())}, licence
 
 
-def check_repo_name(repo: str) -> None:
-    """Refuse what is no name of a repository.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
+def _check_repo_name(repo: str) -> None:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
@@ -150,16 +143,12 @@ def _name_for_others(base: ModelReference, given: str | None) -> str:
 
 def _licence(base: ModelReference, name: str) -> str:
     """Return what the base's card says of its licence, `unknown` where that is not to be found."""
-    from huggingface_hub import HfApi, ModelCard
-
     if base.kind == "embedded":
         return LICENCE
     card = Path(base.path) / "README.md"
     try:
-        if card.is_file():
-            data = ModelCard(card.read_text(encoding="utf-8")).data
-        else:
-            data = HfApi().model_info(name, timeout=10).card_data
+        own = ModelCard.load(card).data if card.is_file() else None
+        data = own or huggingface_hub.HfApi().model_info(name, timeout=10).card_data
     except Exception:  # no network, no such card, no right to see it: the card says `unknown`
         data = None
     return (data.get("license") if data else None) or UNKNOWN_LICENCE
@@ -189,7 +178,7 @@ def _rewrite(source: Path, target: Path, name: str, **changes) -> None:
     if not (source / name).is_file():
         return
     values = json.loads((source / name).read_text(encoding="utf-8"))
-    values |= {key: value for key, value in changes.items() if key in values}
+    values = {key: changes.get(key, value) for key, value in values.items()}
     kept = {k: v for k, v in values.items() if k not in changes or v is not None}
     write_json(target / name, kept)
 
@@ -250,12 +239,10 @@ def upload(
         ConfigError: there is no token, or the repository is public and should be private.
         RunError: the Hub cannot be reached, or refuses.
     """
-    from huggingface_hub import HfApi, get_token
-
     if not get_token():
         raise ConfigError(f"no token of the Hugging Face Hub is set. {LOG_IN}")
     try:
-        api = HfApi()
+        api = huggingface_hub.HfApi()
         url = api.create_repo(repo, private=private or None, exist_ok=True)
         if private and not api.repo_info(url.repo_id).private:
             raise ConfigError(
