@@ -6,14 +6,15 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from mcqa.evaluating.together import describe_together
 from mcqa.evaluation.answers import UNPARSED, Answers
 from mcqa.evaluation.bias import describe_positions
-from mcqa.evaluation.comparison import compare_many, joint_test
+from mcqa.evaluation.combination import average, fit_stack, stack
+from mcqa.evaluation.comparison import compare, compare_many, joint_test
 from mcqa.evaluation.groups import by_subject, cluster_numbers, describe_groups
 from mcqa.evaluation.measures import describe_run
-from mcqa.evaluation.metrics import summarize
+from mcqa.evaluation.metrics import share, summarize
 from mcqa.evaluation.paired import describe_pair
+from mcqa.evaluation.pairing import align
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 
@@ -73,13 +74,13 @@ def compare_runs(
 
     Args:
         runs: names and answers, as `mcqa.evaluation.pairing.align` returns them.
-        seed: seed of every bootstrap.
+        seed: of every bootstrap.
         clusters: the group of each question id, see `mcqa.evaluating.clusters.clusters_of`.
         validation: names and predictions for validation questions, where there are some.
 
     Returns:
-        What `compare_many` returns, each with `paired` (see `describe_pair`), `together` (see
-        `describe_together`) and, of more than two runs, `joint` (see `joint_test`).
+        What `compare_many` returns, each with `paired` (see `describe_pair`), `together` and, of
+        more than two runs, `joint` (see `joint_test`).
 
     Raises:
         ConfigError: a question has no entry in `clusters`.
@@ -90,12 +91,44 @@ def compare_runs(
     joint = {"joint": joint_test(right)} if len(runs) > 2 else {}
     results = []
     for comparison in compare_many(right, **how):
-        names = comparison["a"]["name"], comparison["b"]["name"]
-        a, b = (runs[name] for name in names)
-        paired = describe_pair(a, b, comparison, **how)
-        together = describe_together(a, b, names, validation=validation or {}, **how)
+        pair = {name: runs[name] for name in (comparison["a"]["name"], comparison["b"]["name"])}
+        paired = describe_pair(*pair.values(), comparison, **how)
+        together = _together(pair, validation or {}, how)
         results.append({**comparison, **joint, "paired": paired, "together": together})
     return results
+
+
+def _together(pair: Mapping[str, Answers], validation: Runs, how: dict) -> dict:
+    """Return how many questions two runs get right together.
+
+    By `either` of them, by the `average` of their probabilities, and `stacked`: by their
+    log-probabilities, weighted by what both answered to the same validation questions.
+    """
+    (name_a, a), (name_b, b) = pair.items()
+    n, either = len(a), share(int((a.correct | b.correct).sum()), len(a))
+    together = {"either": either, "average": None, "stacked": None}
+    if not (a.scored.all() and b.scored.all()):
+        return together
+    together["average"] = share(int(average(a, b).correct.sum()), n)
+    fitted_on = {name: validation.get(name, ()) for name in pair}
+    asked_a, asked_b = ({(p.id, p.label) for p in answered} for answered in fitted_on.values())
+    if not asked_a or asked_a != asked_b:
+        return together
+    weights = fit_stack(*align(fitted_on).values())
+    n_validation = weights.pop("n")
+    combined = stack(a, b, **weights)
+    better = name_b if b.correct.sum() > a.correct.sum() else name_a
+    sides = pair[better].correct, combined.correct
+    against = compare(*sides, (better, "stacked"), **how)
+    together["stacked"] = {
+        "value": against["b"]["accuracy"],
+        "n": n,
+        "ci95": against["b"]["accuracy_ci95"],
+        **weights,
+        "n_validation": n_validation,
+        "against_better": against,
+    }
+    return together
 
 
 def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict[str, list[dict]]:

@@ -7,8 +7,6 @@ from mcqa.errors import ConfigError
 from mcqa.evaluation.groups import by_subject
 from mcqa.question import Question
 
-CLUSTERINGS = ("auto", "none", "subject")
-
 
 def clusters_of(
     questions: Sequence[Question], by: str = "auto", *, source: str
@@ -22,10 +20,8 @@ def clusters_of(
         source: as `mcqa.load_questions` takes it.
 
     Raises:
-        ConfigError: there is no such grouping, or no question has a subject.
+        ConfigError: no question has a subject.
     """
-    if by not in CLUSTERINGS:
-        raise ConfigError(f"cluster_by {by!r} does not exist; use {', '.join(CLUSTERINGS)}.")
     if by == "subject":
         subjects = by_subject(questions)
         if not any(subjects.values()):

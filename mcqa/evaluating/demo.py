@@ -41,7 +41,7 @@ def run_demo(
         seed: of both runs.
         announce: called with lines for the user.
         progress: called with a total and a label; its context yields the advancing function.
-        details: what the report says about machine and command.
+        details: of the report, on machine and command.
 
     Returns:
         The evaluations, tuned first, and the comparisons of the two with each other and with the
@@ -66,13 +66,11 @@ def run_demo(
     announce(f"Scoring {len(test)} test questions, none about a fact that was trained on")
     specs = tuned | base
     places = [f"evaluation/{name.replace(', ', '-').replace(' ', '_')}" for name in specs]
-    folders = begin(folder, places, overwrite=True)
     evaluations = []
-    for (name, spec), scored in zip(specs.items(), folders, strict=True):
+    for name, place in zip(specs, begin(folder, places, overwrite=True), strict=True):
         with progress(len(test), name) as on_progress:
-            evaluations.append(
-                evaluate(spec, name, test, scored, on_progress=on_progress, overwrite=True)
-            )
+            how = {"on_progress": on_progress, "overwrite": True}
+            evaluations.append(evaluate(specs[name], name, test, place, **how))
     facts = clusters_of(test, source="bundled")
     n, sha256 = len(test), data_fingerprint("bundled", "test")
     details = {

@@ -55,16 +55,12 @@ def evaluate(
     validation_note: str = "",
     **settings,
 ) -> Evaluation:
-    """Score questions with one model, and write what it answers.
+    """Score questions with one model, and write what it answers to a folder.
 
     Answers that an interrupted call kept are taken over; `mcqa.evaluating.output.finish` removes
     what is kept. Of several processes, all must call it and the main one writes.
 
     Args:
-        spec: model and scorer.
-        name: what to call it.
-        questions: what to answer.
-        folder: where to write.
         batch_size, on_progress: see `Scorer.score_many`.
         announce, overwrite: see `mcqa.scoring.partial.Partial`.
         plan: the orders of the options to ask in; None for their own alone.

@@ -1,12 +1,10 @@
 """An evaluation's folder: what must be kept to draw its report again without scoring.
 
-    evaluation.json     title, details, `data` (which questions were asked), what was compared, and
-                        of each run its name, folder, cost, `work` (what decided its answers), ...
-    questions.jsonl     the questions, to show their texts and to count their subjects
-    predictions.jsonl   of each run, in its folder; beside it validation_predictions.jsonl, what
-                        it answered to validation questions, where that is known
-    permutations.jsonl  likewise, where the options were shown in other orders too
-    retention.json      with forgotten.jsonl and gained.jsonl, see `mcqa.evaluating.retention`
+    evaluation.json     title, details, which questions (`data`), what was compared, and of each
+                        run its name, folder, cost, what decided its answers (`work`), ...
+    questions.jsonl     the questions, for their texts and subjects
+    predictions.jsonl   of each run, in its folder; beside it, where there are some, its
+                        validation_predictions.jsonl and permutations.jsonl
 
 The trap: the questions may not be yours to pass on. Delete `questions.jsonl` before you share a
 folder whose questions are not; the report is then drawn without subjects and without texts.
@@ -29,11 +27,9 @@ from mcqa.system.files import inside, write_json, write_whole
 
 PREDICTIONS, METRICS = "predictions.jsonl", "metrics.json"  # of each run
 RECORD, QUESTIONS = "evaluation.json", "questions.jsonl"
-COMPARISON, ACCURACY = "comparison.json", "accuracy.svg"
-PER_QUESTION, PAGE, TEXT = "per_question.csv", "report.html", "report.md"
 RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
-OF_ALL = (RECORD, QUESTIONS, COMPARISON, ACCURACY, PER_QUESTION, PAGE, TEXT)
-OF_ALL += (RETENTION, FORGOTTEN, GAINED)
+KEPT = ("name", "scorer", "template", "context", "commit", "cost", "work")  # as they are
+OF_ALL = (RECORD, QUESTIONS, RETENTION, FORGOTTEN, GAINED)
 
 
 class Validation(NamedTuple):
@@ -50,17 +46,15 @@ class Evaluation:
     Args:
         name: how tables and folders call it.
         folder: where its files are.
-        scorer, template: names.
         predictions: in the questions' order.
         metrics: see `mcqa.evaluation.metrics.summarize`.
-        cost: `trainable_parameters`, `training_seconds`, `training_memory_bytes`,
-            `adapter_bytes`; None if untrained.
+        cost: see `mcqa.evaluating.evaluate.COST`; None if untrained.
         validation: what temperature and combinations are fitted on.
-        orders: the answers with the options in other orders, None where they were not asked for.
+        orders: the answers with the options in other orders, where they were asked for.
         context: what the questions got to read, see `mcqa.retrieval.contexts`.
-        commit: of the Hub model that was asked or tuned, None where it is from elsewhere.
+        commit: of the Hub model that was asked or tuned.
         work: what decided the answers, see `mcqa.scoring.partial.describe_work`; None where an
-            earlier version evaluated, which did not keep it.
+            older version evaluated, as for `Record.data`.
     """
 
     name: str
@@ -83,11 +77,9 @@ class Record:
 
     Args:
         title, details: see `mcqa.report.page.write_report`.
-        evaluations: what to show.
         questions: what was answered; none where they are not known.
-        data: which questions those are: `source`, `split`, `n`, `sha256` and `commit`, like a
-            run's training set; None where an earlier version evaluated.
-        compared: the names of those to compare; by default all.
+        data: their `source`, `split`, `n`, `sha256` and `commit`, as of a run's training set.
+        compared: the names of the evaluations to compare; by default all.
         clusters: see `mcqa.evaluating.clusters.clusters_of`.
     """
 
@@ -122,18 +114,12 @@ def write_record(folder: Path, record: Record) -> None:
     """Write `evaluation.json` and `questions.jsonl`; the runs' own files are there already."""
     runs = [
         {
-            "name": evaluation.name,
+            **{name: getattr(evaluation, name) for name in KEPT},
             "folder": evaluation.folder.relative_to(folder).as_posix(),
-            "scorer": evaluation.scorer,
-            "template": evaluation.template,
-            "context": evaluation.context,
-            "commit": evaluation.commit,
             "seconds": evaluation.metrics["seconds"],
             "peak_memory_bytes": evaluation.metrics["peak_memory_bytes"],
-            "cost": evaluation.cost,
             "permutations": evaluation.orders and evaluation.orders.settings,
             "validation": evaluation.validation.note,
-            "work": evaluation.work,
         }
         for evaluation in record.evaluations
     ]
@@ -202,18 +188,12 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
     held_out, orders = place / VALIDATION_FILE, run.get("permutations")
     validated = read_predictions(held_out) if held_out.is_file() else []
     return Evaluation(
-        name=run["name"],
+        **{name: run[name] for name in KEPT if name in run},
         folder=place,
-        scorer=run["scorer"],
-        template=run["template"],
         predictions=predictions,
         metrics=summarize(predictions, run["seconds"], run.get("peak_memory_bytes")),
-        cost=run["cost"],
         validation=Validation(validated, run.get("validation", "")),
         orders=orders and read_orders(place, predictions, orders),
-        context=run.get("context", "data"),
-        commit=run.get("commit"),
-        work=run.get("work"),
     )
 
 

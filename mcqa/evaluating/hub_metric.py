@@ -56,8 +56,7 @@ class MultipleChoiceMetric(evaluate.Metric):
         result = {"n": described["n"], "unparsed": described["unparsed"]}
         for name, metric in described["metrics"].items():
             if metric["value"] is not None:
-                result[name] = metric["value"]
-                result[f"{name}_ci95"] = metric["ci95"]
+                result |= {name: metric["value"], f"{name}_ci95": metric["ci95"]}
         return result
 
 

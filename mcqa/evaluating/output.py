@@ -2,9 +2,8 @@
 
     evaluation.partial.json     while it is unfinished: the folders of its models
 
-A finished evaluation has `evaluation.json` and no such file. It is replaced where that is asked for
-only, and then wholly: an evaluation of several models has a folder for each, one of a single model
-has none, so that the files of the one would stay beside those of the other.
+A finished evaluation has `evaluation.json` and no such file. It is replaced only where that is
+asked for, and then wholly, for one of several models has other folders than one of a single model.
 """
 
 import contextlib
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from mcqa.errors import ConfigError
 from mcqa.evaluating.folder import METRICS, OF_ALL, PREDICTIONS, RECORD, Evaluation
+from mcqa.evaluating.results import WRITTEN
 from mcqa.models.names import RUN_FILE
 from mcqa.report.page import PLOTS
 from mcqa.runs.trained import VALIDATION_FILE
@@ -32,7 +32,7 @@ def evaluation_folder(path: str | os.PathLike, *, overwrite: bool) -> Iterator[P
 
     Args:
         path: made where it is missing.
-        overwrite: whether a finished evaluation may be replaced.
+        overwrite: replace a finished evaluation.
 
     Raises:
         ConfigError: it cannot be written, another process writes it, or it holds an evaluation.
@@ -56,13 +56,13 @@ def evaluation_folder(path: str | os.PathLike, *, overwrite: bool) -> Iterator[P
 def begin(folder: Path, names: Sequence[str], *, overwrite: bool) -> list[Path]:
     """Take away what an earlier evaluation left, and return the folders of the models to evaluate.
 
-    Models that an unfinished one has beside these keep their answers in case they are asked again,
-    unless all is to be overwritten. Of several processes, all must call.
+    Further models of an unfinished one keep their answers in case they are asked again, unless all
+    is to be overwritten. Of several processes, all must call.
 
     Args:
         folder: from `evaluation_folder`.
         names: of the models' folders in it, `.` for itself.
-        overwrite: forget the answers that an interrupted evaluation kept.
+        overwrite: forget answers that an interrupted evaluation kept.
 
     Raises:
         ConfigError: one of them is a link to elsewhere.
@@ -72,7 +72,7 @@ def begin(folder: Path, names: Sequence[str], *, overwrite: bool) -> list[Path]:
     def clear() -> None:
         for earlier in _written(folder).difference(folders):
             _remove_answers(earlier, overwrite)
-        for name in OF_ALL:
+        for name in OF_ALL + WRITTEN:
             (folder / name).unlink(missing_ok=True)
         write_json(folder / STARTED, {"runs": [{"folder": name} for name in names]})
 

@@ -5,17 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcqa.evaluating.analysis import compare_runs, describe, one_sided, per_question
-from mcqa.evaluating.folder import (
-    ACCURACY,
-    COMPARISON,
-    METRICS,
-    PAGE,
-    PER_QUESTION,
-    TEXT,
-    Evaluation,
-    Record,
-    read_record,
-)
+from mcqa.evaluating.folder import METRICS, Evaluation, Record, read_record
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.calibration import describe_calibration, fit_temperature
 from mcqa.evaluation.pairing import align
@@ -26,16 +16,16 @@ from mcqa.report.page import PLOTS, write_markdown, write_report
 from mcqa.scoring.orders import describe_run_orders
 from mcqa.system.files import inside, write_json, write_whole
 
+COMPARISON, ACCURACY = "comparison.json", "accuracy.svg"
+PER_QUESTION, PAGE, TEXT = "per_question.csv", "report.html", "report.md"
+WRITTEN = (COMPARISON, ACCURACY, PER_QUESTION, PAGE, TEXT)
+
 
 def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[dict]:
     """Write an evaluation's numbers and its report; what an earlier one left is replaced.
 
-    `metrics.json` of each run, in its folder; `per_question.csv`, `report.html`, `report.md` and
-    `plots/`; where labelled runs are compared `comparison.json` and `accuracy.svg`.
-
     Args:
-        folder: where to write; the runs' folders are in it, or are it.
-        record: what was evaluated.
+        folder: the runs' folders are in it, or are it.
         texts: whether the report shows questions that only one run gets right.
 
     Returns:
@@ -77,14 +67,10 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
 
 
 def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], list[dict]]:
-    """Compute and draw again what an evaluation's folder says, without scoring.
-
-    Returns:
-        The evaluations and the comparisons.
+    """Compute and draw again, without scoring, what a folder says; return it.
 
     Raises:
-        DataError: the folder is not an evaluation's, or not whole.
-        ConfigError: what is in it is a link to elsewhere.
+        DataError, ConfigError: see `read_record`.
     """
     record = read_record(folder)
     return record.evaluations, write_results(folder, record, texts=texts)
@@ -114,8 +100,8 @@ def describe_temperature(evaluation: Evaluation) -> dict:
     """Return the `calibration` of a run's `metrics.json`.
 
     Returns:
-        `temperature`, None where none can be fitted, and `note`: on which questions it was
-        fitted, or why there is none. With a temperature also `fitted` (`n`, `at_bound`) and what
+        `temperature`, None without validation questions, and `note`: which these are, or why there
+        are none. With a temperature also `fitted` (`n`, `at_bound`) and what
         `describe_calibration` returns of the evaluated questions.
     """
     validated, note = evaluation.validation

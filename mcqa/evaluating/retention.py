@@ -1,15 +1,13 @@
 """What tuning made a model forget: a run and its base on questions that it was not tuned for.
 
-Both answer the same questions, so what counts is each question that only one of them gets right:
-forgotten where that is the base, gained where it is the run.
+A question that only the base gets right is forgotten, one that only the run does is gained.
 
-The trap: a run of the multiple-choice formulation answers by a head that its base does not have.
-The base is asked by the likelihood of the options' texts then, so that the difference holds that of
-two ways of asking too; that is said wherever the result is.
+The trap: a base has no multiple-choice head and is asked by the likelihood of the options' texts
+then. The difference holds that of two ways of asking too, which is said wherever the result is.
 """
 
 import json
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,18 +27,15 @@ from mcqa.runs.trained import base_of
 from mcqa.scoring.loading import load_scorer, look_up
 from mcqa.system.files import write_json, write_whole
 
-Specs = tuple[ModelSpec, ModelSpec]
-
 
 def base_and_run(
     run: str, scorer: str | None = None, base_scorer: str | None = None, **settings
-) -> tuple[Specs, dict]:
-    """Return a run behind the base that it was tuned from, and how to ask both alike.
+) -> tuple[list[ModelSpec], dict]:
+    """Return the base that a run was tuned from and the run, and how to ask both alike.
 
     Args:
-        run: a run folder.
-        scorer: of the run; by default its own.
-        base_scorer: of the base; by default the run's, `text-mean` where the base has no head.
+        run, scorer: a run folder, and how to ask it; by default as it was trained.
+        base_scorer: by default the run's, `text-mean` where the base has no head.
         settings: for `mcqa.load_scorer`; template, quantization, dtype, max_length, context and
             top_k are the run's where they are None.
 
@@ -65,18 +60,16 @@ def base_and_run(
         same = found.scorer in plain.formulation.available_scorers(plain.head)
         base_scorer = found.scorer if same else plain.scorer
     base_scorer = look_up(base.name, base_scorer).scorer
-    own = found.record.get("context", {})
-    trained = {
-        name: found.record[name] for name in ("template", "quantization", "dtype", "max_length")
-    }
-    trained["context"] = own.get("kind", "data")
-    if (settings.get("context") or trained["context"]) == "retrieved":
-        trained["top_k"] = own.get("top_k")
-    alike = {name: settings.get(name) or value for name, value in trained.items()}
-    return (ModelSpec(base.name, base_scorer), ModelSpec(run, found.scorer)), settings | alike
+    names = ("template", "quantization", "dtype", "max_length")
+    own, context = {name: found.record[name] for name in names}, found.record.get("context", {})
+    own["context"] = context.get("kind", "data")
+    if (settings.get("context") or own["context"]) == "retrieved":
+        own["top_k"] = context.get("top_k")
+    settings |= {name: settings.get(name) or value for name, value in own.items()}
+    return [ModelSpec(base.name, base_scorer), ModelSpec(run, found.scorer)], settings
 
 
-def note_on(specs: Specs) -> str | None:
+def note_on(specs: Sequence[ModelSpec]) -> str | None:
     """Return what must be said of a base and its run, None where both are asked alike."""
     base, run = (spec.scorer for spec in specs)
     if base == run:
@@ -88,7 +81,7 @@ def note_on(specs: Specs) -> str | None:
 
 
 def check_retention(
-    specs: Specs,
+    specs: Sequence[ModelSpec],
     questions: Sequence[Question],
     folder: Path,
     told: dict,
@@ -96,28 +89,18 @@ def check_retention(
     overwrite: bool = False,
     **settings,
 ) -> tuple[list[Evaluation], dict]:
-    """Ask base and run the same questions and write what was forgotten.
-
-    Writes what `mcqa evaluate` writes for two models, and `retention.json`, `forgotten.jsonl` and
-    `gained.jsonl`.
+    """Ask base and run the same questions, and write their evaluation and what was forgotten.
 
     Args:
         specs: from `base_and_run`.
-        questions: what to ask, all labelled.
-        folder: where to write, see `mcqa.evaluating.output.evaluation_folder`.
+        questions: all labelled.
+        folder: from `mcqa.evaluating.output.evaluation_folder`.
         told: `details`, `data` and `clusters` of the `Record`.
         overwrite: see `mcqa.evaluating.output.begin`.
         settings: further arguments of `mcqa.evaluating.evaluate.evaluate`.
 
     Returns:
-        The two evaluations, the base's first, and what `retention.json` holds: `n`; `base` and
-        `run` (`name`, `accuracy`, `accuracy_ci95`, `model`, `scorer`); `difference`, run minus
-        base, `difference_ci95`, `mcnemar`, `verdict` and, with clusters, `clusters`, as in
-        `comparison.json`; `forgotten` and `gained`: `n`, `of` (how many the base had right, or
-        wrong), their `share` and its interval `ci95`, None of none; `per_subject`, where a
-        question has one: for each `n`, `base` and `run` (how many right), `forgotten`, `gained`,
-        and the exact McNemar `p_value` and `p_value_holm`, corrected for the number of subjects;
-        and `note`.
+        The two evaluations, and what `retention.json` holds (docs/evaluation.md).
 
     Raises:
         DataError: a question has no label.
@@ -130,31 +113,28 @@ def check_retention(
         )
     names = distinct_names(specs)
     folders = begin(folder, list(map(folder_name, names)), overwrite=overwrite)
-    held = _held_base(specs, settings)
+    held = _held_base(*specs, settings)
     evaluations = [
         evaluate(spec, name, questions, place, overwrite=overwrite, **settings)
         for spec, name, place in zip(specs, names, folders, strict=True)
     ]
     del held
-    title = f"What {names[1]} forgot"
-    record = Record(title=title, evaluations=evaluations, questions=questions, **told)
+    record = Record(f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **told)
     write_record(folder, record)
     (comparison,) = write_results(folder, record)
     base, run = (evaluation.predictions for evaluation in evaluations)
     forgotten, gained = _only(base, run, questions), _only(run, base, questions)
-    known = sum(prediction.correct for prediction in base)
-    sides = [
-        {**comparison[side], "model": spec.model, "scorer": evaluation.scorer}
-        for side, spec, evaluation in zip("ab", specs, evaluations, strict=True)
-    ]
+    n, known = len(questions), sum(prediction.correct for prediction in base)
+    sides = zip("ab", specs, evaluations, strict=True)
+    asked = [comparison[s] | {"model": m.model, "scorer": e.scorer} for s, m, e in sides]
     kept = ("difference", "difference_ci95", "mcnemar", "clusters", "verdict")
     result = {
-        "n": len(questions),
-        "base": sides[0],
-        "run": sides[1],
+        "n": n,
+        "base": asked[0],
+        "run": asked[1],
         **{name: comparison[name] for name in kept if name in comparison},
         "forgotten": _share(len(forgotten), known),
-        "gained": _share(len(gained), len(questions) - known),
+        "gained": _share(len(gained), n - known),
         "per_subject": _per_subject(base, run, questions),
         "note": note_on(specs),
     }
@@ -166,9 +146,8 @@ def check_retention(
     return evaluations, result
 
 
-def _held_base(specs: Specs, settings: dict):
+def _held_base(base: ModelSpec, run: ModelSpec, settings: dict):
     """Return what keeps the base's weights loaded from the one model to the other."""
-    base, run = specs
     if not shares_base(look_up(run.model).record):
         return None
     ways = {name: settings[name] for name in ("quantization", "dtype", "device")}
@@ -194,21 +173,19 @@ def _share(count: int, of: int) -> dict:
 def _per_subject(
     base: Sequence[Prediction], run: Sequence[Prediction], questions: Sequence[Question]
 ) -> dict[str, dict]:
-    outcomes = defaultdict(list)
+    counts = {name: Counter() for name in ("n", "base", "run", "forgotten", "gained")}
     for before, after, question in zip(base, run, questions, strict=True):
-        if question.subject is not None:
-            outcomes[question.subject].append((before.correct, after.correct))
-    rows = {
+        found = (True, before.correct, after.correct)
+        found += (before.correct > after.correct, after.correct > before.correct)
+        for count, holds in zip(counts.values(), found, strict=True):
+            count[question.subject] += holds
+    subjects = sorted(counts["n"].keys() - {None})
+    p_values = [mcnemar(counts["forgotten"][one], counts["gained"][one]) for one in subjects]
+    return {
         subject: {
-            "n": len(pairs),
-            "base": sum(before for before, _ in pairs),
-            "run": sum(after for _, after in pairs),
-            "forgotten": pairs.count((True, False)),
-            "gained": pairs.count((False, True)),
+            **{name: count[subject] for name, count in counts.items()},
+            "p_value": p_value,
+            "p_value_holm": corrected,
         }
-        for subject, pairs in sorted(outcomes.items())
+        for subject, p_value, corrected in zip(subjects, p_values, holm(p_values), strict=True)
     }
-    p_values = [mcnemar(row["forgotten"], row["gained"]) for row in rows.values()]
-    for row, p_value, corrected in zip(rows.values(), p_values, holm(p_values), strict=True):
-        row |= {"p_value": p_value, "p_value_holm": corrected}
-    return rows

@@ -1,10 +1,10 @@
 """Put a run on the Hugging Face Hub: a folder with what others need, and nothing that is private.
 
-Taken are the adapter, the tokenizer, `run.json` and a model card; not the predictions, logs,
-rejected rows and checkpoints, which may hold questions. Of paths only the last part stays.
+Taken are the adapter, the tokenizer, `run.json` and a model card; nothing that may hold questions,
+and of paths only the last part.
 
 The traps: a base that is a folder here is nowhere for others, a link in the run folder may lead to
-what is private, and a repository that is there already keeps its visibility. A library's error may
+what is private, a repository that is there already keeps its visibility, and a library's error may
 hold the token; so none is passed on as it is.
 """
 
@@ -30,17 +30,9 @@ from mcqa.runs.merging import check_output
 from mcqa.system.files import inside, whole_folder, write_json
 
 ADAPTER_CONFIG = "adapter_config.json"
-TAKEN = (
-    trained.ADAPTER_FILE,
-    trained.TRAINED_FILE,
-    "tokenizer*.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab*",
-    "merges.txt",
-    "*.model",
-    "chat_template*",
-)
+TRAINED = (trained.ADAPTER_FILE, trained.TRAINED_FILE)
+TOKENIZER = ("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "chat_template*")
+TOKENIZER += ("vocab*", "merges.txt", "*.model")
 TOKENIZER_PATHS = ("name_or_path", "tokenizer_file", "vocab_file", "merges_file")
 TOLD = ("scorer", "template", "shots", "context", "chat", "quantization", "dtype", "versions")
 TOKEN = re.compile(r"hf_\w+")
@@ -62,9 +54,9 @@ def prepare_folder(
     """Write a folder that a run can be loaded from elsewhere, with its model card.
 
     Args:
-        run: a run folder.
+        run: its folder.
         repo: where it will be on the Hub.
-        folder: a new or empty folder.
+        folder: a new or empty one.
         base: the base's name for others; by default its own, which a local folder does not have.
         licence: of the base; by default what the base's own card says.
         evaluations: folders of `mcqa evaluate` that this run was scored in.
@@ -86,7 +78,7 @@ def prepare_folder(
         )
     check_output(folder)
     source, record = Path(reference.path), trained.read_record(reference.path)
-    files = sorted({file.name for pattern in TAKEN for file in source.glob(pattern)})
+    files = sorted({file.name for pattern in TRAINED + TOKENIZER for file in source.glob(pattern)})
     for name in (RUN_FILE, ADAPTER_CONFIG, *files):
         inside(source, name)
     _check_whole(source, record)
@@ -121,7 +113,7 @@ def _check_repo_name(repo: str) -> None:
 
 def _check_whole(folder: Path, record: dict) -> None:
     """Refuse an adapter that is missing or of another size than when it was saved."""
-    files = [folder / name for name in (trained.ADAPTER_FILE, trained.TRAINED_FILE)]
+    files = [folder / name for name in TRAINED]
     size = sum(file.stat().st_size for file in files if file.is_file())
     if not size or size != record.get("adapter_bytes", size):
         raise ModelError(
@@ -226,13 +218,13 @@ def _is_of(cost: dict | None, record: dict) -> bool:
 def upload(
     folder: Path, repo: str, *, private: bool, revision: str | None, message: str | None
 ) -> str:
-    """Upload a folder, making the repository where it is missing, and return the address.
+    """Upload a folder, making repository and branch where they are missing; return the address.
 
     Args:
         folder: from `prepare_folder`.
         repo: `OWNER/NAME`; without an owner it is the user's own.
         private: whether only its owner may see it.
-        revision: branch to write to, made where it is missing; None is the main one.
+        revision: the branch; None is the main one.
         message: of the commit.
 
     Raises:
