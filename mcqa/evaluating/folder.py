@@ -28,8 +28,8 @@ from mcqa.system.files import inside, write_json, write_whole
 PREDICTIONS, METRICS = "predictions.jsonl", "metrics.json"  # of each run
 RECORD, QUESTIONS = "evaluation.json", "questions.jsonl"
 RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
-KEPT = ("name", "scorer", "template", "context", "commit", "cost", "work")  # as they are
 OF_ALL = (RECORD, QUESTIONS, RETENTION, FORGOTTEN, GAINED)
+OF_A_RUN = ("name", "scorer", "template", "context", "commit", "cost", "work")
 
 
 class Validation(NamedTuple):
@@ -114,7 +114,7 @@ def write_record(folder: Path, record: Record) -> None:
     """Write `evaluation.json` and `questions.jsonl`; the runs' own files are there already."""
     runs = [
         {
-            **{name: getattr(evaluation, name) for name in KEPT},
+            **{name: getattr(evaluation, name) for name in OF_A_RUN},
             "folder": evaluation.folder.relative_to(folder).as_posix(),
             "seconds": evaluation.metrics["seconds"],
             "peak_memory_bytes": evaluation.metrics["peak_memory_bytes"],
@@ -188,7 +188,7 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
     held_out, orders = place / VALIDATION_FILE, run.get("permutations")
     validated = read_predictions(held_out) if held_out.is_file() else []
     return Evaluation(
-        **{name: run[name] for name in KEPT if name in run},
+        **{name: run[name] for name in OF_A_RUN if name in run},
         folder=place,
         predictions=predictions,
         metrics=summarize(predictions, run["seconds"], run.get("peak_memory_bytes")),

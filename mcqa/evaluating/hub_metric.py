@@ -37,13 +37,10 @@ class MultipleChoiceMetric(evaluate.Metric):
     """
 
     def _info(self) -> evaluate.MetricInfo:
-        features = {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features(features),
-        )
+        index = datasets.Value("int64")
+        features = datasets.Features({"predictions": index, "references": index})
+        told = {"description": DESCRIPTION, "inputs_description": INPUTS, "citation": ""}
+        return evaluate.MetricInfo(features=features, **told)
 
     def _compute(
         self,

@@ -27,13 +27,10 @@ def merge_run(
     """Merge a run's adapter into its base and write a plain folder.
 
     Args:
-        run: its folder.
         output: an empty or new folder.
         dtype: of the saved weights; by default the run's compute type.
-        device: `auto` or a torch device.
         questions: labelled ones to score with the run and with the merged folder. A run that
             retrieves passages gets none here.
-        batch_size: questions a forward pass.
 
     Returns:
         `folder` and `dtype`; with questions also `n`, `accuracy_before`, `accuracy_before_ci95`,

@@ -34,6 +34,7 @@ TRAINED = (trained.ADAPTER_FILE, trained.TRAINED_FILE)
 TOKENIZER = ("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "chat_template*")
 TOKENIZER += ("vocab*", "merges.txt", "*.model")
 TOKENIZER_PATHS = ("name_or_path", "tokenizer_file", "vocab_file", "merges_file")
+DATA = ("source", "split", "sha256", "commit")
 TOLD = ("scorer", "template", "shots", "context", "chat", "quantization", "dtype", "versions")
 TOKEN = re.compile(r"hf_\w+")
 LOG_IN = (
@@ -54,7 +55,6 @@ def prepare_folder(
     """Write a folder that a run can be loaded from elsewhere, with its model card.
 
     Args:
-        run: its folder.
         repo: where it will be on the Hub.
         folder: a new or empty one.
         base: the base's name for others; by default its own, which a local folder does not have.
@@ -66,8 +66,7 @@ def prepare_folder(
 
     Raises:
         ConfigError: an argument does not fit, or a file to take is a link to elsewhere.
-        ModelError: the run is incomplete or damaged.
-        DataError: an evaluation cannot be read.
+        ModelError, DataError: the run is damaged, or an evaluation cannot be read.
     """
     _check_repo_name(repo)
     reference = resolve_model(run)
@@ -84,7 +83,12 @@ def prepare_folder(
     _check_whole(source, record)
     scores = [_score(path, record, run) for path in evaluations]
     known = trained.base_of(source, record)
-    named = _name_for_others(known, base)
+    if not base and known.kind not in ("embedded", "hub"):
+        raise ConfigError(
+            f"the base of this run is the folder {known.path}, which nobody else has. Say what it "
+            "is on the Hub with --base OWNER/NAME."
+        )
+    named = base or known.repository
     licence = licence or _licence(known, named)
     shown = _without_paths(record) | {"base_model": named}
     if named != record["base_model"]:  # its commits are its own
@@ -122,17 +126,6 @@ def _check_whole(folder: Path, record: dict) -> None:
         )
 
 
-def _name_for_others(base: ModelReference, given: str | None) -> str:
-    if given:
-        return given
-    if base.kind not in ("embedded", "hub"):
-        raise ConfigError(
-            f"the base of this run is the folder {base.path}, which nobody else has. Say what it "
-            "is on the Hub with --base OWNER/NAME."
-        )
-    return base.repository
-
-
 def _licence(base: ModelReference, name: str) -> str:
     """Return what the base's card says of its licence, `unknown` where that is not to be found."""
     if base.kind == "embedded":
@@ -159,8 +152,8 @@ def _without_paths(value, key: str = ""):
 
 def _is_path(text: str) -> bool:
     """Say whether a text is a path of this machine; a Hub id has one slash and is no file."""
-    absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
     source = text.rpartition("=")[0] or text  # of a set with a weight
+    absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
     relative = text.startswith((".", "~")) or "\\" in text or source.count("/") > 1
     return absolute or relative or ("/" in text and (is_data_file(source) or Path(source).exists()))
 
@@ -185,27 +178,29 @@ def _score(folder: str, record: dict, run: str) -> EvalResult:
             f"{folder}: {len(of_run)} of its models ({names}) are the run {run}; one must be. Name "
             "a folder that `mcqa evaluate --model` wrote for this very run."
         )
-    metrics, work, data = of_run[0].metrics, of_run[0].work, kept.data
+    metrics = of_run[0].metrics
     if not metrics["n"]:
         raise ConfigError(f"{folder}: its questions have no labels, so there is no score in it.")
-    if not data or not work:
+    try:
+        source, split, sha256, commit = (kept.data[key] for key in DATA)
+        told = {name: of_run[0].work[name] for name in TOLD}
+    except (KeyError, TypeError) as error:
         raise ConfigError(
             f"{folder}: an older version wrote it, whose {RECORD} does not say which questions "
             "were scored and how. Evaluate again."
-        )
-    name, sha256 = _without_paths(data["source"]), data["sha256"]
+        ) from error
+    name = _without_paths(source)
     learned = sha256 in {one["sha256"] for one in training_sets(record)}
-    measured = {"n": metrics["n"], "ci95": metrics["accuracy_ci95"]}
     return EvalResult(
         task_type="multiple-choice",
-        dataset_type=name.partition("@")[0] if data["commit"] else name,
+        dataset_type=name.partition("@")[0] if commit else name,
         dataset_name=name + (", which it was trained on" if learned else ""),
-        dataset_split=data["split"],
-        dataset_revision=data["commit"] or sha256,
+        dataset_split=split,
+        dataset_revision=commit or sha256,
         dataset_args={"source": name, "sha256": sha256, "trained_on": learned},
         metric_type="accuracy",
         metric_value=metrics["accuracy"],
-        metric_args={name: work[name] for name in TOLD} | measured,
+        metric_args=told | {"n": metrics["n"], "ci95": metrics["accuracy_ci95"]},
     )
 
 
@@ -223,9 +218,8 @@ def upload(
     Args:
         folder: from `prepare_folder`.
         repo: `OWNER/NAME`; without an owner it is the user's own.
-        private: whether only its owner may see it.
+        private: refuse one that is there and public.
         revision: the branch; None is the main one.
-        message: of the commit.
 
     Raises:
         ConfigError: there is no token, or the repository is public and should be private.
