@@ -71,8 +71,10 @@ def command(
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
     """
     from mcqa.evaluating.clusters import clusters_of
-    from mcqa.evaluating.evaluate import ModelSpec, compare_evaluations
+    from mcqa.evaluating.evaluate import ModelSpec
+    from mcqa.evaluating.folder import Record, write_record
     from mcqa.evaluating.output import evaluation_folder, finish
+    from mcqa.evaluating.results import write_results
     from mcqa.scoring.orders import Plan
 
     held = evaluation_folder(output, overwrite=settings["overwrite"])
@@ -96,22 +98,19 @@ def command(
         validation_note=held_out_note,
         **settings,
     )
+    kept, said = reading.record(data, questions, account)
     details = report_details(
         Models=", ".join(models),
-        Data=reading.describe(data, questions, account),
+        Data=said,
         **_told_contexts(evaluations),
         **({"Validation": held_out_note} if held_out else {}),
     )
     if not processes.is_main():
         return
-    comparisons = compare_evaluations(
-        evaluations,
-        folder,
-        title=f"mcqa on {Path(data).name}",
-        details=details,
-        questions=questions,
-        clusters=clusters,
-    )
+    title = f"mcqa on {Path(data).name}"
+    record = Record(title, details, evaluations, questions, data=kept, clusters=clusters)
+    write_record(folder, record)
+    comparisons = write_results(folder, record)
     finish(folder, evaluations)
     if output_format == "json":
         shown = list(map(_shown, evaluations))
@@ -172,7 +171,7 @@ def _shown(evaluation) -> dict:
     from mcqa.evaluating.results import written_metrics
 
     told = asdict(replace(evaluation, predictions=[], validation=None, orders=None))
-    del told["orders"]
+    del told["orders"], told["work"]
     told["validation"] = evaluation.validation.note
     if evaluation.orders:
         told["permutations"] = written_metrics(evaluation)["permutations"]

@@ -93,13 +93,14 @@ class Reading:
             write_rejected(folder, reader.account.rejected, announce=say)
         return questions, reader.account
 
-    def describe(self, data: str, questions: Sequence, account) -> str:
-        """Return in words what `load` read, for a report."""
+    def record(self, data: str, questions: Sequence, account) -> tuple[dict, str]:
+        """Return which questions `load` read, as `evaluation.json` keeps it and in words."""
         from mcqa.data import data_commit, data_fingerprint
 
-        sha256, commit = data_fingerprint(data, self.split)[:16], data_commit(data, self.split)
-        said = [data, f"{len(questions):,} questions", *account.remarks(), f"sha256 {sha256}"]
-        return ", ".join(said + [f"commit {commit}"] * bool(commit))
+        sha256, commit = data_fingerprint(data, self.split), data_commit(data, self.split)
+        kept = {"source": data, "split": self.split, "n": len(questions), "sha256": sha256}
+        said = [data, f"{len(questions):,} questions", *account.remarks(), f"sha256 {sha256[:16]}"]
+        return kept | {"commit": commit}, ", ".join(said + [f"commit {commit}"] * bool(commit))
 
 
 reading_options = gathering(

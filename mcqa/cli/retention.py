@@ -59,7 +59,7 @@ def command(
     """
     from mcqa.evaluating.clusters import clusters_of
     from mcqa.evaluating.output import evaluation_folder
-    from mcqa.evaluating.retention import check_retention, pair_of
+    from mcqa.evaluating.retention import base_and_run, check_retention, note_on
 
     held = evaluation_folder(output, overwrite=overwrite)
     folder = click.get_current_context().with_resource(held)
@@ -67,30 +67,31 @@ def command(
     clusters = clusters_of(questions, cluster_by, source=data)
     settings["shots"] = examples.load(reading)
     settings |= context.settings([(run, scorer)], reading)
-    pair = pair_of(run, scorer, base_scorer, **settings)
+    specs, settings = base_and_run(run, scorer, base_scorer, **settings)
+    base, own = specs
     say(
-        f"Scoring {len(questions):,} questions with the base {pair.base.model} "
-        f"({pair.base.scorer}) and the run {run} ({pair.run.scorer})"
+        f"Scoring {len(questions):,} questions with the base {base.model} "
+        f"({base.scorer}) and the run {run} ({own.scorer})"
     )
-    described = reading.describe(data, questions, account)
-
-    def details(**more):
-        kind = pair.settings["context"]
-        told = {"Context": kind} if kind != "data" else {}
-        told |= {"Note": pair.note} if pair.note else {}
-        return report_details(**more, Data=described, **told)
-
+    kept, said = reading.record(data, questions, account)
+    context, note = settings["context"], note_on(specs)
+    details = report_details(
+        Models=f"{base.model}, {run}",
+        Data=said,
+        **({"Context": context} if context != "data" else {}),
+        **({"Note": note} if note else {}),
+    )
     with progress(2 * len(questions), Path(run).name) as on_progress:
         evaluations, result = check_retention(
-            pair,
+            specs,
             questions,
             folder,
-            details=details,
-            clusters=clusters,
+            {"details": details, "data": kept, "clusters": clusters},
             on_progress=on_progress,
             batch_size=batch_size,
             announce=say,
             overwrite=overwrite,
+            **settings,
         )
     if output_format == "json":
         print_json(result)

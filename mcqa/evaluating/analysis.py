@@ -1,8 +1,4 @@
-"""What an evaluation says beyond accuracy: of each run, of each pair, of each question.
-
-Here the statistics of `mcqa.evaluation` are put together for `metrics.json`, `comparison.json`,
-`per_question.csv` and the report.
-"""
+"""What an evaluation says beyond accuracy: of each run, of each pair, of each question."""
 
 import csv
 import io
@@ -10,14 +6,15 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from mcqa.evaluating.together import describe_together
 from mcqa.evaluation.answers import UNPARSED, Answers
 from mcqa.evaluation.bias import describe_positions
-from mcqa.evaluation.comparison import compare_many, joint_test
+from mcqa.evaluation.comparison import compare, compare_many, joint_test
+from mcqa.evaluation.fitting import average, fit_stack, stack
 from mcqa.evaluation.groups import by_subject, cluster_numbers, describe_groups
 from mcqa.evaluation.measures import describe_run
-from mcqa.evaluation.metrics import summarize
+from mcqa.evaluation.metrics import share, summarize
 from mcqa.evaluation.paired import describe_pair
+from mcqa.evaluation.pairing import align
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 
@@ -38,14 +35,11 @@ def describe(
     """Return what `metrics.json` says about a run.
 
     Args:
-        predictions: the run's predictions.
+        predictions, seconds, peak_memory_bytes: see `mcqa.evaluation.metrics.summarize`.
         questions: what they answer; none where that is not known.
-        seconds: how long scoring them took, or None where that is not known.
-        peak_memory_bytes: how much memory that took at most, likewise.
 
     Returns:
-        What `summarize` returns. Where a question is labelled, also `scored`, `tied_gold`,
-        `metrics`, `confusion`, `reliability` and `risk_coverage` (see `describe_run`),
+        What `summarize` returns. Where a question is labelled, also what `describe_run` does,
         `positions` (see `describe_positions`), `bootstrap` (its `seed` and how many resamples)
         and, with questions, `per_subject` and `per_option_count`: by group `n`, `scored`,
         `unparsed` and `metrics`.
@@ -57,15 +51,16 @@ def describe(
     described = describe_run(answers)
     bootstrap = {key: described.pop(key) for key in ("seed", "resamples")}
     bootstrap["group_resamples"] = GROUP_RESAMPLES
+    described["positions"] = describe_positions(answers)
     option_counts = {question.id: len(question.options) for question in questions}
     groupings = {"per_subject": by_subject(questions), "per_option_count": option_counts}
-    groups = {}
     for name, group_of in groupings.items() if questions else ():
-        found = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
-        groups[name] = {str(group): {k: of[k] for k in GROUP_KEYS} for group, of in found.items()}
-    positions = describe_positions(answers)
-    further = {**described, "positions": positions, **groups, "bootstrap": bootstrap}
-    return {**summary, **further, **summary}  # the keys of the summary first, and its counts
+        groups = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
+        described[name] = {
+            str(group): {k: of[k] for k in GROUP_KEYS} for group, of in groups.items()
+        }
+    # the keys of the summary first, and its counts
+    return {**summary, **described, "bootstrap": bootstrap, **summary}
 
 
 def compare_runs(
@@ -79,16 +74,13 @@ def compare_runs(
 
     Args:
         runs: names and answers, as `mcqa.evaluation.pairing.align` returns them.
-        seed: seed of every bootstrap.
-        clusters: the group of each question id, where questions of a group are no independent
-            evidence (the same fact asked in other words). A question whose group is None stands
-            alone.
+        seed: of every bootstrap.
+        clusters: the group of each question id, see `mcqa.evaluating.clusters.clusters_of`.
         validation: names and predictions for validation questions, where there are some.
 
     Returns:
-        What `compare_many` returns, each with `paired` (see `describe_pair`), `together` (see
-        `mcqa.evaluating.together.describe_together`) and, of more than two runs, `joint` (see
-        `joint_test`), the same for all.
+        What `compare_many` returns, each with `paired` (see `describe_pair`), `together` and, of
+        more than two runs, `joint` (see `joint_test`).
 
     Raises:
         ConfigError: a question has no entry in `clusters`.
@@ -99,20 +91,48 @@ def compare_runs(
     joint = {"joint": joint_test(right)} if len(runs) > 2 else {}
     results = []
     for comparison in compare_many(right, **how):
-        names = comparison["a"]["name"], comparison["b"]["name"]
-        a, b = (runs[name] for name in names)
-        paired = describe_pair(a, b, comparison, **how)
-        together = describe_together(a, b, names, validation=validation or {}, **how)
+        pair = {name: runs[name] for name in (comparison["a"]["name"], comparison["b"]["name"])}
+        paired = describe_pair(*pair.values(), comparison, **how)
+        together = _together(pair, validation or {}, how)
         results.append({**comparison, **joint, "paired": paired, "together": together})
     return results
 
 
-def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict[str, list[dict]]:
-    """Return the first questions that only one of two runs gets right.
+def _together(pair: Mapping[str, Answers], validation: Runs, how: dict) -> dict:
+    """Return how many questions two runs get right together.
 
-    Args:
-        a, b: answers of both runs, aligned.
-        questions: the questions by id.
+    By `either` of them, by the `average` of their probabilities, and `stacked`: by their
+    log-probabilities, weighted by what both answered to the same validation questions.
+    """
+    (name_a, a), (name_b, b) = pair.items()
+    n, either = len(a), share(int((a.correct | b.correct).sum()), len(a))
+    together = {"either": either, "average": None, "stacked": None}
+    if not (a.scored.all() and b.scored.all()):
+        return together
+    together["average"] = share(int(average(a, b).correct.sum()), n)
+    fitted_on = {name: validation.get(name, ()) for name in pair}
+    asked_a, asked_b = ({(p.id, p.label) for p in answered} for answered in fitted_on.values())
+    if not asked_a or asked_a != asked_b:
+        return together
+    weights = fit_stack(*align(fitted_on).values())
+    n_validation = weights.pop("n")
+    combined = stack(a, b, **weights)
+    better = name_b if b.correct.sum() > a.correct.sum() else name_a
+    sides = pair[better].correct, combined.correct
+    against = compare(*sides, (better, "stacked"), **how)
+    together["stacked"] = {
+        "value": against["b"]["accuracy"],
+        "n": n,
+        "ci95": against["b"]["accuracy_ci95"],
+        **weights,
+        "n_validation": n_validation,
+        "against_better": against,
+    }
+    return together
+
+
+def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict[str, list[dict]]:
+    """Return the first questions that only one of two aligned runs gets right.
 
     Returns:
         `a_only` and `b_only`, lists of `id`, `context`, `stem`, `answer`, and `chosen`, the other
@@ -121,7 +141,7 @@ def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict
 
     def shown(right: Answers, wrong: Answers) -> list[dict]:
         places = np.flatnonzero(right.correct & ~wrong.correct)[:EXAMPLES]
-        return [_example(questions[right.ids[at]], int(wrong.choices[at])) for at in places]
+        return [_example(questions[right.ids[at]], wrong.choices[at]) for at in places]
 
     return {"a_only": shown(a, b), "b_only": shown(b, a)}
 
@@ -129,13 +149,11 @@ def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict
 def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
     """Return `per_question.csv`: a row per question, four columns per run, no question's text.
 
-    A spreadsheet would run a cell that begins with one of `= + - @`, a tab or a line break as a
-    formula; such a cell gets an apostrophe before it. Lines end in CR LF: with LF alone the
-    csv module does not quote a carriage return inside a cell.
+    Lines end in CR LF: with LF alone the csv module does not quote a carriage return in a cell.
 
     Args:
         runs: names and predictions over the same questions, in any order.
-        questions: questions by id, for their subjects.
+        questions: by id, for their subjects.
     """
     of_run = [{p.id: p for p in predictions} for predictions in runs.values()]
     columns = ("choice", "correct", "gold probability", "parsed")
@@ -161,7 +179,6 @@ def _example(question: Question, chosen: int) -> dict:
 
 
 def _cells(prediction: Prediction) -> list:
-    """Return a run's cells for one question: what is not known is left empty."""
     labelled = prediction.label is not None
     correct = int(prediction.correct) if labelled else None
     known = labelled and prediction.probabilities
@@ -170,6 +187,7 @@ def _cells(prediction: Prediction) -> list:
 
 
 def _guarded(cell) -> str:
+    """Return a cell's text, behind an apostrophe where a spreadsheet would run it as a formula."""
     if cell is None:
         return ""
     text = f"{cell:.6g}" if isinstance(cell, float) else str(cell)

@@ -1,7 +1,4 @@
-"""Which questions belong together, so that only their groups count as independent evidence.
-
-The rule is here once, for every command that compares runs.
-"""
+"""Which questions belong together, so that only their groups count as independent evidence."""
 
 from collections.abc import Sequence
 
@@ -10,25 +7,21 @@ from mcqa.errors import ConfigError
 from mcqa.evaluation.groups import by_subject
 from mcqa.question import Question
 
-CLUSTERINGS = ("auto", "none", "subject")
-
 
 def clusters_of(
     questions: Sequence[Question], by: str = "auto", *, source: str
 ) -> dict[str, str | None] | None:
-    """Return each question's group by its id, None where every question stands alone.
+    """Return each question's group by its id, None where it stands alone; None where all do.
 
     Args:
         questions: what is answered.
         by: `subject`; `none`; or `auto`, the fact that a bundled question asks for, and no groups
             for other questions.
-        source: where the questions come from, as `mcqa.load_questions` takes it.
+        source: as `mcqa.load_questions` takes it.
 
     Raises:
-        ConfigError: there is no such grouping, or no question has a subject.
+        ConfigError: no question has a subject.
     """
-    if by not in CLUSTERINGS:
-        raise ConfigError(f"cluster_by {by!r} does not exist; use {', '.join(CLUSTERINGS)}.")
     if by == "subject":
         subjects = by_subject(questions)
         if not any(subjects.values()):

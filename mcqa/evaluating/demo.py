@@ -11,9 +11,10 @@ from pathlib import Path
 
 from mcqa.data import data_fingerprint, load_questions
 from mcqa.evaluating.clusters import clusters_of
-from mcqa.evaluating.evaluate import ModelSpec, compare_evaluations, evaluate
-from mcqa.evaluating.folder import Evaluation
+from mcqa.evaluating.evaluate import ModelSpec, evaluate
+from mcqa.evaluating.folder import Evaluation, Record, write_record
 from mcqa.evaluating.output import begin, finish
+from mcqa.evaluating.results import write_results
 from mcqa.models.embedded import ALIAS
 from mcqa.system.files import inside
 from mcqa.training.config import TrainingConfig
@@ -34,13 +35,13 @@ def run_demo(
     """Train both formulations, score them and the base, and write everything to a folder.
 
     Args:
-        folder: from `mcqa.evaluating.output.evaluation_folder`; gets both run folders, predictions,
-            `comparison.json`, `report.html` and more. What an earlier demo left there is replaced.
+        folder: from `mcqa.evaluating.output.evaluation_folder`; gets both run folders too. What an
+            earlier demo left there is replaced.
         train_questions: use only the first so many training questions; None for all.
-        seed: seed of both runs.
+        seed: of both runs.
         announce: called with lines for the user.
         progress: called with a total and a label; its context yields the advancing function.
-        details: what the report says about machine and command.
+        details: of the report, on machine and command.
 
     Returns:
         The evaluations, tuned first, and the comparisons of the two with each other and with the
@@ -65,30 +66,31 @@ def run_demo(
     announce(f"Scoring {len(test)} test questions, none about a fact that was trained on")
     specs = tuned | base
     places = [f"evaluation/{name.replace(', ', '-').replace(' ', '_')}" for name in specs]
-    folders = begin(folder, places, overwrite=True)
     evaluations = []
-    for (name, spec), scored in zip(specs.items(), folders, strict=True):
+    for name, place in zip(specs, begin(folder, places, overwrite=True), strict=True):
         with progress(len(test), name) as on_progress:
-            evaluations.append(
-                evaluate(spec, name, test, scored, on_progress=on_progress, overwrite=True)
-            )
+            how = {"on_progress": on_progress, "overwrite": True}
+            evaluations.append(evaluate(specs[name], name, test, place, **how))
     facts = clusters_of(test, source="bundled")
+    n, sha256 = len(test), data_fingerprint("bundled", "test")
     details = {
         "Model": f"{ALIAS}, 4-bit (NF4) while tuned, bfloat16 untrained",
-        "Data": f"bundled, test split: {len(test)} questions about "
-        f"{len(set(facts.values()))} facts, sha256 {data_fingerprint('bundled', 'test')[:16]}",
+        "Data": f"bundled, test split: {n} questions about {len(set(facts.values()))} facts, "
+        f"sha256 {sha256[:16]}",
         "Seed": str(seed),
         **details,
     }
     best_base = max(evaluations[len(tuned) :], key=lambda e: e.metrics["accuracy"])
-    comparisons = compare_evaluations(
+    record = Record(
+        "Generation or a classification head?",
+        details,
         evaluations,
-        folder,
-        title="Generation or a classification head?",
-        details=details,
-        questions=test,
-        compared=[*evaluations[: len(tuned)], best_base],
+        test,
+        data={"source": "bundled", "split": "test", "n": n, "sha256": sha256, "commit": None},
+        compared=[*tuned, best_base.name],
         clusters=facts,
     )
+    write_record(folder, record)
+    comparisons = write_results(folder, record)
     finish(folder, evaluations)
     return evaluations, comparisons

@@ -1,31 +1,27 @@
-"""Score the same questions with one or more models, and compare them fairly."""
+"""Score the same questions with one or more models."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mcqa.data.digests import digest_questions
-from mcqa.evaluating.folder import (
-    PREDICTIONS,
-    Evaluation,
-    Record,
-    Validation,
-    write_answers,
-    write_record,
-)
-from mcqa.evaluating.results import METRICS, write_results
+from mcqa.evaluating.folder import PREDICTIONS, Evaluation, Validation, write_answers
 from mcqa.evaluating.validation import UNSCORED, own_validation
 from mcqa.evaluation.metrics import summarize
 from mcqa.formulations import NAMES, get_formulation
-from mcqa.prediction import Prediction
 from mcqa.question import Question
-from mcqa.runs import trained
 from mcqa.scoring.loading import load_scorer, look_up
-from mcqa.scoring.orders import ORDERS_FILE, Orders, Plan, write_orders
+from mcqa.scoring.orders import Plan
 from mcqa.scoring.partial import Partial, describe_work, partial_path
 from mcqa.scoring.scoring_run import encode_timed, score_orders, score_timed
 from mcqa.system import processes
-from mcqa.system.files import write_json
+
+COST = {  # what an evaluation says that a run cost, and its name in `run.json`
+    "trainable_parameters": "trainable_parameters",
+    "training_seconds": "seconds",
+    "training_memory_bytes": "peak_memory_bytes",
+    "adapter_bytes": "adapter_bytes",
+}
 
 
 @dataclass(frozen=True)
@@ -59,21 +55,15 @@ def evaluate(
     validation_note: str = "",
     **settings,
 ) -> Evaluation:
-    """Score questions with one model, and write its predictions and `metrics.json`.
+    """Score questions with one model, and write what it answers to a folder.
 
-    With a plan also `permutations.jsonl`; without, one that was left there is taken away. Answers
-    that an interrupted call kept are taken over; `mcqa.evaluating.output.finish` removes what is
-    kept.
-    Of several processes, all must call it and the main one writes.
+    Answers that an interrupted call kept are taken over; `mcqa.evaluating.output.finish` removes
+    what is kept. Of several processes, all must call it and the main one writes.
 
     Args:
-        spec: model and scorer.
-        name: what to call it.
-        questions: what to answer.
-        folder: where to write.
         batch_size, on_progress: see `Scorer.score_many`.
         announce, overwrite: see `mcqa.scoring.partial.Partial`.
-        plan: the orders of their options in which to ask them; None for their own alone.
+        plan: the orders of the options to ask in; None for their own alone.
         validation_questions: what to score besides, neither timed nor counted; without any a
             run's own validation questions take their place.
         validation_note: which questions they are, in words.
@@ -112,82 +102,24 @@ def evaluate(
         if plan:
             how = batch_size, on_progress, partial.part
             orders = score_orders(scorer, questions, predictions, plan, *how)
-    if processes.is_main():
-        _write(folder, predictions, metrics, validation, orders)
-    return Evaluation(
+    cost = {ours: found.record.get(theirs) for ours, theirs in COST.items()}
+    evaluation = Evaluation(
         name=name,
         folder=folder,
         scorer=scorer.name,
         template=scorer.template,
         predictions=predictions,
         metrics=metrics,
-        cost=_cost(spec.model),
+        cost=cost if found.record else None,
         validation=validation,
         orders=orders,
         context=str(scorer.encoder.contexts),
         commit=found.commit,
+        work=work,
     )
-
-
-def _write(
-    folder: Path,
-    predictions: Sequence[Prediction],
-    metrics: dict,
-    validation: Validation,
-    orders: Orders | None,
-) -> None:
-    (folder / ORDERS_FILE).unlink(missing_ok=True)
-    write_answers(folder, predictions, validation)
-    write_json(folder / METRICS, metrics)
-    if orders:
-        write_orders(folder, orders)
-
-
-def _cost(model: str) -> dict | None:
-    if not (Path(model) / "run.json").is_file():
-        return None
-    record = trained.read_record(model)
-    return {
-        "trainable_parameters": record.get("trainable_parameters"),
-        "training_seconds": record.get("seconds"),
-        "training_memory_bytes": record.get("peak_memory_bytes"),
-        "adapter_bytes": record.get("adapter_bytes"),
-    }
-
-
-def compare_evaluations(
-    evaluations: Sequence[Evaluation],
-    folder: Path,
-    *,
-    title: str,
-    details: dict[str, str],
-    questions: Sequence[Question],
-    compared: Sequence[Evaluation] | None = None,
-    clusters: Mapping[str, str] | None = None,
-) -> list[dict]:
-    """Compare every pair, and write what `mcqa.evaluating.results.write_results` writes.
-
-    Args:
-        evaluations: what to show; their folders are in `folder`, or are it.
-        folder: where to write.
-        title, details: see `mcqa.report.page.write_report`.
-        questions: what was answered.
-        compared: which of them to compare; by default all.
-        clusters: see `mcqa.evaluation.comparison.compare`.
-
-    Returns:
-        The comparisons, none for a single evaluation or where a question has no label.
-    """
-    record = Record(
-        title=title,
-        details=details,
-        evaluations=evaluations,
-        compared=[evaluation.name for evaluation in compared or evaluations],
-        clusters=clusters,
-        questions=questions,
-    )
-    write_record(folder, record)
-    return write_results(folder, record)
+    if processes.is_main():
+        write_answers(evaluation)
+    return evaluation
 
 
 def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:

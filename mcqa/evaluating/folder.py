@@ -1,12 +1,10 @@
 """An evaluation's folder: what must be kept to draw its report again without scoring.
 
-    evaluation.json     title, details, what was compared, and of each run its name, folder,
-                        scorer, template, seconds, memory, cost and validation questions
-    questions.jsonl     the questions, to show their texts and to count their subjects
-    predictions.jsonl   of each run, in its folder; beside it validation_predictions.jsonl, what
-                        it answered to validation questions, where that is known
-    permutations.jsonl  likewise, where the options were shown in other orders too
-    retention.json      with forgotten.jsonl and gained.jsonl, see `mcqa.evaluating.retention`
+    evaluation.json     title, details, which questions (`data`), what was compared, and of each
+                        run its name, folder, cost, what decided its answers (`work`), ...
+    questions.jsonl     the questions, for their texts and subjects
+    predictions.jsonl   of each run, in its folder; beside it, where there are some, its
+                        validation_predictions.jsonl and permutations.jsonl
 
 The trap: the questions may not be yours to pass on. Delete `questions.jsonl` before you share a
 folder whose questions are not; the report is then drawn without subjects and without texts.
@@ -17,27 +15,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mcqa.errors import DataError, McqaError
 from mcqa.evaluation.metrics import summarize
 from mcqa.prediction import Prediction, read_predictions, write_predictions
 from mcqa.question import Question
 from mcqa.runs.trained import VALIDATION_FILE
-from mcqa.scoring.orders import ORDERS_FILE, Orders, read_orders
+from mcqa.scoring.orders import ORDERS_FILE, Orders, read_orders, write_orders
 from mcqa.system.files import inside, write_json, write_whole
 
-RECORD, QUESTIONS, PREDICTIONS = "evaluation.json", "questions.jsonl", "predictions.jsonl"
+PREDICTIONS, METRICS = "predictions.jsonl", "metrics.json"  # of each run
+RECORD, QUESTIONS = "evaluation.json", "questions.jsonl"
 RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
+OF_ALL = (RECORD, QUESTIONS, RETENTION, FORGOTTEN, GAINED)
+OF_A_RUN = ("name", "scorer", "template", "context", "commit", "cost", "work")
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Hold what a run answered to other questions than those evaluated.
-
-    Args:
-        predictions: none where that is not known or must not be used.
-        note: which questions they are, or why there are none.
-    """
+class Validation(NamedTuple):
+    """Hold answers to questions that are not evaluated, and which these are, or why none."""
 
     predictions: list[Prediction]
     note: str
@@ -49,16 +45,16 @@ class Evaluation:
 
     Args:
         name: how tables and folders call it.
-        folder: where its `predictions.jsonl` and `metrics.json` are.
-        scorer, template: names.
-        context: what the questions got to read, see `mcqa.retrieval.contexts`.
-        commit: of the Hub model that was asked or tuned, None where it is from elsewhere.
-        predictions: one per question, in the questions' order.
-        metrics: what `mcqa.evaluation.metrics.summarize` returns.
-        cost: `trainable_parameters`, `training_seconds`, `training_memory_bytes`,
-            `adapter_bytes`; None if untrained.
+        folder: where its files are.
+        predictions: in the questions' order.
+        metrics: see `mcqa.evaluation.metrics.summarize`.
+        cost: see `mcqa.evaluating.evaluate.COST`; None if untrained.
         validation: what temperature and combinations are fitted on.
-        orders: the answers with the options in other orders, None where they were not asked for.
+        orders: the answers with the options in other orders, where they were asked for.
+        context: what the questions got to read, see `mcqa.retrieval.contexts`.
+        commit: of the Hub model that was asked or tuned.
+        work: what decided the answers, see `mcqa.scoring.partial.describe_work`; None where an
+            older version evaluated, as for `Record.data`.
     """
 
     name: str
@@ -72,41 +68,56 @@ class Evaluation:
     orders: Orders | None = None
     context: str = "data"
     commit: str | None = None
+    work: dict | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Record:
     """Hold what a report is drawn from.
 
     Args:
         title, details: see `mcqa.report.page.write_report`.
-        evaluations: what to show.
-        compared: the names of those to compare.
-        clusters: see `mcqa.evaluation.comparison.compare`.
         questions: what was answered; none where they are not known.
+        data: their `source`, `split`, `n`, `sha256` and `commit`, as of a run's training set.
+        compared: the names of the evaluations to compare; by default all.
+        clusters: see `mcqa.evaluating.clusters.clusters_of`.
     """
 
     title: str
     details: dict[str, str]
     evaluations: Sequence[Evaluation]
-    compared: Sequence[str]
-    clusters: Mapping[str, str] | None
     questions: Sequence[Question]
+    data: dict | None = None
+    compared: Sequence[str] | None = None
+    clusters: Mapping[str, str | None] | None = None
+
+    def __post_init__(self):
+        if self.compared is None:
+            self.compared = [evaluation.name for evaluation in self.evaluations]
+
+
+def write_answers(evaluation: Evaluation) -> None:
+    """Write what a run answered; what an earlier one answered is replaced."""
+    folder, validated = evaluation.folder, evaluation.validation.predictions
+    (folder / ORDERS_FILE).unlink(missing_ok=True)
+    write_predictions(folder / PREDICTIONS, evaluation.predictions)
+    if validated:
+        write_predictions(folder / VALIDATION_FILE, validated)
+    else:
+        (folder / VALIDATION_FILE).unlink(missing_ok=True)
+    write_json(folder / METRICS, evaluation.metrics)
+    if evaluation.orders:
+        write_orders(folder, evaluation.orders)
 
 
 def write_record(folder: Path, record: Record) -> None:
     """Write `evaluation.json` and `questions.jsonl`; the runs' own files are there already."""
     runs = [
         {
-            "name": evaluation.name,
+            **{name: getattr(evaluation, name) for name in OF_A_RUN},
             "folder": evaluation.folder.relative_to(folder).as_posix(),
-            "scorer": evaluation.scorer,
-            "template": evaluation.template,
-            "context": evaluation.context,
-            "commit": evaluation.commit,
             "seconds": evaluation.metrics["seconds"],
             "peak_memory_bytes": evaluation.metrics["peak_memory_bytes"],
-            "cost": evaluation.cost,
             "permutations": evaluation.orders and evaluation.orders.settings,
             "validation": evaluation.validation.note,
         }
@@ -117,6 +128,7 @@ def write_record(folder: Path, record: Record) -> None:
     kept = {
         "title": record.title,
         "details": record.details,
+        "data": record.data,
         "runs": runs,
         "compared": list(record.compared),
         "clusters": record.clusters,
@@ -142,20 +154,21 @@ def read_record(folder: Path) -> Record:
             title=kept["title"],
             details=dict(kept["details"]),
             evaluations=evaluations,
+            questions=_read_questions(inside(folder, QUESTIONS)),
+            data=kept.get("data"),
             compared=[by_name[name].name for name in compared],
             clusters=kept["clusters"],
-            questions=_read_questions(inside(folder, QUESTIONS)),
         )
         _check_answered(record)
         return record
+    except McqaError:
+        raise
     except FileNotFoundError as error:
         raise DataError(
             f"{folder}: no {RECORD} in it. Name a folder that `mcqa evaluate` or `mcqa demo` "
             "wrote; where an older version did, evaluate again."
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, McqaError):
-            raise
         raise DataError(
             f"{path}: not what `mcqa evaluate` writes ({type(error).__name__}: {error}). "
             "Evaluate again."
@@ -172,34 +185,16 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
     for name in (PREDICTIONS, VALIDATION_FILE, ORDERS_FILE):
         inside(place, name)
     predictions = read_predictions(place / PREDICTIONS)
-    orders = run.get("permutations")
+    held_out, orders = place / VALIDATION_FILE, run.get("permutations")
+    validated = read_predictions(held_out) if held_out.is_file() else []
     return Evaluation(
-        name=run["name"],
+        **{name: run[name] for name in OF_A_RUN if name in run},
         folder=place,
-        scorer=run["scorer"],
-        template=run["template"],
         predictions=predictions,
         metrics=summarize(predictions, run["seconds"], run.get("peak_memory_bytes")),
-        cost=run["cost"],
-        validation=_read_validation(place, run.get("validation", "")),
+        validation=Validation(validated, run.get("validation", "")),
         orders=orders and read_orders(place, predictions, orders),
-        context=run.get("context", "data"),
-        commit=run.get("commit"),
     )
-
-
-def write_answers(folder: Path, predictions: Sequence[Prediction], validation: Validation) -> None:
-    """Write what a run answered; what an earlier one answered is replaced."""
-    write_predictions(folder / PREDICTIONS, predictions)
-    if validation.predictions:
-        write_predictions(folder / VALIDATION_FILE, validation.predictions)
-    else:
-        (folder / VALIDATION_FILE).unlink(missing_ok=True)
-
-
-def _read_validation(folder: Path, note: str) -> Validation:
-    path = folder / VALIDATION_FILE
-    return Validation(read_predictions(path) if path.is_file() else [], note)
 
 
 def _read_questions(path: Path) -> list[Question]:

@@ -1,9 +1,6 @@
 """The metrics as an `evaluate.Metric`, for code that is built on that library.
 
-    from mcqa.evaluating.hub_metric import MultipleChoiceMetric
-
-    metric = MultipleChoiceMetric()
-    metric.compute(predictions=[0, 1], references=[0, 2])["accuracy"]
+    MultipleChoiceMetric().compute(predictions=[0, 1], references=[0, 2])["accuracy"]
 
 Unlike what `evaluate.load` fetches, it needs no network.
 """
@@ -17,7 +14,6 @@ import numpy as np
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import UNPARSED, Answers, pad
 from mcqa.evaluation.measures import describe_run
-from mcqa.evaluation.table import METRICS
 
 DESCRIPTION = "Accuracy, ranking and calibration of answers to multiple-choice questions."
 INPUTS = """
@@ -32,18 +28,19 @@ probabilities: optionally the options' probabilities of each question, in lists 
 class MultipleChoiceMetric(evaluate.Metric):
     """Compute every metric of a run from choices, right options and probabilities.
 
-    `compute` returns each metric of `mcqa.evaluation.table.METRICS` that is defined, and its
-    95% interval under the same name with `_ci95`; `n` and `unparsed`.
+    `compute` returns `n`, `unparsed`, and each metric of `mcqa.evaluation.table.METRICS` that is
+    defined, with its 95% interval under the same name and `_ci95`.
+
+    Raises:
+        ConfigError: there are no questions, an index is out of range, or probabilities are not a
+            list per question of numbers from 0 to 1.
     """
 
     def _info(self) -> evaluate.MetricInfo:
-        features = {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features(features),
-        )
+        index = datasets.Value("int64")
+        features = datasets.Features({"predictions": index, "references": index})
+        told = {"description": DESCRIPTION, "inputs_description": INPUTS, "citation": ""}
+        return evaluate.MetricInfo(features=features, **told)
 
     def _compute(
         self,
@@ -52,30 +49,19 @@ class MultipleChoiceMetric(evaluate.Metric):
         probabilities: Sequence[Sequence[float]] | None = None,
         seed: int = 0,
     ) -> dict:
-        """Return the metrics.
-
-        Raises:
-            ConfigError: there are no questions, an index is out of range, or probabilities are
-                not a list per question of numbers from 0 to 1.
-        """
-        answers = _answers(predictions, references, probabilities)
-        described = describe_run(answers, seed=seed)
+        described = describe_run(_answers(predictions, references, probabilities), seed=seed)
         result = {"n": described["n"], "unparsed": described["unparsed"]}
-        for name in METRICS:
-            metric = described["metrics"][name]
+        for name, metric in described["metrics"].items():
             if metric["value"] is not None:
-                result[name] = metric["value"]
-                result[f"{name}_ci95"] = metric["ci95"]
+                result |= {name: metric["value"], f"{name}_ci95": metric["ci95"]}
         return result
 
 
 def _answers(predictions, references, probabilities) -> Answers:
     choice_N, label_N = np.asarray(predictions, dtype=int), np.asarray(references, dtype=int)
-    n = len(label_N)
-    if not n or len(choice_N) != n:
-        raise ConfigError(
-            f"{len(choice_N)} predictions and {n} references; give one of each per question."
-        )
+    n, given = len(label_N), len(choice_N)
+    if not n or given != n:
+        raise ConfigError(f"{given} predictions and {n} references; give one of each per question.")
     rows = [None] * n if probabilities is None else [list(row) for row in probabilities]
     if len(rows) != n:
         raise ConfigError(f"{len(rows)} lists of probabilities for {n} questions; give one each.")

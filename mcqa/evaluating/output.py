@@ -2,9 +2,8 @@
 
     evaluation.partial.json     while it is unfinished: the folders of its models
 
-A finished evaluation has `evaluation.json` and no such file. It is replaced where that is asked for
-only, and then wholly: an evaluation of several models has a folder for each, one of a single model
-has none, so that the files of the one would stay beside those of the other.
+A finished evaluation has `evaluation.json` and no such file. It is replaced only where that is
+asked for, and then wholly, for one of several models has other folders than one of a single model.
 """
 
 import contextlib
@@ -14,16 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mcqa.errors import ConfigError
-from mcqa.evaluating.folder import (
-    FORGOTTEN,
-    GAINED,
-    PREDICTIONS,
-    QUESTIONS,
-    RECORD,
-    RETENTION,
-    Evaluation,
-)
-from mcqa.evaluating.results import ACCURACY, COMPARISON, METRICS, PAGE, PER_QUESTION, TEXT
+from mcqa.evaluating.folder import METRICS, OF_ALL, PREDICTIONS, RECORD, Evaluation
+from mcqa.evaluating.results import WRITTEN
 from mcqa.models.names import RUN_FILE
 from mcqa.report.page import PLOTS
 from mcqa.runs.trained import VALIDATION_FILE
@@ -33,8 +24,6 @@ from mcqa.system import processes
 from mcqa.system.files import inside, require_folder, write_json
 
 STARTED = "evaluation.partial.json"
-OF_ALL = (RECORD, QUESTIONS, PER_QUESTION, PAGE, TEXT, COMPARISON, ACCURACY)
-OF_ALL += (RETENTION, FORGOTTEN, GAINED)
 
 
 @contextlib.contextmanager
@@ -43,36 +32,37 @@ def evaluation_folder(path: str | os.PathLike, *, overwrite: bool) -> Iterator[P
 
     Args:
         path: made where it is missing.
-        overwrite: whether a finished evaluation may be replaced.
+        overwrite: replace a finished evaluation.
 
     Raises:
         ConfigError: it cannot be written, another process writes it, or it holds an evaluation.
     """
     folder = require_folder(path)
+
+    def check() -> None:
+        inside(folder, PLOTS)
+        finished = (folder / RECORD).exists() and not (folder / STARTED).exists()
+        if finished and not overwrite:
+            raise ConfigError(
+                f"{folder} holds a finished evaluation. Choose another --output, or pass "
+                "--overwrite."
+            )
+
     with processes.held_by_main(folder):
-        processes.on_main(lambda: _check(folder, overwrite))
+        processes.on_main(check)
         yield folder
-
-
-def _check(folder: Path, overwrite: bool) -> None:
-    inside(folder, PLOTS)
-    finished = (folder / RECORD).exists() and not (folder / STARTED).exists()
-    if finished and not overwrite:
-        raise ConfigError(
-            f"{folder} holds a finished evaluation. Choose another --output, or pass --overwrite."
-        )
 
 
 def begin(folder: Path, names: Sequence[str], *, overwrite: bool) -> list[Path]:
     """Take away what an earlier evaluation left, and return the folders of the models to evaluate.
 
-    Models that an unfinished one has beside these keep their answers in case they are asked again,
-    unless all is to be overwritten. Of several processes, all must call.
+    Further models of an unfinished one keep their answers in case they are asked again, unless all
+    is to be overwritten. Of several processes, all must call.
 
     Args:
         folder: from `evaluation_folder`.
         names: of the models' folders in it, `.` for itself.
-        overwrite: forget the answers that an interrupted evaluation kept.
+        overwrite: forget answers that an interrupted evaluation kept.
 
     Raises:
         ConfigError: one of them is a link to elsewhere.
@@ -82,7 +72,7 @@ def begin(folder: Path, names: Sequence[str], *, overwrite: bool) -> list[Path]:
     def clear() -> None:
         for earlier in _written(folder).difference(folders):
             _remove_answers(earlier, overwrite)
-        for name in OF_ALL:
+        for name in OF_ALL + WRITTEN:
             (folder / name).unlink(missing_ok=True)
         write_json(folder / STARTED, {"runs": [{"folder": name} for name in names]})
 
@@ -101,19 +91,17 @@ def _written(folder: Path) -> set[Path]:
     """Return the folders of the models of evaluations that were begun or finished here."""
     written = set()
     for name in (RECORD, STARTED):
-        try:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # it tells nothing
             runs = json.loads((folder / name).read_text(encoding="utf-8"))["runs"]
             written.update(inside(folder, run["folder"]) for run in runs)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # there is none, or none that tells
     return written
 
 
 def _remove_answers(folder: Path, overwrite: bool) -> None:
-    names = [PREDICTIONS, METRICS, ORDERS_FILE]
+    removed = [PREDICTIONS, METRICS, ORDERS_FILE]
     if not (folder / RUN_FILE).exists():  # where the validation answers are the run's own
-        names.append(VALIDATION_FILE)
-    for name in names:
+        removed.append(VALIDATION_FILE)
+    for name in removed:
         (folder / name).unlink(missing_ok=True)
     if overwrite:
         forget(partial_path(folder / PREDICTIONS))

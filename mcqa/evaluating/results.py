@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcqa.evaluating.analysis import compare_runs, describe, one_sided, per_question
-from mcqa.evaluating.calibration import describe_temperature
-from mcqa.evaluating.folder import Evaluation, Record, read_record
+from mcqa.evaluating.folder import METRICS, Evaluation, Record, read_record
+from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.fitting import describe_calibration, fit_temperature
 from mcqa.evaluation.pairing import align
 from mcqa.prompting.prompts import get_template
 from mcqa.report.figures import draw_figures
@@ -15,20 +16,16 @@ from mcqa.report.page import PLOTS, write_report
 from mcqa.scoring.orders import describe_run_orders
 from mcqa.system.files import inside, write_json, write_whole
 
-METRICS, COMPARISON, ACCURACY = "metrics.json", "comparison.json", "accuracy.svg"
+COMPARISON, ACCURACY = "comparison.json", "accuracy.svg"
 PER_QUESTION, PAGE, TEXT = "per_question.csv", "report.html", "report.md"
+WRITTEN = (COMPARISON, ACCURACY, PER_QUESTION, PAGE, TEXT)
 
 
 def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[dict]:
     """Write an evaluation's numbers and its report; what an earlier one left is replaced.
 
-    `metrics.json` of each run, in its folder; `per_question.csv`, `report.html`, `report.md` and
-    `plots/`; where labelled runs are compared `comparison.json`, the comparison of the first two
-    with those of further pairs as its `others`, and `accuracy.svg`.
-
     Args:
-        folder: where to write.
-        record: what was evaluated.
+        folder: the runs' folders are in it, or are it.
         texts: whether the report shows questions that only one run gets right.
 
     Returns:
@@ -40,17 +37,18 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
     old = inside(folder, PLOTS).glob("*.svg")
     for path in (folder / COMPARISON, folder / ACCURACY, *old):
         path.unlink(missing_ok=True)
-    runs = [_run(evaluation, record) for evaluation in record.evaluations]
-    for evaluation, run in zip(record.evaluations, runs, strict=True):
+    evaluations = record.evaluations
+    runs = [_described(evaluation, record) for evaluation in evaluations]
+    for evaluation, run in zip(evaluations, runs, strict=True):
         write_json(evaluation.folder / METRICS, run["metrics"])
-    predictions = {evaluation.name: evaluation.predictions for evaluation in record.evaluations}
+    predictions = {evaluation.name: evaluation.predictions for evaluation in evaluations}
     questions = {question.id: question for question in record.questions}
     write_whole(folder / PER_QUESTION, per_question(predictions, questions))
-    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in record.evaluations)
+    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in evaluations)
     plots, comparisons, answers = draw_figures(runs), [], {}
     if len(set(record.compared)) > 1 and labelled:
         answers = align({name: predictions[name] for name in record.compared})
-        validation = {e.name: e.validation.predictions for e in record.evaluations}
+        validation = {e.name: e.validation.predictions for e in evaluations}
         comparisons = compare_runs(answers, clusters=record.clusters, validation=validation)
         write_comparisons(folder, comparisons)
         write_whole(folder / ACCURACY, plots["accuracy"])
@@ -69,29 +67,17 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
 
 
 def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], list[dict]]:
-    """Compute and draw again what an evaluation's folder says, without scoring.
-
-    Args:
-        folder: what `mcqa.evaluating.evaluate.compare_evaluations` wrote.
-        texts: whether the report shows questions.
-
-    Returns:
-        The evaluations and the comparisons.
+    """Compute and draw again, without scoring, what a folder says; return it.
 
     Raises:
-        DataError: the folder is not an evaluation's, or not whole.
-        ConfigError: what is in it is a link to elsewhere.
+        DataError, ConfigError: see `read_record`.
     """
     record = read_record(folder)
     return record.evaluations, write_results(folder, record, texts=texts)
 
 
 def order_lines(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Return what to say about the options' order, a line for each run that was asked in others.
-
-    Args:
-        evaluations: whose results are written.
-    """
+    """Return a line on the options' order for each run that was asked in others, once written."""
     return [
         order_sentence(evaluation.name, written_metrics(evaluation)["permutations"])
         for evaluation in evaluations
@@ -110,7 +96,25 @@ def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
     return write_json(folder / COMPARISON, first | ({"others": others} if others else {}))
 
 
-def _run(evaluation: Evaluation, record: Record) -> dict:
+def describe_temperature(evaluation: Evaluation) -> dict:
+    """Return the `calibration` of a run's `metrics.json`.
+
+    Returns:
+        `temperature`, None without validation questions, and `note`: which these are, or why there
+        are none. With a temperature also `fitted` (`n`, `at_bound`) and what
+        `describe_calibration` returns of the evaluated questions.
+    """
+    validated, note = evaluation.validation
+    if not validated:
+        return {"temperature": None, "note": note}
+    fitted = fit_temperature(Answers.of(validated))
+    temperature = fitted.pop("temperature")
+    described = describe_calibration(Answers.of(evaluation.predictions), temperature)
+    return {"temperature": temperature, "note": note, "fitted": fitted, **described}
+
+
+def _described(evaluation: Evaluation, record: Record) -> dict:
+    """Return a run as the report takes it."""
     measured = (evaluation.metrics[key] for key in ("seconds", "peak_memory_bytes"))
     metrics = describe(evaluation.predictions, record.questions, *measured)
     if metrics["n"]:
@@ -122,10 +126,5 @@ def _run(evaluation: Evaluation, record: Record) -> dict:
             listed=get_template(evaluation.template).lists_options,
             scorer=evaluation.scorer,
         )
-    return {
-        "name": evaluation.name,
-        "scorer": evaluation.scorer,
-        "template": evaluation.template,
-        "metrics": metrics,
-        "cost": evaluation.cost,
-    }
+    kept = {name: getattr(evaluation, name) for name in ("name", "scorer", "template")}
+    return {**kept, "metrics": metrics, "cost": evaluation.cost}

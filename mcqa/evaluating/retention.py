@@ -1,30 +1,22 @@
 """What tuning made a model forget: a run and its base on questions that it was not tuned for.
 
-Both answer the same questions, so what counts is each question that only one of them gets right:
-forgotten where that is the base, gained where it is the run.
+A question that only the base gets right is forgotten, one that only the run does is gained.
 
-The trap: a run of the multiple-choice formulation answers by a head that its base does not have.
-The base is asked by the likelihood of the options' texts then, so that the difference holds that of
-two ways of asking too; that is said wherever the result is.
+The trap: a base has no multiple-choice head and is asked by the likelihood of the options' texts
+then. The difference holds that of two ways of asking too, which is said wherever the result is.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from heads.encoder import is_encoder
 from mcqa.errors import ConfigError, DataError
-from mcqa.evaluating.evaluate import (
-    ModelSpec,
-    compare_evaluations,
-    distinct_names,
-    evaluate,
-    folder_name,
-)
-from mcqa.evaluating.folder import FORGOTTEN, GAINED, RETENTION, Evaluation
+from mcqa.evaluating.evaluate import ModelSpec, distinct_names, evaluate, folder_name
+from mcqa.evaluating.folder import FORGOTTEN, GAINED, RETENTION, Evaluation, Record, write_record
 from mcqa.evaluating.output import begin, finish
-from mcqa.evaluation.groups import by_subject
+from mcqa.evaluating.results import write_results
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.significance import holm, mcnemar
 from mcqa.models.backbones import load_config
@@ -32,45 +24,18 @@ from mcqa.models.sharing import shares_base
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.runs.trained import base_of
-from mcqa.scoring.loading import Found, load_scorer, look_up
+from mcqa.scoring.loading import load_scorer, look_up
 from mcqa.system.files import write_json, write_whole
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Hold a run, its base, and how each of them is asked.
-
-    Args:
-        run, base: name and scorer.
-        found: what the run's name means.
-        settings: of both, for `mcqa.load_scorer`.
-    """
-
-    run: ModelSpec
-    base: ModelSpec
-    found: Found
-    settings: dict
-
-    @property
-    def note(self) -> str | None:
-        """What must be said of the comparison, None where both are asked alike."""
-        if self.run.scorer == self.base.scorer:
-            return None
-        return (
-            f"The run is asked with {self.run.scorer}, its base with {self.base.scorer}: the "
-            "difference is that of the two ways of asking too, not of what was forgotten alone."
-        )
-
-
-def pair_of(
+def base_and_run(
     run: str, scorer: str | None = None, base_scorer: str | None = None, **settings
-) -> Pair:
-    """Return a run and the base that it was tuned from, both to be asked alike where they can be.
+) -> tuple[list[ModelSpec], dict]:
+    """Return the base that a run was tuned from and the run, and how to ask both alike.
 
     Args:
-        run: a run folder.
-        scorer: of the run; by default its own.
-        base_scorer: of the base; by default the run's, `text-mean` where the base has no head.
+        run, scorer: a run folder, and how to ask it; by default as it was trained.
+        base_scorer: by default the run's, `text-mean` where the base has no head.
         settings: for `mcqa.load_scorer`; template, quantization, dtype, max_length, context and
             top_k are the run's where they are None.
 
@@ -95,45 +60,47 @@ def pair_of(
         same = found.scorer in plain.formulation.available_scorers(plain.head)
         base_scorer = found.scorer if same else plain.scorer
     base_scorer = look_up(base.name, base_scorer).scorer
-    kept = ("template", "quantization", "dtype", "max_length")
-    alike = {name: settings.pop(name, None) or found.record[name] for name in kept}
-    own = found.record.get("context", {})
-    alike["context"] = settings.pop("context", None) or own.get("kind", "data")
-    if alike["context"] == "retrieved":
-        alike["top_k"] = settings.pop("top_k", None) or own.get("top_k")
-    return Pair(
-        ModelSpec(run, found.scorer), ModelSpec(base.name, base_scorer), found, settings | alike
+    names = ("template", "quantization", "dtype", "max_length")
+    own, context = {name: found.record[name] for name in names}, found.record.get("context", {})
+    own["context"] = context.get("kind", "data")
+    if (settings.get("context") or own["context"]) == "retrieved":
+        own["top_k"] = context.get("top_k")
+    settings |= {name: settings.get(name) or value for name, value in own.items()}
+    return [ModelSpec(base.name, base_scorer), ModelSpec(run, found.scorer)], settings
+
+
+def note_on(specs: Sequence[ModelSpec]) -> str | None:
+    """Return what must be said of a base and its run, None where both are asked alike."""
+    base, run = (spec.scorer for spec in specs)
+    if base == run:
+        return None
+    return (
+        f"The run is asked with {run}, its base with {base}: the difference is that of the two "
+        "ways of asking too, not of what was forgotten alone."
     )
 
 
 def check_retention(
-    pair: Pair,
+    specs: Sequence[ModelSpec],
     questions: Sequence[Question],
     folder: Path,
+    told: dict,
     *,
-    details: Callable[..., dict],
-    clusters: Mapping[str, str] | None = None,
-    on_progress: Callable[[int], None] | None = None,
     overwrite: bool = False,
-    **how,
+    **settings,
 ) -> tuple[list[Evaluation], dict]:
-    """Ask base and run the same questions and write what was forgotten.
-
-    Writes what `mcqa evaluate` writes for two models, and `retention.json`, `forgotten.jsonl` and
-    `gained.jsonl`.
+    """Ask base and run the same questions, and write their evaluation and what was forgotten.
 
     Args:
-        pair: from `pair_of`.
-        questions: what to ask, all labelled.
-        folder: where to write, see `mcqa.evaluating.output.evaluation_folder`.
-        details: from `Models=...` to the details of the report.
-        clusters: see `mcqa.evaluation.comparison.compare`.
-        on_progress: see `Scorer.score_many`.
+        specs: from `base_and_run`.
+        questions: all labelled.
+        folder: from `mcqa.evaluating.output.evaluation_folder`.
+        told: `details`, `data` and `clusters` of the `Record`.
         overwrite: see `mcqa.evaluating.output.begin`.
-        how: further arguments of `mcqa.evaluating.evaluate.evaluate`.
+        settings: further arguments of `mcqa.evaluating.evaluate.evaluate`.
 
     Returns:
-        The two evaluations, the base's first, and what `retention.json` holds.
+        The two evaluations, and what `retention.json` holds (docs/evaluation.md).
 
     Raises:
         DataError: a question has no label.
@@ -144,84 +111,58 @@ def check_retention(
             f"question {unlabelled!r} has no label, and what was forgotten shows in right answers "
             "alone. Pass --unlabelled skip to leave such questions out."
         )
-    specs = [pair.base, pair.run]
     names = distinct_names(specs)
     folders = begin(folder, list(map(folder_name, names)), overwrite=overwrite)
-    held = _held_base(pair)
+    held = _held_base(*specs, settings)
     evaluations = [
-        evaluate(
-            spec,
-            name,
-            questions,
-            place,
-            on_progress=on_progress,
-            overwrite=overwrite,
-            **pair.settings,
-            **how,
-        )
+        evaluate(spec, name, questions, place, overwrite=overwrite, **settings)
         for spec, name, place in zip(specs, names, folders, strict=True)
     ]
     del held
-    (comparison,) = compare_evaluations(
-        evaluations,
-        folder,
-        title=f"What {names[1]} forgot",
-        details=details(Models=", ".join(spec.model for spec in specs)),
-        questions=questions,
-        clusters=clusters,
-    )
+    record = Record(f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **told)
+    write_record(folder, record)
+    (comparison,) = write_results(folder, record)
     base, run = (evaluation.predictions for evaluation in evaluations)
-    result = describe_retention(base, run, questions, comparison) | {"note": pair.note}
-    for index, side in enumerate(("base", "run")):
-        result[side] |= {"model": specs[index].model, "scorer": evaluations[index].scorer}
-    _write_changed(folder / FORGOTTEN, base, run, questions)
-    _write_changed(folder / GAINED, run, base, questions)
+    forgotten, gained = _only(base, run, questions), _only(run, base, questions)
+    n, known = len(questions), sum(prediction.correct for prediction in base)
+    sides = zip("ab", specs, evaluations, strict=True)
+    asked = [comparison[s] | {"model": m.model, "scorer": e.scorer} for s, m, e in sides]
+    kept = ("difference", "difference_ci95", "mcnemar", "clusters", "verdict")
+    result = {
+        "n": n,
+        "base": asked[0],
+        "run": asked[1],
+        **{name: comparison[name] for name in kept if name in comparison},
+        "forgotten": _share(len(forgotten), known),
+        "gained": _share(len(gained), n - known),
+        "per_subject": _per_subject(base, run, questions),
+        "note": note_on(specs),
+    }
+    for name, rows in ((FORGOTTEN, forgotten), (GAINED, gained)):
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_whole(folder / name, "".join(lines))
     write_json(folder / RETENTION, result)
     finish(folder, evaluations)
     return evaluations, result
 
 
-def _held_base(pair: Pair):
+def _held_base(base: ModelSpec, run: ModelSpec, settings: dict):
     """Return what keeps the base's weights loaded from the one model to the other."""
-    if not shares_base(pair.found.record):
+    if not shares_base(look_up(run.model).record):
         return None
-    ways = {name: pair.settings[name] for name in ("quantization", "dtype", "device")}
-    return load_scorer(pair.base.model, pair.base.scorer, **ways)
+    ways = {name: settings[name] for name in ("quantization", "dtype", "device")}
+    return load_scorer(base.model, base.scorer, **ways)
 
 
-def describe_retention(
-    base: Sequence[Prediction],
-    run: Sequence[Prediction],
-    questions: Sequence[Question],
-    comparison: dict,
-) -> dict:
-    """Return what a run forgot and gained, of all questions and of each subject.
-
-    Args:
-        base, run: predictions for the same questions in the same order.
-        questions: these, in that order.
-        comparison: of both, from `mcqa.evaluation.comparison.compare`, the base first.
-
-    Returns:
-        `n`; `base` and `run` (`name`, `accuracy`, `accuracy_ci95`); `difference`, run minus base,
-        `difference_ci95`, `mcnemar`, `verdict` and, with clusters, `clusters`, as in
-        `comparison.json`; `forgotten` and `gained`: `n`, `of` (how many the base had right, or
-        wrong), their `share` and its interval `ci95`, None of none; `per_subject`, where a
-        question has one: for each `n`, `base` and `run` (how many right), `forgotten`, `gained`,
-        and the exact McNemar `p_value` and `p_value_holm`, corrected for the number of subjects.
-    """
-    kept = ("difference", "difference_ci95", "mcnemar", "clusters", "verdict")
-    n, discordant = comparison["n"], comparison["mcnemar"]
-    known = sum(prediction.correct for prediction in base)
-    return {
-        "n": n,
-        "base": dict(comparison["a"]),
-        "run": dict(comparison["b"]),
-        **{name: comparison[name] for name in kept if name in comparison},
-        "forgotten": _share(discordant["a_only"], known),
-        "gained": _share(discordant["b_only"], n - known),
-        "per_subject": _per_subject(base, run, by_subject(questions)),
-    }
+def _only(
+    right: Sequence[Prediction], wrong: Sequence[Prediction], questions: Sequence[Question]
+) -> list[dict]:
+    """Return a row for each question that the one gets right and the other does not; no texts."""
+    return [
+        {"id": r.id, "subject": q.subject, "label": r.label, "chosen_instead": w.choice}
+        for r, w, q in zip(right, wrong, questions, strict=True)
+        if r.correct and not w.correct
+    ]
 
 
 def _share(count: int, of: int) -> dict:
@@ -230,36 +171,21 @@ def _share(count: int, of: int) -> dict:
 
 
 def _per_subject(
-    base: Sequence[Prediction], run: Sequence[Prediction], subject_of: Mapping[str, str | None]
+    base: Sequence[Prediction], run: Sequence[Prediction], questions: Sequence[Question]
 ) -> dict[str, dict]:
-    rows: dict[str, dict] = {}
-    for before, after in zip(base, run, strict=True):
-        subject = subject_of[before.id]
-        if subject is None:
-            continue
-        counts = ("n", "base", "run", "forgotten", "gained")
-        row = rows.setdefault(subject, dict.fromkeys(counts, 0))
-        row["n"] += 1
-        row["base"] += before.correct
-        row["run"] += after.correct
-        row["forgotten"] += before.correct and not after.correct
-        row["gained"] += after.correct and not before.correct
-    p_values = [mcnemar(row["forgotten"], row["gained"]) for row in rows.values()]
-    for row, p_value, corrected in zip(rows.values(), p_values, holm(p_values), strict=True):
-        row |= {"p_value": p_value, "p_value_holm": corrected}
-    return dict(sorted(rows.items()))
-
-
-def _write_changed(
-    path: Path,
-    right: Sequence[Prediction],
-    wrong: Sequence[Prediction],
-    questions: Sequence[Question],
-) -> None:
-    """Write a line for each question that the one gets right and the other does not; no texts."""
-    rows = [
-        {"id": r.id, "subject": q.subject, "label": r.label, "chosen_instead": w.choice}
-        for r, w, q in zip(right, wrong, questions, strict=True)
-        if r.correct and not w.correct
-    ]
-    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    counts = {name: Counter() for name in ("n", "base", "run", "forgotten", "gained")}
+    for before, after, question in zip(base, run, questions, strict=True):
+        found = (True, before.correct, after.correct)
+        found += (before.correct > after.correct, after.correct > before.correct)
+        for count, holds in zip(counts.values(), found, strict=True):
+            count[question.subject] += holds
+    subjects = sorted(counts["n"].keys() - {None})
+    p_values = [mcnemar(counts["forgotten"][one], counts["gained"][one]) for one in subjects]
+    return {
+        subject: {
+            **{name: count[subject] for name, count in counts.items()},
+            "p_value": p_value,
+            "p_value_holm": corrected,
+        }
+        for subject, p_value, corrected in zip(subjects, p_values, holm(p_values), strict=True)
+    }

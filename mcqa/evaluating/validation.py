@@ -31,12 +31,7 @@ UNSCORED = "Generated answers have no scores, and without scores there is nothin
 
 
 def load_validation(source: str, questions: Sequence[Question], **reading) -> list[Question]:
-    """Load validation questions and make sure that they are not evaluated.
-
-    Args:
-        source: file, Hub data set, or `bundled`.
-        questions: what is evaluated.
-        reading: passed on to `mcqa.load_questions`.
+    """Load validation questions, as `mcqa.load_questions` does, that are not evaluated.
 
     Raises:
         ConfigError: a question is evaluated too.
@@ -66,13 +61,7 @@ def _keys(question: Question) -> tuple:
 
 
 def own_validation(model: str, scorer: Scorer, answered: Sequence[Prediction]) -> Validation:
-    """Return what a run answered to the validation questions of its training.
-
-    Args:
-        model: its name.
-        scorer: what it is scored with.
-        answered: its predictions for the evaluated questions.
-    """
+    """Return what a run answered to its training's validation questions, if none is `answered`."""
     path = Path(model) / VALIDATION_FILE
     if scorer.calibration is None or not path.is_file():
         return Validation([], UNKNOWN)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.metrics import summarize
+from mcqa.evaluation.numbers import format_accuracy
 from mcqa.formulations import get_formulation
 from mcqa.models.backbones import load_tokenizer, pick_device, pick_dtype
 from mcqa.models.names import resolve_model
@@ -26,17 +27,14 @@ def merge_run(
     """Merge a run's adapter into its base and write a plain folder.
 
     Args:
-        run: a run folder.
         output: an empty or new folder.
         dtype: of the saved weights; by default the run's compute type.
-        device: `auto` or a torch device.
-        questions: labelled questions to score with the run and with the merged folder. A run that
+        questions: labelled ones to score with the run and with the merged folder. A run that
             retrieves passages gets none here.
-        batch_size: questions a forward pass.
 
     Returns:
-        `folder` and `dtype`; with questions also `n`, `accuracy_before`, `accuracy_after`,
-        `accuracy_before_ci95`, `accuracy_after_ci95`, and `changed`: how many answers differ.
+        `folder` and `dtype`; with questions also `n`, `accuracy_before`, `accuracy_before_ci95`,
+        `accuracy_after`, `accuracy_after_ci95`, and `changed`: how many answers differ.
 
     Raises:
         ConfigError: `run` is no run or cannot be merged, or `output` holds something.
@@ -50,7 +48,9 @@ def merge_run(
     check_mergeable(reference.path, record)
     device = pick_device(device)
     dtype = dtype or record["dtype"]
-    settings = {"device": device, "template": record["template"], "context": _context(record)}
+    context = record.get("context", {}).get("kind", "data")
+    context = "none" if context == "retrieved" else context  # there are no passages here
+    settings = {"device": device, "template": record["template"], "context": context}
     before = load_scorer(run, **settings).score_many(questions, batch_size) if questions else []
     backbone = get_formulation(record["formulation"]).load_backbone(
         base_of(reference.path, record).path,
@@ -60,44 +60,28 @@ def merge_run(
         device=device,
     )
     merged = merge_adapter(backbone, reference.path, record, pick_dtype(dtype, device))
-    folder = save_merged(output, merged, load_tokenizer(reference.path), record)
-    result = {"folder": str(folder), "dtype": dtype}
+    folder = str(save_merged(output, merged, load_tokenizer(reference.path), record))
+    result = {"folder": folder, "dtype": dtype}
     if not questions:
         return result
     settings |= {"dtype": dtype, "max_length": record["max_length"]}
-    after = load_scorer(str(folder), **settings).score_many(questions, batch_size)
-    return result | _effect(before, after)
-
-
-def _context(record: dict) -> str:
-    """Return the run's context, none where passages would have to be found: there are none here."""
-    kind = record.get("context", {}).get("kind", "data")
-    return "none" if kind == "retrieved" else kind
-
-
-def _effect(before, after) -> dict:
-    first, second = summarize(before), summarize(after)
-    return {
-        "n": first["n"],
-        "accuracy_before": first["accuracy"],
-        "accuracy_before_ci95": first["accuracy_ci95"],
-        "accuracy_after": second["accuracy"],
-        "accuracy_after_ci95": second["accuracy_ci95"],
-        "changed": sum(a.choice != b.choice for a, b in zip(before, after, strict=True)),
-    }
+    after = load_scorer(folder, **settings).score_many(questions, batch_size)
+    for when, predictions in (("before", before), ("after", after)):
+        summary = summarize(predictions)
+        result["n"] = summary["n"]
+        result[f"accuracy_{when}"] = summary["accuracy"]
+        result[f"accuracy_{when}_ci95"] = summary["accuracy_ci95"]
+    changed = sum(a.choice != b.choice for a, b in zip(before, after, strict=True))
+    return result | {"changed": changed}
 
 
 def describe(result: dict) -> list[str]:
     """Return what `merge_run` did, in lines for the user."""
-    from mcqa.evaluation import numbers
-
     lines = [f"Merged in {result['dtype']}: {Path(result['folder'])}"]
     if "n" not in result:
         return [*lines, "Not scored again. --validation-data FILE says what merging changed."]
     for when in ("before", "after"):
-        accuracy = numbers.format_accuracy(
-            result[f"accuracy_{when}"], result[f"accuracy_{when}_ci95"]
-        )
-        lines.append(f"accuracy {when} {accuracy}, n = {result['n']}")
+        accuracy, interval = result[f"accuracy_{when}"], result[f"accuracy_{when}_ci95"]
+        lines.append(f"accuracy {when} {format_accuracy(accuracy, interval)}, n = {result['n']}")
     points = 100 * (result["accuracy_after"] - result["accuracy_before"])
     return [*lines, f"difference {points:+.1f} points; {result['changed']} answers changed"]

@@ -1,10 +1,10 @@
 """Put a run on the Hugging Face Hub: a folder with what others need, and nothing that is private.
 
-Taken are the adapter, the tokenizer, `run.json` and a model card; not the predictions, logs,
-rejected rows and checkpoints, which may hold questions. Of paths only the last part stays.
+Taken are the adapter, the tokenizer, `run.json` and a model card; nothing that may hold questions,
+and of paths only the last part.
 
 The traps: a base that is a folder here is nowhere for others, a link in the run folder may lead to
-what is private, and a repository that is there already keeps its visibility. A library's error may
+what is private, a repository that is there already keeps its visibility, and a library's error may
 hold the token; so none is passed on as it is.
 """
 
@@ -14,29 +14,28 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+import huggingface_hub
+from huggingface_hub import EvalResult, ModelCard, get_token
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
 from mcqa.data.files import is_data_file
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
-from mcqa.evaluating import folder as evaluated
+from mcqa.evaluating.folder import RECORD, read_record
 from mcqa.models.embedded import LICENCE
 from mcqa.models.names import RUN_FILE, ModelReference, resolve_model
-from mcqa.runs.card import UNKNOWN_LICENCE, Score, model_card, training_sets
+from mcqa.runs import trained
+from mcqa.runs.card import UNKNOWN_LICENCE, model_card, training_sets
 from mcqa.runs.merging import check_output
-from mcqa.runs.trained import ADAPTER_FILE, TRAINED_FILE, base_of, read_record
-from mcqa.system.files import inside, whole_folder
+from mcqa.system.files import inside, whole_folder, write_json
 
 ADAPTER_CONFIG = "adapter_config.json"
-TAKEN = (
-    ADAPTER_FILE,
-    TRAINED_FILE,
-    "tokenizer*.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab*",
-    "merges.txt",
-    "*.model",
-    "chat_template*",
-)
+TRAINED = (trained.ADAPTER_FILE, trained.TRAINED_FILE)
+TOKENIZER = ("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "chat_template*")
+TOKENIZER += ("vocab*", "merges.txt", "*.model")
 TOKENIZER_PATHS = ("name_or_path", "tokenizer_file", "vocab_file", "merges_file")
+DATA = ("source", "split", "sha256", "commit")
+TOLD = ("scorer", "template", "shots", "context", "chat", "quantization", "dtype", "versions")
 TOKEN = re.compile(r"hf_\w+")
 LOG_IN = (
     "Log in with `hf auth login`, or set HF_TOKEN to a token that may write "
@@ -56,9 +55,8 @@ def prepare_folder(
     """Write a folder that a run can be loaded from elsewhere, with its model card.
 
     Args:
-        run: a run folder.
         repo: where it will be on the Hub.
-        folder: a new or empty folder.
+        folder: a new or empty one.
         base: the base's name for others; by default its own, which a local folder does not have.
         licence: of the base; by default what the base's own card says.
         evaluations: folders of `mcqa evaluate` that this run was scored in.
@@ -67,12 +65,10 @@ def prepare_folder(
         The files' sizes in bytes by their names, and the licence that the card says.
 
     Raises:
-        ConfigError: `run` is no finished run, its base has no name for others, the repository's
-            name is none, the folder holds something, or a file to take is a link to elsewhere.
-        ModelError: the run is incomplete or damaged.
-        DataError: an evaluation cannot be read.
+        ConfigError: an argument does not fit, or a file to take is a link to elsewhere.
+        ModelError, DataError: the run is damaged, or an evaluation cannot be read.
     """
-    check_repo_name(repo)
+    _check_repo_name(repo)
     reference = resolve_model(run)
     if reference.kind != "run":
         raise ConfigError(
@@ -80,40 +76,36 @@ def prepare_folder(
             "which `hf upload` takes as it is."
         )
     check_output(folder)
-    source, record = Path(reference.path), read_record(reference.path)
-    files = {file for pattern in TAKEN for file in source.glob(pattern)}
-    for name in (RUN_FILE, ADAPTER_CONFIG, *sorted(file.name for file in files)):
+    source, record = Path(reference.path), trained.read_record(reference.path)
+    files = sorted({file.name for pattern in TRAINED + TOKENIZER for file in source.glob(pattern)})
+    for name in (RUN_FILE, ADAPTER_CONFIG, *files):
         inside(source, name)
     _check_whole(source, record)
     scores = [_score(path, record, run) for path in evaluations]
-    known = base_of(source, record)
-    named = _name_for_others(known, base)
+    known = trained.base_of(source, record)
+    if not base and known.kind not in ("embedded", "hub"):
+        raise ConfigError(
+            f"the base of this run is the folder {known.path}, which nobody else has. Say what it "
+            "is on the Hub with --base OWNER/NAME."
+        )
+    named = base or known.repository
     licence = licence or _licence(known, named)
     shown = _without_paths(record) | {"base_model": named}
     if named != record["base_model"]:  # its commits are its own
         shown["base_commit"] = None
     told = {"base_model_name_or_path": named, "revision": shown.get("base_commit")}
     with whole_folder(folder) as made:
-        for file in files:
-            shutil.copyfile(file, made / file.name)
+        for name in files:
+            shutil.copyfile(source / name, made / name)
         _rewrite(source, made, ADAPTER_CONFIG, **told)
         _rewrite(source, made, "tokenizer_config.json", **dict.fromkeys(TOKENIZER_PATHS))
         card = model_card(shown, repo=repo, licence=licence, scores=scores)
         (made / "README.md").write_text(card, encoding="utf-8")
-        text = json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
-        (made / RUN_FILE).write_text(text, encoding="utf-8")
+        write_json(made / RUN_FILE, shown)
     return {file.name: file.stat().st_size for file in sorted(folder.iterdir())}, licence
 
 
-def check_repo_name(repo: str) -> None:
-    """Refuse what is no name of a repository.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
+def _check_repo_name(repo: str) -> None:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
@@ -125,7 +117,7 @@ def check_repo_name(repo: str) -> None:
 
 def _check_whole(folder: Path, record: dict) -> None:
     """Refuse an adapter that is missing or of another size than when it was saved."""
-    files = [folder / name for name in (ADAPTER_FILE, TRAINED_FILE)]
+    files = [folder / name for name in TRAINED]
     size = sum(file.stat().st_size for file in files if file.is_file())
     if not size or size != record.get("adapter_bytes", size):
         raise ModelError(
@@ -134,29 +126,14 @@ def _check_whole(folder: Path, record: dict) -> None:
         )
 
 
-def _name_for_others(base: ModelReference, given: str | None) -> str:
-    if given:
-        return given
-    if base.kind not in ("embedded", "hub"):
-        raise ConfigError(
-            f"the base of this run is the folder {base.path}, which nobody else has. Say what it "
-            "is on the Hub with --base OWNER/NAME."
-        )
-    return base.repository
-
-
 def _licence(base: ModelReference, name: str) -> str:
     """Return what the base's card says of its licence, `unknown` where that is not to be found."""
-    from huggingface_hub import HfApi, ModelCard
-
     if base.kind == "embedded":
         return LICENCE
     card = Path(base.path) / "README.md"
     try:
-        if card.is_file():
-            data = ModelCard(card.read_text(encoding="utf-8")).data
-        else:
-            data = HfApi().model_info(name, timeout=10).card_data
+        own = ModelCard.load(card).data if card.is_file() else None
+        data = own or huggingface_hub.HfApi().model_info(name, timeout=10).card_data
     except Exception:  # no network, no such card, no right to see it: the card says `unknown`
         data = None
     return (data.get("license") if data else None) or UNKNOWN_LICENCE
@@ -175,8 +152,8 @@ def _without_paths(value, key: str = ""):
 
 def _is_path(text: str) -> bool:
     """Say whether a text is a path of this machine; a Hub id has one slash and is no file."""
-    absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
     source = text.rpartition("=")[0] or text  # of a set with a weight
+    absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
     relative = text.startswith((".", "~")) or "\\" in text or source.count("/") > 1
     return absolute or relative or ("/" in text and (is_data_file(source) or Path(source).exists()))
 
@@ -186,45 +163,49 @@ def _rewrite(source: Path, target: Path, name: str, **changes) -> None:
     if not (source / name).is_file():
         return
     values = json.loads((source / name).read_text(encoding="utf-8"))
-    values |= {key: value for key, value in changes.items() if key in values}
+    values = {key: changes.get(key, value) for key, value in values.items()}
     kept = {k: v for k, v in values.items() if k not in changes or v is not None}
-    text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
-    (target / name).write_text(text, encoding="utf-8")
+    write_json(target / name, kept)
 
 
-def _score(folder: str, record: dict, run: str) -> Score:
+def _score(folder: str, record: dict, run: str) -> EvalResult:
     """Return what an evaluation's folder says about a run."""
-    kept = evaluated.read_record(Path(folder))
-    of_run = [evaluation for evaluation in kept.evaluations if _is_of(evaluation, record)]
+    kept = read_record(Path(folder))
+    of_run = [evaluation for evaluation in kept.evaluations if _is_of(evaluation.cost, record)]
     if len(of_run) != 1:
         names = ", ".join(evaluation.name for evaluation in kept.evaluations)
         raise ConfigError(
             f"{folder}: {len(of_run)} of its models ({names}) are the run {run}; one must be. Name "
             "a folder that `mcqa evaluate --model` wrote for this very run."
         )
-    evaluation, said = of_run[0], kept.details.get("Data", "")
-    if not evaluation.metrics["n"]:
+    metrics = of_run[0].metrics
+    if not metrics["n"]:
         raise ConfigError(f"{folder}: its questions have no labels, so there is no score in it.")
-    data = re.match(r"(.*?), [\d,]+ questions", said)
-    checksum = re.search(r"sha256 (\w+)", said)
-    name = PureWindowsPath(data[1]).name if data else Path(folder).name
-    learned = {one["sha256"][:12] for one in training_sets(record)}
-    sha256 = checksum[1][:12] if checksum else "not known"
-    return Score(
-        data=f"{name}, **which it was trained on**" if sha256 in learned else name,
-        sha256=sha256,
-        scorer=evaluation.scorer,
-        template=evaluation.template,
-        context=evaluation.context,
-        n=evaluation.metrics["n"],
-        accuracy=evaluation.metrics["accuracy"],
-        interval=evaluation.metrics["accuracy_ci95"],
+    try:
+        source, split, sha256, commit = (kept.data[key] for key in DATA)
+        told = {name: of_run[0].work[name] for name in TOLD}
+    except (KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{folder}: an older version wrote it, whose {RECORD} does not say which questions "
+            "were scored and how. Evaluate again."
+        ) from error
+    name = _without_paths(source)
+    learned = sha256 in {one["sha256"] for one in training_sets(record)}
+    return EvalResult(
+        task_type="multiple-choice",
+        dataset_type=name.partition("@")[0] if commit else name,
+        dataset_name=name + (", which it was trained on" if learned else ""),
+        dataset_split=split,
+        dataset_revision=commit or sha256,
+        dataset_args={"source": name, "sha256": sha256, "trained_on": learned},
+        metric_type="accuracy",
+        metric_value=metrics["accuracy"],
+        metric_args=told | {"n": metrics["n"], "ci95": metrics["accuracy_ci95"]},
     )
 
 
-def _is_of(evaluation: evaluated.Evaluation, record: dict) -> bool:
+def _is_of(cost: dict | None, record: dict) -> bool:
     """Say whether an evaluation is of a run: to the last digit of the seconds that it trained."""
-    cost = evaluation.cost
     pairs = (("training_seconds", "seconds"), ("adapter_bytes", "adapter_bytes"))
     return bool(cost) and all(cost[ours] == record.get(theirs) for ours, theirs in pairs)
 
@@ -232,28 +213,22 @@ def _is_of(evaluation: evaluated.Evaluation, record: dict) -> bool:
 def upload(
     folder: Path, repo: str, *, private: bool, revision: str | None, message: str | None
 ) -> str:
-    """Upload a folder, making the repository where it is missing.
+    """Upload a folder, making repository and branch where they are missing; return the address.
 
     Args:
         folder: from `prepare_folder`.
         repo: `OWNER/NAME`; without an owner it is the user's own.
-        private: whether only its owner may see it.
-        revision: branch to write to, made where it is missing; None is the main one.
-        message: of the commit.
-
-    Returns:
-        The address.
+        private: refuse one that is there and public.
+        revision: the branch; None is the main one.
 
     Raises:
         ConfigError: there is no token, or the repository is public and should be private.
         RunError: the Hub cannot be reached, or refuses.
     """
-    from huggingface_hub import HfApi, get_token
-
     if not get_token():
         raise ConfigError(f"no token of the Hugging Face Hub is set. {LOG_IN}")
     try:
-        api = HfApi()
+        api = huggingface_hub.HfApi()
         url = api.create_repo(repo, private=private or None, exist_ok=True)
         if private and not api.repo_info(url.repo_id).private:
             raise ConfigError(
@@ -272,27 +247,25 @@ def upload(
     except McqaError:
         raise
     except Exception as error:  # all of them: any message may hold the token
-        failure = _refusal(error, repo, get_token())
-    raise RunError(failure)
+        failure = _refusal(error, get_token())
+    raise RunError(f"{repo}: {failure}")
 
 
-def _refusal(error: Exception, repo: str, token: str | None) -> str:
+def _refusal(error: Exception, token: str | None) -> str:
     """Return in one line, without the token, why the Hub did not take the upload."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if status == 401:
-        return f"{repo}: the Hub does not accept the token. {LOG_IN}"
+        return f"the Hub does not accept the token. {LOG_IN}"
     if status == 403:
-        return f"{repo}: this token may not write there. {LOG_IN} Or name a repository of yours."
+        return f"this token may not write there. {LOG_IN} Or name a repository of yours."
     if "OfflineModeIsEnabled" in kinds:
-        return f"{repo}: HF_HUB_OFFLINE is set. Unset it, or use --dry-run --output DIR."
+        return "HF_HUB_OFFLINE is set. Unset it, or use --dry-run --output DIR."
     if kinds & {"ConnectionError", "TimeoutError", "TransportError"}:
         return (
-            f"{repo}: the Hub cannot be reached. Try again with a network; --dry-run --output DIR "
-            "writes the folder alone."
+            "the Hub cannot be reached. Try again with a network; --dry-run --output DIR writes "
+            "the folder alone."
         )
-    reason = str(error).strip().partition("\n")[0]
-    if token:
-        reason = reason.replace(token, "***")
+    reason = str(error).strip().partition("\n")[0].replace(token or "***", "***")
     reason = TOKEN.sub("***", reason).rstrip(".")
-    return f"{repo}: not uploaded ({type(error).__name__}: {reason}). The same command tries again."
+    return f"not uploaded ({type(error).__name__}: {reason}). The same command tries again."

@@ -1,5 +1,6 @@
 """Models, runs and output folders that cannot be used."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -271,17 +272,30 @@ def out_is_full(place: Place) -> None:
     (place.out / "thesis.txt").write_text("precious")
 
 
-def evaluated_base(place: Place) -> None:
-    """The base was evaluated, and not the run."""
+def evaluated(place: Place, model: Path) -> None:
     from mcqa.cli import main
 
     with pytest.raises(SystemExit):
         main(
-            EVALUATE.replace("MODEL", str(place.model))
+            EVALUATE.replace("MODEL", str(model))
             .replace("FILE", str(place.file))
             .replace("OUT", str(place.out))
             .split()
         )
+
+
+def evaluated_base(place: Place) -> None:
+    """The base was evaluated, and not the run."""
+    evaluated(place, place.model)
+
+
+def evaluated_before(place: Place) -> None:
+    """The run was evaluated by a version that did not keep what decided the answers."""
+    evaluated(place, place.run)
+    path = place.out / "evaluation.json"
+    record = json.loads(path.read_text())
+    del record["data"], record["runs"][0]["work"]
+    path.write_text(json.dumps(record))
 
 
 def out_is_in_use(place: Place) -> None:
@@ -481,6 +495,13 @@ RUNS = (
         "--model` wrote for this very run.",
         PUSH.replace("--output OUT", "--output OUT/push --evaluation OUT"),
         evaluated_base,
+    ),
+    Case(
+        "an evaluation that an older version wrote",
+        "OUT: an older version wrote it, whose evaluation.json does not say which questions were "
+        "scored and how. Evaluate again.",
+        PUSH.replace("--output OUT", "--output OUT/push --evaluation OUT"),
+        evaluated_before,
     ),
     Case(
         "pushing without a token",

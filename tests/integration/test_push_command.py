@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 import mcqa
 from heads.branching import pack
@@ -135,6 +136,15 @@ def test_the_card_tells_scores_data_prompt_licence(
     assert "| validation.jsonl (sha256 " in card
     assert f"36 from questions.jsonl (sha256 {sha256})" in card
     assert "license: mit\n" in card
+    first, second = ModelCard.load(folder / "README.md").data.eval_results
+    assert first.dataset_name == "questions.jsonl, which it was trained on"
+    assert second.dataset_name == second.dataset_type == "validation.jsonl"
+    assert (first.task_type, first.metric_type) == ("multiple-choice", "accuracy")
+    assert (first.dataset_revision[:12], first.metric_value) == (sha256, metrics["accuracy"])
+    work = json.loads((evaluation / "evaluation.json").read_text())["runs"][0]["work"]
+    told = {name: work[name] for name in ("scorer", "template", "dtype", "versions")}
+    told |= {"n": 36, "ci95": metrics["accuracy_ci95"]}
+    assert told.items() <= first.metric_args.items()
     assert "Question: Which of these is a fruit?\nAnswer:\n" in card
     assert '[" a hammer", " an apple", " a spoon"]' in card
     unknown, folder = dry_run("generative", "--output", tmp_path / "other")

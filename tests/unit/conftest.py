@@ -84,11 +84,9 @@ def evaluated(answer, tmp_path):
                 "adapter_bytes": 64,
             }
             validation = validations.get(name) or Validation([], "No temperature: a reason.")
-            path = folder / name
-            write_answers(path, predictions, validation)
-            evaluations.append(
-                Evaluation(name, path, "head", "cloze", predictions, metrics, cost, validation)
-            )
+            held = predictions, metrics, cost, validation
+            evaluations.append(Evaluation(name, folder / name, "head", "cloze", *held))
+            write_answers(evaluations[-1])
         return evaluations
 
     return make

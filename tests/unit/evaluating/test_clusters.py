@@ -26,5 +26,3 @@ def test_what_cannot_be_grouped_is_refused(questions):
     bare = [replace(question, subject=None) for question in questions]
     with pytest.raises(ConfigError, match=r"no question of a\.jsonl has a subject"):
         clusters_of(bare, "subject", source="a.jsonl")
-    with pytest.raises(ConfigError, match="'fact' does not exist; use auto, none, subject"):
-        clusters_of(questions, "fact", source="a.jsonl")

@@ -1,6 +1,7 @@
 """What an evaluation leaves in its folder, and drawing it again without scoring."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from mcqa.evaluating.results import redraw, write_results
 def folder(evaluated, questions, tmp_path):
     """A folder that an evaluation of two runs wrote."""
     evaluations = evaluated()
-    record = Record("A title", {"Seed": "0"}, evaluations, ["first", "second"], None, questions)
+    record = Record("A title", {"Seed": "0"}, evaluations, questions)
     write_record(tmp_path, record)
     write_results(tmp_path, record)
     return tmp_path
@@ -90,6 +91,29 @@ def test_a_record_is_read_as_it_was_written(folder, questions):
     assert record.compared == ["first", "second"]
     assert record.evaluations[1].folder == folder / "second"
     assert record.evaluations[1].cost["adapter_bytes"] == 64
+
+
+def test_what_decided_the_answers_is_kept(evaluated, questions, tmp_path):
+    work, data = {"template": "cloze", "shots": None}, {"source": "q.jsonl", "sha256": "ab"}
+    evaluations = [replace(evaluation, work=work) for evaluation in evaluated()]
+    write_record(tmp_path, Record("A title", {}, evaluations, questions, data=data))
+    kept = read_record(tmp_path)
+    assert kept.data == data
+    assert [evaluation.work for evaluation in kept.evaluations] == [work, work]
+
+
+def test_what_an_older_version_left_is_drawn_all_the_same(folder, read):
+    record = read(folder / "evaluation.json")
+    del record["data"]
+    for run in record["runs"]:
+        del run["work"], run["context"], run["commit"]
+    (folder / "evaluation.json").write_text(json.dumps(record))
+    before = contents(folder)
+    redraw(folder)
+    assert contents(folder) == before
+    kept = read_record(folder)
+    assert (kept.data, kept.evaluations[0].work) == (None, None)
+    assert kept.evaluations[0].context == "data"
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -9,9 +9,8 @@ import pytest
 
 from mcqa.errors import ConfigError, DataError
 from mcqa.evaluating.analysis import compare_runs
-from mcqa.evaluating.calibration import describe_temperature
 from mcqa.evaluating.folder import Record, Validation, read_record, write_record
-from mcqa.evaluating.results import redraw, write_results
+from mcqa.evaluating.results import describe_temperature, redraw, write_results
 from mcqa.evaluating.validation import EVALUATED, UNKNOWN, load_validation, own_validation
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.comparison import compare
@@ -174,9 +173,7 @@ def test_runs_with_different_validation_questions_are_not_stacked(answer, valida
 
 def test_all_of_it_is_drawn_again_without_scoring(evaluated, questions, validations, tmp_path):
     kept = {name: Validation(run, "others") for name, run in validations.items()}
-    record = Record(
-        "A title", {}, evaluated(validations=kept), ["first", "second"], None, questions
-    )
+    record = Record("A title", {}, evaluated(validations=kept), questions)
     write_record(tmp_path, record)
     write_results(tmp_path, record)
     files = ("comparison.json", "first/metrics.json", "report.html", "report.md")
