@@ -82,9 +82,9 @@ def as_text(value: Any, field: str) -> str:
     return stripped
 
 
-def optional_text(row: Fields, name: str) -> str | None:
-    """Return a field as a stripped text, None where it is missing or blank."""
-    return None if missing(row.get(name)) else text(row, name)
+def optional_text(row: Fields, name: str | None) -> str | None:
+    """Return a field as a stripped text, None where it is missing or blank, or has no name."""
+    return None if name is None or missing(row.get(name)) else text(row, name)
 
 
 def texts(row: Fields, name: str) -> tuple[str, ...]:
@@ -98,10 +98,8 @@ def texts(row: Fields, name: str) -> tuple[str, ...]:
 def identifier(row: Fields, name: str = "id") -> str | None:
     """Return a row's id; a whole number that a table writer made a float is written without .0."""
     value = row.get(name)
-    if missing(value):
-        return None
     number = None if isinstance(value, str) else whole_number(value)
-    return as_text(value, name) if number is None else str(number)
+    return optional_text(row, name) if number is None else str(number)
 
 
 def alias(row: Fields, names: tuple[str, ...]) -> str | None:
@@ -109,4 +107,4 @@ def alias(row: Fields, names: tuple[str, ...]) -> str | None:
     used = [name for name in names if name in row]
     if len(used) > 1:
         raise DataError(f"the fields {' and '.join(map(repr, used))} mean the same; keep one.")
-    return used[0] if used else None
+    return next(iter(used), None)

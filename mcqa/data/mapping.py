@@ -14,7 +14,7 @@ def parse_fields(pairs: tuple[str, ...]) -> dict[str, str]:
     """Return `NAME=FIELD` texts as a mapping, as the flags give them.
 
     Raises:
-        ConfigError: a text is not of that form, or a name comes twice.
+        ConfigError: a text is not of that form, or a name comes twice or is no format's.
     """
     fields = {}
     for pair in pairs:
@@ -33,10 +33,10 @@ def check_fields(fields: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ConfigError: a name is no field of any format.
     """
-    unknown = [name for name in fields if name not in _NAMES]
-    if unknown:
+    unknown = next((name for name in fields if name not in _NAMES), None)
+    if unknown is not None:
         raise ConfigError(
-            f"field {unknown[0]!r} is known to no format; there are: {', '.join(_NAMES)}."
+            f"field {unknown!r} is known to no format; there are: {', '.join(_NAMES)}."
         )
     return dict(fields)
 
@@ -53,7 +53,7 @@ def renamed(row: Fields, fields: Mapping[str, str]) -> Fields:
     values = {name: _value(row, field) for name, field in fields.items()}
     taken = set(fields.values())
     for same in (generic.STEM, generic.OPTIONS, generic.LABEL):
-        if any(name in fields for name in same):
+        if not fields.keys().isdisjoint(same):
             taken.update(same)
     return {name: value for name, value in row.items() if name not in taken} | values
 

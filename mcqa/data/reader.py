@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcqa.data.fields import Label
-from mcqa.data.files import Table
-from mcqa.data.formats import FORMATS, Detection
+from mcqa.data.files import Row, Table
+from mcqa.data.formats import FORMATS, NAMES, SAME_AS, Detection
 from mcqa.data.labels import Cops, LabelBase
-from mcqa.data.mapping import renamed
+from mcqa.data.mapping import check_fields, renamed
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError, QuestionError
 from mcqa.question import LETTERS, Question
@@ -42,11 +42,8 @@ class Rejected(NamedTuple):
 class Account:
     """Hold what became of the rows that are no labelled questions.
 
-    Args:
-        rejected: rows that cannot be read.
-        hidden: how many rows do not give their answer.
-        several: how many rows have several right answers.
-        skipped: whether both of these are left out; else they are questions without a label.
+    Rows whose answer is hidden, and those with several right answers, are counted; `skipped` says
+    whether both are left out, else they are questions without a label.
     """
 
     rejected: list[Rejected] = field(default_factory=list)
@@ -70,18 +67,43 @@ class Account:
         return [f"{n:,} row{'s' * (n > 1)} {what}" for n, what in clauses if n]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Say how rows are read; the fields are told in `mcqa.load_questions`.
+
+    Raises:
+        ConfigError: one is unknown or out of range.
+    """
+
+    limit: int | None = None
+    format: str = "auto"
+    label_base: int | None = None
+    fields: Mapping[str, str] | None = None
+    unlabelled: str = "keep"
+    skip_invalid: bool = False
+
+    def __post_init__(self):
+        limit, whole = self.limit, isinstance(self.limit, int) and not isinstance(self.limit, bool)
+        faults = []
+        if limit is not None and not (whole and limit >= 1):
+            faults.append(f"limit is {limit!r}; it must be an integer of at least 1, or None.")
+        if self.format not in NAMES:
+            faults.append(f"format is {self.format!r}; it must be {', '.join(NAMES)}.")
+        if self.label_base not in (None, 0, 1):
+            faults.append(f"label_base is {self.label_base!r}; it must be 0, 1 or None.")
+        if self.unlabelled not in POLICIES:
+            faults.append(f"unlabelled is {self.unlabelled!r}; it must be {', '.join(POLICIES)}.")
+        if faults:
+            raise ConfigError(" ".join(faults))
+        check_fields(self.fields or {})
+
+
 class QuestionReader:
     """Iterate over the questions of a source.
 
     Args:
         table: the source.
-        limit: stop after so many questions.
-        format: a name of `FORMATS`, or `auto` to tell by the rows.
-        label_base: what number labels count from, where the user says so.
-        fields: the user's names of fields, see `mcqa.data.mapping`.
-        unlabelled: what to do with a row without exactly one right answer: `error`, `skip` it, or
-            `keep` it as a question without a label.
-        skip_invalid: reject a row that cannot be read, instead of raising.
+        settings: how to read it.
 
     Attributes:
         format, base: what was found; base is a `LabelBase`.
@@ -93,28 +115,15 @@ class QuestionReader:
             is malformed, or two rows have one id.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        *,
-        limit: int | None = None,
-        format: str = "auto",
-        label_base: int | None = None,
-        fields: Mapping[str, str] | None = None,
-        unlabelled: str = "keep",
-        skip_invalid: bool = False,
-    ):
+    def __init__(self, table: Table, settings: Settings):
         self.table = table
-        self.limit = limit
-        self.fields = fields or {}
-        self.unlabelled = unlabelled
-        self.skip_invalid = skip_invalid
-        self.account = Account(skipped=unlabelled == "skip")
-        self.format, self.base = self._survey(format, label_base)
+        self.settings = settings
+        self.account = Account(skipped=settings.unlabelled == "skip")
+        self.format, self.base = self._survey()
 
     def __iter__(self) -> Iterator[Question]:
-        self.account = Account(skipped=self.unlabelled == "skip")
-        return itertools.islice(self._questions(), self.limit)
+        self.account = Account(skipped=self.settings.unlabelled == "skip")
+        return itertools.islice(self._questions(), self.settings.limit)
 
     def read_all(self) -> list[Question]:
         """Return all questions.
@@ -156,25 +165,28 @@ class QuestionReader:
                         "Give every row an id of its own, or leave out the ids."
                     )
                 places[question.id] = place
-                if not self._passes(question, label):
-                    continue
+                wanted = isinstance(label, int) or self._wants_unlabelled(question, label)
             except (DataError, QuestionError) as error:
-                self._reject(place, row, error)
+                rejected = Rejected(self.table.name, place, str(error), row)
+                if not self.settings.skip_invalid:
+                    raise DataError(str(rejected)) from error
+                self.account.rejected.append(rejected)
                 continue
-            yield question
+            if wanted:
+                yield question
 
-    def _rows(self) -> Iterator[tuple[str, Any, str | None]]:
-        """Yield place, fields and fault of each row, the fields under the names of the format."""
-        for place, row, fault in self.table.open():
-            if fault is None and self.fields:
+    def _rows(self) -> Iterator[Row]:
+        """Yield the rows, their fields under the names of the format."""
+        for row in self.table.open():
+            if row.fault is None and self.settings.fields:
                 try:
-                    yield place, renamed(row, self.fields), None
+                    row = row._replace(fields=renamed(row.fields, self.settings.fields))
                 except DataError as error:
-                    yield place, row, str(error)
-            else:
-                yield place, row, fault
+                    row = row._replace(fault=str(error))
+            yield row
 
-    def _survey(self, format: str, label_base: int | None) -> tuple[str, LabelBase]:
+    def _survey(self) -> tuple[str, LabelBase]:
+        format, label_base = self.settings.format, self.settings.label_base
         detection, cops, rows, first = Detection(), Cops(), 0, None
         if format == "auto" or (format == "medmcqa" and label_base is None):
             for place, row, fault in self._rows():
@@ -182,44 +194,36 @@ class QuestionReader:
                     rows += 1
                     detection.see(place, row)
                     cops.see(f"{self.table.name}, {place}", row.get("cop"))
-                elif not self.skip_invalid:
-                    raise DataError(f"{self.table.name}, {place}: {fault}")
-                else:
-                    first = first or Rejected(self.table.name, place, fault, row)
+                    continue
+                first = first or Rejected(self.table.name, place, fault, row)
+                if not self.settings.skip_invalid:
+                    raise DataError(str(first))
             if not rows:
                 raise DataError(f"{first} No other row can be read either.")
         if format == "auto":
             format = detection.result(self.table.name)
-        chosen = FORMATS[format]
-        if format == "medmcqa":
-            return format, cops.base(label_base)
-        if not chosen.counts:
+        format = SAME_AS.get(format, format)
+        labels = FORMATS[format].labels
+        if labels is None:
             if label_base is not None:
-                raise ConfigError(
-                    f"{self.table.name}: label_base {label_base} has no meaning for the {format} "
-                    f"format: {chosen.labels}. Leave it out."
-                )
-            return format, LabelBase(0, chosen.labels)
-        return format, LabelBase(label_base or 0, "the default" if label_base is None else "given")
+                return format, LabelBase(label_base, "given")
+            return format, cops.base() if format == "medmcqa" else LabelBase(0, "the default")
+        if label_base is not None:
+            raise ConfigError(
+                f"{self.table.name}: label_base {label_base} has no meaning for the {format} "
+                f"format: {labels}. Leave it out."
+            )
+        return format, LabelBase(0, labels)
 
     def _question(self, row: dict, number: int) -> tuple[Question, Label]:
-        parts = FORMATS[self.format].read(row, self.base.value)
-        question = Question(
-            id=parts.id or f"{self.table.stem}-{number}",
-            stem=parts.stem,
-            options=parts.options,
-            label=parts.label if isinstance(parts.label, int) else None,
-            context=parts.context,
-            subject=parts.subject,
-            explanation=parts.explanation,
-        )
-        return question, parts.label
+        parts = FORMATS[self.format].parts(row, self.base.value)
+        label = parts.label if isinstance(parts.label, int) else None
+        id = parts.id or f"{self.table.stem}-{number}"
+        return Question(**parts._replace(id=id, label=label)._asdict()), parts.label
 
-    def _passes(self, question: Question, label: Label) -> bool:
-        """Apply the policy to a row's label, and return whether its question is wanted."""
-        if isinstance(label, int):
-            return True
-        if self.unlabelled == "error":
+    def _wants_unlabelled(self, question: Question, label: Label) -> bool:
+        """Apply the policy to a row without exactly one right answer."""
+        if self.settings.unlabelled == "error":
             what = "no right answer"
             if label is not None:
                 what = f"{len(label)} right answers ({', '.join(LETTERS[i] for i in label)})"
@@ -229,13 +233,7 @@ class QuestionReader:
             )
         self.account.hidden += label is None
         self.account.several += label is not None
-        return self.unlabelled == "keep"
-
-    def _reject(self, place: str, row: Any, error: Exception) -> None:
-        rejected = Rejected(self.table.name, place, str(error), row)
-        if not self.skip_invalid:
-            raise DataError(str(rejected)) from error
-        self.account.rejected.append(rejected)
+        return self.settings.unlabelled == "keep"
 
 
 def write_rejected(folder: Path, rejected: list[Rejected], announce: Callable[[str], None]) -> None:

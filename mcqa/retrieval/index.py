@@ -8,8 +8,8 @@ No file is a pickle, and none is read as one. A file that is not what was writte
 
 Words are runs of letters and digits in lower case, without the commonest English ones; letters and
 digits that stand alone count, for "vitamin C" and "type 2" mean something. The trap: float32 sums
-depend on their order. So the words of a query are sorted, and a question asked again with its
-options in another order finds the same passages with the same scores.
+depend on their order. So the words of a query are sorted, and a question with its options in
+another order finds the same passages with the same scores.
 """
 
 import functools
@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,10 +26,11 @@ import numpy as np
 
 from mcqa.data import data_fingerprint
 from mcqa.data.digests import digest
+from mcqa.data.same import text_key
 from mcqa.errors import ConfigError, DataError
 from mcqa.prediction import Retrieved
 from mcqa.question import Question
-from mcqa.retrieval.corpus import Corpus, Passage, read_corpus, text_key
+from mcqa.retrieval.corpus import Corpus, Passage, read_corpus
 from mcqa.system.files import whole_folder, write_json, write_whole
 
 VERSION = 1
@@ -53,7 +55,6 @@ class PassageIndex:
         self.source = source
         self.sha256 = sha256
         self._bm25 = bm25
-        self._by_stem = _places((key, n) for n, p in enumerate(passages) for key in p.origins)
 
     @classmethod
     def build(
@@ -82,21 +83,24 @@ class PassageIndex:
         return digest([WORDS, BM25, *map(asdict, self.passages)])
 
     @functools.cached_property
-    def _by_text(self) -> dict[str, list[int]]:
-        return _places((text_key(passage.text), n) for n, passage in enumerate(self.passages))
+    def _by_stem(self) -> dict[str, set[int]]:
+        return _places((key, n) for n, p in enumerate(self.passages) for key in p.origins)
+
+    @functools.cached_property
+    def _by_text(self) -> dict[str, set[int]]:
+        return _places((text_key(p.text), n) for n, p in enumerate(self.passages))
 
     def of_questions(self, questions: Iterable[Question]) -> set[int]:
         """Return the places of the passages that belong to questions.
 
         These are the passages that came with a question of the same stem, and those that read as
-        the explanation of one of the questions, wherever they are from. Texts are compared as
-        `mcqa check` compares them.
+        the explanation of one of the questions, wherever they are from (see `mcqa.data.same`).
         """
         found: set[int] = set()
         for question in questions:
-            found.update(self._by_stem.get(text_key(question.stem), ()))
+            found |= self._by_stem.get(text_key(question.stem), set())
             if question.explanation:
-                found.update(self._by_text.get(text_key(question.explanation), ()))
+                found |= self._by_text.get(text_key(question.explanation), set())
         return found
 
     def search(
@@ -114,8 +118,7 @@ class PassageIndex:
         import bm25s
 
         (words,) = bm25s.tokenize(query, return_ids=False, show_progress=False, **WORDS)
-        ids = self._bm25.get_tokens_ids(sorted(words))
-        scores = self._bm25.get_scores_from_ids(ids)
+        scores = self._bm25.get_scores_from_ids(self._bm25.get_tokens_ids(sorted(words)))
         scores[list(without)] = 0  # as if they shared no word
         k = min(k, len(scores))
         least = np.partition(scores, -k)[-k]
@@ -174,12 +177,13 @@ class PassageIndex:
             about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             if (about["version"], about["words"], about["bm25"]) != (VERSION, WORDS, BM25):
                 raise DataError("it is of another version of mcqa")
-            changed = [name for name in FILES if _sha256(folder / name) != about["sha256"][name]]
-            if changed:
-                raise DataError(f"{changed[0]} is not what was written")
+            for name in FILES:
+                if _sha256(folder / name) != about["sha256"][name]:
+                    raise DataError(f"{name} is not what was written")
             bm25 = bm25s.BM25.load(folder, show_progress=False)
             with (folder / PASSAGES).open(encoding="utf-8") as file:
-                passages = [_passage(json.loads(line)) for line in file]
+                rows = [json.loads(line) for line in file]
+            passages = [Passage(row["id"], row["text"], tuple(row["origins"])) for row in rows]
             return cls(passages, bm25, about["source"], about["source_sha256"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
@@ -221,11 +225,7 @@ def open_passages(
 
 
 def index_corpus(source: str | os.PathLike, **reading) -> tuple[PassageIndex, Corpus]:
-    """Return the index of a corpus, and the corpus.
-
-    Args:
-        source, reading: see `read_corpus`.
-    """
+    """Return the index of a corpus, and the corpus; the arguments are those of `read_corpus`."""
     corpus = read_corpus(source, **reading)
     sha256 = data_fingerprint(source, reading.get("split"))
     return PassageIndex.build(corpus.passages, corpus.source, sha256), corpus
@@ -237,7 +237,7 @@ def check_index_output(folder: Path, *, overwrite: bool) -> None:
     Raises:
         ConfigError: it does.
     """
-    if folder.is_dir() and (folder / INDEX).is_file():
+    if (folder / INDEX).is_file():
         if not overwrite:
             raise ConfigError(
                 f"{folder} holds an index. Choose another --output, or pass --overwrite."
@@ -246,15 +246,11 @@ def check_index_output(folder: Path, *, overwrite: bool) -> None:
         raise ConfigError(f"{folder} is not an empty folder. Choose another --output.")
 
 
-def _places(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
-    places: dict[str, list[int]] = {}
+def _places(pairs: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
+    places: dict[str, set[int]] = defaultdict(set)
     for key, place in pairs:
-        places.setdefault(key, []).append(place)
+        places[key].add(place)
     return places
-
-
-def _passage(row: dict) -> Passage:
-    return Passage(row["id"], row["text"], tuple(row["origins"]))
 
 
 def _sha256(path: Path) -> str:
