@@ -35,6 +35,10 @@ class Fact:
     rivals: frozenset[str]
     elsewhere: bool
 
+    def names(self, other: "Fact") -> bool:
+        """Return whether another fact is a rival of this one."""
+        return not self.rivals.isdisjoint(map(normalise, other.values.values()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phrasing:
@@ -49,11 +53,6 @@ class Phrasing:
     number: int
     asks: str
     stem: str
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The columns that the stem shows."""
-        return tuple(name for _, name, _, _ in Formatter().parse(self.stem) if name)
 
     def ask(self, fact: Fact) -> str:
         """Return the stem for a fact, with a capital first letter."""
@@ -73,24 +72,20 @@ class Kind:
 
 def load_kinds() -> list[Kind]:
     """Read all kinds of fact, in the order of `kinds.yaml`."""
-    entries = yaml.safe_load(_text("kinds.yaml"))
     elsewhere = {id for ids in yaml.safe_load(_text("same_facts.yaml")) for id in ids}
-    return [
-        Kind(
-            name=name,
-            subject=entry["subject"],
-            phrasings=tuple(
-                Phrasing(number=number, **phrasing)
-                for number, phrasing in enumerate(entry["phrasings"], 1)
-            ),
-            facts=_read_facts(name, elsewhere),
-        )
-        for name, entry in entries.items()
-    ]
+    kinds = []
+    for name, entry in yaml.safe_load(_text("kinds.yaml")).items():
+        phrasings = (Phrasing(number=n, **how) for n, how in enumerate(entry["phrasings"], 1))
+        lines = _text(f"{name}.tsv").splitlines()
+        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        facts = tuple(_fact(name, row, elsewhere) for row in rows)
+        subject = entry["subject"]
+        kinds.append(Kind(name=name, subject=subject, phrasings=tuple(phrasings), facts=facts))
+    return kinds
 
 
 def normalise(text: str) -> str:
-    """Return a text in the form in which two values are compared."""
+    """Return a text in the form in which two values are compared; another would move questions."""
     return " ".join(text.casefold().split())
 
 
@@ -101,25 +96,16 @@ def right_answers(kind: Kind, phrasing: Phrasing, fact: Fact) -> set[str]:
     if one of the two names the other as its rival. So an answer that two rows share, or a drug
     that belongs to the same class, never becomes a wrong option.
     """
+    given = [name for _, name, _, _ in Formatter().parse(phrasing.stem) if name]
 
-    def shown(other: Fact) -> list[str]:
-        return [normalise(other.values[column]) for column in phrasing.given]
+    def shown(fact: Fact) -> list[str]:
+        return [normalise(fact.values[column]) for column in given]
 
     return {
         normalise(other.values[phrasing.asks])
         for other in kind.facts
-        if shown(other) == shown(fact) or _names(fact, other) or _names(other, fact)
+        if shown(other) == shown(fact) or fact.names(other) or other.names(fact)
     }
-
-
-def _names(fact: Fact, other: Fact) -> bool:
-    return any(normalise(value) in fact.rivals for value in other.values.values())
-
-
-def _read_facts(kind: str, elsewhere: set[str]) -> tuple[Fact, ...]:
-    lines = _text(f"{kind}.tsv").splitlines()
-    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return tuple(_fact(kind, row, elsewhere) for row in rows)
 
 
 def _fact(kind: str, row: dict[str, str], elsewhere: set[str]) -> Fact:
