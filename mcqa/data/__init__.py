@@ -79,11 +79,9 @@ def load_questions(
 def open_questions(
     source: str | os.PathLike, *, split: str | None = None, **settings
 ) -> QuestionReader:
-    """Return an iterable over questions, which are read one at a time.
+    """Return an iterable over questions, which are read one at a time; see `load_questions`.
 
-    Args:
-        source, split, settings: as for `load_questions`. The reader keeps account of the rows that
-            are left out.
+    It keeps account of the rows that are left out.
 
     Raises:
         ConfigError: a setting is unknown, out of range, or does not apply to the source.
@@ -105,10 +103,7 @@ def open_questions(
 
 
 def data_fingerprint(source: str | os.PathLike, split: str | None = None) -> str:
-    """Return hexadecimal digits that change with the data: at least the first 16 of a sha256.
-
-    Args:
-        source, split: as for `load_questions`.
+    """Return the sha256 of a file or of the bundled rows, 16 digits of that of a Hub set's rows.
 
     Raises:
         ConfigError: the split does not apply to the source.
@@ -124,11 +119,7 @@ def data_fingerprint(source: str | os.PathLike, split: str | None = None) -> str
 
 
 def data_commit(source: str | os.PathLike, split: str | None = None) -> str | None:
-    """Return the commit of a Hub data set, None for what is none or does not tell.
-
-    Args:
-        source, split: as for `load_questions`.
-    """
+    """Return the commit of a Hub data set, None for what is none or does not tell."""
     split = _resolve_split(source, split)
     return None if source == BUNDLED or is_file(source) else hub_commit(load_hub(source, split))
 

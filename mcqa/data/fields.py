@@ -1,4 +1,4 @@
-"""Read one field of a row: a text, a number, or nothing.
+"""Read one field of a row: a text, a number, or nothing; a `DataError` names what cannot be read.
 
 Texts are stripped at both ends, for a stray space there would change every score. Numbers are
 taken as texts, since a table writer may have stored a column of options as numbers.
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mcqa.errors import DataError
 
 Fields = dict[str, Any]
-# What a row says about its answer: an index, several of them, or nothing.
+# What a row says about its answer: an index from 0, several of them, or nothing.
 Label = int | tuple[int, ...] | None
 
 # Pandas writes a column of integers with gaps as 1.0, 2.0.
@@ -18,10 +18,7 @@ _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.0+)?")
 
 
 class Parts(NamedTuple):
-    """Hold what a format reads from a row; the question is made of it elsewhere.
-
-    `label` is a 0-based index, several where the row has several right answers, or None.
-    """
+    """Hold what a format reads from a row, a question but for its label."""
 
     stem: str
     options: tuple[str, ...]
@@ -54,22 +51,14 @@ def whole_number(value: Any) -> int | None:
 
 
 def text(row: Fields, name: str, parent: str = "") -> str:
-    """Return a field as a stripped text; `parent` is put before its name in messages.
-
-    Raises:
-        DataError: the field is missing, blank, or not a text.
-    """
+    """Return a field as a stripped text; `parent` is put before its name in messages."""
     if name not in row:
         raise DataError(f"the field {parent + name!r} is missing.")
     return as_text(row[name], parent + name)
 
 
 def as_text(value: Any, field: str) -> str:
-    """Return a value as a stripped text.
-
-    Raises:
-        DataError: it is blank or not a text; the message calls it `field`.
-    """
+    """Return a value as a stripped text, after making sure that it is one and not blank."""
     if missing(value):
         raise DataError(f"{field!r} is {shown(value)}; expected a text that is not blank.")
     if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -27,26 +27,19 @@ _MMLU = ("question", "A", "B", "C", "D", "answer")
 
 
 class Row(NamedTuple):
-    """Hold one row's place for messages, `line 7` or `row 7`, and its fields.
+    """Hold one row; where it is none, `fields` is what stands there."""
 
-    Where it is no row at all, `fault` says why, and `fields` is what stands there.
-    """
-
-    place: str
+    place: str  # for messages, `line 7` or `row 7`
     fields: Any
-    fault: str | None = None
+    fault: str | None = None  # why it is none
 
 
 class Table(NamedTuple):
-    """Hold the name of one source for messages, its stem for generated ids, and its rows.
+    """Hold one source."""
 
-    `open` starts a pass over the rows. It raises a `DataError` where the source cannot be read
-    any further.
-    """
-
-    name: str
-    stem: str
-    open: Callable[[], Iterator[Row]]
+    name: str  # for messages
+    stem: str  # for generated ids
+    open: Callable[[], Iterator[Row]]  # start a pass; a `DataError` where it can go no further
 
 
 def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) -> Table:
@@ -99,11 +92,7 @@ def is_text_file(name: str) -> bool:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes.
-
-    Raises:
-        DataError: the file is missing, a folder, or cannot be read.
-    """
+    """Return the sha256 of a file's bytes; a `DataError` where they cannot be read."""
     _check_exists(path, READERS)
     try:
         with path.open("rb") as file:
@@ -197,7 +186,7 @@ def _row(place: str, fields: Any) -> Row:
 
 
 def _parse(text: str, whole: Path | None = None) -> Any:
-    """Parse JSON; `whole` is the file's path where the text is all of it, for messages."""
+    """Parse JSON; `whole` is the file's path where the text is all of it."""
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:

@@ -18,27 +18,18 @@ from mcqa.errors import DataError
 class Format:
     """Describe one format.
 
-    Args:
-        fields: the names of its fields, for messages and for `--field`.
-        matches: whether a row looks like this format; `parts` checks the rest.
-        read: read stem, options, label and what is special, given what number labels count from.
-        more: the names of the fields of further parts, which may be missing.
-        labels: what its labels are, for the report of `mcqa check`; None where they are numbers
-            for which `label_base` has a meaning.
+    Its `labels` say what they are for the report of `mcqa check`, and are None where they are
+    numbers, for which `label_base` has a meaning.
     """
 
-    fields: tuple[str, ...]
-    matches: Callable[[Fields], bool]
-    read: Callable[[Fields, int], Parts]
-    more: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[str, ...]  # the names of its fields, for messages and for `--field`
+    matches: Callable[[Fields], bool]  # whether a row looks like it; `parts` checks the rest
+    read: Callable[[Fields, int], Parts]  # stem, options, label from a base, and what is special
+    more: Mapping[str, str] = field(default_factory=dict)  # fields of parts that may be missing
     labels: str | None = None
 
     def parts(self, row: Fields, base: int) -> Parts:
-        """Take a row apart.
-
-        Raises:
-            DataError: it is malformed.
-        """
+        """Take a row apart; a `DataError` where it is malformed."""
         parts = self.read(row, base)
         more = {part: optional_text(row, name) for part, name in self.more.items()}
         return parts._replace(id=parts.id or identifier(row), **more)
@@ -103,22 +94,16 @@ FORMATS = {
         "'correct_answer' is the right option's text",
     ),
     "pubmedqa": Format(
-        (
-            *("id", "pubid", "question", "context", "long_answer", "final_decision"),
-            *("QUESTION", "CONTEXTS", "LONG_ANSWER"),
-        ),
+        ("id", "pubid", *published.PUBMEDQA),
         published.is_pubmedqa,
         published.read_pubmedqa,
         labels="'final_decision' is yes, no or maybe",
     ),
     "generic": Format(
-        (
-            *("id", *generic.STEM, *generic.OPTIONS, *generic.LABEL),
-            *("context", "subject", "explanation"),
-        ),
+        ("id", *generic.STEM, *generic.OPTIONS, *generic.LABEL, *generic.MORE),
         generic.is_generic,
         generic.read_generic,
-        {name: name for name in ("context", "subject", "explanation")},
+        {name: name for name in generic.MORE},
     ),
 }
 

@@ -12,6 +12,7 @@ from mcqa.question import LETTERS
 STEM = ("question", "stem")
 OPTIONS = ("options", "choices")
 LABEL = ("label", "answer")
+MORE = ("context", "subject", "explanation")
 
 
 def is_generic(row: Fields) -> bool:

@@ -18,11 +18,7 @@ _FILE = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")  # as datasets names 
 
 
 def read_hub(source: str, split: str) -> Table:
-    """Read a split of a data set.
-
-    Raises:
-        DataError: the data set cannot be reached, is unknown, or has no such split or no rows.
-    """
+    """Return the rows of a split; a `DataError` where it cannot be loaded or has none."""
     dataset = load_hub(source, split)
     if not len(dataset):
         raise DataError(f"{source} ({split}): the split holds no rows.")

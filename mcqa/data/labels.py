@@ -42,11 +42,7 @@ class Cops:
             self._first.setdefault(number, place)
 
     def base(self) -> LabelBase:
-        """Return whether the file counts its options from 0 or from 1.
-
-        Raises:
-            DataError: the labels contradict each other, or fit both bases.
-        """
+        """Return what the file counts its options from; a `DataError` where that is not clear."""
         first = self._first
         if 0 in first and 4 in first:
             raise DataError(
@@ -98,12 +94,9 @@ def _number(value: Any, last: int, field: str, expected: str) -> int | None:
 
 
 def mark_label(key: Any, marks: Iterable[str], field: str) -> Label:
-    """Return the index of the option that a row's key marks; several for a list of marks.
+    """Return the index of the option whose mark a row's key is; None where it is null or blank.
 
-    Args:
-        key: a mark; a list of marks or a text of several; null or blank where it is hidden.
-        marks: the options' marks, such as A, B, C.
-        field: the key's name, for messages.
+    A list of marks, or a text of several, is several right answers.
     """
     if missing(key):
         return None
@@ -120,11 +113,10 @@ def mark_label(key: Any, marks: Iterable[str], field: str) -> Label:
 
 
 def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
-    """Return the 0-based label of an index, a letter or an option's text; None for null and blank.
+    """Return the 0-based label of an index from `base`, a letter or an option's text.
 
-    A number is an index, counted from `base`. A text may be an index, a letter or an option's
-    text, and must mean one option however it is read. A list of these, or a text that names
-    several with commas between, is several right answers.
+    A text must mean one option however it is read. A list of these, or a text that names several
+    with commas between, is several right answers; null and blank are none.
     """
     if missing(value) or len(options) > len(LETTERS):  # so many options are refused anyway
         return None

@@ -19,6 +19,10 @@ from mcqa.question import LETTERS
 MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
 DISTRACTORS = ("distractor1", "distractor2", "distractor3")
 ENDINGS = ("ending0", "ending1", "ending2", "ending3")
+PUBMEDQA = (
+    *("question", "context", "long_answer", "final_decision"),
+    *("QUESTION", "CONTEXTS", "LONG_ANSWER"),
+)
 _DECISIONS = ("yes", "no", "maybe")
 
 

@@ -42,8 +42,7 @@ class Rejected(NamedTuple):
 class Account:
     """Hold what became of the rows that are no labelled questions.
 
-    Rows whose answer is hidden, and those with several right answers, are counted; `skipped` says
-    whether both are left out, else they are questions without a label.
+    Both unlabelled kinds, with a hidden answer and with several right ones, may be skipped.
     """
 
     rejected: list[Rejected] = field(default_factory=list)
@@ -69,11 +68,7 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Say how rows are read; the fields are told in `mcqa.load_questions`.
-
-    Raises:
-        ConfigError: one is unknown or out of range.
-    """
+    """Say how rows are read, see `mcqa.load_questions`; a `ConfigError` where that cannot be."""
 
     limit: int | None = None
     format: str = "auto"
@@ -83,31 +78,28 @@ class Settings:
     skip_invalid: bool = False
 
     def __post_init__(self):
-        limit, whole = self.limit, isinstance(self.limit, int) and not isinstance(self.limit, bool)
-        faults = []
-        if limit is not None and not (whole and limit >= 1):
-            faults.append(f"limit is {limit!r}; it must be an integer of at least 1, or None.")
-        if self.format not in NAMES:
-            faults.append(f"format is {self.format!r}; it must be {', '.join(NAMES)}.")
-        if self.label_base not in (None, 0, 1):
-            faults.append(f"label_base is {self.label_base!r}; it must be 0, 1 or None.")
-        if self.unlabelled not in POLICIES:
-            faults.append(f"unlabelled is {self.unlabelled!r}; it must be {', '.join(POLICIES)}.")
+        whole = isinstance(self.limit, int) and not isinstance(self.limit, bool)
+        limited = self.limit is None or (whole and self.limit >= 1)
+        allowed = {
+            "limit": (limited, "an integer of at least 1, or None"),
+            "format": (self.format in NAMES, ", ".join(NAMES)),
+            "label_base": (self.label_base in (None, 0, 1), "0, 1 or None"),
+            "unlabelled": (self.unlabelled in POLICIES, ", ".join(POLICIES)),
+        }
+        faults = [
+            f"{name} is {getattr(self, name)!r}; it must be {what}."
+            for name, (fine, what) in allowed.items()
+            if not fine
+        ]
         if faults:
             raise ConfigError(" ".join(faults))
         check_fields(self.fields or {})
 
 
 class QuestionReader:
-    """Iterate over the questions of a source.
+    """Iterate over the questions of a source, after finding out its `format` and label `base`.
 
-    Args:
-        table: the source.
-        settings: how to read it.
-
-    Attributes:
-        format, base: what was found; base is a `LabelBase`.
-        account: what became of the other rows, counted while iterating.
+    The `account` tells what became of the other rows; it is kept while iterating.
 
     Raises:
         ConfigError: `label_base` is given for a format whose labels are not numbers.
@@ -126,31 +118,24 @@ class QuestionReader:
         return itertools.islice(self._questions(), self.settings.limit)
 
     def read_all(self) -> list[Question]:
-        """Return all questions.
-
-        Raises:
-            DataError: a row is malformed, or no question is left.
-        """
-        questions = list(self)
-        self._require(questions)
-        return questions
+        """Return all questions; a `DataError` where a row is malformed, or no question is left."""
+        return self._some(list(self))
 
     def store(self) -> StoredQuestions:
         """Return all questions on disk, which takes no more memory for more of them.
 
         Raises:
-            DataError: a row is malformed, or no question is left.
+            DataError: as `read_all`.
             RunError: there is no room for them.
         """
-        questions = StoredQuestions(self)
-        self._require(questions)
-        return questions
+        return self._some(StoredQuestions(self))
 
-    def _require(self, questions: Sequence[Question]) -> None:
+    def _some(self, questions: Sequence[Question]) -> Sequence[Question]:
         if not questions:
             rejected, remarks = self.account.rejected, ", ".join(self.account.remarks())
             first = f" The first: {rejected[0]}" if rejected else ""
             raise DataError(f"{self.table.name}: no question is left: {remarks}.{first}")
+        return questions
 
     def _questions(self) -> Iterator[Question]:
         places: dict[str, str] = {}
@@ -237,13 +222,11 @@ class QuestionReader:
 
 
 def write_rejected(folder: Path, rejected: list[Rejected], announce: Callable[[str], None]) -> None:
-    """Write `rejected.jsonl` and say so; with nothing to write, remove what an earlier run left.
-
-    Not ASCII is escaped, for a row may be rejected because it is no valid Unicode.
-    """
+    """Write `rejected.jsonl` and say so; with nothing to write, remove what an earlier run left."""
     path = folder / REJECTED
     if not rejected:
         path.unlink(missing_ok=True)
         return
+    # not ASCII is escaped, for a row may be rejected because it is no valid Unicode
     lines = (json.dumps(entry._asdict(), default=repr) + "\n" for entry in rejected)
     announce(f"Rejected rows: {write_whole(path, ''.join(lines))}")

@@ -45,10 +45,7 @@ class OnDisk(Sequence[_Item]):
 
 
 class StoredQuestions(OnDisk[Question]):
-    """Hold questions on disk, as a sequence.
-
-    Args:
-        questions: read and dropped in chunks.
+    """Hold questions on disk, as a sequence; they are read and dropped in chunks.
 
     Raises:
         RunError: there is no room for them.
@@ -81,11 +78,7 @@ def read_questions(table: "pyarrow.Table") -> list[Question]:
 
 
 def store_rows(rows: Iterable[Mapping], schema: "pyarrow.Schema | None" = None) -> "Dataset":
-    """Write rows, and return them mapped from a temporary file.
-
-    Raises:
-        RunError: there is no room for them.
-    """
+    """Write rows, and return them mapped from a temporary file; see `write_rows`."""
     import datasets
 
     folder = temporary_folder()
@@ -98,7 +91,7 @@ def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema | No
 
     Args:
         path: the file.
-        rows: may be as many as the disk can hold.
+        rows: as many as the disk can hold.
         schema: their fields; by default those of the first chunk.
 
     Raises:

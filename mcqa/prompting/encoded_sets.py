@@ -192,11 +192,7 @@ def _write(folder: Path, work: tuple, num_proc: int) -> None:
 def _encode_shard(
     path: Path, encoder: Encoder, learning: bool, questions: StoredQuestions, start: int, end: int
 ) -> None:
-    """Write the tokens of the questions from start to end into a file.
-
-    Raises:
-        RunError: there is no room for them.
-    """
+    """Write the tokens of the questions from start to end into a file."""
     encoded = (
         _row(one)
         for first in range(start, end, CHUNK)

@@ -1,9 +1,8 @@
 """From questions to token ids: prefix and continuations apart, options never cut.
 
 What a decoder reads is one running text, and tokenized as such: see `mcqa.prompting.tokens`. An
-encoder reads pairs of texts, and an encoder-decoder two texts: what the tokenizer puts around and
-between the two becomes part of prefix and continuations. What a question says is never a control
-token.
+encoder reads pairs of texts, an encoder-decoder two texts: what the tokenizer puts around the two
+becomes part of prefix and continuations. What a question says is never a control token.
 
 Where a question is too long its context gives way first, from its end, then its worked examples,
 then the middle of its stem, and what was cut is counted. Options that do not fit by themselves are
@@ -118,13 +117,8 @@ class Encoder:
         chat: whether to write the prompt as turns of the tokenizer's chat template.
         system: a system message for the chat.
 
-    Attributes:
-        frame: the special tokens around prefix and continuations.
-        neutral_prefix, letters: as in an `EncodedQuestion`.
-
     Raises:
-        ConfigError: a chat is asked for and the tokenizer has no chat template, or a system
-            message without a chat.
+        ConfigError: the tokenizer has no chat template for a chat, or a system message no chat.
     """
 
     def __init__(
@@ -241,10 +235,7 @@ class Encoder:
         return close_thinking(text) if asks else text
 
     def _answer_gap(self) -> str:
-        """Return the white space that the chat template puts between its prompt and an answer.
-
-        Llama 2 writes "[/INST] This." where its prompt ends in "[/INST]".
-        """
+        """Return the white space that the chat template, as Llama 2's, puts before an answer."""
         before = self._chat_text(_turns("Which?"))
         whole = self._chat_text(_turns("Which?", "This."), asks=False)
         gap = whole[len(before) :].partition("This.")[0]
@@ -273,10 +264,7 @@ class Encoder:
         return replace(encoded, truncated=len(full.prompt) - len(encoded.prompt))
 
     def _shorten(self, prompt: _Prompt, excess: int) -> _Prompt:
-        """Leave out about `excess` tokens of the context, else one example, else of the stem.
-
-        Whole characters are left out, at least one, so that shortening comes to an end.
-        """
+        """Leave out about `excess` tokens of the context, else one example, else of the stem."""
         if prompt.context_kept:
             cut = self._characters(prompt.given.context, excess)
             return prompt._replace(context_kept=max(0, prompt.context_kept - cut))
@@ -292,7 +280,7 @@ class Encoder:
         )
 
     def _characters(self, text: str, tokens: int) -> int:
-        """Return about how many characters of a text make so many tokens, at least one."""
+        """Return about how many characters make so many tokens; one or more, to come to an end."""
         (ids,) = token_ids(self.tokenizer, [text])
         return max(1, tokens * len(text) // max(1, len(ids)))
 

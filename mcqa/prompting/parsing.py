@@ -10,7 +10,7 @@ The traps: a pattern that looks for a letter anywhere credits "Antwort" as A, an
 wrong, so B" as A. So a letter counts only at the start of the answer, or behind words that announce
 it, and standing alone. And two letters are words: "The answer is a hammer" says nothing of A, nor
 "The answer I would give" of I. Where a word follows directly they count as the words they are,
-unless it is the option's own text, or a word like "because" that an article never stands before.
+unless it is the option's own text, or a word like "because" that no article stands before.
 """
 
 import re

@@ -28,22 +28,13 @@ class RenderedQuestion:
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """Name a way to write a question down.
+    """Name a way to write a question down."""
 
-    Args:
-        name: how users and run folders refer to it.
-        prefix: from a question to the text that all options share.
-        continuation: from a letter and an option's text to what follows the prefix.
-        lists_options: whether the prefix shows the options with their letters.
-        neutral_prefix: what stands before a continuation where there is no question, for `pmi`.
-        description: one line for people.
-    """
-
-    name: str
-    prefix: Callable[[Question], str]
-    continuation: Callable[[str, str], str]
-    lists_options: bool
-    neutral_prefix: str
+    name: str  # how users and run folders refer to it
+    prefix: Callable[[Question], str]  # the text that all options share
+    continuation: Callable[[str, str], str]  # from letter and text to what follows the prefix
+    lists_options: bool  # whether the prefix shows the options with their letters
+    neutral_prefix: str  # what stands there where there is no question, for `pmi`
     description: str
 
     def render(self, question: Question) -> RenderedQuestion:
@@ -130,10 +121,7 @@ def _shuffled(n: int, chance: random.Random) -> Iterator[int]:
 
 
 def close_thinking(prefix: str) -> str:
-    """Return a prompt without the open block of thinking that some chat templates end it with.
-
-    The block is closed empty, so that what follows is the answer.
-    """
+    """Return a prompt with the block of thinking closed that some chat templates leave open."""
     before, opened, after = prefix.rpartition(THINKING_STARTS)
     return before + NO_THINKING if opened and not after.strip() else prefix
 
@@ -165,11 +153,7 @@ TEMPLATES = {template.name: template for template in _TEMPLATES}
 
 
 def get_template(name: str) -> Template:
-    """Return a template by name.
-
-    Raises:
-        ConfigError: there is no such template.
-    """
+    """Return a template by name; a `ConfigError` where there is none."""
     if name not in TEMPLATES:
         raise ConfigError(f"template {name!r} does not exist; there are: {', '.join(TEMPLATES)}.")
     return TEMPLATES[name]

@@ -1,15 +1,13 @@
 """From texts to token ids, as running text has them: a prompt, and what may follow it.
 
 A prompt and each of its continuations are tokenized as one text and parted at the end of the
-prompt. Tokenized by itself, a continuation would begin as a text begins: "A" behind a line break is
-"▁A" then to a SentencePiece tokenizer, a token that never follows one. Only the last line of the
-prompt stands before every continuation, once it is seen that the prompt ends in the same tokens; so
-a long prompt is tokenized once, not once for each option.
+prompt (`docs/design.md` says why). Only the last line of the prompt stands before every
+continuation, once it is seen that the prompt ends in the same tokens; so a long prompt is tokenized
+once, not once for each option.
 
 A token may reach from the prompt into a continuation (":\\nA" as ":" and "\\nA"). Then the prompt
 is cut before it, at the last place where a token of the prompt ends in all the texts, and what was
-cut is the beginning of every continuation. So options always continue one prefix, each text is
-tokenized as it would be anywhere else, and a sum over a continuation is the text's own.
+cut is the beginning of every continuation.
 
 The trap: a tokenizer reads "<|im_end|>" as its control token, wherever it stands. In a question it
 is text. `ControlTokens.guard` puts two characters into it that stand for nothing in any text, and
@@ -181,8 +179,8 @@ class ControlTokens:
         """Return a text in which nothing is a control token; `unguarded` gives it back.
 
         Raises:
-            NotImplementedError: something is, and the tokenizer does not say which characters its
-                tokens are of (those written in Python do not).
+            NotImplementedError: something is, and the tokenizer, written in Python, does not say
+                which characters its tokens are of.
         """
         return self.pattern.sub(lambda match: self._break(match[0]), text)
 

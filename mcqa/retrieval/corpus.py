@@ -22,17 +22,11 @@ from mcqa.errors import DataError
 
 @dataclass(frozen=True)
 class Passage:
-    """Hold a text that may be shown as context.
+    """Hold a text that may be shown as context."""
 
-    Args:
-        id: its name in the corpus, that of its first question where it is an explanation.
-        text: the passage.
-        origins: the keys (`mcqa.data.same.text_key`) of the stems of the questions it came with.
-    """
-
-    id: str
+    id: str  # that of its first question where it is an explanation
     text: str
-    origins: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()  # the `text_key` of the stems of the questions it came with
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ table is its key: the key's slug names the fact in question ids and decides its 
 import csv
 import re
 import unicodedata
-from dataclasses import dataclass
 from importlib import resources
 from string import Formatter
+from typing import NamedTuple
 
 import yaml
 
@@ -17,42 +17,26 @@ GROUP = "group"
 RIVALS = "rivals"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fact:
-    """Hold one row of a table.
+class Fact(NamedTuple):
+    """Hold one row of a table."""
 
-    Args:
-        id: kind and slug of the key, `capitals/france`.
-        values: the text of each column that is asked for or shown.
-        group: what the facts share whose answers look alike; a fact of no group has its own.
-        rivals: values of other rows that would be right for this row too, normalised.
-        elsewhere: whether another table holds the same fact.
-    """
-
-    id: str
-    values: dict[str, str]
-    group: str
-    rivals: frozenset[str]
-    elsewhere: bool
+    id: str  # kind and slug of the key, `capitals/france`
+    values: dict[str, str]  # the text of each column that is asked for or shown
+    group: str  # shared by facts whose answers look alike; a fact of no group has its own
+    rivals: frozenset[str]  # values of other rows that would be right here too, normalised
+    elsewhere: bool  # whether another table holds the same fact
 
     def names(self, other: "Fact") -> bool:
         """Return whether another fact is a rival of this one."""
         return not self.rivals.isdisjoint(map(normalise, other.values.values()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Phrasing:
-    """Hold one way to put the facts of a kind as questions.
+class Phrasing(NamedTuple):
+    """Hold one way to put the facts of a kind as questions."""
 
-    Args:
-        number: its place among the phrasings of its kind, from 1.
-        asks: the column whose values are the options.
-        stem: the question with the names of the given columns in braces.
-    """
-
-    number: int
-    asks: str
-    stem: str
+    number: int  # its place among the phrasings of its kind, from 1
+    asks: str  # the column whose values are the options
+    stem: str  # with the names of the columns that are shown in braces
 
     def ask(self, fact: Fact) -> str:
         """Return the stem for a fact, with a capital first letter."""
@@ -60,14 +44,13 @@ class Phrasing:
         return stem[0].upper() + stem[1:]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kind:
+class Kind(NamedTuple):
     """Hold a table of facts, what it is about, and its phrasings."""
 
     name: str
     subject: str
-    phrasings: tuple[Phrasing, ...]
-    facts: tuple[Fact, ...]
+    phrasings: list[Phrasing]
+    facts: list[Fact]
 
 
 def load_kinds() -> list[Kind]:
@@ -75,12 +58,11 @@ def load_kinds() -> list[Kind]:
     elsewhere = {id for ids in yaml.safe_load(_text("same_facts.yaml")) for id in ids}
     kinds = []
     for name, entry in yaml.safe_load(_text("kinds.yaml")).items():
-        phrasings = (Phrasing(number=n, **how) for n, how in enumerate(entry["phrasings"], 1))
+        phrasings = [Phrasing(n, **how) for n, how in enumerate(entry["phrasings"], 1)]
         lines = _text(f"{name}.tsv").splitlines()
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        facts = tuple(_fact(name, row, elsewhere) for row in rows)
-        subject = entry["subject"]
-        kinds.append(Kind(name=name, subject=subject, phrasings=tuple(phrasings), facts=facts))
+        facts = [_fact(name, row, elsewhere) for row in rows]
+        kinds.append(Kind(name, entry["subject"], phrasings, facts))
     return kinds
 
 
@@ -109,16 +91,11 @@ def right_answers(kind: Kind, phrasing: Phrasing, fact: Fact) -> set[str]:
 
 
 def _fact(kind: str, row: dict[str, str], elsewhere: set[str]) -> Fact:
-    rivals = (row.pop(RIVALS, None) or "").split(";")
+    named = (row.pop(RIVALS, None) or "").split(";")
+    rivals = frozenset(normalise(rival) for rival in named if rival.strip())
     group = row.pop(GROUP, None)
     id = f"{kind}/{_slug(next(iter(row.values())))}"
-    return Fact(
-        id=id,
-        values=row,
-        group=f"{kind}, {group}" if group else id,
-        rivals=frozenset(normalise(rival) for rival in rivals if rival.strip()),
-        elsewhere=id in elsewhere,
-    )
+    return Fact(id, row, f"{kind}, {group}" if group else id, rivals, id in elsewhere)
 
 
 def _text(name: str) -> str:
