@@ -7,12 +7,12 @@ it came with. Word for word the same text may come with several questions; that 
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mcqa.data import open_questions
 from mcqa.data.fields import Fields, identifier, shown, text
-from mcqa.data.files import Row, Table, is_data_file, is_text_file, read_file
+from mcqa.data.files import Table, is_data_file, is_text_file, read_file
 from mcqa.data.formats import FORMATS
 from mcqa.data.mapping import renamed
 from mcqa.data.reader import Rejected
@@ -31,23 +31,16 @@ class Passage:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Hold passages, the source as the user named it, and in short clauses what was left out.
+    """Hold passages, no two with one id or, where they come with questions, one text."""
 
-    No two passages have one id or, where they come with questions, one text.
-    """
-
-    source: str
+    source: str  # as the user named it
     passages: Sequence[Passage]
-    remarks: Sequence[str] = ()
+    remarks: Sequence[str] = ()  # what was left out, in short clauses
     rejected: Sequence[Rejected] = ()
 
 
 def read_corpus(
-    source: str | os.PathLike,
-    *,
-    limit: int | None = None,
-    skip_invalid: bool = False,
-    **reading,
+    source: str | os.PathLike, *, limit: int | None = None, skip_invalid: bool = False, **reading
 ) -> Corpus:
     """Read the passages of a file, or those that come with the questions of a set.
 
@@ -76,11 +69,7 @@ def read_corpus(
 
 
 def _passage_table(source: str | os.PathLike, reading: Mapping) -> Table | None:
-    """Return the rows of a file of passages, None where the source holds questions or is no file.
-
-    Raises:
-        DataError: the file's first row is neither.
-    """
+    """Return the rows of a file of passages; None where it holds questions, or is no file."""
     if is_text_file(os.fspath(source)):
         return read_file(Path(source), paragraphs=True)
     if not is_data_file(os.fspath(source)) or not Path(source).is_file():
@@ -114,10 +103,13 @@ def _read_passages(table: Table, limit: int | None, skip_invalid: bool) -> Corpu
     places, rejected = {}, []
     for number, row in enumerate(itertools.islice(table.open(), limit), 1):
         try:
-            passage = _passage(row, f"{table.stem}-{number}")
-            if passage.id in passages:
+            if row.fault is not None:
+                raise DataError(row.fault)
+            id = identifier(row.fields) or f"{table.stem}-{number}"
+            passage = Passage(id, text(row.fields, "text"))
+            if id in passages:
                 raise DataError(
-                    f"the id {passage.id!r} is already that of {places[passage.id]}. Give every "
+                    f"the id {id!r} is already that of {places[id]}. Give every "
                     "passage an id of its own, or leave out the ids."
                 )
         except DataError as error:
@@ -125,15 +117,9 @@ def _read_passages(table: Table, limit: int | None, skip_invalid: bool) -> Corpu
             if not skip_invalid:
                 raise DataError(str(rejected[-1])) from error
             continue
-        passages[passage.id], places[passage.id] = passage, row.place
+        passages[id], places[id] = passage, row.place
     remarks = [f"{len(rejected):,} bad rows left out"] if rejected else []
     return Corpus(table.name, list(passages.values()), remarks, rejected)
-
-
-def _passage(row: Row, name: str) -> Passage:
-    if row.fault is not None:
-        raise DataError(row.fault)
-    return Passage(identifier(row.fields) or name, text(row.fields, "text"))
 
 
 def _read_explanations(source: str | os.PathLike, **reading) -> Corpus:
@@ -147,7 +133,7 @@ def _read_explanations(source: str | os.PathLike, **reading) -> Corpus:
             continue
         key, origin = text_key(passage), text_key(question.stem)
         first = found.get(key, Passage(question.id, passage))
-        found[key] = Passage(first.id, first.text, (*first.origins, origin))
+        found[key] = replace(first, origins=(*first.origins, origin))
     remarks = reader.account.remarks()
     if without:
         remarks.append(f"{without:,} questions have neither an explanation nor a context")

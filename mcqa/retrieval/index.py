@@ -42,13 +42,7 @@ BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 
 
 class PassageIndex:
-    """Search passages; made by `build`, `load` or `open_passages`.
-
-    Args:
-        passages: what is searched.
-        bm25: bm25s' index of them, in the same order.
-        source, sha256: where they are from.
-    """
+    """Search passages of a source; made by `build`, `load` or `open_passages`."""
 
     def __init__(self, passages: Sequence[Passage], bm25, source: str, sha256: str | None):
         self.passages = passages
@@ -60,11 +54,7 @@ class PassageIndex:
     def build(
         cls, passages: Sequence[Passage], source: str = "", sha256: str | None = None
     ) -> "PassageIndex":
-        """Index passages.
-
-        Raises:
-            DataError: there is no word in them.
-        """
+        """Index passages; a `DataError` where there is no word in them."""
         import bm25s
 
         words = bm25s.tokenize([p.text for p in passages], show_progress=False, **WORDS)
@@ -93,8 +83,8 @@ class PassageIndex:
     def of_questions(self, questions: Iterable[Question]) -> set[int]:
         """Return the places of the passages that belong to questions.
 
-        These are the passages that came with a question of the same stem, and those that read as
-        the explanation of one of the questions, wherever they are from (see `mcqa.data.same`).
+        They came with a question of the same stem, or read as the explanation of one of these,
+        wherever they are from (see `mcqa.data.same`).
         """
         found: set[int] = set()
         for question in questions:
@@ -108,11 +98,9 @@ class PassageIndex:
     ) -> list[tuple[Passage, Retrieved]]:
         """Return the k best passages, best first; of equal ones the earlier.
 
-        Fewer where fewer share a word with the query.
-
         Args:
             query: words to look for; one that stands there twice counts twice.
-            k: how many.
+            k: how many; they are fewer where fewer share a word with the query.
             without: the places of passages that must not be found.
         """
         import bm25s
@@ -128,31 +116,17 @@ class PassageIndex:
         return [(passage, Retrieved(passage.id, score)) for passage, score in found]
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
-        """Write the index to a folder, all of it or nothing.
-
-        Args:
-            folder: where to, empty or not there.
-            overwrite: whether an index that is there is replaced.
-
-        Raises:
-            ConfigError: there is something else in the folder.
-        """
+        """Write the index to a folder, all of it or nothing; see `check_index_output`."""
         folder = Path(folder)
         check_index_output(folder, overwrite=overwrite)
+        about = {"version": VERSION, "passages": len(self), "source": self.source}
+        about |= {"source_sha256": self.sha256, "words": WORDS, "bm25": BM25}
         with whole_folder(folder) as inside:
             self._bm25.save(inside, show_progress=False)
             rows = (json.dumps(asdict(p), ensure_ascii=False) for p in self.passages)
             write_whole(inside / PASSAGES, "".join(row + "\n" for row in rows))
-            about = {
-                "version": VERSION,
-                "passages": len(self),
-                "source": self.source,
-                "source_sha256": self.sha256,
-                "words": WORDS,
-                "bm25": BM25,
-                "sha256": {name: _sha256(inside / name) for name in FILES},
-            }
-            write_json(inside / INDEX, about)
+            sums = {name: _sha256(inside / name) for name in FILES}
+            write_json(inside / INDEX, about | {"sha256": sums})
             if folder.exists():
                 shutil.rmtree(folder)
         return folder
@@ -207,7 +181,7 @@ def open_passages(
 
     Raises:
         ConfigError: not exactly one of the two is given, or the folder is no index.
-        DataError: the one or the other cannot be read.
+        DataError: it cannot be read.
     """
     if (index is None) == (corpus is None):
         raise ConfigError(
@@ -232,11 +206,7 @@ def index_corpus(source: str | os.PathLike, **reading) -> tuple[PassageIndex, Co
 
 
 def check_index_output(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds something else than an index that may be replaced.
-
-    Raises:
-        ConfigError: it does.
-    """
+    """Raise a `ConfigError` where a folder holds anything but an index that may be replaced."""
     if (folder / INDEX).is_file():
         if not overwrite:
             raise ConfigError(
