@@ -127,6 +127,6 @@ def bound_to(folder: tempfile.TemporaryDirectory, dataset: "Dataset") -> "Datase
 def _schema() -> "pyarrow.Schema":
     import pyarrow as pa
 
-    texts = ("id", "stem", "context", "subject", "explanation")
-    fields = dict.fromkeys(texts, pa.string())
-    return pa.schema(fields | {"options": pa.list_(pa.string()), "label": pa.int32()})
+    names = ("id", "stem", "options", "label", "context", "subject", "explanation")
+    texts = dict.fromkeys(names, pa.string())
+    return pa.schema(texts | {"options": pa.list_(pa.string()), "label": pa.int32()})
