@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from mcqa.data.digests import digest
 from mcqa.data.files import Row, Table, file_sha256, is_data_file, read_file
-from mcqa.data.formats import NAMES, SAME_AS
 from mcqa.data.hub import hub_commit, load_hub, read_hub
-from mcqa.data.mapping import check_fields
-from mcqa.data.reader import POLICIES, QuestionReader
+from mcqa.data.reader import QuestionReader, Settings
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 
@@ -35,7 +34,7 @@ def load_questions(
     unlabelled: str = "keep",
     skip_invalid: bool = False,
 ) -> list[Question]:
-    """Load questions; `open_questions` tells more of where they come from.
+    """Load questions.
 
     Args:
         source: `bundled` for the set that ships with the package; the path of a `.jsonl`,
@@ -78,54 +77,33 @@ def load_questions(
 
 
 def open_questions(
-    source: str | os.PathLike,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    format: str = "auto",
-    label_base: int | None = None,
-    fields: Mapping[str, str] | None = None,
-    unlabelled: str = "keep",
-    skip_invalid: bool = False,
+    source: str | os.PathLike, *, split: str | None = None, **settings
 ) -> QuestionReader:
-    """Return an iterable over questions, which are read one at a time.
+    """Return an iterable over questions, which are read one at a time; see `load_questions`.
 
-    Args:
-        source, split, limit, format, label_base, fields, unlabelled: as for `load_questions`.
-        skip_invalid: leave out rows that cannot be read, and keep account of them.
+    It keeps account of the rows that are left out.
 
     Raises:
         ConfigError: a setting is unknown, out of range, or does not apply to the source.
         DataError: the source cannot be read, or has no known format or several.
     """
-    _check_settings(limit, format, label_base, unlabelled)
+    settings = Settings(**settings)
     split = _resolve_split(source, split)
     if source == BUNDLED:
-        if format != "auto" or label_base is not None or fields:
+        if settings.format != "auto" or settings.label_base is not None or settings.fields:
             raise ConfigError(
                 "The bundled set takes no format, label_base or fields; leave them out."
             )
         table = _bundled_table(split)
     elif is_file(source):
-        table = read_file(Path(source), headerless=format == "mmlu")
+        table = read_file(Path(source), headerless=settings.format == "mmlu")
     else:
         table = read_hub(source, split)
-    return QuestionReader(
-        table,
-        limit=limit,
-        format=SAME_AS.get(format, format),
-        label_base=label_base,
-        fields=check_fields(fields or {}),
-        unlabelled=unlabelled,
-        skip_invalid=skip_invalid,
-    )
+    return QuestionReader(table, settings)
 
 
 def data_fingerprint(source: str | os.PathLike, split: str | None = None) -> str:
-    """Return a text that changes with the data: a sha256, or a Hub data set's fingerprint.
-
-    Args:
-        source, split: as for `load_questions`.
+    """Return the sha256 of a file or of the bundled rows, 16 digits of that of a Hub set's rows.
 
     Raises:
         ConfigError: the split does not apply to the source.
@@ -137,33 +115,13 @@ def data_fingerprint(source: str | os.PathLike, split: str | None = None) -> str
         return hashlib.sha256(content.encode()).hexdigest()
     if is_file(source):
         return file_sha256(Path(source))
-    return load_hub(source, split)._fingerprint
+    return digest(row.fields for row in read_hub(source, split).open())
 
 
 def data_commit(source: str | os.PathLike, split: str | None = None) -> str | None:
-    """Return the commit of a Hub data set, None for what is none or does not tell.
-
-    Args:
-        source, split: as for `load_questions`.
-    """
+    """Return the commit of a Hub data set, None for what is none or does not tell."""
     split = _resolve_split(source, split)
     return None if source == BUNDLED or is_file(source) else hub_commit(load_hub(source, split))
-
-
-def _check_settings(
-    limit: int | None, format: str, label_base: int | None, unlabelled: str
-) -> None:
-    faults = []
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        faults.append(f"limit is {limit!r}; it must be an integer of at least 1, or None.")
-    if format not in NAMES:
-        faults.append(f"format is {format!r}; it must be {', '.join(NAMES)}.")
-    if label_base not in (None, 0, 1):
-        faults.append(f"label_base is {label_base!r}; it must be 0, 1 or None.")
-    if unlabelled not in POLICIES:
-        faults.append(f"unlabelled is {unlabelled!r}; it must be {', '.join(POLICIES)}.")
-    if faults:
-        raise ConfigError(" ".join(faults))
 
 
 def _resolve_split(source: str | os.PathLike, split: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Read one field of a row: a text, a number, or nothing.
+"""Read one field of a row: a text, a number, or nothing; a `DataError` names what cannot be read.
 
 Texts are stripped at both ends, for a stray space there would change every score. Numbers are
 taken as texts, since a table writer may have stored a column of options as numbers.
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mcqa.errors import DataError
 
 Fields = dict[str, Any]
-# What a row says about its answer: an index, several of them, or nothing.
+# What a row says about its answer: an index from 0, several of them, or nothing.
 Label = int | tuple[int, ...] | None
 
 # Pandas writes a column of integers with gaps as 1.0, 2.0.
@@ -18,10 +18,7 @@ _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.0+)?")
 
 
 class Parts(NamedTuple):
-    """Hold what a format reads from a row; the question is made of it elsewhere.
-
-    `label` is a 0-based index, several where the row has several right answers, or None.
-    """
+    """Hold what a format reads from a row, a question but for its label."""
 
     stem: str
     options: tuple[str, ...]
@@ -54,22 +51,14 @@ def whole_number(value: Any) -> int | None:
 
 
 def text(row: Fields, name: str, parent: str = "") -> str:
-    """Return a field as a stripped text; `parent` is put before its name in messages.
-
-    Raises:
-        DataError: the field is missing, blank, or not a text.
-    """
+    """Return a field as a stripped text; `parent` is put before its name in messages."""
     if name not in row:
         raise DataError(f"the field {parent + name!r} is missing.")
     return as_text(row[name], parent + name)
 
 
 def as_text(value: Any, field: str) -> str:
-    """Return a value as a stripped text.
-
-    Raises:
-        DataError: it is blank or not a text; the message calls it `field`.
-    """
+    """Return a value as a stripped text, after making sure that it is one and not blank."""
     if missing(value):
         raise DataError(f"{field!r} is {shown(value)}; expected a text that is not blank.")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -82,9 +71,9 @@ def as_text(value: Any, field: str) -> str:
     return stripped
 
 
-def optional_text(row: Fields, name: str) -> str | None:
-    """Return a field as a stripped text, None where it is missing or blank."""
-    return None if missing(row.get(name)) else text(row, name)
+def optional_text(row: Fields, name: str | None) -> str | None:
+    """Return a field as a stripped text, None where it is missing or blank, or has no name."""
+    return None if name is None or missing(row.get(name)) else text(row, name)
 
 
 def texts(row: Fields, name: str) -> tuple[str, ...]:
@@ -98,10 +87,8 @@ def texts(row: Fields, name: str) -> tuple[str, ...]:
 def identifier(row: Fields, name: str = "id") -> str | None:
     """Return a row's id; a whole number that a table writer made a float is written without .0."""
     value = row.get(name)
-    if missing(value):
-        return None
     number = None if isinstance(value, str) else whole_number(value)
-    return as_text(value, name) if number is None else str(number)
+    return optional_text(row, name) if number is None else str(number)
 
 
 def alias(row: Fields, names: tuple[str, ...]) -> str | None:
@@ -109,4 +96,4 @@ def alias(row: Fields, names: tuple[str, ...]) -> str | None:
     used = [name for name in names if name in row]
     if len(used) > 1:
         raise DataError(f"the fields {' and '.join(map(repr, used))} mean the same; keep one.")
-    return used[0] if used else None
+    return next(iter(used), None)

@@ -7,10 +7,13 @@ would also cut a row at a line separator (U+2028) inside one of its texts.
 """
 
 import csv
+import functools
 import gzip
 import hashlib
+import itertools
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -24,26 +27,19 @@ _MMLU = ("question", "A", "B", "C", "D", "answer")
 
 
 class Row(NamedTuple):
-    """Hold one row's place for messages, `line 7` or `row 7`, and its fields.
+    """Hold one row; where it is none, `fields` is what stands there."""
 
-    Where it is no row at all, `fault` says why, and `fields` is what stands there.
-    """
-
-    place: str
+    place: str  # for messages, `line 7` or `row 7`
     fields: Any
-    fault: str | None = None
+    fault: str | None = None  # why it is none
 
 
 class Table(NamedTuple):
-    """Hold the name of one source for messages, its stem for generated ids, and its rows.
+    """Hold one source."""
 
-    `open` starts a pass over the rows. It raises a `DataError` where the source cannot be read
-    any further.
-    """
-
-    name: str
-    stem: str
-    open: Callable[[], Iterator[Row]]
+    name: str  # for messages
+    stem: str  # for generated ids
+    open: Callable[[], Iterator[Row]]  # start a pass; a `DataError` where it can go no further
 
 
 def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) -> Table:
@@ -60,29 +56,29 @@ def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) ->
             inside shows only while its rows are read.
     """
     readers = READERS | ({".txt": _read_txt} if paragraphs else {})
-    _check_exists(path, _told(readers))
-    reader = readers.get(_ending(path))
-    if reader is None:
+    _check_exists(path, readers)
+    kind = _ending(path)
+    if kind not in readers:
         ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
         raise DataError(
             f"{path}: files ending in {ending!r} are not read, only {_told(readers)}. Convert or "
             "rename the file; unpack an archive first."
         )
+    packed = path.suffix.lower() == ".gz"
+    settings = {"headerless": headerless} if kind in (".csv", ".tsv") else {}
 
     def rows() -> Iterator[Row]:
         count = 0
         try:
-            with _opened(path) as file:
-                settings = {"headerless": headerless} if reader in (_read_csv, _read_tsv) else {}
-                for count, row in enumerate(reader(path, file, **settings), 1):  # noqa: B007
+            with gzip.open(path) if packed else path.open("rb") as file:
+                for count, row in enumerate(readers[kind](path, file, **settings), 1):  # noqa: B007
                     yield row
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path}: cannot be read ({error}).") from error
         if not count:
             raise DataError(f"{path}: the file holds no rows.")
 
-    stem = path.stem if path.suffix.lower() != ".gz" else Path(path.stem).stem
-    return Table(str(path), stem, rows)
+    return Table(str(path), Path(path.stem).stem if packed else path.stem, rows)
 
 
 def is_data_file(name: str) -> bool:
@@ -96,12 +92,8 @@ def is_text_file(name: str) -> bool:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes.
-
-    Raises:
-        DataError: the file is missing, a folder, or cannot be read.
-    """
-    _check_exists(path, _told(READERS))
+    """Return the sha256 of a file's bytes; a `DataError` where they cannot be read."""
+    _check_exists(path, READERS)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -109,11 +101,11 @@ def file_sha256(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error}).") from error
 
 
-def _check_exists(path: Path, endings: str) -> None:
+def _check_exists(path: Path, readers: Iterable[str]) -> None:
     if path.is_dir():
-        raise DataError(f"{path}: is a folder; name a file ({endings}).")
+        raise DataError(f"{path}: is a folder; name a file ({_told(readers)}).")
     if not path.exists():
-        raise DataError(f"{path}: no such file. Files ending in {endings} are read.")
+        raise DataError(f"{path}: no such file. Files ending in {_told(readers)} are read.")
 
 
 def _told(readers: Iterable[str]) -> str:
@@ -121,14 +113,8 @@ def _told(readers: Iterable[str]) -> str:
 
 
 def _ending(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    if len(suffixes) == 2 and suffixes[1] == ".gz" and suffixes[0] != ".parquet":
-        return suffixes[0]
-    return suffixes[-1] if suffixes else ""
-
-
-def _opened(path: Path) -> BinaryIO:
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+    before, last = ("", "", *map(str.lower, path.suffixes))[-2:]
+    return before if last == ".gz" and before not in ("", ".parquet") else last
 
 
 def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
@@ -153,6 +139,10 @@ def _decoded(line: bytes, where: str) -> str:
         raise DataError(f"{where}not UTF-8 ({error.reason}). Save the file as UTF-8.") from error
 
 
+def _texts(path: Path, lines: Iterable[bytes]) -> Iterator[str]:
+    return (_decoded(line, f"{path}, line {number}: ") for number, line in enumerate(lines, 1))
+
+
 def _read_jsonl(path: Path, file: BinaryIO) -> Iterator[Row]:
     for number, line in enumerate(_lines(path, file), 1):
         if not line.strip():
@@ -165,16 +155,16 @@ def _read_jsonl(path: Path, file: BinaryIO) -> Iterator[Row]:
 
 
 def _read_json(path: Path, file: BinaryIO) -> Iterator[Row]:
-    texts, size = [], 0
-    for number, line in enumerate(_lines(path, file), 1):
+    lines, size = [], 0
+    for line in _lines(path, file):
+        lines.append(line)
         size += len(line)
         if size > _LONGEST and path.suffix.lower() == ".gz":
             raise DataError(
                 f"{path}: unpacked it is longer than {_LONGEST:,} bytes, and a .json file is read "
                 "as a whole. Save it as .jsonl.gz, a row on each line, or unpack it yourself."
             )
-        texts.append(_decoded(line, f"{path}, line {number}: "))
-    text = "".join(texts)
+    text = "".join(_texts(path, lines))
     content = _parse(text, path) if text.strip() else []
     if isinstance(content, dict):
         for number, (key, fields) in enumerate(content.items(), 1):
@@ -182,8 +172,7 @@ def _read_json(path: Path, file: BinaryIO) -> Iterator[Row]:
                 fields["id"] = key
             yield _row(f"row {number} ({shown(key)})", fields)
     elif isinstance(content, list):
-        for number, fields in enumerate(content, 1):
-            yield _row(f"row {number}", fields)
+        yield from (_row(f"row {number}", fields) for number, fields in enumerate(content, 1))
     else:
         raise DataError(
             f"{path}: expected a list of rows or an object keyed by id, got {shown(content)}."
@@ -197,7 +186,7 @@ def _row(place: str, fields: Any) -> Row:
 
 
 def _parse(text: str, whole: Path | None = None) -> Any:
-    """Parse JSON; `whole` is the file's path where the text is all of it, for messages."""
+    """Parse JSON; `whole` is the file's path where the text is all of it."""
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -212,14 +201,10 @@ def _parse(text: str, whole: Path | None = None) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build an object; Python's JSON reader would keep the last of two equal keys and say nothing.
-
-    In an object keyed by id that would lose a question.
-    """
+    """Build an object of different keys: Python's JSON reader would keep the last of equal ones."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"the key {shown(twice)} stands twice in one object")
     return fields
 
@@ -232,9 +217,8 @@ def _read_csv(
 ) -> Iterator[Row]:
     # bytes.splitlines cuts at "\r" too, which ends the lines of old spreadsheets, and at no other
     cut = (part for line in _lines(path, file) for part in line.splitlines(keepends=True))
-    texts = (_decoded(line, f"{path}, line {number}: ") for number, line in enumerate(cut, 1))
     # strict: an unclosed quote would otherwise swallow the rest of the file as one cell.
-    lines = csv.reader(texts, strict=True, delimiter=delimiter)
+    lines = csv.reader(_texts(path, cut), strict=True, delimiter=delimiter)
     columns: list[str] = []
     start = 1  # a quoted cell may span lines, so a row starts where the one before ended
     try:
@@ -253,15 +237,12 @@ def _read_csv(
                     'A cell that holds a comma must stand in quotes: "a, b".'
                 )
                 yield Row(place, cells, fault)
-                continue
-            fields = dict(zip(columns, cells, strict=True))
-            yield Row(place, _as_on_the_hub(path, fields) if headerless else fields)
+            elif headerless:
+                yield Row(place, _as_on_the_hub(path, *cells))
+            else:
+                yield Row(place, dict(zip(columns, cells, strict=True)))
     except csv.Error as error:
         raise DataError(f"{path}, line {start}: not CSV ({error}).") from error
-
-
-def _read_tsv(path: Path, file: BinaryIO, *, headerless: bool) -> Iterator[Row]:
-    return _read_csv(path, file, headerless=headerless, delimiter="\t")
 
 
 def _is_question(cells: list[str], expected: bool) -> bool:
@@ -271,14 +252,13 @@ def _is_question(cells: list[str], expected: bool) -> bool:
     return len(cells) == 6 and (expected or cells[-1].strip() in tuple("ABCD"))
 
 
-def _as_on_the_hub(path: Path, fields: dict[str, str]) -> dict[str, Any]:
+def _as_on_the_hub(path: Path, question: str, *options_and_answer: str) -> dict[str, Any]:
     """Return a headerless row with the fields of MMLU's Hub copy; the file is named by subject."""
-    name = path.name.partition(".")[0]
+    subject = path.name.partition(".")[0]
     for split in ("_test", "_dev", "_val", "_train"):
-        name = name.removesuffix(split)
-    options = [fields[letter] for letter in "ABCD"]
-    question, answer = fields["question"], fields["answer"]
-    return {"question": question, "subject": name, "choices": options, "answer": answer}
+        subject = subject.removesuffix(split)
+    *options, answer = options_and_answer
+    return {"question": question, "subject": subject, "choices": options, "answer": answer}
 
 
 def _columns(path: Path, place: str, cells: list[str]) -> list[str]:
@@ -291,16 +271,13 @@ def _columns(path: Path, place: str, cells: list[str]) -> list[str]:
 
 def _read_txt(path: Path, file: BinaryIO) -> Iterator[Row]:
     place, text = "", ""
-    for number, line in enumerate(_lines(path, file), 1):
-        decoded = _decoded(line, f"{path}, line {number}: ")
-        if decoded.strip():
+    for number, line in enumerate(itertools.chain(_texts(path, _lines(path, file)), [""]), 1):
+        if line.strip():
             place = place if text else f"line {number}"
-            text += decoded
+            text += line
         elif text:
             yield Row(place, {"text": text})
             text = ""
-    if text:
-        yield Row(place, {"text": text})
 
 
 def _read_parquet(path: Path, file: BinaryIO) -> Iterator[Row]:
@@ -320,6 +297,6 @@ READERS = {
     ".jsonl": _read_jsonl,
     ".json": _read_json,
     ".csv": _read_csv,
-    ".tsv": _read_tsv,
+    ".tsv": functools.partial(_read_csv, delimiter="\t"),
     ".parquet": _read_parquet,
 }

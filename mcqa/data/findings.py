@@ -1,26 +1,21 @@
 """Look for what is wrong with questions that can be read: doubles, broken texts, uneven labels.
 
-One pass, and of each question only a digest is kept, so that large sets can be checked. The trap of
-near-duplicates is to find too many: "10 mg" and "100 mg", "A+" and "A-" differ by one character and
-are meant to. So texts are near-duplicates only where case, white space, hyphens and punctuation
-around them are all that differs, and only within one question.
+One pass, and of each question only a key is kept, so that large sets can be checked. What makes two
+texts near-duplicates and two questions the same is told by `mcqa.data.same`.
 """
 
-import hashlib
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass, field
 
+from mcqa.data.same import normalise, question_key
 from mcqa.question import Question
 
 EXAMPLES = 5
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]{2,}")
-_HYPHEN = re.compile(r"(?<=[^\W\d])[-\u2010\u2011\u2013](?=[^\W\d])")
-_AROUND = " .,;:!?\"'`\u2018\u2019\u201c\u201d"
 
 # What each finding means, in the order of the report. None of them makes a question unusable.
 WARNINGS = {
@@ -54,7 +49,7 @@ class Findings:
     """Gather counts and faults while questions go by.
 
     Args:
-        others: the digests (see `digest`) of another set's questions.
+        others: the keys (`mcqa.data.same.question_key`) of another set's questions.
 
     Attributes:
         faults: a `Finding` for each of `WARNINGS`.
@@ -69,7 +64,7 @@ class Findings:
         self.subjects: Counter[str | None] = Counter()
         self.chance = 0.0
         self._others = others
-        self._answers: dict[bytes, int | None] = {}  # a hash of the right answer, by digest
+        self._answers: dict[bytes, int | None] = {}  # a hash of the right answer, by key
 
     def see(self, question: Question) -> Question:
         """Take note of one question, and return it."""
@@ -78,68 +73,32 @@ class Findings:
         self.subjects[question.subject] += 1
         if question.label is not None:
             self.chance += 1 / len(question.options)
-        for name in (*self._doubles(question), *_broken(question)):
-            self.faults[name].add(question.id)
+        for name, found in self._look(question).items():
+            if found:
+                self.faults[name].add(question.id)
         return question
 
-    def _doubles(self, question: Question) -> list[str]:
-        found = []
-        options = set(question.options)
-        if len(options) < len(question.options):
-            found.append("duplicate options")
-        if len({bare(option) for option in options}) < len(options):
-            found.append("near-duplicate options")
-        if not all(map(_visible, question.options)):
-            found.append("invisible options")
-        key = digest(question)
-        answer = None if question.label is None else hash(bare(question.answer))
-        if key not in self._answers:
-            self._answers[key] = answer
-        else:
-            found.append("duplicate questions")
-            if None not in (answer, self._answers[key]) and answer != self._answers[key]:
-                found.append("conflicting answers")
-        if key in self._others:
-            found.append("questions of the other set")
-        return found
-
-
-def digest(question: Question) -> bytes:
-    """Return 8 bytes that stand for a question's normalised stem, context and set of options."""
-    options = sorted(map(bare, question.options))
-    parts = (bare(question.stem), bare(question.context or ""), *options)
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
-
-
-def bare(text: str) -> str:
-    """Return a text without what near-duplicates may differ in.
-
-    >>> bare("  T-cell   lymphoma. ") == bare("t cell Lymphoma")
-    True
-    >>> bare("A+") == bare("A-")
-    False
-    """
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    plain = " ".join(_HYPHEN.sub(" ", text.casefold()).split())
-    return plain.strip(_AROUND) or plain
+    def _look(self, question: Question) -> dict[str, bool]:
+        options, key = set(question.options), question_key(question)
+        answer = None if question.label is None else hash(normalise(question.answer))
+        again = key in self._answers
+        first = self._answers.setdefault(key, answer)
+        text = "\n".join((question.stem, question.context or "", *question.options))
+        return {
+            "duplicate options": len(options) < len(question.options),
+            "near-duplicate options": len(set(map(normalise, options))) < len(options),
+            "invisible options": not all(map(_visible, question.options)),
+            "duplicate questions": again,
+            "conflicting answers": None not in (answer, first) and answer != first,
+            "questions of the other set": key in self._others,
+            "mojibake": any(map(_is_mojibake, _BEYOND_ASCII.findall(text))),
+            "replacement characters": "\ufffd" in text,
+            "control characters": bool(_CONTROL.search(text)),
+        }
 
 
 def _visible(text: str) -> bool:
     return any(character.isprintable() and character != " " for character in text)
-
-
-def _broken(question: Question) -> list[str]:
-    parts = (question.stem, question.context or "", *question.options)
-    text = "\n".join(parts)
-    found = ["control characters"] if _CONTROL.search(text) else []
-    if text.isascii():
-        return found
-    if "\ufffd" in text:
-        found.append("replacement characters")
-    if any(map(_is_mojibake, _BEYOND_ASCII.findall(text))):
-        found.append("mojibake")
-    return found
 
 
 def _is_mojibake(characters: str) -> bool:

@@ -6,99 +6,104 @@ it says what it lacks. So the order of the rows does not matter. The trap: a RAC
 that lacks its article must not be read as generic, which would drop all the others' articles.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from mcqa.data import generic, published
-from mcqa.data.fields import Fields, Parts, shown
+from mcqa.data.fields import Fields, Parts, identifier, optional_text, shown
 from mcqa.errors import DataError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Format:
     """Describe one format.
 
-    Args:
-        fields: the names of its fields, for messages and for `--field`.
-        matches: whether a row looks like this format; `read` checks the rest.
-        read: take a row apart, given what number labels count from.
-        counts: whether `label_base` has a meaning here.
-        labels: what its labels are, for the report of `mcqa check`.
+    Its `labels` say what they are for the report of `mcqa check`, and are None where they are
+    numbers, for which `label_base` has a meaning.
     """
 
-    fields: tuple[str, ...]
-    matches: Callable[[Fields], bool]
-    read: Callable[[Fields, int], Parts]
-    counts: bool = False
-    labels: str = ""
+    fields: tuple[str, ...]  # the names of its fields, for messages and for `--field`
+    matches: Callable[[Fields], bool]  # whether a row looks like it; `parts` checks the rest
+    read: Callable[[Fields, int], Parts]  # stem, options, label from a base, and what is special
+    more: Mapping[str, str] = field(default_factory=dict)  # fields of parts that may be missing
+    labels: str | None = None
+
+    def parts(self, row: Fields, base: int) -> Parts:
+        """Take a row apart; a `DataError` where it is malformed."""
+        parts = self.read(row, base)
+        more = {part: optional_text(row, name) for part, name in self.more.items()}
+        return parts._replace(id=parts.id or identifier(row), **more)
 
 
+def _has(*names: str) -> Callable[[Fields], bool]:
+    return lambda row: all(name in row for name in names)
+
+
+INDEX = "'label' is an index that counts from 0"
 FORMATS = {
     "medmcqa": Format(
-        fields=("id", "question", *published.MEDMCQA_OPTIONS, "cop", "subject_name", "exp"),
-        matches=published.is_medmcqa,
-        read=published.read_medmcqa,
-        counts=True,
+        ("id", "question", *published.MEDMCQA_OPTIONS, "cop", "subject_name", "exp"),
+        _has("opa", "opb"),
+        published.read_medmcqa,
+        {"subject": "subject_name", "explanation": "exp"},
     ),
     "arc": Format(
-        fields=("id", "question", "question_stem", "choices", "answerKey", "fact1"),
-        matches=published.is_arc,
-        read=published.read_arc,
-        labels="'answerKey' is the label of a choice",
+        ("id", "question", "question_stem", "choices", "answerKey", "fact1"),
+        published.is_arc,
+        published.read_arc,
+        {"explanation": "fact1"},
+        "'answerKey' is the label of a choice",
     ),
     "mmlu": Format(
-        fields=("id", "question", "subject", "choices", "answer"),
-        matches=published.is_mmlu,
-        read=published.read_mmlu,
-        labels="'answer' is a letter, or an index that counts from 0",
+        ("id", "question", "subject", "choices", "answer"),
+        _has("question", "subject", "choices", "answer"),
+        published.read_mmlu,
+        {"subject": "subject"},
+        "'answer' is a letter, or an index that counts from 0",
     ),
     "medqa": Format(
-        fields=("id", "question", "options", "answer_idx", "answer"),
-        matches=published.is_medqa,
-        read=published.read_medqa,
+        ("id", "question", "options", "answer_idx", "answer"),
+        published.is_medqa,
+        published.read_medqa,
         labels="'answer_idx' is the key of an option",
     ),
     "swag": Format(
-        fields=("id", "startphrase", "sent1", "sent2", *published.ENDINGS, "label"),
-        matches=published.is_swag,
-        read=published.read_swag,
-        labels="'label' is an index that counts from 0",
+        ("id", "startphrase", "sent1", "sent2", *published.ENDINGS, "label"),
+        _has("ending0", "ending1", "sent1"),
+        published.read_swag,
+        labels=INDEX,
     ),
     "hellaswag": Format(
-        fields=("id", "ctx", "endings", "label", "activity_label"),
-        matches=published.is_hellaswag,
-        read=published.read_hellaswag,
-        labels="'label' is an index that counts from 0",
+        ("id", "ctx", "endings", "label", "activity_label"),
+        _has("endings", "ctx"),
+        published.read_hellaswag,
+        {"subject": "activity_label"},
+        INDEX,
     ),
     "race": Format(
-        fields=("id", "article", "question", "options", "answer"),
-        matches=published.is_race,
-        read=published.read_race,
+        ("id", "article", "question", "options", "answer"),
+        _has("article", "question", "options"),
+        published.read_race,
         labels="'answer' is a letter",
     ),
     "sciq": Format(
-        fields=("id", "question", "correct_answer", *published.DISTRACTORS, "support"),
-        matches=published.is_sciq,
-        read=published.read_sciq,
-        labels="'correct_answer' is the right option's text",
+        ("id", "question", "correct_answer", *published.DISTRACTORS, "support"),
+        _has("correct_answer", "distractor1"),
+        published.read_sciq,
+        {"context": "support"},
+        "'correct_answer' is the right option's text",
     ),
     "pubmedqa": Format(
-        fields=(
-            *("id", "pubid", "question", "context", "long_answer", "final_decision"),
-            *("QUESTION", "CONTEXTS", "LONG_ANSWER"),
-        ),
-        matches=published.is_pubmedqa,
-        read=published.read_pubmedqa,
+        ("id", "pubid", *published.PUBMEDQA),
+        published.is_pubmedqa,
+        published.read_pubmedqa,
         labels="'final_decision' is yes, no or maybe",
     ),
     "generic": Format(
-        fields=(
-            *("id", *generic.STEM, *generic.OPTIONS, *generic.LABEL),
-            *("context", "subject", "explanation"),
-        ),
-        matches=generic.is_generic,
-        read=generic.read_generic,
-        counts=True,
+        ("id", *generic.STEM, *generic.OPTIONS, *generic.LABEL, *generic.MORE),
+        generic.is_generic,
+        generic.read_generic,
+        {name: name for name in generic.MORE},
     ),
 }
 

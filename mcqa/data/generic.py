@@ -3,17 +3,7 @@
 import json
 from contextlib import suppress
 
-from mcqa.data.fields import (
-    Fields,
-    Parts,
-    alias,
-    as_text,
-    identifier,
-    missing,
-    optional_text,
-    shown,
-    text,
-)
+from mcqa.data.fields import Fields, Parts, alias, as_text, missing, shown, text
 from mcqa.data.labels import generic_label
 from mcqa.errors import DataError
 from mcqa.question import LETTERS
@@ -22,6 +12,7 @@ from mcqa.question import LETTERS
 STEM = ("question", "stem")
 OPTIONS = ("options", "choices")
 LABEL = ("label", "answer")
+MORE = ("context", "subject", "explanation")
 
 
 def is_generic(row: Fields) -> bool:
@@ -32,21 +23,13 @@ def is_generic(row: Fields) -> bool:
 
 def read_generic(row: Fields, base: int) -> Parts:
     """Read question, options as a list or as columns A, B, ..., and label."""
-    options = _options(row)
-    label = alias(row, LABEL)
+    options, label = _options(row), alias(row, LABEL)
     if label is None:
         raise DataError(
             "the field 'label' is missing; it may be null or empty where the answer is not known."
         )
-    return Parts(
-        stem=text(row, alias(row, STEM) or "question"),
-        options=options,
-        label=generic_label(row[label], options, base),
-        context=optional_text(row, "context"),
-        subject=optional_text(row, "subject"),
-        id=identifier(row),
-        explanation=optional_text(row, "explanation"),
-    )
+    stem = text(row, alias(row, STEM) or "question")
+    return Parts(stem, options, generic_label(row[label], options, base))
 
 
 def _options(row: Fields) -> tuple[str, ...]:

@@ -18,13 +18,8 @@ _FILE = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")  # as datasets names 
 
 
 def read_hub(source: str, split: str) -> Table:
-    """Read a split of a data set.
-
-    Raises:
-        DataError: the data set cannot be reached, is unknown, or has no such split.
-    """
+    """Return the rows of a split; a `DataError` where it cannot be loaded or has none."""
     dataset = load_hub(source, split)
-    stem = source.partition(":")[0].partition("@")[0].rpartition("/")[2]
     if not len(dataset):
         raise DataError(f"{source} ({split}): the split holds no rows.")
 
@@ -33,6 +28,7 @@ def read_hub(source: str, split: str) -> Table:
         fields = (row for table in tables for row in table.to_pylist())
         return (Row(f"row {number}", row) for number, row in enumerate(fields, 1))
 
+    stem = source.partition(":")[0].partition("@")[0].rpartition("/")[2]
     return Table(f"{source} ({split})", stem, rows)
 
 
@@ -55,8 +51,8 @@ def load_hub(source: str, split: str) -> "Dataset":
             f"{source}: no file of this name, and the split {split!r} of a Hub data set of this "
             f"name cannot be loaded ({type(error).__name__}: {error}). Check the name, the split "
             "and the connection; write a configuration as owner/name:configuration, a revision as "
-            "owner/name@revision; or download "
-            "the split as a .parquet or .jsonl file and give its path."
+            "owner/name@revision; or download the split as a .parquet or .jsonl file and give its "
+            "path."
         ) from error
 
 

@@ -7,7 +7,7 @@ picked: they are all returned, and a policy decides.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from mcqa.data.fields import Label, missing, shown, whole_number
@@ -41,17 +41,8 @@ class Cops:
         if number is not None:
             self._first.setdefault(number, place)
 
-    def base(self, label_base: int | None) -> LabelBase:
-        """Return whether the file counts its options from 0 or from 1.
-
-        Args:
-            label_base: 0 or 1 where the user says so, else None.
-
-        Raises:
-            DataError: the labels contradict each other, or fit both bases.
-        """
-        if label_base is not None:
-            return LabelBase(label_base, "given")
+    def base(self) -> LabelBase:
+        """Return what the file counts its options from; a `DataError` where that is not clear."""
         first = self._first
         if 0 in first and 4 in first:
             raise DataError(
@@ -72,7 +63,7 @@ class Cops:
 
 
 def medmcqa_label(cop: Any, base: int) -> int | None:
-    """Return the 0-based label of a `cop`; null, blank and -1 are labels that are hidden."""
+    """Return the 0-based label of a `cop`."""
     number = _cop(cop)
     if number is None:
         return None
@@ -85,57 +76,47 @@ def medmcqa_label(cop: Any, base: int) -> int | None:
 
 
 def _cop(value: Any) -> int | None:
-    number = -1 if missing(value) else whole_number(value)
-    if number is None or not -1 <= number <= 4:
-        raise DataError(
-            f"'cop' is {shown(value)}; expected the right option's number (0 to 3, or 1 to 4), "
-            "or -1 or null for none."
-        )
-    return None if number == -1 else number
-
-
-def mark_label(key: Any, marks: Sequence[str], field: str) -> Label:
-    """Return the index of the option that a row's key marks; several for a list of marks.
-
-    Args:
-        key: a mark; a list of marks or a text of several; null or blank where it is hidden.
-        marks: the options' marks, such as A, B, C.
-        field: the key's name, for messages.
-    """
-    if missing(key):
-        return None
-    keys = key if isinstance(key, list) else [key]
-    if isinstance(key, str) and key.strip() not in marks:
-        keys = _SEPARATORS.split(key.strip())
-    found = []
-    for one in keys:
-        mark = one.strip() if isinstance(one, str) else str(whole_number(one))
-        if mark not in marks:
-            raise DataError(
-                f"{field!r} is {shown(key)}, which is the label of no choice "
-                f"({', '.join(marks)}); use null where the answer is not known."
-            )
-        found.append(marks.index(mark))
-    return _one_or_several(found)
+    return _number(value, 4, "cop", "number (0 to 3, or 1 to 4), or -1 or null for none")
 
 
 def index_label(value: Any, count: int, field: str) -> int | None:
-    """Return an index counted from 0; null, blank and -1 are labels that are hidden."""
+    """Return an index counted from 0."""
+    expected = f"index, 0 to {count - 1}, or -1 or null where it is not known"
+    return _number(value, count - 1, field, expected)
+
+
+def _number(value: Any, last: int, field: str, expected: str) -> int | None:
+    """Return a number from 0 to `last`; null, blank and -1 are labels that are hidden."""
     number = -1 if missing(value) else whole_number(value)
-    if number is None or not -1 <= number < count:
-        raise DataError(
-            f"{field!r} is {shown(value)}; expected the right option's index, 0 to {count - 1}, "
-            "or -1 or null where it is not known."
-        )
+    if number is None or not -1 <= number <= last:
+        raise DataError(f"{field!r} is {shown(value)}; expected the right option's {expected}.")
     return None if number == -1 else number
 
 
-def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
-    """Return the 0-based label of an index, a letter or an option's text; None for null and blank.
+def mark_label(key: Any, marks: Iterable[str], field: str) -> Label:
+    """Return the index of the option whose mark a row's key is; None where it is null or blank.
 
-    A number is an index, counted from `base`. A text may be an index, a letter or an option's
-    text, and must mean one option however it is read. A list of these, or a text that names
-    several with commas between, is several right answers.
+    A list of marks, or a text of several, is several right answers.
+    """
+    if missing(key):
+        return None
+    marks, keys = list(marks), key if isinstance(key, list) else [key]
+    if isinstance(key, str) and key.strip() not in marks:
+        keys = _SEPARATORS.split(key.strip())
+    named = [one.strip() if isinstance(one, str) else str(whole_number(one)) for one in keys]
+    if not set(named) <= set(marks):
+        raise DataError(
+            f"{field!r} is {shown(key)}, which is the label of no choice "
+            f"({', '.join(marks)}); use null where the answer is not known."
+        )
+    return _one_or_several(map(marks.index, named))
+
+
+def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
+    """Return the 0-based label of an index from `base`, a letter or an option's text.
+
+    A text must mean one option however it is read. A list of these, or a text that names several
+    with commas between, is several right answers; null and blank are none.
     """
     if missing(value) or len(options) > len(LETTERS):  # so many options are refused anyway
         return None
@@ -145,9 +126,7 @@ def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
     if len(readings) == 1:
         return next(iter(readings))
     if readings:
-        meanings = " or ".join(
-            f"option {LETTERS[index]} (by {how})" for index, how in readings.items()
-        )
+        meanings = " or ".join(f"option {LETTERS[i]} (by {how})" for i, how in readings.items())
         raise DataError(
             f"label {shown(value)} can mean {meanings}. Write the option's index counted from "
             f"{base} as a JSON number, or a letter or index that is not the text of an option."
@@ -185,11 +164,9 @@ def _listed(values: list, options: tuple[str, ...], base: int) -> Label:
     return _one_or_several(found)
 
 
-def _one_or_several(indices: list[int]) -> Label:
+def _one_or_several(indices: Iterable[int]) -> Label:
     distinct = tuple(sorted(set(indices)))
-    if not distinct:
-        return None
-    return distinct if len(distinct) > 1 else distinct[0]
+    return distinct if len(distinct) > 1 else next(iter(distinct), None)
 
 
 def _readings(value: Any, options: tuple[str, ...], base: int) -> dict[int, str]:

@@ -11,10 +11,10 @@ _NAMES = sorted({name for known in FORMATS.values() for name in known.fields})
 
 
 def parse_fields(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Return `NAME=FIELD` texts as a mapping, as the flags give them.
+    """Return `NAME=FIELD` texts, as the flags give them, as a mapping.
 
     Raises:
-        ConfigError: a text is not of that form, or a name comes twice.
+        ConfigError: a text is not of that form, or a name comes twice or is no format's.
     """
     fields = {}
     for pair in pairs:
@@ -28,15 +28,11 @@ def parse_fields(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def check_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return a mapping after making sure that a format knows its names.
-
-    Raises:
-        ConfigError: a name is no field of any format.
-    """
-    unknown = [name for name in fields if name not in _NAMES]
-    if unknown:
+    """Return a mapping; a `ConfigError` where a name in it is no field of any format."""
+    unknown = next((name for name in fields if name not in _NAMES), None)
+    if unknown is not None:
         raise ConfigError(
-            f"field {unknown[0]!r} is known to no format; there are: {', '.join(_NAMES)}."
+            f"field {unknown!r} is known to no format; there are: {', '.join(_NAMES)}."
         )
     return dict(fields)
 
@@ -45,15 +41,12 @@ def renamed(row: Fields, fields: Mapping[str, str]) -> Fields:
     """Return a row with the fields that a mapping names under their new names.
 
     A field may stand inside an object, `question.text`; several with commas between them,
-    `right,wrong1,wrong2`, become a list.
-
-    Raises:
-        DataError: the row lacks a field.
+    `right,wrong1,wrong2`, become a list. Where the row lacks one, a `DataError` says so.
     """
     values = {name: _value(row, field) for name, field in fields.items()}
     taken = set(fields.values())
     for same in (generic.STEM, generic.OPTIONS, generic.LABEL):
-        if any(name in fields for name in same):
+        if not fields.keys().isdisjoint(same):
             taken.update(same)
     return {name: value for name, value in row.items() if name not in taken} | values
 

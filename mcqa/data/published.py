@@ -1,7 +1,7 @@
-"""Read the rows of published question sets, two functions for each.
+"""Read the rows of published question sets, two functions for those that need them.
 
-`is_X` says whether a row looks like X, and never raises. `read_X` reads a row, given what number
-labels count from, and raises a `DataError` where it is malformed.
+`is_X` says whether a row looks like X, and never raises. `read_X` reads what is X's own way, given
+what number labels count from; what every format has alike is in `mcqa.data.formats`.
 
 The traps: an explanation, a fact or a long answer beside the question gives the answer away, so it
 becomes the explanation, never the context. SciQ keeps its right answer apart from the wrong ones
@@ -11,15 +11,7 @@ are sorted.
 
 from typing import Any
 
-from mcqa.data.fields import (
-    Fields,
-    Parts,
-    identifier,
-    optional_text,
-    shown,
-    text,
-    texts,
-)
+from mcqa.data.fields import Fields, Parts, identifier, optional_text, shown, text, texts
 from mcqa.data.labels import index_label, mark_label, medmcqa_label
 from mcqa.errors import DataError
 from mcqa.question import LETTERS
@@ -27,11 +19,11 @@ from mcqa.question import LETTERS
 MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
 DISTRACTORS = ("distractor1", "distractor2", "distractor3")
 ENDINGS = ("ending0", "ending1", "ending2", "ending3")
+PUBMEDQA = (
+    *("question", "context", "long_answer", "final_decision"),
+    *("QUESTION", "CONTEXTS", "LONG_ANSWER"),
+)
 _DECISIONS = ("yes", "no", "maybe")
-
-
-def is_medmcqa(row: Fields) -> bool:
-    return "opa" in row and "opb" in row
 
 
 def read_medmcqa(row: Fields, base: int) -> Parts:
@@ -39,9 +31,6 @@ def read_medmcqa(row: Fields, base: int) -> Parts:
         stem=text(row, "question"),
         options=tuple(text(row, name) for name in MEDMCQA_OPTIONS),
         label=medmcqa_label(row.get("cop"), base),
-        subject=optional_text(row, "subject_name"),
-        id=identifier(row),
-        explanation=optional_text(row, "exp"),
     )
 
 
@@ -63,9 +52,7 @@ def read_arc(row: Fields, base: int) -> Parts:
         stem = text(row, "question_stem" if "question_stem" in row else "question")
         choices = row.get("choices")
     marks, options = _marked(_as_list(choices), "choices", "label", "text")
-    label = mark_label(row.get("answerKey"), marks, "answerKey")
-    fact = optional_text(row, "fact1")
-    return Parts(stem, options, label, id=identifier(row), explanation=fact)
+    return Parts(stem, options, mark_label(row.get("answerKey"), marks, "answerKey"))
 
 
 def _as_list(choices: Any) -> Any:
@@ -94,19 +81,14 @@ def _marked(choices: Any, field: str, mark: str, option: str) -> tuple[list[str]
     return marks, tuple(text(choice, option, f"{field}.") for choice in choices)
 
 
-def is_mmlu(row: Fields) -> bool:
-    return all(name in row for name in ("question", "subject", "choices", "answer"))
-
-
 def read_mmlu(row: Fields, base: int) -> Parts:
     """The release has letters, the copy on the Hub indexes."""
     options, answer = texts(row, "choices"), row.get("answer")
     if isinstance(answer, str | list):
-        label = mark_label(answer, tuple(LETTERS[: len(options)]), "answer")
+        label = mark_label(answer, LETTERS[: len(options)], "answer")
     else:
         label = index_label(answer, len(options), "answer")
-    subject = optional_text(row, "subject")
-    return Parts(text(row, "question"), options, label, subject=subject, id=identifier(row))
+    return Parts(text(row, "question"), options, label)
 
 
 def is_medqa(row: Fields) -> bool:
@@ -121,20 +103,12 @@ def read_medqa(row: Fields, base: int) -> Parts:
     marks, options = _marked(options, "options", "key", "value")
     label = mark_label(row.get("answer_idx"), marks, "answer_idx")
     answer = optional_text(row, "answer")
-    if (
-        isinstance(label, int)
-        and answer is not None
-        and answer not in (options[label], marks[label])
-    ):
+    if answer and isinstance(label, int) and answer not in (options[label], marks[label]):
         raise DataError(
             f"'answer_idx' means {options[label]!r}, but 'answer' is {shown(answer)}. "
             "Correct one, or leave 'answer' out."
         )
-    return Parts(text(row, "question"), options, label, id=identifier(row))
-
-
-def is_swag(row: Fields) -> bool:
-    return "ending0" in row and "ending1" in row and "sent1" in row
+    return Parts(text(row, "question"), options, label)
 
 
 def read_swag(row: Fields, base: int) -> Parts:
@@ -142,34 +116,19 @@ def read_swag(row: Fields, base: int) -> Parts:
     if stem is None:
         stem = " ".join(filter(None, (text(row, "sent1"), optional_text(row, "sent2"))))
     options = tuple(text(row, name) for name in ENDINGS)
-    return Parts(stem, options, index_label(row.get("label"), 4, "label"), id=identifier(row))
-
-
-def is_hellaswag(row: Fields) -> bool:
-    return "endings" in row and "ctx" in row
+    return Parts(stem, options, index_label(row.get("label"), 4, "label"))
 
 
 def read_hellaswag(row: Fields, base: int) -> Parts:
     options = texts(row, "endings")
     label = index_label(row.get("label"), len(options), "label")
-    subject = optional_text(row, "activity_label")
-    return Parts(text(row, "ctx"), options, label, subject=subject, id=identifier(row))
-
-
-def is_race(row: Fields) -> bool:
-    return "article" in row and "question" in row and "options" in row
+    return Parts(text(row, "ctx"), options, label)
 
 
 def read_race(row: Fields, base: int) -> Parts:
-    """Read one question; `example_id` names the article, which several questions share."""
     options = texts(row, "options")
-    label = mark_label(row.get("answer"), tuple(LETTERS[: len(options)]), "answer")
-    stem, article = text(row, "question"), text(row, "article")
-    return Parts(stem, options, label, context=article, id=identifier(row))
-
-
-def is_sciq(row: Fields) -> bool:
-    return "correct_answer" in row and "distractor1" in row
+    label = mark_label(row.get("answer"), LETTERS[: len(options)], "answer")
+    return Parts(text(row, "question"), options, label, text(row, "article"))
 
 
 def read_sciq(row: Fields, base: int) -> Parts:
@@ -180,8 +139,7 @@ def read_sciq(row: Fields, base: int) -> Parts:
     if right in wrong:
         raise DataError(f"'correct_answer' {shown(right)} is also a distractor.")
     options = tuple(sorted([right, *wrong]))
-    context = optional_text(row, "support")
-    return Parts(text(row, "question"), options, options.index(right), context, id=identifier(row))
+    return Parts(text(row, "question"), options, options.index(right))
 
 
 def is_pubmedqa(row: Fields) -> bool:
@@ -197,8 +155,7 @@ def read_pubmedqa(row: Fields, base: int) -> Parts:
     if not isinstance(context, dict):
         raise DataError(f"'context' must be an object with 'contexts', got {shown(context)}.")
     passages = texts(context, "CONTEXTS" if raw else "contexts")
-    decision = row.get("final_decision")
-    label = mark_label(decision, _DECISIONS, "final_decision")
+    label = mark_label(row.get("final_decision"), _DECISIONS, "final_decision")
     return Parts(
         stem=text(row, "QUESTION" if raw else "question"),
         options=_DECISIONS,

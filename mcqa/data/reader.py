@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcqa.data.fields import Label
-from mcqa.data.files import Table
-from mcqa.data.formats import FORMATS, Detection
+from mcqa.data.files import Row, Table
+from mcqa.data.formats import FORMATS, NAMES, SAME_AS, Detection
 from mcqa.data.labels import Cops, LabelBase
-from mcqa.data.mapping import renamed
+from mcqa.data.mapping import check_fields, renamed
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError, QuestionError
 from mcqa.question import LETTERS, Question
@@ -42,11 +42,7 @@ class Rejected(NamedTuple):
 class Account:
     """Hold what became of the rows that are no labelled questions.
 
-    Args:
-        rejected: rows that cannot be read.
-        hidden: how many rows do not give their answer.
-        several: how many rows have several right answers.
-        skipped: whether both of these are left out; else they are questions without a label.
+    Both unlabelled kinds, with a hidden answer and with several right ones, may be skipped.
     """
 
     rejected: list[Rejected] = field(default_factory=list)
@@ -70,22 +66,40 @@ class Account:
         return [f"{n:,} row{'s' * (n > 1)} {what}" for n, what in clauses if n]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Say how rows are read, see `mcqa.load_questions`; a `ConfigError` where that cannot be."""
+
+    limit: int | None = None
+    format: str = "auto"
+    label_base: int | None = None
+    fields: Mapping[str, str] | None = None
+    unlabelled: str = "keep"
+    skip_invalid: bool = False
+
+    def __post_init__(self):
+        whole = isinstance(self.limit, int) and not isinstance(self.limit, bool)
+        limited = self.limit is None or (whole and self.limit >= 1)
+        allowed = {
+            "limit": (limited, "an integer of at least 1, or None"),
+            "format": (self.format in NAMES, ", ".join(NAMES)),
+            "label_base": (self.label_base in (None, 0, 1), "0, 1 or None"),
+            "unlabelled": (self.unlabelled in POLICIES, ", ".join(POLICIES)),
+        }
+        faults = [
+            f"{name} is {getattr(self, name)!r}; it must be {what}."
+            for name, (fine, what) in allowed.items()
+            if not fine
+        ]
+        if faults:
+            raise ConfigError(" ".join(faults))
+        check_fields(self.fields or {})
+
+
 class QuestionReader:
-    """Iterate over the questions of a source.
+    """Iterate over the questions of a source, after finding out its `format` and label `base`.
 
-    Args:
-        table: the source.
-        limit: stop after so many questions.
-        format: a name of `FORMATS`, or `auto` to tell by the rows.
-        label_base: what number labels count from, where the user says so.
-        fields: the user's names of fields, see `mcqa.data.mapping`.
-        unlabelled: what to do with a row without exactly one right answer: `error`, `skip` it, or
-            `keep` it as a question without a label.
-        skip_invalid: reject a row that cannot be read, instead of raising.
-
-    Attributes:
-        format, base: what was found; base is a `LabelBase`.
-        account: what became of the other rows, counted while iterating.
+    The `account` tells what became of the other rows; it is kept while iterating.
 
     Raises:
         ConfigError: `label_base` is given for a format whose labels are not numbers.
@@ -93,55 +107,35 @@ class QuestionReader:
             is malformed, or two rows have one id.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        *,
-        limit: int | None = None,
-        format: str = "auto",
-        label_base: int | None = None,
-        fields: Mapping[str, str] | None = None,
-        unlabelled: str = "keep",
-        skip_invalid: bool = False,
-    ):
+    def __init__(self, table: Table, settings: Settings):
         self.table = table
-        self.limit = limit
-        self.fields = fields or {}
-        self.unlabelled = unlabelled
-        self.skip_invalid = skip_invalid
-        self.account = Account(skipped=unlabelled == "skip")
-        self.format, self.base = self._survey(format, label_base)
+        self.settings = settings
+        self.account = Account(skipped=settings.unlabelled == "skip")
+        self.format, self.base = self._survey()
 
     def __iter__(self) -> Iterator[Question]:
-        self.account = Account(skipped=self.unlabelled == "skip")
-        return itertools.islice(self._questions(), self.limit)
+        self.account = Account(skipped=self.settings.unlabelled == "skip")
+        return itertools.islice(self._questions(), self.settings.limit)
 
     def read_all(self) -> list[Question]:
-        """Return all questions.
-
-        Raises:
-            DataError: a row is malformed, or no question is left.
-        """
-        questions = list(self)
-        self._require(questions)
-        return questions
+        """Return all questions; a `DataError` where a row is malformed, or no question is left."""
+        return self._some(list(self))
 
     def store(self) -> StoredQuestions:
         """Return all questions on disk, which takes no more memory for more of them.
 
         Raises:
-            DataError: a row is malformed, or no question is left.
+            DataError: as `read_all`.
             RunError: there is no room for them.
         """
-        questions = StoredQuestions(self)
-        self._require(questions)
-        return questions
+        return self._some(StoredQuestions(self))
 
-    def _require(self, questions: Sequence[Question]) -> None:
+    def _some(self, questions: Sequence[Question]) -> Sequence[Question]:
         if not questions:
             rejected, remarks = self.account.rejected, ", ".join(self.account.remarks())
             first = f" The first: {rejected[0]}" if rejected else ""
             raise DataError(f"{self.table.name}: no question is left: {remarks}.{first}")
+        return questions
 
     def _questions(self) -> Iterator[Question]:
         places: dict[str, str] = {}
@@ -156,25 +150,28 @@ class QuestionReader:
                         "Give every row an id of its own, or leave out the ids."
                     )
                 places[question.id] = place
-                if not self._passes(question, label):
-                    continue
+                wanted = isinstance(label, int) or self._wants_unlabelled(question, label)
             except (DataError, QuestionError) as error:
-                self._reject(place, row, error)
+                rejected = Rejected(self.table.name, place, str(error), row)
+                if not self.settings.skip_invalid:
+                    raise DataError(str(rejected)) from error
+                self.account.rejected.append(rejected)
                 continue
-            yield question
+            if wanted:
+                yield question
 
-    def _rows(self) -> Iterator[tuple[str, Any, str | None]]:
-        """Yield place, fields and fault of each row, the fields under the names of the format."""
-        for place, row, fault in self.table.open():
-            if fault is None and self.fields:
+    def _rows(self) -> Iterator[Row]:
+        """Yield the rows, their fields under the names of the format."""
+        for row in self.table.open():
+            if row.fault is None and self.settings.fields:
                 try:
-                    yield place, renamed(row, self.fields), None
+                    row = row._replace(fields=renamed(row.fields, self.settings.fields))
                 except DataError as error:
-                    yield place, row, str(error)
-            else:
-                yield place, row, fault
+                    row = row._replace(fault=str(error))
+            yield row
 
-    def _survey(self, format: str, label_base: int | None) -> tuple[str, LabelBase]:
+    def _survey(self) -> tuple[str, LabelBase]:
+        format, label_base = self.settings.format, self.settings.label_base
         detection, cops, rows, first = Detection(), Cops(), 0, None
         if format == "auto" or (format == "medmcqa" and label_base is None):
             for place, row, fault in self._rows():
@@ -182,44 +179,36 @@ class QuestionReader:
                     rows += 1
                     detection.see(place, row)
                     cops.see(f"{self.table.name}, {place}", row.get("cop"))
-                elif not self.skip_invalid:
-                    raise DataError(f"{self.table.name}, {place}: {fault}")
-                else:
-                    first = first or Rejected(self.table.name, place, fault, row)
+                    continue
+                first = first or Rejected(self.table.name, place, fault, row)
+                if not self.settings.skip_invalid:
+                    raise DataError(str(first))
             if not rows:
                 raise DataError(f"{first} No other row can be read either.")
         if format == "auto":
             format = detection.result(self.table.name)
-        chosen = FORMATS[format]
-        if format == "medmcqa":
-            return format, cops.base(label_base)
-        if not chosen.counts:
+        format = SAME_AS.get(format, format)
+        labels = FORMATS[format].labels
+        if labels is None:
             if label_base is not None:
-                raise ConfigError(
-                    f"{self.table.name}: label_base {label_base} has no meaning for the {format} "
-                    f"format: {chosen.labels}. Leave it out."
-                )
-            return format, LabelBase(0, chosen.labels)
-        return format, LabelBase(label_base or 0, "the default" if label_base is None else "given")
+                return format, LabelBase(label_base, "given")
+            return format, cops.base() if format == "medmcqa" else LabelBase(0, "the default")
+        if label_base is not None:
+            raise ConfigError(
+                f"{self.table.name}: label_base {label_base} has no meaning for the {format} "
+                f"format: {labels}. Leave it out."
+            )
+        return format, LabelBase(0, labels)
 
     def _question(self, row: dict, number: int) -> tuple[Question, Label]:
-        parts = FORMATS[self.format].read(row, self.base.value)
-        question = Question(
-            id=parts.id or f"{self.table.stem}-{number}",
-            stem=parts.stem,
-            options=parts.options,
-            label=parts.label if isinstance(parts.label, int) else None,
-            context=parts.context,
-            subject=parts.subject,
-            explanation=parts.explanation,
-        )
-        return question, parts.label
+        parts = FORMATS[self.format].parts(row, self.base.value)
+        label = parts.label if isinstance(parts.label, int) else None
+        id = parts.id or f"{self.table.stem}-{number}"
+        return Question(**parts._replace(id=id, label=label)._asdict()), parts.label
 
-    def _passes(self, question: Question, label: Label) -> bool:
-        """Apply the policy to a row's label, and return whether its question is wanted."""
-        if isinstance(label, int):
-            return True
-        if self.unlabelled == "error":
+    def _wants_unlabelled(self, question: Question, label: Label) -> bool:
+        """Apply the policy to a row without exactly one right answer."""
+        if self.settings.unlabelled == "error":
             what = "no right answer"
             if label is not None:
                 what = f"{len(label)} right answers ({', '.join(LETTERS[i] for i in label)})"
@@ -229,23 +218,15 @@ class QuestionReader:
             )
         self.account.hidden += label is None
         self.account.several += label is not None
-        return self.unlabelled == "keep"
-
-    def _reject(self, place: str, row: Any, error: Exception) -> None:
-        rejected = Rejected(self.table.name, place, str(error), row)
-        if not self.skip_invalid:
-            raise DataError(str(rejected)) from error
-        self.account.rejected.append(rejected)
+        return self.settings.unlabelled == "keep"
 
 
 def write_rejected(folder: Path, rejected: list[Rejected], announce: Callable[[str], None]) -> None:
-    """Write `rejected.jsonl` and say so; with nothing to write, remove what an earlier run left.
-
-    Not ASCII is escaped, for a row may be rejected because it is no valid Unicode.
-    """
+    """Write `rejected.jsonl` and say so; with nothing to write, remove what an earlier run left."""
     path = folder / REJECTED
     if not rejected:
         path.unlink(missing_ok=True)
         return
+    # not ASCII is escaped, for a row may be rejected because it is no valid Unicode
     lines = (json.dumps(entry._asdict(), default=repr) + "\n" for entry in rejected)
     announce(f"Rejected rows: {write_whole(path, ''.join(lines))}")

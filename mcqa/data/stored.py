@@ -10,9 +10,10 @@ through a set by iterating, which reads in chunks; an index reads one question.
 import itertools
 import tempfile
 import weakref
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mcqa.data.files import file_sha256
 from mcqa.question import Question
@@ -23,16 +24,28 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 CHUNK = 1000
+_Item = TypeVar("_Item")
 
 
-class StoredQuestions(Sequence[Question]):
-    """Hold questions on disk, as a sequence.
+class OnDisk(Sequence[_Item]):
+    """Read items from disk, many at once: one by one takes as long for each."""
 
-    Args:
-        questions: read and dropped in chunks.
+    @abstractmethod
+    def read(self, places: Sequence[int] | slice) -> list[_Item]:
+        """Return the items at these places."""
 
-    Attributes:
-        dataset: the fields of `Question` as columns.
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self.read(index)
+        return self.read([range(len(self))[index]])[0]
+
+    def __iter__(self) -> Iterator[_Item]:
+        for start in range(0, len(self), CHUNK):
+            yield from self[start : start + CHUNK]
+
+
+class StoredQuestions(OnDisk[Question]):
+    """Hold questions on disk, as a sequence; they are read and dropped in chunks.
 
     Raises:
         RunError: there is no room for them.
@@ -54,18 +67,9 @@ class StoredQuestions(Sequence[Question]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return read_questions(self._table[index])
-        return self.read([range(len(self))[index]])[0]
-
-    def read(self, indices: Sequence[int]) -> list[Question]:
-        """Return the questions at these places, all at once: one by one takes as long for each."""
-        return read_questions(self._table[indices])
-
-    def __iter__(self) -> Iterator[Question]:
-        for start in range(0, len(self), CHUNK):
-            yield from self[start : start + CHUNK]
+    def read(self, places: Sequence[int] | slice) -> list[Question]:
+        """Return the questions at these places."""
+        return read_questions(self._table[places])
 
 
 def read_questions(table: "pyarrow.Table") -> list[Question]:
@@ -74,20 +78,28 @@ def read_questions(table: "pyarrow.Table") -> list[Question]:
 
 
 def store_rows(rows: Iterable[Mapping], schema: "pyarrow.Schema | None" = None) -> "Dataset":
-    """Write rows in chunks, and return them mapped from a temporary file.
+    """Write rows, and return them mapped from a temporary file; see `write_rows`."""
+    import datasets
+
+    folder = temporary_folder()
+    path = write_rows(Path(folder.name) / "rows.arrow", rows, schema)
+    return bound_to(folder, datasets.Dataset.from_file(str(path)))
+
+
+def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema | None" = None) -> Path:
+    """Write rows into an Arrow file, in chunks, and return its path.
 
     Args:
-        rows: may be as many as the disk can hold.
+        path: the file.
+        rows: as many as the disk can hold.
         schema: their fields; by default those of the first chunk.
 
     Raises:
         RunError: there is no room for them.
     """
-    import datasets
     import pyarrow as pa
 
-    folder = temporary_folder()
-    path, rows, writer = Path(folder.name) / "rows.arrow", iter(rows), None
+    rows, writer = iter(rows), None
     try:
         with pa.OSFile(str(path), "wb") as file:
             while (chunk := list(itertools.islice(rows, CHUNK))) or writer is None:
@@ -98,7 +110,7 @@ def store_rows(rows: Iterable[Mapping], schema: "pyarrow.Schema | None" = None) 
             writer.close()
     except OSError as error:
         raise not_written(path, error) from error
-    return bound_to(folder, datasets.Dataset.from_file(str(path)))
+    return path
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory:
@@ -115,15 +127,6 @@ def bound_to(folder: tempfile.TemporaryDirectory, dataset: "Dataset") -> "Datase
 def _schema() -> "pyarrow.Schema":
     import pyarrow as pa
 
-    text = pa.string()
-    return pa.schema(
-        {
-            "id": text,
-            "stem": text,
-            "options": pa.list_(text),
-            "label": pa.int32(),
-            "context": text,
-            "subject": text,
-            "explanation": text,
-        }
-    )
+    names = ("id", "stem", "options", "label", "context", "subject", "explanation")
+    texts = dict.fromkeys(names, pa.string())
+    return pa.schema(texts | {"options": pa.list_(pa.string()), "label": pa.int32()})

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from mcqa.data.same import answer_key
 from mcqa.errors import DataError, McqaError
 from mcqa.evaluation.metrics import summarize
 from mcqa.prediction import Prediction, read_predictions, write_predictions
@@ -216,9 +217,9 @@ def _read_questions(path: Path) -> list[Question]:
 
 def _check_answered(record: Record) -> None:
     """Refuse runs that do not answer the same questions, before anything is replaced."""
-    asked = Counter((question.id, question.label) for question in record.questions)
+    asked = Counter(map(answer_key, record.questions))
     for evaluation in record.evaluations:
-        answered = Counter((p.id, p.label) for p in evaluation.predictions)
+        answered = Counter(map(answer_key, evaluation.predictions))
         asked = asked or answered
         differing = (asked - answered) + (answered - asked)
         if differing:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcqa.data import load_questions
+from mcqa.data.same import row_keys, same_answers
 from mcqa.errors import ConfigError, DataError
 from mcqa.evaluating.folder import Validation
 from mcqa.prediction import Prediction, read_predictions
@@ -43,8 +44,8 @@ def load_validation(source: str, questions: Sequence[Question], **reading) -> li
         raise DataError(
             f"{source}: question {unlabelled!r} has no label, and validation needs one."
         )
-    evaluated = {key for question in questions for key in _keys(question)}
-    shared = [question.id for question in loaded if not evaluated.isdisjoint(_keys(question))]
+    evaluated = {key for question in questions for key in row_keys(question)}
+    shared = [question.id for question in loaded if not evaluated.isdisjoint(row_keys(question))]
     if shared:
         raise ConfigError(
             f"validation questions: {len(shared):,} of {len(loaded):,} are evaluated too, "
@@ -54,30 +55,12 @@ def load_validation(source: str, questions: Sequence[Question], **reading) -> li
     return loaded
 
 
-def _keys(question: Question) -> tuple:
-    """Return what tells a question: id and text, or text and options in any order."""
-    asked = question.context, question.stem
-    return (question.id, *asked), (*asked, *sorted(question.options))
-
-
 def own_validation(model: str, scorer: Scorer, answered: Sequence[Prediction]) -> Validation:
     """Return what a run answered to its training's validation questions, if none is `answered`."""
     path = Path(model) / VALIDATION_FILE
     if scorer.calibration is None or not path.is_file():
         return Validation([], UNKNOWN)
     predictions = read_predictions(path)
-    if _overlap(predictions, answered):
+    if same_answers(predictions, answered):
         return Validation([], EVALUATED)
     return Validation(predictions, OWN.format(n=len(predictions)))
-
-
-def _overlap(validation: Sequence[Prediction], answered: Sequence[Prediction]) -> bool:
-    """Say whether predictions share questions: ids whose labels and numbers of options agree.
-
-    Ids may be mere row numbers, which two files share without sharing a question; then some of
-    the labels differ.
-    """
-    known = {prediction.id: prediction for prediction in answered}
-    pairs = [(known[p.id], p) for p in validation if p.id in known]
-    alike = [a.label == b.label and len(a.scores) == len(b.scores) for a, b in pairs]
-    return bool(alike) and all(alike)

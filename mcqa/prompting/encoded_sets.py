@@ -1,9 +1,8 @@
 """Encode a data set of any size: questions from one file, token ids into another.
 
-`Encoder.encode` takes and gives lists, which is what answering a few questions wants. What reads a
-whole data set (training, `score`, `evaluate`, `check`) takes this way instead, whatever the size:
-`datasets` maps the questions to token ids, in several processes where there are many, and the
-result is read from disk as needed. Item by item it equals what `Encoder.encode` gives.
+`Encoder.encode` takes and gives lists, which is what a few questions want. What reads a whole data
+set (training, `score`, `evaluate`, `check`) takes this way instead, whatever the size, in several
+processes where that pays. Item by item it equals what `Encoder.encode` gives.
 
 The token ids of a set of 10,000 questions or more are kept for the next time (`mcqa.system.kept`),
 under a key that changes with the questions and with all that the encoder is made of. Smaller sets
@@ -27,11 +26,11 @@ import mcqa
 from mcqa.data.digests import digest_questions
 from mcqa.data.stored import (
     CHUNK,
+    OnDisk,
     StoredQuestions,
     bound_to,
-    read_questions,
-    store_rows,
     temporary_folder,
+    write_rows,
 )
 from mcqa.errors import EncodingError
 from mcqa.prediction import Retrieved
@@ -51,11 +50,12 @@ if TYPE_CHECKING:
 THREADS = "TOKENIZERS_PARALLELISM"
 KEPT_FROM = 10_000  # questions; fewer are encoded faster than they are looked up
 PER_PROCESS = 10_000  # questions that are worth starting a process for
-Work = tuple[Encoder, bool]  # what with, and whether to learn
 ENCODING = 2  # one more, whenever the same encoder and questions come to other tokens
+LISTS = ("prefix", "continuations", "characters", "tail")
+NUMBERS = ("truncated", "tokens", "longest", "options")
 
 
-class EncodedSet(Sequence[EncodedQuestion]):
+class EncodedSet(OnDisk[EncodedQuestion]):
     """Hold encoded questions on disk, as a sequence; made by `encode_set`.
 
     Args:
@@ -67,25 +67,15 @@ class EncodedSet(Sequence[EncodedQuestion]):
     def __init__(self, questions: StoredQuestions, tokens: "Dataset", encoder: Encoder):
         self.questions = questions
         self._tokens, self._table = tokens, tokens.with_format("arrow")
-        self._neutral_prefix, self._letters = encoder.neutral_prefix, encoder.letters
+        self._alike = {"neutral_prefix": encoder.neutral_prefix, "letters": encoder.letters}
 
     def __len__(self) -> int:
         return len(self.questions)
 
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            rows = self._table[index].to_pylist()
-            return list(map(self._encoded, self.questions[index], rows))
-        return self.read([range(len(self))[index]])[0]
-
-    def read(self, indices: Sequence[int]) -> list[EncodedQuestion]:
-        """Return the questions at these places, all at once: one by one takes as long for each."""
-        rows = self._table[indices].to_pylist()
-        return list(map(self._encoded, self.questions.read(indices), rows))
-
-    def __iter__(self) -> Iterator[EncodedQuestion]:
-        for start in range(0, len(self), CHUNK):
-            yield from self[start : start + CHUNK]
+    def read(self, places: Sequence[int] | slice) -> list[EncodedQuestion]:
+        """Return the questions at these places."""
+        rows = self._table[places].to_pylist()
+        return list(map(self._encoded, self.questions.read(places), rows))
 
     def _encoded(self, question: Question, row: Mapping) -> EncodedQuestion:
         if row["fault"]:
@@ -97,14 +87,13 @@ class EncodedSet(Sequence[EncodedQuestion]):
             continuations=tuple(map(tuple, row["continuations"])),
             characters=tuple(row["characters"]),
             tail=tuple(row["tail"]),
-            neutral_prefix=self._neutral_prefix,
-            letters=self._letters,
             truncated=row["truncated"],
             retrieved=None if found is None else tuple(Retrieved(**passage) for passage in found),
+            **self._alike,
         )
 
     def column(self, name: str) -> list:
-        """Return one number of each question: `tokens`, `longest`, `truncated` or `options`.
+        """Return one of `NUMBERS` for each question.
 
         Where a question has a fault (`fault`, a text, else None), its numbers are 0.
         """
@@ -134,17 +123,14 @@ def encode_set(
     """
     if not isinstance(questions, StoredQuestions):
         questions = StoredQuestions(questions)
-    if not len(questions):
-        return EncodedSet(questions, store_rows((), _schema()), encoder)
-    work = encoder if learning else encoder.holding_out(questions), learning
     num_proc = num_proc or min(cores(), len(questions) // PER_PROCESS)
-    num_proc = max(1, min(num_proc, len(questions)))
-    key = _key(*work, questions) if len(questions) >= KEPT_FROM else None
+    work = encoder if learning else encoder.holding_out(questions), learning, questions
+    key = _key(*work) if len(questions) >= KEPT_FROM else None
     if key:
-        tokens = _kept_tokens(work, questions, num_proc, key)
+        tokens = _kept_tokens(private_folder() / key, work, num_proc)
     else:
         folder = temporary_folder()
-        _write(work, questions, Path(folder.name), num_proc)
+        _write(Path(folder.name), work, num_proc)
         tokens = bound_to(folder, _open(Path(folder.name), len(questions)))
     encoded = EncodedSet(questions, tokens, encoder)
     fault = None if faults else next(filter(None, encoded.column("fault")), None)
@@ -153,17 +139,17 @@ def encode_set(
     return encoded
 
 
-def _kept_tokens(work: Work, questions: StoredQuestions, num_proc: int, key: str) -> "Dataset":
+def _kept_tokens(folder: Path, work: tuple, num_proc: int) -> "Dataset":
     """Return the tokens in the cache, after putting them there where they are not."""
-    folder = private_folder() / key
-    tokens = _open(folder, len(questions))
+    n = len(work[-1])
+    tokens = _open(folder, n)
     if tokens is not None:
         mark_used(folder)
         return tokens
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with whole_folder(folder) as temporary:
-            _write(work, questions, temporary, num_proc)
+            _write(temporary, work, num_proc)
             for path in temporary.iterdir():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
@@ -171,7 +157,7 @@ def _kept_tokens(work: Work, questions: StoredQuestions, num_proc: int, key: str
         if not folder.is_dir():
             raise not_written(folder, error) from error
     make_room(folder)
-    return _open(folder, len(questions))
+    return _open(folder, n)
 
 
 def _open(folder: Path, n: int) -> "Dataset | None":
@@ -183,20 +169,18 @@ def _open(folder: Path, n: int) -> "Dataset | None":
         parts = [datasets.Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))]
     except (OSError, pa.ArrowInvalid):
         return None
-    if sum(map(len, parts)) != n:
+    if not parts or sum(map(len, parts)) != n:
         return None
     return datasets.concatenate_datasets(parts)
 
 
-def _write(work: Work, questions: StoredQuestions, folder: Path, num_proc: int) -> None:
+def _write(folder: Path, work: tuple, num_proc: int) -> None:
     """Write the tokens of questions into a folder, as one file for each process."""
+    n = len(work[-1])
+    num_proc = max(1, min(num_proc, n))
     shards = [
-        (
-            *work,
-            questions.dataset.shard(num_proc, index, contiguous=True),
-            folder / f"{index:05}.arrow",
-        )
-        for index in range(num_proc)
+        (folder / f"{part:05}.arrow", *work, n * part // num_proc, n * (part + 1) // num_proc)
+        for part in range(num_proc)
     ]
     if num_proc == 1:
         _encode_shard(*shards[0])
@@ -205,32 +189,16 @@ def _write(work: Work, questions: StoredQuestions, folder: Path, num_proc: int) 
             run_forked(_encode_shard, shards)
 
 
-def _encode_shard(encoder: Encoder, learning: bool, shard: "Dataset", path: Path) -> None:
-    """Write the tokens of some questions into a file.
-
-    Raises:
-        RunError: there is no room for them.
-    """
-    import datasets
-
-    had_bars = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        shard.with_format("arrow").map(
-            lambda table: _tokens(encoder, learning, table),
-            batched=True,
-            batch_size=CHUNK,
-            remove_columns=shard.column_names,
-            features=datasets.Features.from_arrow_schema(_schema()),
-            cache_file_name=str(path),
-            load_from_cache_file=False,
-            new_fingerprint="tokens",
-        )
-    except OSError as error:
-        raise not_written(path, error) from error
-    finally:
-        if had_bars:
-            datasets.enable_progress_bars()
+def _encode_shard(
+    path: Path, encoder: Encoder, learning: bool, questions: StoredQuestions, start: int, end: int
+) -> None:
+    """Write the tokens of the questions from start to end into a file."""
+    encoded = (
+        _row(one)
+        for first in range(start, end, CHUNK)
+        for one in encode_each(encoder, questions[first : min(first + CHUNK, end)], learning)
+    )
+    write_rows(path, encoded, _schema())
 
 
 @contextlib.contextmanager
@@ -245,35 +213,16 @@ def _one_thread_each() -> Iterator[None]:
             os.environ[THREADS] = before
 
 
-def _tokens(encoder: Encoder, learning: bool, table: "pyarrow.Table") -> "pyarrow.Table":
-    """Turn a table of questions into one of their tokens."""
-    import pyarrow as pa
-
-    rows = map(_row, encode_each(encoder, read_questions(table), learning))
-    return pa.Table.from_pylist(list(rows), schema=_schema())
-
-
 def _row(encoded: EncodedQuestion | EncodingError) -> dict:
     if isinstance(encoded, EncodingError):
-        numbers = dict.fromkeys(("truncated", "tokens", "longest", "options"), 0)
-        lists = dict.fromkeys(("prefix", "continuations", "characters", "tail"), ())
-        return {"fault": str(encoded), "retrieved": None, **lists, **numbers}
+        nothing = dict.fromkeys(LISTS, ()) | dict.fromkeys(NUMBERS, 0)
+        return nothing | {"fault": str(encoded)}
+    found = encoded.retrieved
     return {
-        "fault": None,
-        "prefix": encoded.prefix,
-        "continuations": encoded.continuations,
-        "characters": encoded.characters,
-        "tail": encoded.tail,
-        "truncated": encoded.truncated,
-        "tokens": encoded.tokens,
-        "longest": encoded.longest,
+        **{name: getattr(encoded, name) for name in (*LISTS, "truncated", "tokens", "longest")},
         "options": len(encoded.continuations),
-        "retrieved": _rows_of(encoded.retrieved),
+        "retrieved": None if found is None else [passage._asdict() for passage in found],
     }
-
-
-def _rows_of(retrieved: Sequence[Retrieved] | None) -> list[dict] | None:
-    return None if retrieved is None else [passage._asdict() for passage in retrieved]
 
 
 def encode_each(
@@ -294,19 +243,14 @@ def encode_each(
 def _schema() -> "pyarrow.Schema":
     import pyarrow as pa
 
-    number, numbers = pa.int32(), pa.list_(pa.int32())
+    ids, passage = pa.list_(pa.int32()), {"id": pa.string(), "score": pa.float64()}
     return pa.schema(
         {
             "fault": pa.string(),
-            "prefix": numbers,
-            "continuations": pa.list_(numbers),
-            "characters": numbers,
-            "tail": numbers,
-            "truncated": number,
-            "tokens": number,
-            "longest": number,
-            "options": number,
-            "retrieved": pa.list_(pa.struct({"id": pa.string(), "score": pa.float64()})),
+            **dict.fromkeys(LISTS, ids),
+            "continuations": pa.list_(ids),
+            **dict.fromkeys(NUMBERS, pa.int32()),
+            "retrieved": pa.list_(pa.struct(passage)),
         }
     )
 

@@ -1,9 +1,8 @@
 """From questions to token ids: prefix and continuations apart, options never cut.
 
 What a decoder reads is one running text, and tokenized as such: see `mcqa.prompting.tokens`. An
-encoder reads pairs of texts, and an encoder-decoder two texts: what the tokenizer puts around and
-between the two becomes part of prefix and continuations. What a question says is never a control
-token.
+encoder reads pairs of texts, an encoder-decoder two texts: what the tokenizer puts around the two
+becomes part of prefix and continuations. What a question says is never a control token.
 
 Where a question is too long its context gives way first, from its end, then its worked examples,
 then the middle of its stem, and what was cut is counted. Options that do not fit by themselves are
@@ -13,6 +12,7 @@ an error.
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mcqa.errors import ConfigError, EncodingError
 from mcqa.prediction import Retrieved
@@ -79,16 +79,8 @@ class EncodedQuestion:
         return len(self.prefix) + max(map(len, self.continuations))
 
 
-@dataclass(frozen=True)
-class _Prompt:
-    """What a question's prefix is made of, and how much of it is shown.
-
-    Args:
-        question: the whole question.
-        given: its context.
-        shots: the worked examples before it.
-        context_kept, stem_kept: how many characters of its context and stem are shown.
-    """
+class _Prompt(NamedTuple):
+    """What a question's prefix is made of, and how many characters of context and stem it shows."""
 
     question: Question
     given: Given
@@ -96,19 +88,18 @@ class _Prompt:
     context_kept: int
     stem_kept: int
 
-    @classmethod
-    def whole(cls, question: Question, given: Given, shots: Sequence[Question]) -> "_Prompt":
-        return cls(question, given, tuple(shots), len(given.context or ""), len(question.stem))
-
     @property
     def shown(self) -> Question:
         """The question with the end of its context and the middle of its stem left out."""
-        question, kept = self.question, self.stem_kept
-        stem = question.stem
+        stem, kept = self.question.stem, self.stem_kept
         if kept < len(stem):
             stem = stem[: (kept + 1) // 2] + GAP + stem[len(stem) - kept // 2 :]
         context = (self.given.context or "")[: self.context_kept] or None
-        return replace(question, stem=stem, context=context)
+        return replace(self.question, stem=stem, context=context)
+
+
+def _whole(question: Question, given: Given, shots: Iterable[Question] = ()) -> _Prompt:
+    return _Prompt(question, given, tuple(shots), len(given.context or ""), len(question.stem))
 
 
 class Encoder:
@@ -126,13 +117,8 @@ class Encoder:
         chat: whether to write the prompt as turns of the tokenizer's chat template.
         system: a system message for the chat.
 
-    Attributes:
-        frame: the special tokens around prefix and continuations.
-        neutral_prefix, letters: as in an `EncodedQuestion`.
-
     Raises:
-        ConfigError: a chat is asked for and the tokenizer has no chat template, or a system
-            message without a chat.
+        ConfigError: the tokenizer has no chat template for a chat, or a system message no chat.
     """
 
     def __init__(
@@ -169,32 +155,22 @@ class Encoder:
     def encode(
         self, questions: Sequence[Question], *, learning: bool = False
     ) -> list[EncodedQuestion]:
-        """Encode questions, in order.
-
-        Args:
-            questions: what is asked, or learned.
-            learning: see `Contexts.give`.
+        """Encode questions, in order; for `learning` see `Contexts.give`.
 
         Raises:
             EncodingError: a question's options do not fit into `max_length`.
         """
         contexts = self.contexts.give(questions, learning=learning)
-        prompts = [
-            _Prompt.whole(question, given, self._draw(question))
-            for question, given in zip(questions, contexts, strict=True)
-        ]
-        encoded = self._tokenize(prompts)
-        return [self._fit(prompt, e) for prompt, e in zip(prompts, encoded, strict=True)]
+        shots = [self.shots.draw(question) if self.shots else () for question in questions]
+        shown = (map(self.contexts.example, drawn) for drawn in shots)
+        prompts = list(map(_whole, questions, contexts, shown))
+        return list(map(self._fit, prompts, self._tokenize(prompts)))
 
     def holding_out(self, questions: Iterable[Question]) -> "Encoder":
         """Return an encoder that retrieves no passage of these questions, for parts of them."""
         other = copy.copy(self)
         other.contexts = self.contexts.holding_out(questions)
         return other
-
-    def _draw(self, question: Question) -> list[Question]:
-        drawn = self.shots.draw(question) if self.shots else ()
-        return [self.contexts.example(example) for example in drawn]
 
     def _tokenize(self, prompts: Sequence[_Prompt]) -> Iterator[EncodedQuestion]:
         if not prompts:
@@ -229,8 +205,7 @@ class Encoder:
         turns = [{"role": "system", "content": self.system}] if self.system else []
         for asked, answer in worked:
             turns += _turns(asked.rstrip(), answer.strip())
-        turns += _turns(rendered.prefix.rstrip())
-        text = self._chat_text(turns) + self._gap
+        text = self._chat_text([*turns, *_turns(rendered.prefix.rstrip())]) + self._gap
         prefix = text.rstrip(" ")
         moved = text[len(prefix) :]
         return RenderedQuestion(prefix, tuple(moved + c.strip() for c in rendered.continuations))
@@ -260,10 +235,7 @@ class Encoder:
         return close_thinking(text) if asks else text
 
     def _answer_gap(self) -> str:
-        """Return the white space that the chat template puts between its prompt and an answer.
-
-        Llama 2 writes "[/INST] This." where its prompt ends in "[/INST]".
-        """
+        """Return the white space that the chat template, as Llama 2's, puts before an answer."""
         before = self._chat_text(_turns("Which?"))
         whole = self._chat_text(_turns("Which?", "This."), asks=False)
         gap = whole[len(before) :].partition("This.")[0]
@@ -271,7 +243,7 @@ class Encoder:
 
     def _letter_tokens(self) -> tuple[tuple[int, ...], ...]:
         """Return the tokens that each letter is behind a prompt, after a space and without."""
-        prompt = self._render(_Prompt.whole(PROBE, Given(None), ()))
+        prompt = self._render(_whole(PROBE, Given(None)))
         variants = [
             RenderedQuestion(prompt.prefix, (space + letter,))
             for letter in LETTERS
@@ -281,43 +253,34 @@ class Encoder:
             one.continuations[0] if not one.tail and len(one.continuations[0]) == 1 else ()
             for one in tokenize(self.tokenizer, variants, self.frame)
         ]
-        return tuple(
-            tuple(sorted({*plain, *spaced}))
-            for plain, spaced in zip(tokens[::2], tokens[1::2], strict=True)
-        )
+        pairs = zip(tokens[::2], tokens[1::2], strict=True)
+        return tuple(tuple(sorted({*plain, *spaced})) for plain, spaced in pairs)
 
     def _fit(self, prompt: _Prompt, encoded: EncodedQuestion) -> EncodedQuestion:
-        full, shortened = encoded, prompt
+        full = encoded
         while (excess := encoded.longest - self.max_length) > 0:
-            shortened = self._shorten(shortened, excess)
-            if shortened is None:
-                raise EncodingError(
-                    f"question {prompt.question.id!r}: its options and the template alone take "
-                    f"more than max_length = {self.max_length} tokens; options are never cut. "
-                    "Raise --max-length or leave the question out."
-                )
-            (encoded,) = self._tokenize([shortened])
-        if encoded is full:
-            return full
+            prompt = self._shorten(prompt, excess)
+            (encoded,) = self._tokenize([prompt])
         return replace(encoded, truncated=len(full.prompt) - len(encoded.prompt))
 
-    def _shorten(self, prompt: _Prompt, excess: int) -> _Prompt | None:
-        """Leave out about `excess` tokens of the context, else one example, else of the stem.
-
-        Whole characters are left out, at least one, so that shortening comes to an end.
-        """
+    def _shorten(self, prompt: _Prompt, excess: int) -> _Prompt:
+        """Leave out about `excess` tokens of the context, else one example, else of the stem."""
         if prompt.context_kept:
             cut = self._characters(prompt.given.context, excess)
-            return replace(prompt, context_kept=max(0, prompt.context_kept - cut))
+            return prompt._replace(context_kept=max(0, prompt.context_kept - cut))
         if prompt.shots:
-            return replace(prompt, shots=prompt.shots[1:])
+            return prompt._replace(shots=prompt.shots[1:])
         if prompt.stem_kept > 1:
             cut = self._characters(prompt.question.stem, excess)
-            return replace(prompt, stem_kept=max(1, prompt.stem_kept - cut))
-        return None
+            return prompt._replace(stem_kept=max(1, prompt.stem_kept - cut))
+        raise EncodingError(
+            f"question {prompt.question.id!r}: its options and the template alone take more than "
+            f"max_length = {self.max_length} tokens; options are never cut. Raise --max-length or "
+            "leave the question out."
+        )
 
     def _characters(self, text: str, tokens: int) -> int:
-        """Return about how many characters of a text make so many tokens, at least one."""
+        """Return about how many characters make so many tokens; one or more, to come to an end."""
         (ids,) = token_ids(self.tokenizer, [text])
         return max(1, tokens * len(text) // max(1, len(ids)))
 
@@ -330,6 +293,8 @@ def _frame(tokenizer, *, pairs: bool, apart: bool, chat: bool) -> Frame:
     return Frame.of_source(tokenizer) if apart else Frame.of_text(tokenizer)
 
 
-def _turns(asked: str, answer: str | None = None) -> list[dict[str, str]]:
-    turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
-    return turns if answer is not None else turns[:1]
+def _turns(*contents: str) -> list[dict[str, str]]:
+    return [
+        {"role": role, "content": text}
+        for role, text in zip(("user", "assistant"), contents, strict=False)
+    ]

@@ -1,16 +1,16 @@
 """Read an option out of a generated answer, and say when it cannot be read.
 
-Two ways. `strict` takes what a well-trained model writes: a letter, a letter with its text, or an
-option's text, and nothing else. `lenient` also takes what a talkative model writes: "The answer is
-B.", a letter in marks or in lower case, or a text that names exactly one option. What stays unclear
-is `unparsed`, what names several options is `ambiguous`; neither is guessed at. What a model thinks
+`strict` takes what a well-trained model writes: a letter, a letter with its text, or an option's
+text, and nothing else. `lenient` also takes what a talkative model writes: "The answer is B.", a
+letter in marks or in lower case, or a text that names exactly one option. What stays unclear is
+`unparsed`, what names several options is `ambiguous`; neither is guessed at. What a model thinks
 before it answers, between `<think>` and `</think>`, is passed over.
 
 The traps: a pattern that looks for a letter anywhere credits "Antwort" as A, and "I think A is
 wrong, so B" as A. So a letter counts only at the start of the answer, or behind words that announce
 it, and standing alone. And two letters are words: "The answer is a hammer" says nothing of A, nor
 "The answer I would give" of I. Where a word follows directly they count as the words they are,
-unless it is the option's own text, or a word like "because" that an article never stands before.
+unless it is the option's own text, or a word like "because" that no article stands before.
 """
 
 import re
@@ -70,10 +70,9 @@ def parse_answer(text: str, question: Question, parser: str = "strict") -> Readi
     said = unicodedata.normalize("NFKC", _after_thinking(text))
     lines = (line.strip() for line in said.splitlines())
     line = next(filter(None, lines), "")
-    reading = _strict(line, question)
-    if parser == "strict" or reading.how != UNPARSED:
-        return reading
-    return _lenient(line, question)
+    options = [_normalize(option) for option in question.options]
+    reading = _strict(line, options)
+    return _lenient(line, options) if (parser, reading.how) == ("lenient", UNPARSED) else reading
 
 
 def _after_thinking(text: str) -> str:
@@ -84,8 +83,16 @@ def _after_thinking(text: str) -> str:
     return "" if text.lstrip().startswith(THINKING_STARTS) else text
 
 
-def _strict(line: str, question: Question) -> Reading:
-    readings = _whole_text(line, question), _leading_letter(line, question)
+def _only(named: set[int], how: str) -> Reading:
+    if len(named) == 1:
+        return Reading(named.pop(), how)
+    return Reading(None, AMBIGUOUS if named else UNPARSED)
+
+
+def _strict(line: str, options: list[str]) -> Reading:
+    said = _normalize(line)
+    named = {index for index, option in enumerate(options) if said and option == said}
+    readings = _only(named, "text"), _leading_letter(line, options)
     clear = [reading for reading in readings if reading.choice is not None]
     if len({reading.choice for reading in clear}) == 1:
         return clear[0]
@@ -93,75 +100,61 @@ def _strict(line: str, question: Question) -> Reading:
     return Reading(None, AMBIGUOUS if unclear else UNPARSED)
 
 
-def _whole_text(line: str, question: Question) -> Reading:
-    said = _normalize(line)
-    named = [i for i, option in enumerate(question.options) if said and _normalize(option) == said]
-    if not named:
-        return Reading(None, UNPARSED)
-    return Reading(named[0], "text") if len(named) == 1 else Reading(None, AMBIGUOUS)
-
-
-def _leading_letter(line: str, question: Question, pattern: re.Pattern = FIRST_LETTER) -> Reading:
+def _leading_letter(line: str, options: list[str], pattern: re.Pattern = FIRST_LETTER) -> Reading:
     match = pattern.match(line)
-    if match is None or match[1].upper() not in question.letters:
+    if match is None or match[1].upper() not in LETTERS[: len(options)]:
         return Reading(None, UNPARSED)
     index, rest = LETTERS.index(match[1].upper()), _normalize(match[2] or "")
     if not rest:
         return Reading(index, "letter")
-    options = [_normalize(option) for option in question.options]
     if rest == options[index]:
         return Reading(index, "letter and text")
     return Reading(None, AMBIGUOUS if rest in options else UNPARSED)
 
 
-def _lenient(line: str, question: Question) -> Reading:
-    marked = _leading_letter(line.strip("*_`"), question, MARKED_LETTER)
+def _lenient(line: str, options: list[str]) -> Reading:
+    marked = _leading_letter(line.strip("*_`"), options, MARKED_LETTER)
     if marked.how != UNPARSED:
         return marked
     found = list(ANNOUNCED.finditer(line))
-    announced = {m["letter"].upper() for m in found if not _is_a_word(m, question)}
-    if announced:
-        if len(announced) > 1 or not announced <= set(question.letters):
+    letters = {m["letter"].upper() for m in found if not _is_a_word(m, options)}
+    if letters:
+        if not letters <= set(LETTERS[: len(options)]):
             return Reading(None, AMBIGUOUS)
-        return Reading(LETTERS.index(announced.pop()), "announced letter")
-    inside = _text_inside(_normalize(line), question)
+        return _only(set(map(LETTERS.index, letters)), "announced letter")
+    inside = _text_inside(_normalize(line), options)
     if inside.choice not in (None, 0) and any(m["letter"] == "A" for m in found):
         return Reading(None, AMBIGUOUS)  # "is A hammer": the letter, or an article for option B
     return inside
 
 
-def _is_a_word(announced: re.Match, question: Question) -> bool:
+def _is_a_word(announced: re.Match, options: list[str]) -> bool:
     """Tell the article "a" and the pronoun "I" from the letters, by what stands around them."""
     letter, rest = announced["letter"].upper(), announced.string[announced.end() :]
     if letter not in "AI" or not WORD_BEHIND.match(rest):
         return False
     if announced["letter"] == "A" and not (announced["link"] or announced["colon"]):
         return False  # "option A seems right"
-    index, said = LETTERS.index(letter), _normalize(rest)
-    own = _normalize(question.options[index]) if letter in question.letters else None
-    return own is None or not re.match(rf"{re.escape(own)}(?!\w)", said)
+    own = options[LETTERS.index(letter) :][:1]
+    return not (own and re.match(rf"{re.escape(own[0])}(?!\w)", _normalize(rest)))
 
 
-def _text_inside(said: str, question: Question) -> Reading:
+def _text_inside(said: str, options: list[str]) -> Reading:
     """Find the one option whose words stand in the answer.
 
     An option inside a longer one that is said too ("York" in "New York") does not count as said.
     """
-    options = [_normalize(option) for option in question.options]
-    spans = {
-        index: [m.span() for m in re.finditer(rf"(?<!\w){re.escape(option)}(?!\w)", said)]
+    spans = [
+        (index, *match.span())
         for index, option in enumerate(options)
-    }
-    longer = [span for found in spans.values() for span in found]
+        for match in re.finditer(rf"(?<!\w){re.escape(option)}(?!\w)", said)
+    ]
     free = {
         index
-        for index, found in spans.items()
-        for start, end in found
-        if not any(s <= start and end <= e and e - s > end - start for s, e in longer)
+        for index, start, end in spans
+        if not any(s <= start and end <= e and e - s > end - start for _, s, e in spans)
     }
-    if not free:
-        return Reading(None, UNPARSED)
-    return Reading(free.pop(), "text inside") if len(free) == 1 else Reading(None, AMBIGUOUS)
+    return _only(free, "text inside")
 
 
 def _normalize(text: str) -> str:

@@ -26,32 +26,21 @@ class RenderedQuestion:
     continuations: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Template:
-    """Name a way to write a question down.
+    """Name a way to write a question down."""
 
-    Args:
-        name: how users and run folders refer to it.
-        prefix: from a question to the text that all options share.
-        continuation: from a letter and an option's text to what follows the prefix.
-        lists_options: whether the prefix shows the options with their letters.
-        neutral_prefix: what stands before a continuation where there is no question, for `pmi`.
-        description: one line for people.
-    """
-
-    name: str
-    prefix: Callable[[Question], str]
-    continuation: Callable[[str, str], str]
-    lists_options: bool
-    neutral_prefix: str
+    name: str  # how users and run folders refer to it
+    prefix: Callable[[Question], str]  # the text that all options share
+    continuation: Callable[[str, str], str]  # from letter and text to what follows the prefix
+    lists_options: bool  # whether the prefix shows the options with their letters
+    neutral_prefix: str  # what stands there where there is no question, for `pmi`
     description: str
 
     def render(self, question: Question) -> RenderedQuestion:
         """Return the question's prefix and continuations."""
-        pairs = zip(question.letters, question.options, strict=True)
-        return RenderedQuestion(
-            self.prefix(question), tuple(self.continuation(*pair) for pair in pairs)
-        )
+        continuations = map(self.continuation, question.letters, question.options)
+        return RenderedQuestion(self.prefix(question), tuple(continuations))
 
 
 def _listed_prefix(question: Question) -> str:
@@ -101,12 +90,11 @@ class Shots:
             ConfigError: too few of the pool are about another question.
         """
         digest = hashlib.sha256(f"{self.seed} {question.id}".encode()).digest()
+        order = _shuffled(len(self.pool), random.Random(digest))
         others = (
-            self.pool[index]
-            for index in _shuffled(len(self.pool), random.Random(digest))
-            if self.pool[index].label is not None
-            and self.pool[index].id != question.id
-            and self.pool[index].stem != question.stem
+            other
+            for other in map(self.pool.__getitem__, order)
+            if other.label is not None and other.id != question.id and other.stem != question.stem
         )
         drawn = list(itertools.islice(others, self.k))
         if len(drawn) < self.k:
@@ -118,10 +106,10 @@ class Shots:
 
 
 def _shuffled(n: int, chance: random.Random) -> Iterator[int]:
-    """Yield 0 to n - 1 in random order, with no more work than for what is taken of it.
+    """Yield `chance.sample(range(n), k=n)`, with no more work than for what is taken of it.
 
     A shuffle that swaps the last of those left to the place of the one drawn, and remembers nothing
-    but swaps. What it yields is `chance.sample(range(n), k=n)`, which would fill a list of n first.
+    but swaps.
 
     Source: Fisher and Yates; Durstenfeld (1964), Algorithm 235, doi 10.1145/364520.364540.
     """
@@ -133,51 +121,39 @@ def _shuffled(n: int, chance: random.Random) -> Iterator[int]:
 
 
 def close_thinking(prefix: str) -> str:
-    """Return a prompt without the open block of thinking that some chat templates end it with.
-
-    The block is closed empty, so that what follows is the answer.
-    """
+    """Return a prompt with the block of thinking closed that some chat templates leave open."""
     before, opened, after = prefix.rpartition(THINKING_STARTS)
     return before + NO_THINKING if opened and not after.strip() else prefix
 
 
-TEMPLATES = {
-    template.name: template
-    for template in (
-        Template(
-            "cloze",
-            _cloze_prefix,
-            lambda _, option: f" {option}",
-            lists_options=False,
-            neutral_prefix="Answer:",
-            description="the question alone; the continuation is the option's text",
-        ),
-        Template(
-            "lettered",
-            _listed_prefix,
-            lambda letter, option: f"{letter} {option}",
-            lists_options=True,
-            neutral_prefix="### Answer:\n",
-            description="options listed with letters; the continuation is letter and text",
-        ),
-        Template(
-            "hybrid",
-            _listed_prefix,
-            lambda _, option: option,
-            lists_options=True,
-            neutral_prefix="### Answer:\n",
-            description="options listed with letters; the continuation is the text alone",
-        ),
-    )
-}
+_LISTED = {"prefix": _listed_prefix, "lists_options": True, "neutral_prefix": "### Answer:\n"}
+_TEMPLATES = (
+    Template(
+        name="cloze",
+        prefix=_cloze_prefix,
+        continuation=lambda _, option: f" {option}",
+        lists_options=False,
+        neutral_prefix="Answer:",
+        description="the question alone; the continuation is the option's text",
+    ),
+    Template(
+        name="lettered",
+        continuation=lambda letter, option: f"{letter} {option}",
+        description="options listed with letters; the continuation is letter and text",
+        **_LISTED,
+    ),
+    Template(
+        name="hybrid",
+        continuation=lambda _, option: option,
+        description="options listed with letters; the continuation is the text alone",
+        **_LISTED,
+    ),
+)
+TEMPLATES = {template.name: template for template in _TEMPLATES}
 
 
 def get_template(name: str) -> Template:
-    """Return a template by name.
-
-    Raises:
-        ConfigError: there is no such template.
-    """
+    """Return a template by name; a `ConfigError` where there is none."""
     if name not in TEMPLATES:
         raise ConfigError(f"template {name!r} does not exist; there are: {', '.join(TEMPLATES)}.")
     return TEMPLATES[name]

@@ -1,21 +1,20 @@
 """From texts to token ids, as running text has them: a prompt, and what may follow it.
 
 A prompt and each of its continuations are tokenized as one text and parted at the end of the
-prompt. Tokenized by itself, a continuation would begin as a text begins: "A" behind a line break is
-"▁A" then to a SentencePiece tokenizer, a token that never follows one. Only the last line of the
-prompt stands before every continuation, once it is seen that the prompt ends in the same tokens; so
-a long prompt is tokenized once, not once for each option.
+prompt (`docs/design.md` says why). Only the last line of the prompt stands before every
+continuation, once it is seen that the prompt ends in the same tokens; so a long prompt is tokenized
+once, not once for each option.
 
 A token may reach from the prompt into a continuation (":\\nA" as ":" and "\\nA"). Then the prompt
 is cut before it, at the last place where a token of the prompt ends in all the texts, and what was
-cut is the beginning of every continuation. So options always continue one prefix, each text is
-tokenized as it would be anywhere else, and a sum over a continuation is the text's own.
+cut is the beginning of every continuation.
 
 The trap: a tokenizer reads "<|im_end|>" as its control token, wherever it stands. In a question it
 is text. `ControlTokens.guard` puts two characters into it that stand for nothing in any text, and
 the tokens of these two are taken out again.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -28,11 +27,8 @@ GUARD = "\ufdd0\ufdd1"  # noncharacters: Unicode keeps them for programs' own us
 class Tokens(NamedTuple):
     """Hold a prompt and its continuations as token ids.
 
-    Args:
-        prefix: what all continuations share, never empty.
-        tail: what follows the prefix where nothing continues the prompt. Empty, unless a token
-            reaches from the prompt into a continuation.
-        continuations: what follows the prefix, for each continuation.
+    All continuations share the prefix, which is never empty. The tail follows it where nothing
+    continues the prompt; it is empty unless a token reaches from the prompt into a continuation.
     """
 
     prefix: tuple[int, ...]
@@ -41,12 +37,7 @@ class Tokens(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Hold what a model reads around a prompt and its continuation.
-
-    Args:
-        before, between, after: the special tokens there.
-        joined: whether the two are one running text.
-    """
+    """Hold the special tokens around prompt and continuation, and whether the two are one text."""
 
     before: tuple[int, ...] = ()
     between: tuple[int, ...] = ()
@@ -56,32 +47,29 @@ class Frame(NamedTuple):
     @classmethod
     def of_text(cls, tokenizer) -> "Frame":
         """Return a decoder's frame: what a text begins with; what it ends with is left out."""
-        before, _ = _around(tokenizer)
-        return cls(before)
+        return cls(_around(tokenizer)[0])
 
     @classmethod
     def of_source(cls, tokenizer) -> "Frame":
         """Return an encoder-decoder's frame: two texts, of which the first is whole."""
-        before, after = _around(tokenizer)
-        return cls(before, after, joined=False)
+        return cls(*_around(tokenizer), joined=False)
 
     @classmethod
     def of_pair(cls, tokenizer) -> "Frame":
         """Return an encoder's frame, read off a pair that the tokenizer builds."""
         pair = tokenizer("a", "b")
-        ids, owners = pair["input_ids"], pair.sequence_ids(0)
+        ids, owners = tuple(pair["input_ids"]), pair.sequence_ids(0)
         first, second = owners.index(0), owners.index(1)
-        ends = first + owners.count(0), second + owners.count(1)
-        between = tuple(ids[ends[0] : second])
-        return cls(tuple(ids[:first]), between, tuple(ids[ends[1] :]), joined=False)
+        between = ids[first + owners.count(0) : second]
+        return cls(ids[:first], between, ids[second + owners.count(1) :], joined=False)
 
 
 def _around(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the special tokens that the tokenizer puts before and behind a text."""
     text = tokenizer("a", return_special_tokens_mask=True)
-    ids, special = text["input_ids"], text["special_tokens_mask"]
+    ids, special = tuple(text["input_ids"]), text["special_tokens_mask"]
     first = special.index(0)
-    return tuple(ids[:first]), tuple(ids[first + special.count(0) :])
+    return ids[:first], ids[first + special.count(0) :]
 
 
 def tokenize(tokenizer, rendered: Sequence[RenderedQuestion], frame: Frame) -> Iterator[Tokens]:
@@ -92,7 +80,7 @@ def tokenize(tokenizer, rendered: Sequence[RenderedQuestion], frame: Frame) -> I
     Args:
         tokenizer: a transformers tokenizer.
         rendered: at least one prompt.
-        frame: what stands around the texts, and whether they are one.
+        frame: what stands around the texts.
     """
     prompts = token_ids(tokenizer, [r.prefix for r in rendered])
     leads = [_last_line(r.prefix) if frame.joined else "" for r in rendered]
@@ -101,12 +89,11 @@ def tokenize(tokenizer, rendered: Sequence[RenderedQuestion], frame: Frame) -> I
     for prompt, lead, r in zip(prompts, leads, rendered, strict=True):
         end, *wholes = (next(flat) for _ in _texts(r))
         shared = _shared(end, wholes)
-        moved = len(end) - shared
-        if frame.joined and lead != r.prefix and prompt[-moved - 1 :] != end[max(0, shared - 1) :]:
+        own = prompt[shared - len(end) - 1 :] == end[max(0, shared - 1) :]
+        if frame.joined and lead != r.prefix and not own:
             end, *wholes = token_ids(tokenizer, [r.prefix + text for text in _texts(r)])
             shared = _shared(end, wholes)
-            moved = len(end) - shared
-        kept = len(prompt) - moved
+        kept = len(prompt) - len(end) + shared
         prefix = (*frame.before, *prompt[:kept], *frame.between)
         yield Tokens(
             prefix or (_start(tokenizer),),
@@ -143,18 +130,11 @@ def token_ids(tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Return each text's token ids, without special tokens around it.
 
     Masks are left out, for to build them would take as long again.
-
-    Args:
-        tokenizer: a transformers tokenizer.
-        texts: at least one, control tokens in data guarded.
     """
     guarded = any(GUARD in text for text in texts)
+    without = {"return_attention_mask": False, "return_token_type_ids": False}
     encoded = tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        return_offsets_mapping=guarded,
+        list(texts), add_special_tokens=False, return_offsets_mapping=guarded, **without
     )
     if not guarded:
         return encoded["input_ids"]
@@ -163,13 +143,9 @@ def token_ids(tokenizer, texts: Sequence[str]) -> list[list[int]]:
 
 
 def _without_guards(text: str, ids: list[int], spans: list[tuple[int, int]]) -> list[int]:
-    guards = {
-        position
-        for match in re.finditer(GUARD, text)
-        for position in range(match.start(), match.end())
-    }
+    guards = {place for match in re.finditer(GUARD, text) for place in range(*match.span())}
     own = [not guards.issuperset(range(*span)) or span[0] == span[1] for span in spans]
-    return [token for token, kept in zip(ids, own, strict=True) if kept]
+    return list(itertools.compress(ids, own))
 
 
 def unguarded(text: str) -> str:
@@ -203,8 +179,8 @@ class ControlTokens:
         """Return a text in which nothing is a control token; `unguarded` gives it back.
 
         Raises:
-            NotImplementedError: something is, and the tokenizer does not say which characters its
-                tokens are of (those written in Python do not).
+            NotImplementedError: something is, and the tokenizer, written in Python, does not say
+                which characters its tokens are of.
         """
         return self.pattern.sub(lambda match: self._break(match[0]), text)
 
@@ -213,12 +189,8 @@ class ControlTokens:
         if not self._tokenizer.is_fast:
             raise NotImplementedError
         if control not in self._broken:
-            plain = self._tokenizer(
-                control,
-                add_special_tokens=False,
-                split_special_tokens=True,
-                return_offsets_mapping=True,
-            )
+            how = {"split_special_tokens": True, "return_offsets_mapping": True}
+            plain = self._tokenizer(control, add_special_tokens=False, **how)
             inside = (end for _, end in plain["offset_mapping"] if 0 < end < len(control))
             at = next(inside, 1)
             self._broken[control] = control[:at] + GUARD + control[at:]

@@ -1,4 +1,1 @@
-"""Passages to read before a question: where they come from, how they are found, who may see them.
-
-`corpus` reads passages, `index` finds them by BM25, `contexts` decides what a question gets.
-"""
+"""Passages to read before a question: where they are from, how they are found, who may see them."""

@@ -104,11 +104,11 @@ class Contexts:
         """Return the contexts of questions.
 
         Args:
-            questions: what is asked, or learned.
+            questions: what is scored, or learned.
             learning: whether a question may get a passage that belongs to another one of them, as
                 in training. It never gets its own, nor one of a held-out question.
         """
-        if self.kind != "retrieved":
+        if not self.index:
             return [Given(self._own(question)) for question in questions]
         apart = self._held_out if learning else self._held_out | self.index.of_questions(questions)
         return [self._retrieve(question, apart) for question in questions]

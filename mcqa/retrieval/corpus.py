@@ -4,71 +4,43 @@ The trap: an explanation gives its question's answer away, so a passage remember
 it came with. Word for word the same text may come with several questions; that is one passage.
 """
 
-import hashlib
 import itertools
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mcqa.data import open_questions
-from mcqa.data.fields import Fields, identifier, missing, shown, text
-from mcqa.data.files import Row, Table, is_data_file, is_text_file, read_file
-from mcqa.data.findings import bare
+from mcqa.data.fields import Fields, identifier, shown, text
+from mcqa.data.files import Table, is_data_file, is_text_file, read_file
 from mcqa.data.formats import FORMATS
 from mcqa.data.mapping import renamed
 from mcqa.data.reader import Rejected
+from mcqa.data.same import text_key
 from mcqa.errors import DataError
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Hold a text that may be shown as context.
+    """Hold a text that may be shown as context."""
 
-    Args:
-        id: its name in the corpus, that of its first question where it is an explanation.
-        text: the passage.
-        origins: what `text_key` makes of the stems of the questions it came with.
-    """
-
-    id: str
+    id: str  # that of its first question where it is an explanation
     text: str
-    origins: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()  # the `text_key` of the stems of the questions it came with
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Hold passages and where they are from.
+    """Hold passages, no two with one id or, where they come with questions, one text."""
 
-    Args:
-        source: as the user named it.
-        passages: no two of them with one id or, where they come with questions, one text.
-        remarks: what was left out, in short clauses.
-        rejected: rows that cannot be read.
-    """
-
-    source: str
+    source: str  # as the user named it
     passages: Sequence[Passage]
-    remarks: Sequence[str] = ()
+    remarks: Sequence[str] = ()  # what was left out, in short clauses
     rejected: Sequence[Rejected] = ()
 
 
-def text_key(text: str) -> str:
-    """Return what a text and its near-duplicates have in common, see `mcqa.data.findings.bare`.
-
-    >>> text_key("Which  is a fruit?") == text_key("which is a fruit")
-    True
-    """
-    return hashlib.blake2b(bare(text).encode(), digest_size=8).hexdigest()
-
-
 def read_corpus(
-    source: str | os.PathLike,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    skip_invalid: bool = False,
-    **reading,
+    source: str | os.PathLike, *, limit: int | None = None, skip_invalid: bool = False, **reading
 ) -> Corpus:
     """Read the passages of a file, or those that come with the questions of a set.
 
@@ -78,7 +50,6 @@ def read_corpus(
 
     Args:
         source: the file, or a Hub data set of questions.
-        split: of a Hub data set.
         limit: read only the first so many rows.
         skip_invalid: leave out rows that cannot be read.
         reading: how to read questions, further settings of `mcqa.data.open_questions`.
@@ -91,20 +62,14 @@ def read_corpus(
     if table:
         corpus = _read_passages(table, limit, skip_invalid)
     else:
-        corpus = _read_explanations(
-            source, split=split, limit=limit, skip_invalid=skip_invalid, **reading
-        )
+        corpus = _read_explanations(source, limit=limit, skip_invalid=skip_invalid, **reading)
     if not corpus.passages:
         raise DataError(f"{source}: no passage in it: {', '.join(corpus.remarks)}.")
     return corpus
 
 
-def _passage_table(source: str | os.PathLike, reading: dict) -> Table | None:
-    """Return the rows of a file of passages, None where the source holds questions or is no file.
-
-    Raises:
-        DataError: the file's first row is neither.
-    """
+def _passage_table(source: str | os.PathLike, reading: Mapping) -> Table | None:
+    """Return the rows of a file of passages; None where it holds questions, or is no file."""
     if is_text_file(os.fspath(source)):
         return read_file(Path(source), paragraphs=True)
     if not is_data_file(os.fspath(source)) or not Path(source).is_file():
@@ -125,7 +90,7 @@ def _passage_table(source: str | os.PathLike, reading: dict) -> Table | None:
     )
 
 
-def _is_question(row: Fields, fields: dict[str, str]) -> bool:
+def _is_question(row: Fields, fields: Mapping[str, str]) -> bool:
     try:
         row = renamed(row, fields)
     except DataError:
@@ -134,14 +99,17 @@ def _is_question(row: Fields, fields: dict[str, str]) -> bool:
 
 
 def _read_passages(table: Table, limit: int | None, skip_invalid: bool) -> Corpus:
-    places: dict[str, str] = {}
-    passages, rejected = [], []
+    passages: dict[str, Passage] = {}
+    places, rejected = {}, []
     for number, row in enumerate(itertools.islice(table.open(), limit), 1):
         try:
-            passage = _passage(row, f"{table.stem}-{number}")
-            if passage.id in places:
+            if row.fault is not None:
+                raise DataError(row.fault)
+            id = identifier(row.fields) or f"{table.stem}-{number}"
+            passage = Passage(id, text(row.fields, "text"))
+            if id in passages:
                 raise DataError(
-                    f"the id {passage.id!r} is already that of {places[passage.id]}. Give every "
+                    f"the id {id!r} is already that of {places[id]}. Give every "
                     "passage an id of its own, or leave out the ids."
                 )
         except DataError as error:
@@ -149,17 +117,9 @@ def _read_passages(table: Table, limit: int | None, skip_invalid: bool) -> Corpu
             if not skip_invalid:
                 raise DataError(str(rejected[-1])) from error
             continue
-        places[passage.id] = row.place
-        passages.append(passage)
+        passages[id], places[id] = passage, row.place
     remarks = [f"{len(rejected):,} bad rows left out"] if rejected else []
-    return Corpus(table.name, passages, remarks, rejected)
-
-
-def _passage(row: Row, name: str) -> Passage:
-    if row.fault is not None:
-        raise DataError(row.fault)
-    given = None if missing(row.fields.get("id")) else identifier(row.fields)
-    return Passage(given or name, text(row.fields, "text"))
+    return Corpus(table.name, list(passages.values()), remarks, rejected)
 
 
 def _read_explanations(source: str | os.PathLike, **reading) -> Corpus:
@@ -173,7 +133,7 @@ def _read_explanations(source: str | os.PathLike, **reading) -> Corpus:
             continue
         key, origin = text_key(passage), text_key(question.stem)
         first = found.get(key, Passage(question.id, passage))
-        found[key] = Passage(first.id, first.text, (*first.origins, origin))
+        found[key] = replace(first, origins=(*first.origins, origin))
     remarks = reader.account.remarks()
     if without:
         remarks.append(f"{without:,} questions have neither an explanation nor a context")

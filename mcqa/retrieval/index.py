@@ -8,8 +8,8 @@ No file is a pickle, and none is read as one. A file that is not what was writte
 
 Words are runs of letters and digits in lower case, without the commonest English ones; letters and
 digits that stand alone count, for "vitamin C" and "type 2" mean something. The trap: float32 sums
-depend on their order. So the words of a query are sorted, and a question asked again with its
-options in another order finds the same passages with the same scores.
+depend on their order. So the words of a query are sorted, and a question with its options in
+another order finds the same passages with the same scores.
 """
 
 import functools
@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,10 +26,11 @@ import numpy as np
 
 from mcqa.data import data_fingerprint
 from mcqa.data.digests import digest
+from mcqa.data.same import text_key
 from mcqa.errors import ConfigError, DataError
 from mcqa.prediction import Retrieved
 from mcqa.question import Question
-from mcqa.retrieval.corpus import Corpus, Passage, read_corpus, text_key
+from mcqa.retrieval.corpus import Corpus, Passage, read_corpus
 from mcqa.system.files import whole_folder, write_json, write_whole
 
 VERSION = 1
@@ -40,30 +42,19 @@ BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 
 
 class PassageIndex:
-    """Search passages; made by `build`, `load` or `open_passages`.
-
-    Args:
-        passages: what is searched.
-        bm25: bm25s' index of them, in the same order.
-        source, sha256: where they are from.
-    """
+    """Search passages of a source; made by `build`, `load` or `open_passages`."""
 
     def __init__(self, passages: Sequence[Passage], bm25, source: str, sha256: str | None):
         self.passages = passages
         self.source = source
         self.sha256 = sha256
         self._bm25 = bm25
-        self._by_stem = _places((key, n) for n, p in enumerate(passages) for key in p.origins)
 
     @classmethod
     def build(
         cls, passages: Sequence[Passage], source: str = "", sha256: str | None = None
     ) -> "PassageIndex":
-        """Index passages.
-
-        Raises:
-            DataError: there is no word in them.
-        """
+        """Index passages; a `DataError` where there is no word in them."""
         import bm25s
 
         words = bm25s.tokenize([p.text for p in passages], show_progress=False, **WORDS)
@@ -82,21 +73,24 @@ class PassageIndex:
         return digest([WORDS, BM25, *map(asdict, self.passages)])
 
     @functools.cached_property
-    def _by_text(self) -> dict[str, list[int]]:
-        return _places((text_key(passage.text), n) for n, passage in enumerate(self.passages))
+    def _by_stem(self) -> dict[str, set[int]]:
+        return _places((key, n) for n, p in enumerate(self.passages) for key in p.origins)
+
+    @functools.cached_property
+    def _by_text(self) -> dict[str, set[int]]:
+        return _places((text_key(p.text), n) for n, p in enumerate(self.passages))
 
     def of_questions(self, questions: Iterable[Question]) -> set[int]:
         """Return the places of the passages that belong to questions.
 
-        These are the passages that came with a question of the same stem, and those that read as
-        the explanation of one of the questions, wherever they are from. Texts are compared as
-        `mcqa check` compares them.
+        They came with a question of the same stem, or read as the explanation of one of these,
+        wherever they are from (see `mcqa.data.same`).
         """
         found: set[int] = set()
         for question in questions:
-            found.update(self._by_stem.get(text_key(question.stem), ()))
+            found |= self._by_stem.get(text_key(question.stem), set())
             if question.explanation:
-                found.update(self._by_text.get(text_key(question.explanation), ()))
+                found |= self._by_text.get(text_key(question.explanation), set())
         return found
 
     def search(
@@ -104,18 +98,15 @@ class PassageIndex:
     ) -> list[tuple[Passage, Retrieved]]:
         """Return the k best passages, best first; of equal ones the earlier.
 
-        Fewer where fewer share a word with the query.
-
         Args:
             query: words to look for; one that stands there twice counts twice.
-            k: how many.
+            k: how many; they are fewer where fewer share a word with the query.
             without: the places of passages that must not be found.
         """
         import bm25s
 
         (words,) = bm25s.tokenize(query, return_ids=False, show_progress=False, **WORDS)
-        ids = self._bm25.get_tokens_ids(sorted(words))
-        scores = self._bm25.get_scores_from_ids(ids)
+        scores = self._bm25.get_scores_from_ids(self._bm25.get_tokens_ids(sorted(words)))
         scores[list(without)] = 0  # as if they shared no word
         k = min(k, len(scores))
         least = np.partition(scores, -k)[-k]
@@ -125,31 +116,17 @@ class PassageIndex:
         return [(passage, Retrieved(passage.id, score)) for passage, score in found]
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
-        """Write the index to a folder, all of it or nothing.
-
-        Args:
-            folder: where to, empty or not there.
-            overwrite: whether an index that is there is replaced.
-
-        Raises:
-            ConfigError: there is something else in the folder.
-        """
+        """Write the index to a folder, all of it or nothing; see `check_index_output`."""
         folder = Path(folder)
         check_index_output(folder, overwrite=overwrite)
+        about = {"version": VERSION, "passages": len(self), "source": self.source}
+        about |= {"source_sha256": self.sha256, "words": WORDS, "bm25": BM25}
         with whole_folder(folder) as inside:
             self._bm25.save(inside, show_progress=False)
             rows = (json.dumps(asdict(p), ensure_ascii=False) for p in self.passages)
             write_whole(inside / PASSAGES, "".join(row + "\n" for row in rows))
-            about = {
-                "version": VERSION,
-                "passages": len(self),
-                "source": self.source,
-                "source_sha256": self.sha256,
-                "words": WORDS,
-                "bm25": BM25,
-                "sha256": {name: _sha256(inside / name) for name in FILES},
-            }
-            write_json(inside / INDEX, about)
+            sums = {name: _sha256(inside / name) for name in FILES}
+            write_json(inside / INDEX, about | {"sha256": sums})
             if folder.exists():
                 shutil.rmtree(folder)
         return folder
@@ -174,12 +151,13 @@ class PassageIndex:
             about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             if (about["version"], about["words"], about["bm25"]) != (VERSION, WORDS, BM25):
                 raise DataError("it is of another version of mcqa")
-            changed = [name for name in FILES if _sha256(folder / name) != about["sha256"][name]]
-            if changed:
-                raise DataError(f"{changed[0]} is not what was written")
+            for name in FILES:
+                if _sha256(folder / name) != about["sha256"][name]:
+                    raise DataError(f"{name} is not what was written")
             bm25 = bm25s.BM25.load(folder, show_progress=False)
             with (folder / PASSAGES).open(encoding="utf-8") as file:
-                passages = [_passage(json.loads(line)) for line in file]
+                rows = [json.loads(line) for line in file]
+            passages = [Passage(row["id"], row["text"], tuple(row["origins"])) for row in rows]
             return cls(passages, bm25, about["source"], about["source_sha256"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
@@ -203,7 +181,7 @@ def open_passages(
 
     Raises:
         ConfigError: not exactly one of the two is given, or the folder is no index.
-        DataError: the one or the other cannot be read.
+        DataError: it cannot be read.
     """
     if (index is None) == (corpus is None):
         raise ConfigError(
@@ -221,23 +199,15 @@ def open_passages(
 
 
 def index_corpus(source: str | os.PathLike, **reading) -> tuple[PassageIndex, Corpus]:
-    """Return the index of a corpus, and the corpus.
-
-    Args:
-        source, reading: see `read_corpus`.
-    """
+    """Return the index of a corpus, and the corpus; the arguments are those of `read_corpus`."""
     corpus = read_corpus(source, **reading)
     sha256 = data_fingerprint(source, reading.get("split"))
     return PassageIndex.build(corpus.passages, corpus.source, sha256), corpus
 
 
 def check_index_output(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds something else than an index that may be replaced.
-
-    Raises:
-        ConfigError: it does.
-    """
-    if folder.is_dir() and (folder / INDEX).is_file():
+    """Raise a `ConfigError` where a folder holds anything but an index that may be replaced."""
+    if (folder / INDEX).is_file():
         if not overwrite:
             raise ConfigError(
                 f"{folder} holds an index. Choose another --output, or pass --overwrite."
@@ -246,15 +216,11 @@ def check_index_output(folder: Path, *, overwrite: bool) -> None:
         raise ConfigError(f"{folder} is not an empty folder. Choose another --output.")
 
 
-def _places(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
-    places: dict[str, list[int]] = {}
+def _places(pairs: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
+    places: dict[str, set[int]] = defaultdict(set)
     for key, place in pairs:
-        places.setdefault(key, []).append(place)
+        places[key].add(place)
     return places
-
-
-def _passage(row: dict) -> Passage:
-    return Passage(row["id"], row["text"], tuple(row["origins"]))
 
 
 def _sha256(path: Path) -> str:

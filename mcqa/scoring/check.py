@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from mcqa.data import open_questions
-from mcqa.data.findings import EXAMPLES, WARNINGS, Finding, Findings, digest
+from mcqa.data.findings import EXAMPLES, WARNINGS, Finding, Findings
 from mcqa.data.formats import FORMATS
 from mcqa.data.reader import QuestionReader, Rejected
+from mcqa.data.same import question_key
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.prompting.encoded_sets import EncodedSet, encode_set
 from mcqa.prompting.encoding import Encoder
@@ -54,7 +55,7 @@ def check(
         DataError: a source cannot be read at all.
     """
     reading["skip_invalid"] = True
-    others, other = _digests(against, against_split, reading) if against else (frozenset(), None)
+    others, other = _keys(against, against_split, reading) if against else (frozenset(), None)
     reader = open_questions(source, **reading)
     findings = Findings(others)
     seen = map(findings.see, reader)
@@ -146,14 +147,12 @@ def load_encoder(model: str, template: str | None = None, max_length: int | None
     return Encoder(tokenizer, chosen, length, apart=config.is_encoder_decoder)
 
 
-def _digests(
-    source: str, split: str | None, reading: dict
-) -> tuple[frozenset[bytes], QuestionReader]:
+def _keys(source: str, split: str | None, reading: dict) -> tuple[frozenset[bytes], QuestionReader]:
     settings = {**reading, "split": split, "unlabelled": "keep", "limit": None}
     if source == "bundled":
         settings = {"split": split or "train"}
     reader = open_questions(source, **settings)
-    return frozenset(map(digest, reader)), reader
+    return frozenset(map(question_key, reader)), reader
 
 
 def _summary(source: str, reader: QuestionReader, findings: Findings) -> dict:
@@ -162,7 +161,7 @@ def _summary(source: str, reader: QuestionReader, findings: Findings) -> dict:
         "data": source,
         "format": reader.format,
         "label_base": {
-            "value": reader.base.value if FORMATS[reader.format].counts else None,
+            "value": reader.base.value if FORMATS[reader.format].labels is None else None,
             "evidence": reader.base.evidence,
         },
         "questions": labels.total(),

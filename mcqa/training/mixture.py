@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mcqa.data.findings import digest
+from mcqa.data.same import question_key
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError
 from mcqa.question import Question
@@ -126,21 +126,21 @@ def overlaps(
     if len(sets) == 1 and not validation:
         return []
     lines, first = [], {}
-    held_out = Counter(map(digest, validation))
+    held_out = Counter(map(question_key, validation))
     for questions, name in zip(sets, names, strict=True):
-        digests = list(map(digest, questions))
-        again = Counter(first[key] for key in digests if key in first)
+        keys = list(map(question_key, questions))
+        again = Counter(first[key] for key in keys if key in first)
         lines += [
             f"{name}: {count:,} of its {len(questions):,} questions are in {other} too, and are "
             "trained on more often than the weights say."
             for other, count in again.items()
         ]
-        leaked = sum(held_out[key] for key in set(digests))
+        leaked = sum(held_out[key] for key in set(keys))
         if leaked:
             lines.append(
                 f"{name}: {leaked:,} of the {len(validation):,} validation questions are training "
                 "questions here. Validation will look better than it is; take them out of one."
             )
-        for key in digests:
+        for key in keys:
             first.setdefault(key, name)
     return lines

@@ -44,7 +44,7 @@ def bundled_questions(split: str) -> list[Question]:
 
     Returns:
         Labelled questions with 3 to 5 options. An id is made of kind, fact and number of the
-        phrasing, as in `capitals/france/2`; `fact_of` returns what names the fact.
+        phrasing, as in `capitals/france/2`.
 
     Raises:
         DataError: there is no such split.
@@ -75,26 +75,25 @@ def fact_of(id: str) -> str:
 
 def _drafts(kind: Kind, split: str) -> Iterator[_Draft]:
     parts = _parts(kind)
-    pool = parts["train"] if split == "train" else [*parts["validation"], *parts["test"]]
-    for fact, count in zip(parts[split], itertools.cycle(_PHRASINGS_PER_FACT), strict=False):
-        phrasings = [
+    part = parts[split]
+    pool = part if split == "train" else [*parts["validation"], *parts["test"]]
+    for fact, count in zip(part, itertools.cycle(_PHRASINGS_PER_FACT), strict=False):
+        phrasings = (
             phrasing
             for phrasing in _shuffled(kind.phrasings, f"phrasings/{fact.id}")
-            if split == "train" or _is_asked_only_in(parts[split], kind, phrasing, fact)
-        ]
-        for phrasing in phrasings[:count]:
+            if split == "train" or _is_asked_only_in(part, kind, phrasing, fact)
+        )
+        for phrasing in itertools.islice(phrasings, count):
             yield _Draft(kind, phrasing, fact, pool)
 
 
 def _parts(kind: Kind) -> dict[str, list[Fact]]:
     """Split the facts of a kind: whole groups are held out, and no fact of two tables is."""
     facts = sorted(kind.facts, key=lambda fact: _hash("split", fact.id))
-    groups: dict[str, list[Fact]] = {}
-    for fact in facts:
-        groups.setdefault(fact.group, []).append(fact)
     validation, test = (round(share * len(facts)) for share in _SHARES.values())
     chosen: list[Fact] = []
-    for _, group in sorted(groups.items(), key=lambda item: _hash("split", item[0])):
+    for name in sorted({fact.group for fact in facts}, key=lambda name: _hash("split", name)):
+        group = [fact for fact in facts if fact.group == name]
         fits = len(chosen) + len(group) <= validation + test
         if fits and not any(fact.elsewhere for fact in group):
             chosen += group

@@ -7,9 +7,9 @@ table is its key: the key's slug names the fact in question ids and decides its 
 import csv
 import re
 import unicodedata
-from dataclasses import dataclass
 from importlib import resources
 from string import Formatter
+from typing import NamedTuple
 
 import yaml
 
@@ -17,43 +17,26 @@ GROUP = "group"
 RIVALS = "rivals"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fact:
-    """Hold one row of a table.
+class Fact(NamedTuple):
+    """Hold one row of a table."""
 
-    Args:
-        id: kind and slug of the key, `capitals/france`.
-        values: the text of each column that is asked for or shown.
-        group: what the facts share whose answers look alike; a fact of no group has its own.
-        rivals: values of other rows that would be right for this row too, normalised.
-        elsewhere: whether another table holds the same fact.
-    """
+    id: str  # kind and slug of the key, `capitals/france`
+    values: dict[str, str]  # the text of each column that is asked for or shown
+    group: str  # shared by facts whose answers look alike; a fact of no group has its own
+    rivals: frozenset[str]  # values of other rows that would be right here too, normalised
+    elsewhere: bool  # whether another table holds the same fact
 
-    id: str
-    values: dict[str, str]
-    group: str
-    rivals: frozenset[str]
-    elsewhere: bool
+    def names(self, other: "Fact") -> bool:
+        """Return whether another fact is a rival of this one."""
+        return not self.rivals.isdisjoint(map(normalise, other.values.values()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Phrasing:
-    """Hold one way to put the facts of a kind as questions.
+class Phrasing(NamedTuple):
+    """Hold one way to put the facts of a kind as questions."""
 
-    Args:
-        number: its place among the phrasings of its kind, from 1.
-        asks: the column whose values are the options.
-        stem: the question with the names of the given columns in braces.
-    """
-
-    number: int
-    asks: str
-    stem: str
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The columns that the stem shows."""
-        return tuple(name for _, name, _, _ in Formatter().parse(self.stem) if name)
+    number: int  # its place among the phrasings of its kind, from 1
+    asks: str  # the column whose values are the options
+    stem: str  # with the names of the columns that are shown in braces
 
     def ask(self, fact: Fact) -> str:
         """Return the stem for a fact, with a capital first letter."""
@@ -61,36 +44,30 @@ class Phrasing:
         return stem[0].upper() + stem[1:]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kind:
+class Kind(NamedTuple):
     """Hold a table of facts, what it is about, and its phrasings."""
 
     name: str
     subject: str
-    phrasings: tuple[Phrasing, ...]
-    facts: tuple[Fact, ...]
+    phrasings: list[Phrasing]
+    facts: list[Fact]
 
 
 def load_kinds() -> list[Kind]:
     """Read all kinds of fact, in the order of `kinds.yaml`."""
-    entries = yaml.safe_load(_text("kinds.yaml"))
     elsewhere = {id for ids in yaml.safe_load(_text("same_facts.yaml")) for id in ids}
-    return [
-        Kind(
-            name=name,
-            subject=entry["subject"],
-            phrasings=tuple(
-                Phrasing(number=number, **phrasing)
-                for number, phrasing in enumerate(entry["phrasings"], 1)
-            ),
-            facts=_read_facts(name, elsewhere),
-        )
-        for name, entry in entries.items()
-    ]
+    kinds = []
+    for name, entry in yaml.safe_load(_text("kinds.yaml")).items():
+        phrasings = [Phrasing(n, **how) for n, how in enumerate(entry["phrasings"], 1)]
+        lines = _text(f"{name}.tsv").splitlines()
+        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        facts = [_fact(name, row, elsewhere) for row in rows]
+        kinds.append(Kind(name, entry["subject"], phrasings, facts))
+    return kinds
 
 
 def normalise(text: str) -> str:
-    """Return a text in the form in which two values are compared."""
+    """Return a text in the form in which two values are compared; another would move questions."""
     return " ".join(text.casefold().split())
 
 
@@ -101,38 +78,24 @@ def right_answers(kind: Kind, phrasing: Phrasing, fact: Fact) -> set[str]:
     if one of the two names the other as its rival. So an answer that two rows share, or a drug
     that belongs to the same class, never becomes a wrong option.
     """
+    given = [name for _, name, _, _ in Formatter().parse(phrasing.stem) if name]
 
-    def shown(other: Fact) -> list[str]:
-        return [normalise(other.values[column]) for column in phrasing.given]
+    def shown(fact: Fact) -> list[str]:
+        return [normalise(fact.values[column]) for column in given]
 
     return {
         normalise(other.values[phrasing.asks])
         for other in kind.facts
-        if shown(other) == shown(fact) or _names(fact, other) or _names(other, fact)
+        if shown(other) == shown(fact) or fact.names(other) or other.names(fact)
     }
 
 
-def _names(fact: Fact, other: Fact) -> bool:
-    return any(normalise(value) in fact.rivals for value in other.values.values())
-
-
-def _read_facts(kind: str, elsewhere: set[str]) -> tuple[Fact, ...]:
-    lines = _text(f"{kind}.tsv").splitlines()
-    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return tuple(_fact(kind, row, elsewhere) for row in rows)
-
-
 def _fact(kind: str, row: dict[str, str], elsewhere: set[str]) -> Fact:
-    rivals = (row.pop(RIVALS, None) or "").split(";")
+    named = (row.pop(RIVALS, None) or "").split(";")
+    rivals = frozenset(normalise(rival) for rival in named if rival.strip())
     group = row.pop(GROUP, None)
     id = f"{kind}/{_slug(next(iter(row.values())))}"
-    return Fact(
-        id=id,
-        values=row,
-        group=f"{kind}, {group}" if group else id,
-        rivals=frozenset(normalise(rival) for rival in rivals if rival.strip()),
-        elsewhere=id in elsewhere,
-    )
+    return Fact(id, row, f"{kind}, {group}" if group else id, rivals, id in elsewhere)
 
 
 def _text(name: str) -> str:

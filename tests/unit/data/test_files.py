@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from mcqa.data.files import file_sha256, read_file
-from mcqa.data.reader import QuestionReader
+from mcqa.data.reader import QuestionReader, Settings
 from mcqa.errors import DataError
 
 ROWS = [{"question": "Q1", "n": 1}, {"question": "Q2", "n": None}]
@@ -100,7 +100,7 @@ def test_the_ending_may_be_in_capitals_and_the_stem_names_the_table(tmp_path):
 )
 def test_a_bad_file_is_an_error_that_names_the_place(tmp_path, name, content, message):
     with pytest.raises(DataError, match=f"(?s){message}"):
-        list(QuestionReader(read_file(write(tmp_path, name, content))))
+        list(QuestionReader(read_file(write(tmp_path, name, content)), Settings()))
 
 
 def test_a_missing_file_and_a_folder_are_errors(tmp_path):

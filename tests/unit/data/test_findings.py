@@ -3,7 +3,8 @@
 import pytest
 
 from mcqa import Question
-from mcqa.data.findings import Findings, bare, digest
+from mcqa.data.findings import Findings
+from mcqa.data.same import question_key
 
 
 def question(stem="Which?", options=("red", "green"), **fields):
@@ -63,7 +64,7 @@ def test_questions_that_are_the_same():
 
 
 def test_questions_of_another_set():
-    others = frozenset([digest(question("Seen?"))])
+    others = frozenset([question_key(question("Seen?"))])
     assert faults(question("seen"), question("New?"), others=others) == {
         "questions of the other set": 1
     }
@@ -97,7 +98,3 @@ def test_only_the_first_examples_are_kept():
         findings.see(question(f"{number}?", ("x", "x"), id=f"q{number}"))
     fault = findings.faults["duplicate options"]
     assert (fault.count, fault.examples) == (9, ["q0", "q1", "q2", "q3", "q4"])
-
-
-def test_a_text_of_punctuation_alone_keeps_it():
-    assert bare(" . ") == "."

@@ -225,9 +225,12 @@ def test_fingerprint_of_the_bundled_set_changes_with_any_field(bundled, monkeypa
     assert data_fingerprint("bundled") != before
 
 
-def test_fingerprint_of_a_hub_data_set_is_the_library_s(hub):
-    fingerprint = data_fingerprint("owner/quiz", "dev")
-    assert fingerprint == data_fingerprint("owner/quiz", "dev") != data_fingerprint("o/q", "empty")
+def test_fingerprint_of_a_hub_data_set_changes_with_any_field(hub, monkeypatch):
+    before = data_fingerprint("owner/quiz", "dev")
+    assert before == data_fingerprint("owner/quiz@v1", "dev")
+    changed = datasets.Dataset.from_list([{"question": "Which?", "choices": ["x"], "answer": 0}])
+    monkeypatch.setattr(datasets, "load_dataset", lambda *source, split: changed)
+    assert data_fingerprint("owner/quiz", "dev") != before
 
 
 # Real files

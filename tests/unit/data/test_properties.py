@@ -19,7 +19,7 @@ from mcqa.data import load_questions
 from mcqa.data.files import Row, Table
 from mcqa.data.findings import Findings
 from mcqa.data.formats import FORMATS, Detection
-from mcqa.data.reader import POLICIES, QuestionReader
+from mcqa.data.reader import POLICIES, QuestionReader, Settings
 
 NAMES = sorted({name for known in FORMATS.values() for name in known.fields} | set("ABCD"))
 NAN = float("nan")
@@ -76,7 +76,7 @@ def test_any_rows_are_questions_or_an_error(rows, format, label_base, unlabelled
     settings = {"format": format, "label_base": label_base, "unlabelled": unlabelled}
     refused = ""
     try:
-        reader = QuestionReader(table(rows), skip_invalid=skip_invalid, **settings)
+        reader = QuestionReader(table(rows), Settings(skip_invalid=skip_invalid, **settings))
         questions = list(reader)
     except McqaError as error:
         refused = str(error)
@@ -227,4 +227,4 @@ def test_fields_of_any_name_are_found_where_a_mapping_says(questions, names, ins
     where = [f"in.{name}" if inside else name for name in names]
     rows = [{"in": row} if inside else row for row in rows]
     fields = dict(zip(own, where, strict=True))
-    assert list(QuestionReader(table(rows), format="generic", fields=fields)) == questions
+    assert list(QuestionReader(table(rows), Settings(format="generic", fields=fields))) == questions

@@ -66,6 +66,7 @@ def test_validation_questions_are_read_where_they_are_others(questions, question
     [
         lambda q: replace(q, options=(*q.options, "another")),  # id and stem
         lambda q: replace(q, id="renamed", options=q.options[::-1], label=1),  # stem and options
+        lambda q: replace(q, id="renamed", stem=f" {q.stem.upper()}"),  # to a reader
     ],
 )
 def test_questions_that_are_evaluated_are_no_validation(questions, questions_file, same):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mcqa.data import stored
+from mcqa.data.same import text_key
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import EncodingError, RunError
 from mcqa.formulations import generative
@@ -16,7 +17,7 @@ from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.prompting.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
-from mcqa.retrieval.corpus import Passage, text_key
+from mcqa.retrieval.corpus import Passage
 from mcqa.retrieval.index import PassageIndex
 from mcqa.scoring.scorer import Scorer
 from mcqa.system.workers import run_forked

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from mcqa.data.same import text_key
 from mcqa.errors import ConfigError
 from mcqa.prediction import Retrieved
 from mcqa.prompting.encoding import Encoder
 from mcqa.prompting.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
-from mcqa.retrieval.corpus import Passage, text_key
+from mcqa.retrieval.corpus import Passage
 from mcqa.retrieval.index import PassageIndex
 
 # Every question shares the word "organ" with every explanation, and one more with its own.

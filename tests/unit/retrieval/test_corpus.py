@@ -6,8 +6,9 @@ import json
 import pytest
 from sample_rows import GENERIC, MEDMCQA, RACE
 
+from mcqa.data.same import text_key
 from mcqa.errors import DataError
-from mcqa.retrieval.corpus import Passage, read_corpus, text_key
+from mcqa.retrieval.corpus import Passage, read_corpus
 
 
 @pytest.fixture

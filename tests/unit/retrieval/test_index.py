@@ -6,9 +6,10 @@ import math
 import numpy
 import pytest
 
+from mcqa.data.same import text_key
 from mcqa.errors import ConfigError, DataError
 from mcqa.question import Question
-from mcqa.retrieval.corpus import Passage, text_key
+from mcqa.retrieval.corpus import Passage
 from mcqa.retrieval.index import ARRAYS, FILES, INDEX, PassageIndex, open_passages
 
 TEXTS = (
