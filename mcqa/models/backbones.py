@@ -113,7 +113,7 @@ def _lacks_bfloat16(device: str) -> bool:
         return not torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def load_config(path: str):
+def model_config(path: str):
     """Load a model's configuration.
 
     Raises:
@@ -242,7 +242,7 @@ def _check_complete(path: str, missing: set[str], allowed: Sequence[str]) -> Non
 
 def own_quantization(path: str) -> dict | None:
     """Return how a checkpoint says that its weights are quantized, None where they are not."""
-    return getattr(load_config(path), "quantization_config", None)
+    return getattr(model_config(path), "quantization_config", None)
 
 
 def quantization_config(quantization: str, dtype, **storage):

@@ -83,6 +83,8 @@ class EncodedSet(Sequence[EncodedQuestion]):
         rows = self._table[indices].to_pylist()
         return list(map(self._encoded, self.questions.read(indices), rows))
 
+    __getitems__ = read  # what torch's DataLoader asks for
+
     def __iter__(self) -> Iterator[EncodedQuestion]:
         for start in range(0, len(self), CHUNK):
             yield from self[start : start + CHUNK]

@@ -10,18 +10,19 @@ come along for the gradients to be added up. A share may therefore be empty: it 
 without a label; see `mcqa.training.loop.loss_of`.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from mcqa.formulations.objectives import IGNORED
+from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.system import processes
 
 Batch = dict[str, Tensor]
@@ -76,20 +77,22 @@ class SharedBatches:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Hold the examples of a run, and hand out this process's batches of them.
+    """Hold the questions of a run, and hand out this process's batches of them.
 
     Args:
-        training, validation: examples with their `length` in tokens; None without questions.
-        collate: examples -> the keyword arguments of the model's forward, `labels` among them.
+        training, validation: encoded questions; the latter may be none.
+        length: of an encoded question, the tokens that it takes.
+        collate: questions -> the keyword arguments of the model's forward, `labels` among them.
         batch_size: questions of a forward pass, in each process.
         accumulation: forward passes of an optimizer step.
         seed: of the order.
         pin: whether batches wait in memory that a GPU can read.
     """
 
-    training: Dataset
-    validation: Dataset | None
-    collate: Callable[[Sequence[dict]], Batch]
+    training: Sequence[EncodedQuestion]
+    validation: Sequence[EncodedQuestion]
+    length: Callable[[EncodedQuestion], int]
+    collate: Callable[[Sequence[EncodedQuestion]], Batch]
     batch_size: int
     accumulation: int = 1
     seed: int = 0
@@ -103,7 +106,7 @@ class Data:
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of an epoch; the last may have fewer batches."""
-        return math.ceil(len(self._shares(self.training, 1)) / self.accumulation)
+        return math.ceil(len(self._shares(self._lengths, 1)) / self.accumulation)
 
     def steps(self, first: int) -> Iterator[tuple[float, list[Batch]]]:
         """Yield the batches of each step from a first one on, for ever.
@@ -111,7 +114,7 @@ class Data:
         Yields:
             How many epochs are over after the step, and the step's batches.
         """
-        shares = self._shares(self.training, self.accumulation)
+        shares = self._shares(self._lengths, self.accumulation)
         start, skipped = divmod(first, self.steps_per_epoch)
         for epoch in itertools.count(start):
             shares.set_epoch(epoch)
@@ -123,11 +126,19 @@ class Data:
 
     def validation_batches(self) -> DataLoader:
         """Return the batches of the validation questions."""
-        return self._load(self.validation, list(self._shares(self.validation, 1)))
+        return self._load(self.validation, list(self._shares(self._validation_lengths, 1)))
 
-    def _shares(self, dataset: Dataset, accumulation: int) -> SharedBatches:
+    @functools.cached_property
+    def _lengths(self) -> list[int]:
+        return list(map(self.length, self.training))
+
+    @functools.cached_property
+    def _validation_lengths(self) -> list[int]:
+        return list(map(self.length, self.validation))
+
+    def _shares(self, lengths: Sequence[int], accumulation: int) -> SharedBatches:
         return SharedBatches(
-            dataset["length"],
+            lengths,
             self.batch_size,
             accumulation=accumulation,
             seed=self.seed,
@@ -135,15 +146,15 @@ class Data:
             index=processes.index(),
         )
 
-    def _load(self, dataset: Dataset, shares: Sequence[Sequence[int]]) -> DataLoader:
-        def collate(examples: Sequence[dict]) -> Batch:
-            if examples:
-                return self.collate(examples)
-            empty = self.collate([dataset[0]])
+    def _load(self, questions: Sequence, shares: Sequence[Sequence[int]]) -> DataLoader:
+        def collate(share: Sequence[EncodedQuestion]) -> Batch:
+            if share:
+                return self.collate(share)
+            empty = self.collate([questions[0]])
             return empty | {"labels": torch.full_like(empty["labels"], IGNORED)}
 
         return DataLoader(
-            dataset,
+            questions,
             batch_sampler=shares,
             collate_fn=collate,
             pin_memory=self.pin,

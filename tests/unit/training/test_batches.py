@@ -1,5 +1,6 @@
 """The order of training questions, and how processes share each batch."""
 
+import operator
 import random
 from itertools import chain, islice
 
@@ -54,7 +55,8 @@ def test_steps_from_the_middle_are_the_rest_of_those_from_the_start():
     examples = Dataset.from_list([{"length": length} for length in LENGTHS])
     data = Data(
         training=examples,
-        validation=None,
+        validation=(),
+        length=operator.itemgetter("length"),
         collate=lambda taken: {"length": torch.tensor([one["length"] for one in taken])},
         batch_size=6,
         accumulation=4,
@@ -74,7 +76,8 @@ def test_a_share_without_questions_is_one_without_labels(monkeypatch):
     monkeypatch.setattr("mcqa.system.processes.index", lambda: 1)
     data = Data(
         training=Dataset.from_list([{"length": 1}] * 3),
-        validation=None,
+        validation=(),
+        length=operator.itemgetter("length"),
         collate=lambda taken: {"labels": torch.ones(len(taken))},
         batch_size=1,
     )
