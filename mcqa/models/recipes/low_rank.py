@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mcqa.errors import ConfigError
-from mcqa.models.adapters import add_lora, has_conv1d, pick_targets
+from mcqa.models.adapters import adapt, add_lora
 
 AVERAGES = ("exp_avg_ipt", "exp_avg_unc")  # as PEFT's rank allocator names them
 
@@ -34,10 +34,11 @@ def mend(model):
     (IA)3's return float32 there, and keys in float32 beside queries in bfloat16 are an error
     outside of autocast. AdaLoRA's rank counts take gradients there, and are not saved.
     """
-    for layer in [module for module in model.modules() if hasattr(module, "ia3_l")]:
-        layer.register_forward_hook(_as_input)
-    for layer in [module for module in model.modules() if hasattr(module, "ranknum")]:
-        layer.ranknum.requires_grad_(False)
+    for layer in model.modules():
+        if hasattr(layer, "ia3_l"):
+            layer.register_forward_hook(_as_input)
+        if hasattr(layer, "ranknum"):
+            layer.ranknum.requires_grad_(False)
     return model
 
 
@@ -52,9 +53,8 @@ def add_adalora(
     head: Sequence[str],
     adalora_initial_rank: int,
     adalora_target_rank: int,
-    lora_alpha: float,
-    lora_dropout: float,
     target_modules: Sequence[str],
+    **settings,
 ):
     """Train updates P diag(E) Q whose least important directions are cut during training.
 
@@ -64,7 +64,8 @@ def add_adalora(
         model: a transformers model, frozen.
         head: names of modules to train too.
         adalora_initial_rank, adalora_target_rank: rank at the start, and on average at the end.
-        lora_alpha, lora_dropout, target_modules: as in `add_lora`.
+        target_modules: as for `mcqa.models.adapters.adapt`.
+        settings: `lora_alpha` and `lora_dropout` of `add_lora`.
 
     Raises:
         ConfigError: the ranks do not go down, or there is no layer of these names.
@@ -76,21 +77,10 @@ def add_adalora(
             f"adalora_initial_rank {adalora_initial_rank} must be above adalora_target_rank "
             f"{adalora_target_rank}: the ranks are cut from the one to the other."
         )
-    targets = pick_targets(model, target_modules, head)
-    config = AdaLoraConfig(
-        init_r=adalora_initial_rank,
-        target_r=adalora_target_rank,
-        lora_alpha=lora_alpha,
-        lora_dropout=lora_dropout,
-        target_modules=targets,
-        fan_in_fan_out=has_conv1d(model),
-        modules_to_save=list(head) or None,
-        total_step=2,  # a placeholder; PEFT wants one
-    )
-    try:
-        return mend(regularized_class()(model, config)).train()
-    except ValueError as error:
-        raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
+    settings |= {"init_r": adalora_initial_rank, "target_r": adalora_target_rank}
+    settings["total_step"] = 2  # a placeholder; PEFT wants one
+    wrap = regularized_class()
+    return mend(adapt(wrap, AdaLoraConfig, model, target_modules, head, **settings))
 
 
 def regularized_class():
@@ -139,18 +129,12 @@ def _rank_allocator(model):
     return getattr(getattr(model, "base_model", None), "rankallocator", None)
 
 
-def finish_adalora(model):
-    """Keep the cut directions as zeros, so that the file loads as what was trained."""
-    model.active_peft_config.rank_pattern = None
-    return model
-
-
 @torch.no_grad()
 def add_loftq(model, *, load_original: Callable | None, **settings):
     """Add LoRA that starts from the best low-rank fit of the quantization's error.
 
-    One step of LoftQ's alternation, since the backbone is quantized already. PEFT does the same,
-    but on GPUs only and without LoRA's scale.
+    One step of LoftQ's alternation, since the backbone is quantized already. Why PEFT's is not
+    used is told in docs/recipes.md.
 
     Args:
         model: a 4-bit model.

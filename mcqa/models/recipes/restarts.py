@@ -42,8 +42,11 @@ class Grown(nn.Linear):
         return F.linear(inputs, self.whole())
 
 
-def add_relora(model, **settings):
-    """Add LoRA that can be restarted; see `mcqa.models.adapters.add_lora`."""
+def add_relora(model, *, relora_steps: int = 0, relora_warmup: int = 0, **settings):
+    """Add LoRA that can be restarted; see `mcqa.models.adapters.add_lora`.
+
+    When to restart it is a matter of `mcqa.training.schedules`.
+    """
     lora = add_lora(model, **settings)
     for layer in lora_layers(lora):
         for side, dim in ((layer.lora_A, 0), (layer.lora_B, 1)):
@@ -97,11 +100,11 @@ def grown_tensors(model) -> dict[str, Tensor]:
 
 def set_grown_tensors(model, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the frozen ranks out of a checkpoint's tensors, and return the others."""
-    names = grown_tensors(model).keys()
-    for name in names:
+    others = dict(tensors)
+    for name, before in grown_tensors(model).items():
         module = model.get_submodule(name.removesuffix(".before"))
-        module.before = tensors[name].to(module.before.device)
-    return {name: tensor for name, tensor in tensors.items() if name not in names}
+        module.before = others.pop(name).to(before.device)
+    return others
 
 
 @torch.no_grad()

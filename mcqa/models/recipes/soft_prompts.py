@@ -5,7 +5,6 @@ them in front of the rows, branched or not. The wrapper is PEFT's plain `PeftMod
 is the base's own: its task classes would add the virtual tokens a second time.
 """
 
-import functools
 from collections.abc import Sequence
 
 import torch
@@ -38,38 +37,22 @@ def add_soft_prompt(
     Raises:
         ConfigError: the model is not a decoder.
     """
-    from peft import (
-        PeftModel,
-        PrefixTuningConfig,
-        PromptEncoderConfig,
-        PromptEncoderReparameterizationType,
-        PromptTuningConfig,
-    )
+    import peft
 
-    check_decoder(model, kind)
-    config = {
-        "prefix-tuning": PrefixTuningConfig,
-        "prompt-tuning": PromptTuningConfig,
-        "p-tuning": functools.partial(
-            PromptEncoderConfig,
-            encoder_reparameterization_type=PromptEncoderReparameterizationType.MLP,
-            encoder_hidden_size=prompt_encoder_size,
-        ),
-    }[kind]
-    prompted = PeftModel(model, config(num_virtual_tokens=virtual_tokens))
-    return connect(prompted, head).train()
-
-
-def check_decoder(model, kind: str) -> None:
-    """Refuse a model that virtual tokens cannot stand in front of.
-
-    Raises:
-        ConfigError: it is no decoder.
-    """
     if model.config.is_encoder_decoder or is_encoder(model.config):
         raise ConfigError(
             f"recipe {kind!r} needs a decoder; for a model with an encoder use qlora."
         )
+    if kind == "p-tuning":
+        config = peft.PromptEncoderConfig(
+            num_virtual_tokens=virtual_tokens,
+            encoder_reparameterization_type=peft.PromptEncoderReparameterizationType.MLP,
+            encoder_hidden_size=prompt_encoder_size,
+        )
+    else:
+        of_kind = peft.PrefixTuningConfig if kind == "prefix-tuning" else peft.PromptTuningConfig
+        config = of_kind(num_virtual_tokens=virtual_tokens)
+    return connect(peft.PeftModel(model, config), head).train()
 
 
 def check_goes_on(kind: str) -> None:
@@ -105,10 +88,10 @@ def finish_soft_prompt(prompted, task: str | None):
         prompted: from `add_soft_prompt`, trained.
         task: PEFT's task type, by which PEFT knows that the model generates.
     """
-    config = prompted.active_peft_config
-    written = prompted.get_prompt_embedding_to_save(prompted.active_adapter)
-    device = prompted.prompt_encoder[prompted.active_adapter].embedding.weight.device
-    prompted.prompt_encoder[prompted.active_adapter] = Written(written.to(device))
+    config, adapter = prompted.active_peft_config, prompted.active_adapter
+    written = prompted.get_prompt_embedding_to_save(adapter)
+    device = prompted.prompt_encoder[adapter].embedding.weight.device
+    prompted.prompt_encoder[adapter] = Written(written.to(device))
     config.inference_mode, config.task_type = True, task
     return prompted
 

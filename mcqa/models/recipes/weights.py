@@ -8,7 +8,9 @@ Modules are put behind a layer with a hook, under the layer's own name: the name
 weights stay as they were.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -32,18 +34,13 @@ def train_all(model, *, head: Sequence[str]):
 
 
 def train_top_layers(model, *, head: Sequence[str], top_layers: int):
-    """Train the last layers of the decoder.
-
-    Args:
-        model: a transformers model, frozen.
-        head: names of modules to train too.
-        top_layers: how many.
+    """Train the last `top_layers` layers of the decoder.
 
     Raises:
         ConfigError: the model has fewer, or is quantized.
     """
     _check_unquantized(model)
-    layers = decoder_layers(model)
+    layers = _decoder_layers(model)
     if top_layers > len(layers):
         raise ConfigError(f"top_layers {top_layers}: this model has {len(layers)} layers.")
     return _train(model, layers[-top_layers:].parameters(), head)
@@ -57,15 +54,22 @@ def _check_unquantized(model) -> None:
         )
 
 
+def _decoder_layers(model) -> nn.ModuleList:
+    trunk = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
+    lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
+    if not lists:
+        raise ConfigError(f"{type(model).__name__} has no list of layers to choose from.")
+    return max(lists, key=len)
+
+
 def train_biases(model, *, head: Sequence[str]):
     """Train the biases; where a model has none, add zero ones to its linear layers."""
     trunk = model.base_model
     biases = [p for name, p in trunk.named_parameters() if name.split(".")[-1] == "bias"]
-    if biases:
-        return _train(model, biases, head)
-    for layer in [module for module in trunk.modules() if isinstance(module, nn.Linear)]:
-        _put_behind(layer, BIAS, AddedBias(layer.out_features))
-    return _train(model, _of_modules(model, BIAS), head)
+    if not biases:
+        for layer in [module for module in trunk.modules() if isinstance(module, nn.Linear)]:
+            biases += _put_behind(layer, BIAS, AddedBias(layer.out_features))
+    return _train(model, biases, head)
 
 
 def train_norms(model, *, head: Sequence[str]):
@@ -95,10 +99,11 @@ def add_bottlenecks(
             f"bottleneck_modules {', '.join(wanted)}: the model has no such layer; name the ones "
             "that end its attention and its MLP."
         )
+    added = []
     for layer in layers:
         width = layer.out_features if isinstance(layer, nn.Linear) else layer.nf
-        _put_behind(layer, BOTTLENECK, Bottleneck(width, bottleneck_size))
-    return _train(model, _of_modules(model, BOTTLENECK), head)
+        added += _put_behind(layer, BOTTLENECK, Bottleneck(width, bottleneck_size))
+    return _train(model, added, head)
 
 
 class AddedBias(nn.Module):
@@ -139,41 +144,20 @@ def has_additions(model) -> bool:
     return any(isinstance(module, ADDED) for module in model.modules())
 
 
-def _put_behind(layer: nn.Module, name: str, module: nn.Module) -> None:
+def _put_behind(layer: nn.Module, name: str, module: nn.Module) -> list[nn.Parameter]:
+    """Let a module change what a layer returns, and return the module's parameters."""
     layer.add_module(name, module.to(layer.weight.device))
-    layer.register_forward_hook(_run_bottleneck if name == BOTTLENECK else _run_bias)
+    layer.register_forward_hook(functools.partial(_run_behind, name))
+    return list(module.parameters())
 
 
-def _run_bias(layer, inputs, output: Tensor) -> Tensor:
-    return layer.added_bias(output.float()).to(output.dtype)
+def _run_behind(name: str, layer: nn.Module, inputs, output: Tensor) -> Tensor:
+    return layer.get_submodule(name)(output.float()).to(output.dtype)
 
 
-def _run_bottleneck(layer, inputs, output: Tensor) -> Tensor:
-    return layer.bottleneck(output.float()).to(output.dtype)
-
-
-def _of_modules(model, name: str) -> Iterator[Tensor]:
-    return (p for full, p in model.named_parameters() if name in full.split("."))
-
-
-def decoder_layers(model) -> nn.ModuleList:
-    """Return the decoder's layers, first to last.
-
-    Raises:
-        ConfigError: they were not found.
-    """
-    trunk = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
-    lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
-    if not lists:
-        raise ConfigError(f"{type(model).__name__} has no list of layers to choose from.")
-    return max(lists, key=len)
-
-
-def _train(model, parameters, head: Sequence[str]):
-    chosen = list(parameters)
-    for name in head:
-        chosen += model.get_submodule(name).parameters()
-    for parameter in chosen:
+def _train(model, parameters: Iterable[nn.Parameter], head: Sequence[str]):
+    of_head = [model.get_submodule(name).parameters() for name in head]
+    for parameter in chain(parameters, *of_head):
         parameter.requires_grad_(True)
     return model
 

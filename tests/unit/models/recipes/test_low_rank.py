@@ -20,7 +20,12 @@ def test_loftq_starts_from_the_best_fit_of_the_error(tiny_model_folder, rslora):
         )
 
     model = add_loftq(
-        load("nf4"), load_original=lambda: load("none"), r=4, alpha=8, rslora=rslora, head=()
+        load("nf4"),
+        load_original=lambda: load("none"),
+        lora_r=4,
+        lora_alpha=8,
+        rslora=rslora,
+        head=(),
     )
     adapted = lora_layers(model)[0]
     weight = load("none").model.layers[0].self_attn.q_proj.weight
