@@ -10,6 +10,7 @@ from mcqa.errors import ConfigError
 from mcqa.footprint.step import Shape, example, own_tensors
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
+from mcqa.models.adapters import head_names
 from mcqa.models.backbones import load_tokenizer, model_config, pick_device, pick_dtype
 from mcqa.models.names import pinned, resolve_model
 from mcqa.models.recipes.building import add_recipe
@@ -53,12 +54,10 @@ class Plan:
             load_original: see `mcqa.models.recipes.building.add_recipe`.
         """
         backbone = self.formulation.prepare_for_training(backbone)
-        head = self.formulation.head_modules(backbone)
-        own = own_tensors(backbone, without=head)
+        own = own_tensors(backbone, without=head_names(backbone))
         model = add_recipe(
             backbone,
             self.config.recipe,
-            head=head,
             load_original=load_original,
             **self.config.recipe_settings(),
         )

@@ -10,8 +10,6 @@ head_settings(path, tokenizer, options) -> what `run.json` keeps of `HeadOptions
 default_scorer(objective)  the scorer to ask with, given what was trained on, None if nothing
 available_scorers(head)    names of the scorers that a model with these head settings has
 load_backbone(path, head=..., ...)   the model, as `backbones.load_weights` loads it
-reads_pairs(model)         whether prefix and option are written as the pairs of an encoder
-head_modules(model)        names of the modules trained in full beside the adapter
 empty_backbone(path, head=..., dtype=...)   the same untrained, on torch's default device
 prepare_for_training(model)
 """

@@ -26,12 +26,7 @@ KEPT_SETTINGS = ("bos_token_id", "eos_token_id", "decoder_start_token_id")
 
 
 def generate(
-    model,
-    tokenizer,
-    batch: Sequence[EncodedQuestion],
-    *,
-    parser: str = "strict",
-    fallback: str = "none",
+    model, tokenizer, batch: Sequence[EncodedQuestion], *, parser="strict", fallback="none"
 ) -> list[Prediction]:
     """Decode greedily up to an end-of-sequence token or the end of a line, and read the answer.
 
@@ -48,15 +43,12 @@ def generate(
     n_rows = 1 if getattr(model, "soft_prompt", None) is not None else len(batch)
     starts = range(0, len(batch), n_rows)
     written = [w for s in starts for w in _decode(model, tokenizer, batch[s : s + n_rows])]
-    predictions, unread = [], []
-    for index, (encoded, (text, length)) in enumerate(zip(batch, written, strict=True)):
-        reading = parse_answer(text, encoded.question, parser)
+    predictions = []
+    for encoded, (text, length) in zip(batch, written, strict=True):
+        choice, how = parse_answer(text, encoded.question, parser)
         tokens = len(encoded.prompt) + length
-        predictions.append(
-            _unscored(encoded, "generate", reading.choice, tokens, text, reading.how)
-        )
-        if reading.choice is None:
-            unread.append(index)
+        predictions.append(_unscored(encoded, "generate", choice, tokens, text, how))
+    unread = [index for index, first in enumerate(predictions) if first.choice is None]
     if fallback == "text" and unread:
         by_text = TEXT_SCORERS["text"](model, tokenizer, [batch[index] for index in unread])
         for index, second in zip(unread, by_text, strict=True):

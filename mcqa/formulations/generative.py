@@ -37,11 +37,7 @@ def available_scorers(head: None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: None = None, **settings):
-    """Load a causal LM or an encoder-decoder; see `mcqa.models.backbones.load_weights`.
-
-    Raises:
-        ModelError: nothing can be loaded, or it is an encoder.
-    """
+    """Load a causal LM or an encoder-decoder; see `mcqa.models.backbones.load_weights`."""
     return load_weights(_auto_class(path), path, **settings)
 
 
@@ -60,16 +56,6 @@ def _auto_class(path: str):
             "it with `mcqa train multiple-choice`, then score the run."
         )
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-
-
-def reads_pairs(model) -> bool:
-    """Return False: a language model reads on."""
-    return False
-
-
-def head_modules(model) -> list[str]:
-    """Return nothing: the LM head stays as it is."""
-    return []
 
 
 prepare_for_training = add_training_forward

@@ -1,6 +1,6 @@
-"""What of a multiple-choice head can be set: the fields are the command line's, and a YAML file's.
+"""What of a multiple-choice head can be set, on the command line and in a YAML file.
 
-Apart from `heads.settings`, which a saved model is read by, for that needs torch to be imported.
+What a saved model keeps of it is `heads.settings`, which cannot be imported without torch.
 """
 
 from typing import Literal

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from transformers import AutoModelForMultipleChoice
 
-from heads.encoder import ENCODERS, encoder_class, is_encoder
-from heads.encoder import head_modules as encoder_head_modules
+from heads.encoder import ENCODERS, encoder_class, head_modules, is_encoder
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from heads.settings import HeadSettings
 from mcqa.errors import ConfigError, ModelError
@@ -32,11 +31,6 @@ def head_settings(path: str, tokenizer, options: HeadOptions) -> dict:
     """Return the head's settings as the model's config keeps them, see `heads.HeadSettings`.
 
     An encoder's head is what its class makes it: only what it is trained on can be set.
-
-    Args:
-        path: the model to tune, a folder or a Hub id.
-        tokenizer: its tokenizer.
-        options: the settings.
 
     Raises:
         ConfigError: a setting is not for an encoder, or a word is more than one token.
@@ -79,21 +73,15 @@ def available_scorers(head: dict | None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: dict | None = None, **settings):
-    """Load a decoder or an encoder with its head, or a new one.
+    """Load a decoder or an encoder with its head, or a new one; see `load_weights`.
 
-    Args:
-        path: a folder or a Hub id.
-        head: from `head_settings`; by default what the model's config says.
-        settings: passed on to `mcqa.models.backbones.load_weights`.
-
-    Raises:
-        ModelError: nothing can be loaded, or it is neither.
+    `head` is from `head_settings`, by default what the model's config says.
     """
     settings["model_settings"] = {"multiple_choice": head} if head else {}
     config = model_config(path)
     as_saved = has_head(config) and head in (None, getattr(config, "multiple_choice", None))
     if is_encoder(config):
-        settings["may_lack"] = None if as_saved else encoder_head_modules
+        settings["may_lack"] = None if as_saved else head_modules
         return _head_in_float32(load_weights(encoder_class(config.model_type), path, **settings))
 
     def may_lack(model) -> list[str]:
@@ -118,19 +106,9 @@ def empty_backbone(path: str, *, head: dict | None = None, **dtype):
 
 def _head_in_float32(model):
     """Return an encoder whose head, that comes in the trunk's type if it is new, is in float32."""
-    for name in encoder_head_modules(model):
+    for name in head_modules(model):
         model.get_submodule(name).float()
     return model
-
-
-def reads_pairs(model) -> bool:
-    """Say whether the model is an encoder, which was trained on pairs of texts."""
-    return is_encoder(model.config)
-
-
-def head_modules(model) -> list[str]:
-    """Return the names of the modules that make up the head."""
-    return encoder_head_modules(model) if is_encoder(model.config) else [HEAD_NAME]
 
 
 def prepare_for_training(model):
@@ -145,7 +123,8 @@ def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predi
         [encoded.prefix for encoded in batch],
         [encoded.continuations for encoded in batch],
     )
-    tokens = [e.row_tokens if reads_pairs(model) else e.tokens for e in batch]
+    rows = is_encoder(model.config)
+    tokens = [encoded.row_tokens if rows else encoded.tokens for encoded in batch]
     return likelihoods.predictions(batch, scores, "head", tokens, unit="logit")
 
 

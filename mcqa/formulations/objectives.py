@@ -1,5 +1,6 @@
 """What a formulation can be trained on: the batches made of encoded questions with their labels."""
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -41,10 +42,6 @@ def _collate_completions(questions: Sequence[EncodedQuestion], tokenizer) -> dic
     return {"input_ids": batch.input_ids, "branch_ids": batch.branch_ids, "labels": labels}
 
 
-def _options_length(encoded: EncodedQuestion) -> int:
-    return encoded.tokens
-
-
 def _collate_options(questions: Sequence[EncodedQuestion], tokenizer) -> dict:
     batch = pack(
         [encoded.prefix for encoded in questions],
@@ -58,4 +55,4 @@ def _collate_options(questions: Sequence[EncodedQuestion], tokenizer) -> dict:
 # The right answer's tokens and an end-of-sequence token, after the prompt: plain causal rows.
 COMPLETION = Objective("completion", _completion_length, _collate_completions, written=1)
 # Which option is right, among all of them: branched rows.
-OPTIONS = Objective("options", _options_length, _collate_options)
+OPTIONS = Objective("options", operator.attrgetter("tokens"), _collate_options)

@@ -2,6 +2,11 @@
 
 from collections.abc import Sequence
 
+import torch
+from transformers.pytorch_utils import Conv1D
+
+from heads.encoder import EncoderForMultipleChoice, head_modules
+from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from mcqa.errors import ConfigError
 
 SEVEN_PROJECTIONS = (
@@ -25,18 +30,17 @@ def add_lora(
     rslora: bool = True,
     dora: bool = False,
     target_modules: Sequence[str] = (),
-    head: Sequence[str] = (),
 ):
-    """Wrap a frozen model with trainable LoRA matrices, and its head with them.
+    """Wrap a frozen model with trainable LoRA matrices.
 
     Args:
-        model: a transformers model, 4-bit or not. Only the adapter and the head will train.
+        model: a transformers model, 4-bit or not. Only the adapter and its head will train.
         lora_r: rank of the update.
         lora_alpha: its scale is alpha / sqrt(r) with `rslora` (arXiv 2312.03732), else alpha / r.
         lora_dropout: on the adapter's input.
         rslora: see `lora_alpha`.
         dora: let LoRA change directions only, and train the magnitudes (arXiv 2402.09353).
-        target_modules, head: as for `adapt`.
+        target_modules: as for `adapt`.
 
     Returns:
         A `peft.PeftModel` in training mode.
@@ -48,12 +52,10 @@ def add_lora(
 
     settings = {"r": lora_r, "lora_alpha": lora_alpha, "lora_dropout": lora_dropout}
     settings |= {"use_rslora": rslora, "use_dora": dora}
-    return adapt(get_peft_model, LoraConfig, model, target_modules, head, **settings)
+    return adapt(get_peft_model, LoraConfig, model, target_modules, **settings)
 
 
-def adapt(
-    wrap, config_class, model, target_modules: Sequence[str], head: Sequence[str], **settings
-):
+def adapt(wrap, config_class, model, target_modules: Sequence[str], **settings):
     """Wrap a model so that low-rank updates of its linear layers train.
 
     Args:
@@ -62,20 +64,17 @@ def adapt(
         model: a transformers model, frozen.
         target_modules: names of the linear layers to adapt, or `["all-linear"]`; by default the
             seven projections where the model has them all, else all linear layers.
-        head: names of modules to train in full and save with the adapter.
 
     Raises:
         ConfigError: the model has no layer of these names.
     """
-    from transformers.pytorch_utils import Conv1D
-
     targets = list(target_modules) or _usual_targets(model)
     if targets == [ALL_LINEAR]:
-        targets = linear_layers(model, head)
+        targets = _linear_layers(model)
     config = config_class(
         target_modules=targets,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-        modules_to_save=list(head) or None,
+        modules_to_save=head_names(model) or None,
         **settings,
     )
     try:
@@ -89,18 +88,25 @@ def _usual_targets(model) -> list[str]:
     return list(SEVEN_PROJECTIONS) if present.issuperset(SEVEN_PROJECTIONS) else [ALL_LINEAR]
 
 
-def linear_layers(model, head: Sequence[str] = ()) -> list[str]:
+def _linear_layers(model) -> list[str]:
     """Return the full names of a model's linear layers, the LM head and the head's left out."""
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
-    left_out = {id(m) for name in head for m in model.get_submodule(name).modules()}
+    left_out = {id(m) for name in head_names(model) for m in model.get_submodule(name).modules()}
     left_out.add(id(model.get_output_embeddings()))
     return [
         name
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear | Conv1D) and id(module) not in left_out
     ]
+
+
+def head_names(model) -> list[str]:
+    """Return the names of the modules that are a multiple-choice model's head, if it has one.
+
+    Every recipe trains them in full.
+    """
+    if isinstance(model, EncoderForMultipleChoice):
+        return head_modules(model)
+    return [HEAD_NAME] if isinstance(model, DecoderForMultipleChoice) else []
 
 
 def adapted_modules(model) -> list[str] | None:

@@ -34,11 +34,10 @@ REASONS = {
 
 
 def pick_device(device: str = "auto") -> str:
-    """Return the torch device to use: `auto` is the first CUDA device where there is one.
+    """Return the torch device to use.
 
-    Without one it is Apple's GPU where that works, or else the CPU, with a warning why.
-
-    Of several processes each gets the CUDA device of its own number.
+    `auto` is the first CUDA device; without one Apple's GPU where that works, or else the CPU,
+    with a warning why. Of several processes each gets the CUDA device of its own number.
 
     Raises:
         ConfigError: there is no such device here, or not one for each process.
@@ -102,15 +101,12 @@ def pick_dtype(dtype: str, device: str):
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}.")
     if dtype == "auto":
-        dtype = "float16" if device.startswith("cuda") and _lacks_bfloat16(device) else "bfloat16"
+        dtype = "bfloat16"
+        if device.startswith("cuda"):
+            with torch.cuda.device(device):  # torch answers for the current one
+                if not torch.cuda.is_bf16_supported(including_emulation=False):
+                    dtype = "float16"
     return getattr(torch, dtype)
-
-
-def _lacks_bfloat16(device: str) -> bool:
-    import torch
-
-    with torch.cuda.device(device):  # torch answers for the current one
-        return not torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def model_config(path: str):
@@ -159,8 +155,8 @@ def load_weights(
     Args:
         model_class: a class with `from_pretrained`.
         path: a folder or a Hub id, `@` and a revision behind it or not.
-        quantization: `nf4` (4-bit NormalFloat with double quantization), `fp4` (4-bit floats,
-            likewise), `int8`, or `none`. A checkpoint that comes quantized stays as it is.
+        quantization: one of `QUANTIZATIONS`, those of 4 bits with double quantization. A
+            checkpoint that comes quantized stays as it is.
         dtype: one of `DTYPES`; also the compute type of a quantized model.
         device: `auto`, or a torch device.
         sharding: `FSDP` where that will take 4-bit weights apart, which it does only where they
@@ -174,13 +170,12 @@ def load_weights(
             whose scores would be wrong.
     """
     from heads.alignment import align
+    from mcqa.models.self_check import check_itself
 
     if quantization not in QUANTIZATIONS:
         raise ConfigError(
             f"quantization {quantization!r}: must be one of {', '.join(QUANTIZATIONS)}."
         )
-    from mcqa.models.self_check import check_itself
-
     device = pick_device(device)
     dtype = pick_dtype(dtype, device)
     more = dict(model_settings or {})
@@ -200,19 +195,12 @@ def load_weights(
     _check_complete(path, found["missing_keys"], may_lack(model) if may_lack else ())
     if not sharding:
         if device == "cpu" and getattr(model, "hf_quantizer", None) is not None:
-            _leave_file(model)
+            # What is not quantized is a view of the whole file, which would stay in memory too.
+            for tensor in (*model.parameters(), *model.buffers()):
+                if tensor.is_floating_point():
+                    tensor.data = tensor.data.clone()
         suit_device(align(model), device)
     return check_itself(path, model.requires_grad_(False).eval(), runs=not sharding)
-
-
-def _leave_file(model) -> None:
-    """Copy what was not quantized, for it is a view of the whole file as the system maps it.
-
-    Through that view the unquantized weights would stay in memory too.
-    """
-    for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.is_floating_point():
-            tensor.data = tensor.data.clone()
 
 
 def suit_device(model, device: str):
@@ -246,12 +234,9 @@ def own_quantization(path: str) -> dict | None:
 
 
 def quantization_config(quantization: str, dtype, **storage):
-    """Return what transformers takes for `nf4`, `fp4` or `int8`.
+    """Return what transformers takes for `nf4`, `fp4` or `int8`, to compute in a torch dtype.
 
-    Args:
-        quantization: see `load_weights`.
-        dtype: the torch dtype to compute in.
-        storage: `bnb_4bit_quant_storage`, where 4-bit weights are not to be stored as bytes.
+    `storage` is `bnb_4bit_quant_storage`, where 4-bit weights are not to be stored as bytes.
     """
     import transformers
 

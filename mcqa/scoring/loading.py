@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
 
+from heads.encoder import is_encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.models.backbones import (
@@ -188,7 +189,7 @@ def load_scorer(
         tokenizer,
         chosen,
         length,
-        pairs=formulation.reads_pairs(backbone),
+        pairs=is_encoder(backbone.config),
         apart=backbone.config.is_encoder_decoder,
         shots=shots,
         contexts=contexts,

@@ -15,6 +15,7 @@ import torch
 from transformers import PreTrainedTokenizerBase, set_seed
 
 import mcqa
+from heads.encoder import is_encoder
 from mcqa.data.digests import digest_questions
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
@@ -169,7 +170,7 @@ def prepare(
         tokenizer,
         get_template(config.template),
         min(config.max_length, room),
-        pairs=formulation.reads_pairs(model),
+        pairs=is_encoder(model.config),
         apart=model.config.is_encoder_decoder,
         contexts=_contexts(config, validation.questions, announce),
     )
@@ -284,7 +285,6 @@ def _trainable_model(
     model = add_recipe(
         backbone,
         config.recipe,
-        head=formulation.head_modules(backbone),
         load_original=functools.partial(load, quantization="none"),
         **config.recipe_settings(),
     )

@@ -1,7 +1,7 @@
 """Make a frozen backbone trainable by a recipe's name, and make the trained model final."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 
@@ -32,16 +32,14 @@ def add_recipe(
     model,
     name: str,
     *,
-    head: Sequence[str],
     load_original: Callable | None = None,
     **settings,
 ):
-    """Make a frozen model trainable.
+    """Make a frozen model trainable, its head in full whatever the recipe.
 
     Args:
         model: a transformers model, quantized or not.
         name: of the recipe.
-        head: names of modules to train in full, whatever the recipe.
         load_original: returns the model without quantization, for recipes that start from it.
         settings: those that the recipe takes.
 
@@ -54,7 +52,7 @@ def add_recipe(
     """
     if name == "loftq":
         settings["load_original"] = load_original
-    built = BUILDERS[name](model, head=head, **settings)
+    built = BUILDERS[name](model, **settings)
     if RECIPES[name].kept_by == "weights":
         weights.raise_precision(built)
     return built.train()

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mcqa.errors import ConfigError
-from mcqa.models.adapters import adapt, add_lora
+from mcqa.models.adapters import adapt, add_lora, head_names
 
 AVERAGES = ("exp_avg_ipt", "exp_avg_unc")  # as PEFT's rank allocator names them
 
 
-def add_ia3(model, *, head: Sequence[str]):
+def add_ia3(model):
     """Train one factor for each key, value and inner MLP activation, on the layers PEFT names.
 
     Raises:
@@ -19,7 +19,7 @@ def add_ia3(model, *, head: Sequence[str]):
     from peft import IA3Config, get_peft_model
 
     try:
-        config = IA3Config(modules_to_save=list(head) or None)
+        config = IA3Config(modules_to_save=head_names(model) or None)
         return mend(get_peft_model(model, config)).train()
     except ValueError as error:
         raise ConfigError(
@@ -50,7 +50,6 @@ def _as_input(layer, inputs, output: torch.Tensor) -> torch.Tensor:
 def add_adalora(
     model,
     *,
-    head: Sequence[str],
     adalora_initial_rank: int,
     adalora_target_rank: int,
     target_modules: Sequence[str],
@@ -62,7 +61,6 @@ def add_adalora(
 
     Args:
         model: a transformers model, frozen.
-        head: names of modules to train too.
         adalora_initial_rank, adalora_target_rank: rank at the start, and on average at the end.
         target_modules: as for `mcqa.models.adapters.adapt`.
         settings: `lora_alpha` and `lora_dropout` of `add_lora`.
@@ -80,7 +78,7 @@ def add_adalora(
     settings |= {"init_r": adalora_initial_rank, "target_r": adalora_target_rank}
     settings["total_step"] = 2  # a placeholder; PEFT wants one
     wrap = regularized_class()
-    return mend(adapt(wrap, AdaLoraConfig, model, target_modules, head, **settings))
+    return mend(adapt(wrap, AdaLoraConfig, model, target_modules, **settings))
 
 
 def regularized_class():

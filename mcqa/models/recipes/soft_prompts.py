@@ -5,20 +5,18 @@ them in front of the rows, branched or not. The wrapper is PEFT's plain `PeftMod
 is the base's own: its task classes would add the virtual tokens a second time.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
 from heads.encoder import is_encoder
 from mcqa.errors import ConfigError
+from mcqa.models.adapters import head_names
 
 
 def add_soft_prompt(
     model,
     *,
     kind: str,
-    head: Sequence[str],
     virtual_tokens: int,
     prompt_encoder_size: int | None = None,
 ):
@@ -27,7 +25,6 @@ def add_soft_prompt(
     Args:
         model: a transformers model, quantized or not.
         kind: `prefix-tuning`, `prompt-tuning` or `p-tuning`.
-        head: names of modules to train too.
         virtual_tokens: how many.
         prompt_encoder_size: width of P-tuning's network.
 
@@ -52,7 +49,7 @@ def add_soft_prompt(
     else:
         of_kind = peft.PrefixTuningConfig if kind == "prefix-tuning" else peft.PromptTuningConfig
         config = of_kind(num_virtual_tokens=virtual_tokens)
-    return connect(peft.PeftModel(model, config), head).train()
+    return connect(peft.PeftModel(model, config)).train()
 
 
 def check_goes_on(kind: str) -> None:
@@ -68,14 +65,14 @@ def check_goes_on(kind: str) -> None:
         )
 
 
-def connect(prompted, head: Sequence[str]):
+def connect(prompted):
     """Let the base of a PeftModel know its virtual tokens, and let its head train.
 
     PEFT freezes everything but the virtual tokens.
     """
     base = prompted.get_base_model()
     base.soft_prompt = prompted.get_prompt
-    for name in head:
+    for name in head_names(base):
         base.get_submodule(name).requires_grad_(True)
     return prompted
 

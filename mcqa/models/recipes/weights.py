@@ -16,24 +16,23 @@ import torch
 from torch import Tensor, nn
 
 from heads.alignment import aligned
-from heads.encoder import EncoderForMultipleChoice, head_modules
-from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from mcqa.errors import ConfigError
+from mcqa.models.adapters import head_names
 
 BIAS, BOTTLENECK = "added_bias", "bottleneck"
 
 
-def train_all(model, *, head: Sequence[str]):
+def train_all(model):
     """Train every weight.
 
     Raises:
         ConfigError: the model is quantized.
     """
     _check_unquantized(model)
-    return _train(model, model.parameters(), head)
+    return _train(model, model.parameters())
 
 
-def train_top_layers(model, *, head: Sequence[str], top_layers: int):
+def train_top_layers(model, *, top_layers: int):
     """Train the last `top_layers` layers of the decoder.
 
     Raises:
@@ -43,7 +42,7 @@ def train_top_layers(model, *, head: Sequence[str], top_layers: int):
     layers = _decoder_layers(model)
     if top_layers > len(layers):
         raise ConfigError(f"top_layers {top_layers}: this model has {len(layers)} layers.")
-    return _train(model, layers[-top_layers:].parameters(), head)
+    return _train(model, layers[-top_layers:].parameters())
 
 
 def _check_unquantized(model) -> None:
@@ -62,30 +61,27 @@ def _decoder_layers(model) -> nn.ModuleList:
     return max(lists, key=len)
 
 
-def train_biases(model, *, head: Sequence[str]):
+def train_biases(model):
     """Train the biases; where a model has none, add zero ones to its linear layers."""
     trunk = model.base_model
     biases = [p for name, p in trunk.named_parameters() if name.split(".")[-1] == "bias"]
     if not biases:
         for layer in [module for module in trunk.modules() if isinstance(module, nn.Linear)]:
             biases += _put_behind(layer, BIAS, AddedBias(layer.out_features))
-    return _train(model, biases, head)
+    return _train(model, biases)
 
 
-def train_norms(model, *, head: Sequence[str]):
+def train_norms(model):
     """Train the layer norms."""
     norms = _norms(model.base_model)
-    return _train(model, (p for norm in norms for p in norm.parameters(recurse=False)), head)
+    return _train(model, (p for norm in norms for p in norm.parameters(recurse=False)))
 
 
-def add_bottlenecks(
-    model, *, head: Sequence[str], bottleneck_size: int, bottleneck_modules: Sequence[str]
-):
+def add_bottlenecks(model, *, bottleneck_size: int, bottleneck_modules: Sequence[str]):
     """Put a trainable bottleneck behind layers, which changes nothing until it has learned.
 
     Args:
         model: a transformers model, frozen, quantized or not.
-        head: names of modules to train too.
         bottleneck_size: width of the bottleneck.
         bottleneck_modules: names of the layers, those whose output is added to the residual.
 
@@ -103,7 +99,7 @@ def add_bottlenecks(
     for layer in layers:
         width = layer.out_features if isinstance(layer, nn.Linear) else layer.nf
         added += _put_behind(layer, BOTTLENECK, Bottleneck(width, bottleneck_size))
-    return _train(model, added, head)
+    return _train(model, added)
 
 
 class AddedBias(nn.Module):
@@ -155,18 +151,12 @@ def _run_behind(name: str, layer: nn.Module, inputs, output: Tensor) -> Tensor:
     return layer.get_submodule(name)(output.float()).to(output.dtype)
 
 
-def _train(model, parameters: Iterable[nn.Parameter], head: Sequence[str]):
-    of_head = [model.get_submodule(name).parameters() for name in head]
+def _train(model, parameters: Iterable[nn.Parameter]):
+    """Let parameters take gradients, and those of the head."""
+    of_head = [model.get_submodule(name).parameters() for name in head_names(model)]
     for parameter in chain(parameters, *of_head):
         parameter.requires_grad_(True)
     return model
-
-
-def head_names(model) -> list[str]:
-    """Return the names of the modules that are a multiple-choice model's head, if it has one."""
-    if isinstance(model, EncoderForMultipleChoice):
-        return head_modules(model)
-    return [HEAD_NAME] if isinstance(model, DecoderForMultipleChoice) else []
 
 
 def trained_tensors(model) -> dict[str, Tensor]:

@@ -44,7 +44,7 @@ def test_all_seven_projections_train_and_nothing_else(causal):
 
 
 def test_the_head_trains_in_full_beside_the_adapter(multiple_choice):
-    model = add_lora(multiple_choice, lora_r=4, target_modules=("q_proj",), head=[HEAD_NAME])
+    model = add_lora(multiple_choice, lora_r=4, target_modules=("q_proj",))
     assert trainable_parameters(model) == 4 * LAYERS * SIDES["q_proj"] + 64
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
     assert sum(HEAD_NAME in name for name in trained) == 1
@@ -52,10 +52,9 @@ def test_the_head_trains_in_full_beside_the_adapter(multiple_choice):
 
 @pytest.mark.parametrize("name", ["causal", "multiple_choice"])
 def test_all_linear_means_the_projections_and_no_head(request, name):
-    head = [HEAD_NAME] if name == "multiple_choice" else []
     targets = ["all-linear"]
-    model = add_lora(request.getfixturevalue(name), lora_r=2, target_modules=targets, head=head)
-    expected = 2 * LAYERS * sum(SIDES.values()) + (64 if head else 0)
+    model = add_lora(request.getfixturevalue(name), lora_r=2, target_modules=targets)
+    expected = 2 * LAYERS * sum(SIDES.values()) + (64 if name == "multiple_choice" else 0)
     assert trainable_parameters(model) == expected
 
 
@@ -81,7 +80,7 @@ def test_a_decoder_without_the_seven_projections_has_all_its_linear_layers_adapt
 
 def test_an_encoders_pooler_and_classifier_are_trained_and_not_adapted():
     model = build("bert")
-    adapted = add_lora(model.requires_grad_(False), lora_r=2, head=["bert.pooler", "classifier"])
+    adapted = add_lora(model.requires_grad_(False), lora_r=2)
     # query, key, value and output of 64 x 64, and 64 x 128 there and back, in two layers.
     of_adapter = 2 * 2 * (4 * (64 + 64) + 2 * (64 + 128))
     assert trainable_parameters(adapted) == of_adapter + (64 * 64 + 64) + (64 + 1)
@@ -129,7 +128,7 @@ def test_dropout_is_active_in_training_only(causal):
 
 
 def test_a_step_moves_adapter_and_head_and_leaves_the_base(multiple_choice):
-    model = add_lora(multiple_choice, lora_r=2, head=[HEAD_NAME])
+    model = add_lora(multiple_choice, lora_r=2)
     before = {name: p.clone() for name, p in model.named_parameters()}
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
     batch = pack([[5, 6, 7]], [[[8], [9, 10]]]).as_dict() | {"labels": torch.tensor([1])}

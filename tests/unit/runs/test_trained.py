@@ -45,7 +45,7 @@ def trained(backbone):
 
     def build(name, quantization="none"):
         base = backbone(name, quantization)
-        model = add_lora(base, lora_r=4, head=get_formulation(name).head_modules(base))
+        model = add_lora(base, lora_r=4)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.requires_grad:

@@ -25,7 +25,6 @@ def test_loftq_starts_from_the_best_fit_of_the_error(tiny_model_folder, rslora):
         lora_r=4,
         lora_alpha=8,
         rslora=rslora,
-        head=(),
     )
     adapted = lora_layers(model)[0]
     weight = load("none").model.layers[0].self_attn.q_proj.weight
@@ -40,7 +39,6 @@ def test_adalora_refuses_ranks_that_do_not_go_down(tiny_model):
     with pytest.raises(ConfigError, match="adalora_initial_rank 4 must be above"):
         add_adalora(
             copy.deepcopy(tiny_model),
-            head=(),
             adalora_initial_rank=4,
             adalora_target_rank=4,
             lora_alpha=8,
