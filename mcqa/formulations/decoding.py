@@ -121,8 +121,7 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     log-probabilities that decoding step by step would ask for.
     """
     end = tokenizer.eos_token_id
-    laid_out = [sorted(e.continuations) for e in batch]
-    options = [[(*tokens, end) for tokens in ordered] for ordered in laid_out]
+    options = [[(*tokens, end) for tokens in sorted(e.continuations)] for e in batch]
     packed = pack([e.prefix for e in batch], options)
     each, owner = option_token_log_probabilities(model, packed.to(model.device))
     per_option = each.split(torch.bincount(owner, minlength=packed.fork.numel()).tolist())
@@ -130,7 +129,7 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     predictions = []
     for row, (encoded, tokens) in enumerate(zip(batch, options, strict=True)):
         steps = per_option[row * n_options : row * n_options + len(tokens)]
-        chosen = laid_out[row][_walk_trie(tokens, [step.tolist() for step in steps])]
+        chosen = tokens[_walk_trie(tokens, [step.tolist() for step in steps])][:-1]
         choice, text = encoded.continuations.index(chosen), tokenizer.decode(chosen)
         count = len(encoded.prefix) + sum(map(len, tokens))
         predictions.append(_unscored(encoded, "constrained", choice, count, text, "constrained"))

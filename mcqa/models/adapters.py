@@ -9,15 +9,8 @@ from heads.encoder import EncoderForMultipleChoice, head_modules
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from mcqa.errors import ConfigError
 
-SEVEN_PROJECTIONS = (
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-)
+OF_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+SEVEN_PROJECTIONS = (*OF_ATTENTION, "gate_proj", "up_proj", "down_proj")
 ALL_LINEAR = "all-linear"
 
 
@@ -31,7 +24,7 @@ def add_lora(
     dora: bool = False,
     target_modules: Sequence[str] = (),
 ):
-    """Wrap a frozen model with trainable LoRA matrices.
+    """Wrap a frozen model with trainable LoRA matrices, and return a `peft.PeftModel`.
 
     Args:
         model: a transformers model, 4-bit or not. Only the adapter and its head will train.
@@ -41,12 +34,6 @@ def add_lora(
         rslora: see `lora_alpha`.
         dora: let LoRA change directions only, and train the magnitudes (arXiv 2402.09353).
         target_modules: as for `adapt`.
-
-    Returns:
-        A `peft.PeftModel` in training mode.
-
-    Raises:
-        ConfigError: the model has no layer of these names.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -56,19 +43,21 @@ def add_lora(
 
 
 def adapt(wrap, config_class, model, target_modules: Sequence[str], **settings):
-    """Wrap a model so that low-rank updates of its linear layers train.
+    """Wrap a frozen model so that low-rank updates of its linear layers train.
 
     Args:
         wrap: (model, config) -> a `peft.PeftModel`.
         config_class: PEFT's, made of `settings`.
-        model: a transformers model, frozen.
+        model: a transformers model.
         target_modules: names of the linear layers to adapt, or `["all-linear"]`; by default the
             seven projections where the model has them all, else all linear layers.
 
     Raises:
         ConfigError: the model has no layer of these names.
     """
-    targets = list(target_modules) or _usual_targets(model)
+    present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    usual = SEVEN_PROJECTIONS if present.issuperset(SEVEN_PROJECTIONS) else [ALL_LINEAR]
+    targets = list(target_modules or usual)
     if targets == [ALL_LINEAR]:
         targets = _linear_layers(model)
     config = config_class(
@@ -83,11 +72,6 @@ def adapt(wrap, config_class, model, target_modules: Sequence[str], **settings):
         raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
 
 
-def _usual_targets(model) -> list[str]:
-    present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    return list(SEVEN_PROJECTIONS) if present.issuperset(SEVEN_PROJECTIONS) else [ALL_LINEAR]
-
-
 def _linear_layers(model) -> list[str]:
     """Return the full names of a model's linear layers, the LM head and the head's left out."""
     left_out = {id(m) for name in head_names(model) for m in model.get_submodule(name).modules()}
@@ -100,10 +84,7 @@ def _linear_layers(model) -> list[str]:
 
 
 def head_names(model) -> list[str]:
-    """Return the names of the modules that are a multiple-choice model's head, if it has one.
-
-    Every recipe trains them in full.
-    """
+    """Return the names of the modules that are a multiple-choice head; every recipe trains it."""
     if isinstance(model, EncoderForMultipleChoice):
         return head_modules(model)
     return [HEAD_NAME] if isinstance(model, DecoderForMultipleChoice) else []

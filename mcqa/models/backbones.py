@@ -10,16 +10,21 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer, BitsAndBytesConfig
+
+from heads.alignment import align
+from heads.short_attention import use_short_attention
 from mcqa.errors import ConfigError, ModelError
 from mcqa.models.apple import mps_fault
 from mcqa.models.embedded import ALIAS
 from mcqa.models.names import located
+from mcqa.models.recipes.table import DTYPES, QUANTIZATIONS
+from mcqa.models.self_check import check_itself
 from mcqa.system import processes
 from mcqa.system.allocation import keep_freed_memory
 from mcqa.system.quiet import quiet_loading
-
-QUANTIZATIONS = ("nf4", "fp4", "int8", "none")
-DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 # What a message of transformers holds, and what to say in its place.
 REASONS = {
@@ -42,8 +47,6 @@ def pick_device(device: str = "auto") -> str:
     Raises:
         ConfigError: there is no such device here, or not one for each process.
     """
-    import torch
-
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else _without_cuda()
         if processes.count() == 1:
@@ -62,8 +65,6 @@ def pick_device(device: str = "auto") -> str:
 
 
 def _without_cuda() -> str:
-    import torch
-
     if not torch.backends.mps.is_available() or processes.count() > 1:
         return "cpu"
     fault = mps_fault()
@@ -96,8 +97,6 @@ def pick_dtype(dtype: str, device: str):
     Raises:
         ConfigError: the setting is not one of `DTYPES`.
     """
-    import torch
-
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}.")
     if dtype == "auto":
@@ -113,10 +112,8 @@ def model_config(path: str):
     """Load a model's configuration.
 
     Raises:
-        ModelError: there is none at `path`.
+        ModelError: there is none.
     """
-    from transformers import AutoConfig
-
     with _explained(path), quiet_loading():
         return AutoConfig.from_pretrained(**located(path), trust_remote_code=False)
 
@@ -129,8 +126,6 @@ def has_head(config) -> bool:
 
 def load_tokenizer(path: str):
     """Load a tokenizer, padding on the left for generation, whatever its pad token is."""
-    from transformers import AutoTokenizer
-
     with _explained(path), quiet_loading():
         tokenizer = AutoTokenizer.from_pretrained(**located(path), trust_remote_code=False)
     tokenizer.padding_side = "left"
@@ -169,9 +164,6 @@ def load_weights(
         ModelError: nothing can be loaded from `path`, its weights lack a tensor, or it is a decoder
             whose scores would be wrong.
     """
-    from heads.alignment import align
-    from mcqa.models.self_check import check_itself
-
     if quantization not in QUANTIZATIONS:
         raise ConfigError(
             f"quantization {quantization!r}: must be one of {', '.join(QUANTIZATIONS)}."
@@ -206,8 +198,6 @@ def load_weights(
 def suit_device(model, device: str):
     """Let a model compute on a CPU in the ways that suit it; elsewhere it stays as it is."""
     if device == "cpu":
-        from heads.short_attention import use_short_attention
-
         keep_freed_memory()
         use_short_attention(model)
         if getattr(model, "is_loaded_in_4bit", False):
@@ -238,11 +228,9 @@ def quantization_config(quantization: str, dtype, **storage):
 
     `storage` is `bnb_4bit_quant_storage`, where 4-bit weights are not to be stored as bytes.
     """
-    import transformers
-
     if quantization == "int8":
-        return transformers.BitsAndBytesConfig(load_in_8bit=True)
-    return transformers.BitsAndBytesConfig(
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type=quantization,
         bnb_4bit_use_double_quant=True,
@@ -268,29 +256,22 @@ def context_length(model, written: int = 0) -> int:
 
 @contextlib.contextmanager
 def _explained(path: str):
-    """Turn a failed download or an unreadable folder into one line."""
-    import torch
-    from safetensors import SafetensorError
+    """Turn a failed download or an unreadable folder into one line.
 
+    In our words where the library's lead astray, else in its first line.
+    """
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = first if first.endswith(".") else f"{first}."
+        reason = next((said for mark, said in REASONS.items() if mark in str(error)), reason)
         remedy = "Restore the folder, or name another model."
         if not Path(path).is_dir():
             remedy = (
                 f"A model is {ALIAS!r}, a folder with a model, a run folder, or a Hub id (which "
                 "needs a network, once)."
             )
-        raise ModelError(f"model {path!r} cannot be loaded: {_reason(error)} {remedy}") from error
-
-
-def _reason(error: Exception) -> str:
-    """Say what went wrong: in our words where the library's lead astray, else in its first line."""
-    text = str(error)
-    for mark, reason in REASONS.items():
-        if mark in text:
-            return reason
-    first = text.strip().partition("\n")[0] or type(error).__name__
-    return first if first.endswith(".") else f"{first}."
+        raise ModelError(f"model {path!r} cannot be loaded: {reason} {remedy}") from error

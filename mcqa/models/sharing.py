@@ -33,13 +33,12 @@ def shared_model(
     """Return a model, and the one that holds its weights for others to share.
 
     Where nobody has this model yet it is loaded; if somebody has the same base under another
-    formulation or head, what is equal is then held once.
+    formulation or head, what is equal is then held once. A folder whose files have changed is
+    another base.
 
     Args:
-        load: returns the model, called as `load(path, head=head, **settings)`.
-        path: a folder or a Hub id. A folder whose files have changed is another one.
-        head: the head's settings, None without one.
-        settings: how the base is loaded; values that JSON can hold.
+        load: returns the model, called as `load(path, head=head, **settings)`; JSON can hold the
+            settings.
     """
     of_base = json.dumps([path, _state(Path(path)), settings], sort_keys=True)
     of_model = json.dumps([f"{load.__module__}.{load.__qualname__}", head], sort_keys=True)
@@ -75,10 +74,10 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def _equal(a: Tensor, b: Tensor) -> bool:
     """Say whether two tensors are of one kind and hold the same numbers, scales included."""
-    if type(a) is not type(b):
-        return False
-    pairs = list(zip(tensor_parts(a), tensor_parts(b), strict=True))
-    return all(x.dtype == y.dtype and x.device == y.device and torch.equal(x, y) for x, y in pairs)
+    return type(a) is type(b) and all(
+        x.dtype == y.dtype and x.device == y.device and torch.equal(x, y)
+        for x, y in zip(tensor_parts(a), tensor_parts(b), strict=True)
+    )
 
 
 def tensor_parts(tensor: Tensor) -> list[Tensor]:
@@ -109,13 +108,14 @@ def twin(model: nn.Module) -> nn.Module:
 
 
 def _alias(tensor: Tensor) -> Tensor:
+    """Return a parameter of its own on the memory of another; a buffer as it is."""
     if not isinstance(tensor, nn.Parameter):
         return tensor
     if hasattr(tensor, "quant_state"):
         alias = copy.copy(tensor)
         alias.module = None  # the layer that it was quantized in
         return alias
-    names = ("has_fp16_weights", "CB", "SCB") if hasattr(tensor, "SCB") else ()
-    parts = {name: getattr(tensor, name) for name in names}
-    kind = type(tensor) if parts else nn.Parameter
-    return kind(tensor.data, requires_grad=tensor.requires_grad, **parts)
+    if hasattr(tensor, "SCB"):
+        parts = {name: getattr(tensor, name) for name in ("has_fp16_weights", "CB", "SCB")}
+        return type(tensor)(tensor.data, requires_grad=tensor.requires_grad, **parts)
+    return nn.Parameter(tensor.data, requires_grad=tensor.requires_grad)

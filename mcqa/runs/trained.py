@@ -20,9 +20,8 @@ import os
 from pathlib import Path
 
 from mcqa.errors import McqaError, ModelError
-from mcqa.models.backbones import DTYPES, QUANTIZATIONS
 from mcqa.models.names import RUN_FILE, ModelReference, pinned, resolve_model
-from mcqa.models.recipes.table import DEFAULT, RECIPES
+from mcqa.models.recipes.table import DEFAULT, DTYPES, QUANTIZATIONS, RECIPES
 from mcqa.prompting.prompts import TEMPLATES
 from mcqa.system.files import whole_files, write_json, write_whole
 from mcqa.system.quiet import quiet_loading

@@ -11,11 +11,7 @@ AVERAGES = ("exp_avg_ipt", "exp_avg_unc")  # as PEFT's rank allocator names them
 
 
 def add_ia3(model):
-    """Train one factor for each key, value and inner MLP activation, on the layers PEFT names.
-
-    Raises:
-        ConfigError: PEFT knows no such layers for this architecture.
-    """
+    """Train one factor for each key, value and inner MLP activation, on the layers PEFT names."""
     from peft import IA3Config, get_peft_model
 
     try:
@@ -62,8 +58,7 @@ def add_adalora(
     Args:
         model: a transformers model, frozen.
         adalora_initial_rank, adalora_target_rank: rank at the start, and on average at the end.
-        target_modules: as for `mcqa.models.adapters.adapt`.
-        settings: `lora_alpha` and `lora_dropout` of `add_lora`.
+        target_modules, settings: as for `mcqa.models.adapters.add_lora`.
 
     Raises:
         ConfigError: the ranks do not go down, or there is no layer of these names.
@@ -96,10 +91,7 @@ def regularized_class():
 
 
 def importance_tensors(model) -> dict[str, torch.Tensor]:
-    """Return AdaLoRA's running averages of how much each number matters, for a checkpoint.
-
-    PEFT keeps them in no checkpoint of its own. A model of another recipe has none.
-    """
+    """Return AdaLoRA's running averages of how much each number matters, for a checkpoint."""
     allocator = _rank_allocator(model)
     return {
         f"{name}.{kind}": average
@@ -131,20 +123,22 @@ def _rank_allocator(model):
 def add_loftq(model, *, load_original: Callable | None, **settings):
     """Add LoRA that starts from the best low-rank fit of the quantization's error.
 
-    One step of LoftQ's alternation, since the backbone is quantized already. Why PEFT's is not
-    used is told in docs/recipes.md.
+    One step of the alternation, since the backbone is quantized already. Why PEFT's own is not
+    used: docs/recipes.md.
 
     Args:
         model: a 4-bit model.
-        load_original: returns the same model without quantization; None leaves the start as
-            LoRA's own, for who only counts or loads.
+        load_original: returns it without quantization; None leaves LoRA's own start, for who only
+            counts or loads.
         settings: of `add_lora`.
-
-    Source: Li et al. (2023), arXiv 2310.08659, algorithm 1 with T = 1.
 
     Raises:
         ConfigError: there is no original to compare with.
+
+    Source: Li et al. (2023), arXiv 2310.08659, algorithm 1 with T = 1.
     """
+    from bitsandbytes.functional import dequantize_4bit
+
     lora = add_lora(model, **settings)
     if load_original is None:
         return lora
@@ -158,16 +152,11 @@ def add_loftq(model, *, load_original: Callable | None, **settings):
         if not hasattr(layer, "lora_A"):
             continue
         (adapter,) = layer.lora_A
-        residual = original.get_submodule(name).weight.float() - dequantized(layer.base_layer)
+        quantized = layer.base_layer.weight
+        dequantized = dequantize_4bit(quantized.data, quantized.quant_state).float()
+        residual = original.get_submodule(name).weight.float() - dequantized
         left, values, right = torch.linalg.svd(residual, full_matrices=False)
         rank, root = layer.r[adapter], values.sqrt()
         layer.lora_A[adapter].weight.copy_((root[:, None] * right)[:rank])
         layer.lora_B[adapter].weight.copy_((left * root)[:, :rank] / layer.scaling[adapter])
     return lora
-
-
-def dequantized(layer) -> torch.Tensor:
-    """Return the float32 weights that a 4-bit linear layer of bitsandbytes computes with."""
-    from bitsandbytes.functional import dequantize_4bit
-
-    return dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()

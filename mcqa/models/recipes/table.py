@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 DEFAULT = "qlora"
 LOW_RANK = ("lora_r", "lora_alpha", "lora_dropout", "rslora", "target_modules")
-FLOAT = ("none",)
-ANY = ("none", "int8", "nf4", "fp4")
+QUANTIZATIONS = ("nf4", "fp4", "int8", "none")
+DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Recipe:
     source: str
     settings: tuple[str, ...] = ()
     defaults: dict = field(default_factory=dict)
-    quantizations: tuple[str, ...] = ANY
+    quantizations: tuple[str, ...] = ("none", "int8", "nf4", "fp4")
     kept_by: str = "peft"
     merges: bool = True
     keeps_base: bool = True
@@ -41,7 +41,7 @@ LORA = {"settings": LOW_RANK}
 PLAIN_LORA = LORA | {"defaults": {"rslora": False}}
 PROMPT = {"settings": ("virtual_tokens",), "kept_by": "prompt", "merges": False}
 OWN = {"kept_by": "weights"}
-OWN_LARGE = {"kept_by": "weights", "quantizations": FLOAT, "keeps_base": False}
+OWN_LARGE = {"kept_by": "weights", "quantizations": ("none",), "keeps_base": False}
 
 RECIPES = {
     "full": Recipe(
@@ -128,7 +128,7 @@ RECIPES = {
         "low-rank updates, scaled by alpha / sqrt(r), of a backbone in 4-bit",
         "Dettmers et al. 2023, arXiv 2305.14314",
         **LORA,
-        quantizations=("nf4", "fp4", "int8", "none"),
+        quantizations=QUANTIZATIONS,
     ),
     "lora-int8": Recipe(
         "low-rank updates of a backbone in int8",

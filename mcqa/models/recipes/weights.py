@@ -23,21 +23,13 @@ BIAS, BOTTLENECK = "added_bias", "bottleneck"
 
 
 def train_all(model):
-    """Train every weight.
-
-    Raises:
-        ConfigError: the model is quantized.
-    """
+    """Train every weight of a model that is not quantized."""
     _check_unquantized(model)
     return _train(model, model.parameters())
 
 
 def train_top_layers(model, *, top_layers: int):
-    """Train the last `top_layers` layers of the decoder.
-
-    Raises:
-        ConfigError: the model has fewer, or is quantized.
-    """
+    """Train the last `top_layers` layers of the decoder of a model that is not quantized."""
     _check_unquantized(model)
     layers = _decoder_layers(model)
     if top_layers > len(layers):
@@ -82,11 +74,8 @@ def add_bottlenecks(model, *, bottleneck_size: int, bottleneck_modules: Sequence
 
     Args:
         model: a transformers model, frozen, quantized or not.
-        bottleneck_size: width of the bottleneck.
+        bottleneck_size: its width.
         bottleneck_modules: names of the layers, those whose output is added to the residual.
-
-    Raises:
-        ConfigError: the model has no layer of these names.
     """
     wanted = tuple(bottleneck_modules)
     layers = [m for name, m in model.base_model.named_modules() if name.split(".")[-1] in wanted]

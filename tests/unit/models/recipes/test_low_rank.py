@@ -4,11 +4,12 @@ import copy
 
 import numpy as np
 import pytest
+from bitsandbytes.functional import dequantize_4bit
 from transformers import AutoModelForCausalLM
 
 from mcqa.errors import ConfigError
 from mcqa.models.backbones import load_weights
-from mcqa.models.recipes.low_rank import add_adalora, add_loftq, dequantized
+from mcqa.models.recipes.low_rank import add_adalora, add_loftq
 from mcqa.models.recipes.restarts import lora_layers
 
 
@@ -27,8 +28,9 @@ def test_loftq_starts_from_the_best_fit_of_the_error(tiny_model_folder, rslora):
         rslora=rslora,
     )
     adapted = lora_layers(model)[0]
+    quantized = adapted.base_layer.weight
     weight = load("none").model.layers[0].self_attn.q_proj.weight
-    error = (weight - dequantized(adapted.base_layer)).numpy()
+    error = (weight - dequantize_4bit(quantized.data, quantized.quant_state)).numpy()
     start = adapted.get_delta_weight("default").detach().numpy()
     values = np.linalg.svd(error, compute_uv=False)
     # Eckart and Young: no rank 4 comes nearer than the tail of the singular values.
