@@ -13,24 +13,24 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from heads.branching import BranchedBatch, pack
-
-Tokens = tuple[int, ...]
+from mcqa.prompting.encoding import EncodedQuestion
 
 
 def score_in_order(
     score: Callable[[BranchedBatch], Tensor],
-    prefixes: Sequence[Tokens],
-    continuations: Sequence[Sequence[Tokens]],
+    prefixes: Sequence[Sequence[int]],
+    batch: Sequence[EncodedQuestion],
 ) -> list[list[float]]:
-    """Return the scores of each question's options, in the order given.
+    """Return the scores of each question's options, in the order that they have there.
 
     Args:
         score: returns (B, O) scores of the batch that has them in the order of their tokens.
-        prefixes, continuations: token ids of each question and of its options.
+        prefixes: what stands before the options of each question.
+        batch: the questions.
     """
-    ordered = [sorted(options) for options in continuations]
+    ordered = [sorted(encoded.continuations) for encoded in batch]
     scores_BO = score(pack(prefixes, ordered)).tolist()
     return [
-        [scores[laid_out.index(tokens)] for tokens in options]
-        for scores, laid_out, options in zip(scores_BO, ordered, continuations, strict=True)
+        [scores[laid_out.index(tokens)] for tokens in encoded.continuations]
+        for scores, laid_out, encoded in zip(scores_BO, ordered, batch, strict=True)
     ]

@@ -31,9 +31,7 @@ LENGTHS = {
 def _totals(model, prefixes, batch: Sequence[EncodedQuestion]) -> list[list[float]]:
     """Return each option's summed log-probability behind a prefix, question by question."""
     return score_in_order(
-        lambda packed: option_log_likelihoods(model, packed.to(model.device)),
-        prefixes,
-        [encoded.continuations for encoded in batch],
+        lambda packed: option_log_likelihoods(model, packed.to(model.device)), prefixes, batch
     )
 
 

@@ -121,7 +121,7 @@ def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predi
     scores = score_in_order(
         lambda packed: model(**packed.to(model.device).as_dict()).logits,
         [encoded.prefix for encoded in batch],
-        [encoded.continuations for encoded in batch],
+        batch,
     )
     rows = is_encoder(model.config)
     tokens = [encoded.row_tokens if rows else encoded.tokens for encoded in batch]

@@ -224,10 +224,7 @@ def own_quantization(path: str) -> dict | None:
 
 
 def quantization_config(quantization: str, dtype, **storage):
-    """Return what transformers takes for `nf4`, `fp4` or `int8`, to compute in a torch dtype.
-
-    `storage` is `bnb_4bit_quant_storage`, where 4-bit weights are not to be stored as bytes.
-    """
+    """Return what transformers takes for `nf4`, `fp4` or `int8`, to compute in a torch dtype."""
     if quantization == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(

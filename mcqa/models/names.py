@@ -67,7 +67,7 @@ def resolve_model(name: str) -> ModelReference:
 def pinned(reference: ModelReference) -> ModelReference:
     """Return a Hub model at the commit that its revision means now, any other as it is.
 
-    So does one of which neither the Hub nor its cache tells: loading it says why.
+    Where neither the Hub nor its cache tells, it stays as it is too: loading it says why.
     """
     if reference.kind != "hub":
         return reference
@@ -80,9 +80,8 @@ def pinned(reference: ModelReference) -> ModelReference:
     except (OSError, ValueError, EntryNotFoundError):
         return reference
     commit = Path(config).parent.name
-    if not COMMIT.fullmatch(commit):
-        return reference
-    return replace(reference, path=f"{repository}@{commit}", commit=commit)
+    known = COMMIT.fullmatch(commit)
+    return replace(reference, path=f"{repository}@{commit}", commit=commit) if known else reference
 
 
 def located(path: str) -> dict:

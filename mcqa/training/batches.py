@@ -28,51 +28,34 @@ from mcqa.system import processes
 Batch = dict[str, Tensor]
 
 
-class SharedBatches:
-    """Yield one process's share of each batch; questions of a batch are of like length.
+def shares(
+    lengths: Sequence[int],
+    size: int,
+    epoch: int = 0,
+    *,
+    accumulation: int = 1,
+    seed: int = 0,
+    count: int = 1,
+    index: int = 0,
+) -> list[list[int]]:
+    """Return one process's share of each batch of an epoch; a batch is of questions of like length.
 
     Args:
         lengths: of the questions, in tokens.
-        batch_size: questions of a share.
+        size: questions of a share.
+        epoch: which, from 0.
         accumulation: how many batches in a row should be of like length.
         seed: of the order.
         count: how many processes there are.
         index: which of them this is.
     """
-
-    def __init__(
-        self,
-        lengths: Sequence[int],
-        batch_size: int,
-        *,
-        accumulation: int = 1,
-        seed: int = 0,
-        count: int = 1,
-        index: int = 0,
-    ):
-        self.lengths = list(lengths)
-        self.size = batch_size * count
-        self.accumulation = accumulation
-        self.seed = seed
-        self.count, self.index = count, index
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.lengths) / self.size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        chance = torch.Generator().manual_seed(self.seed)
-        for _ in range(self.epoch + 1):
-            # A data loader draws a number of its own first; so orders stay those of older runs.
-            torch.empty((), dtype=torch.int64).random_(generator=chance)
-            alike = self.size * self.accumulation
-            order = get_length_grouped_indices(self.lengths, alike, generator=chance)
-        for start in range(0, len(order), self.size):
-            yield order[start : start + self.size][self.index :: self.count]
+    chance, whole = torch.Generator().manual_seed(seed), size * count
+    for _ in range(epoch + 1):
+        # A data loader draws a number of its own first; so orders stay those of older runs.
+        torch.empty((), dtype=torch.int64).random_(generator=chance)
+        order = get_length_grouped_indices(lengths, whole * accumulation, generator=chance)
+    starts = range(0, len(order), whole)
+    return [order[start : start + whole][index::count] for start in starts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +89,8 @@ class Data:
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of an epoch; the last may have fewer batches."""
-        return math.ceil(len(self._shares(self._lengths, 1)) / self.accumulation)
+        n_batches = math.ceil(len(self.training) / (self.batch_size * processes.count()))
+        return math.ceil(n_batches / self.accumulation)
 
     def steps(self, first: int) -> Iterator[tuple[float, list[Batch]]]:
         """Yield the batches of each step from a first one on, for ever.
@@ -114,39 +98,31 @@ class Data:
         Yields:
             How many epochs are over after the step, and the step's batches.
         """
-        shares = self._shares(self._lengths, self.accumulation)
+        lengths = list(map(self.length, self.training))
         start, skipped = divmod(first, self.steps_per_epoch)
         for epoch in itertools.count(start):
-            shares.set_epoch(epoch)
+            order = self._shares(lengths, epoch, self.accumulation)
             done = skipped * self.accumulation if epoch == start else 0
-            batches = iter(self._load(self.training, list(shares)[done:]))
+            batches = iter(self._load(self.training, order[done:]))
             while step := list(itertools.islice(batches, self.accumulation)):
                 done += len(step)
-                yield epoch + done / len(shares), step
+                yield epoch + done / len(order), step
 
     def validation_batches(self) -> DataLoader:
         """Return the batches of the validation questions."""
-        return self._load(self.validation, list(self._shares(self._validation_lengths, 1)))
+        return self._load(self.validation, self._validation_shares)
 
     @functools.cached_property
-    def _lengths(self) -> list[int]:
-        return list(map(self.length, self.training))
+    def _validation_shares(self) -> list[list[int]]:
+        return self._shares(list(map(self.length, self.validation)))
 
-    @functools.cached_property
-    def _validation_lengths(self) -> list[int]:
-        return list(map(self.length, self.validation))
-
-    def _shares(self, lengths: Sequence[int], accumulation: int) -> SharedBatches:
-        return SharedBatches(
-            lengths,
-            self.batch_size,
-            accumulation=accumulation,
-            seed=self.seed,
-            count=processes.count(),
-            index=processes.index(),
+    def _shares(self, lengths: list[int], epoch: int = 0, accumulation: int = 1):
+        among = {"count": processes.count(), "index": processes.index()}
+        return shares(
+            lengths, self.batch_size, epoch, accumulation=accumulation, seed=self.seed, **among
         )
 
-    def _load(self, questions: Sequence, shares: Sequence[Sequence[int]]) -> DataLoader:
+    def _load(self, questions: Sequence, order: Sequence[Sequence[int]]) -> DataLoader:
         def collate(share: Sequence[EncodedQuestion]) -> Batch:
             if share:
                 return self.collate(share)
@@ -155,7 +131,7 @@ class Data:
 
         return DataLoader(
             questions,
-            batch_sampler=shares,
+            batch_sampler=order,
             collate_fn=collate,
             pin_memory=self.pin,
             generator=torch.Generator(),  # what it draws is nobody else's

@@ -21,7 +21,7 @@ from mcqa.evaluating.analysis import per_question
 from mcqa.formulations.layout import score_in_order
 from mcqa.prediction import Prediction, read_predictions, write_predictions
 from mcqa.prompting.encoded_sets import encode_set
-from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.prompting.parsing import AMBIGUOUS, PARSERS, UNPARSED, parse_answer
 from mcqa.prompting.prompts import TEMPLATES, get_template
 from mcqa.question import LETTERS, Question
@@ -150,12 +150,16 @@ def test_the_layout_is_the_same_in_every_order_of_the_options(continuations, dat
         laid_out.append(batch.input_ids.tolist())
         return torch.arange(batch.fork.shape[1])[None]
 
+    def scores_of(continuations):
+        question = Question(stem="?", options=("a", "b"))
+        return score_in_order(score, [(9,)], [EncodedQuestion(question, (9,), continuations)])
+
     ordered = sorted(continuations)
     places = [ordered.index(tokens) for tokens in continuations]
-    assert score_in_order(score, [(9,)], [continuations]) == [places]
+    assert scores_of(continuations) == [places]
     order = data.draw(st.permutations(range(len(continuations))))
     shown = [continuations[index] for index in order]
-    assert score_in_order(score, [(9,)], [shown]) == [[places[index] for index in order]]
+    assert scores_of(shown) == [[places[index] for index in order]]
     assert laid_out == [[[9, *chain(*ordered)]]] * 2
 
 

@@ -28,20 +28,13 @@ BUILDERS = {
 }
 
 
-def add_recipe(
-    model,
-    name: str,
-    *,
-    load_original: Callable | None = None,
-    **settings,
-):
+def add_recipe(model, name: str, *, load_original: Callable | None = None, **settings):
     """Make a frozen model trainable, its head in full whatever the recipe.
 
     Args:
         model: a transformers model, quantized or not.
-        name: of the recipe.
+        name: of the recipe, which takes these settings.
         load_original: returns the model without quantization, for recipes that start from it.
-        settings: those that the recipe takes.
 
     Returns:
         The model in training mode: a `peft.PeftModel`, or the model itself where weights of its

@@ -19,12 +19,9 @@ ADAPTER = "default"
 
 
 class Grown(nn.Linear):
-    """A linear layer whose trainable weight continues a frozen one.
+    """A linear layer whose trainable weight continues a frozen one, `before`.
 
-    Args:
-        weight: the parameter that trains.
-        before: what is frozen, of the same size but for the ranks.
-        dim: 0 where ranks are rows (LoRA's A), 1 where they are columns (its B).
+    Ranks are its rows (LoRA's A, `dim` 0) or its columns (LoRA's B, `dim` 1).
     """
 
     def __init__(self, weight: nn.Parameter, before: Tensor, dim: int):
@@ -38,7 +35,6 @@ class Grown(nn.Linear):
         return torch.cat((self.before.to(self.weight.dtype), self.weight), dim=self.dim)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return what a linear layer of the whole weight does."""
         return F.linear(inputs, self.whole())
 
 

@@ -30,9 +30,6 @@ def add_soft_prompt(
 
     Returns:
         A `peft.PeftModel` whose base has a `soft_prompt`.
-
-    Raises:
-        ConfigError: the model is not a decoder.
     """
     import peft
 
@@ -53,11 +50,7 @@ def add_soft_prompt(
 
 
 def check_goes_on(kind: str) -> None:
-    """Refuse to train on where the run does not hold all that trained.
-
-    Raises:
-        ConfigError: it does not.
-    """
+    """Refuse to train on where the run does not hold all that trained."""
     if kind == "p-tuning":
         raise ConfigError(
             "a p-tuning run holds its virtual tokens and not the network that wrote them, so "
@@ -66,10 +59,7 @@ def check_goes_on(kind: str) -> None:
 
 
 def connect(prompted):
-    """Let the base of a PeftModel know its virtual tokens, and let its head train.
-
-    PEFT freezes everything but the virtual tokens.
-    """
+    """Let the base of a PeftModel know its virtual tokens, and its head, that PEFT froze, train."""
     base = prompted.get_base_model()
     base.soft_prompt = prompted.get_prompt
     for name in head_names(base):
@@ -101,5 +91,4 @@ class Written(nn.Module):
         self.embedding = nn.Embedding.from_pretrained(rows_VD)
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
-        """Return the rows at (B, V) indices."""
         return self.embedding(indices)

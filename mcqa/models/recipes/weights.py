@@ -70,13 +70,7 @@ def train_norms(model):
 
 
 def add_bottlenecks(model, *, bottleneck_size: int, bottleneck_modules: Sequence[str]):
-    """Put a trainable bottleneck behind layers, which changes nothing until it has learned.
-
-    Args:
-        model: a transformers model, frozen, quantized or not.
-        bottleneck_size: its width.
-        bottleneck_modules: names of the layers, those whose output is added to the residual.
-    """
+    """Put a trainable bottleneck behind the layers of these names."""
     wanted = tuple(bottleneck_modules)
     layers = [m for name, m in model.base_model.named_modules() if name.split(".")[-1] in wanted]
     if not layers:
@@ -99,14 +93,13 @@ class AddedBias(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return (..., D) hidden states plus the bias."""
         return hidden + self.bias
 
 
 class Bottleneck(nn.Module):
-    """Add what a narrow layer makes of the hidden states: x + up(gelu(down(x))).
+    """Add what a narrow layer makes of the hidden states: x + up(gelu(down(x))), at first nothing.
 
-    Source: Houlsby et al. (2019), figure 2. `up` starts at zero.
+    Source: Houlsby et al. (2019), figure 2.
     """
 
     def __init__(self, width: int, size: int):
@@ -117,7 +110,6 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return (..., D) hidden states plus their correction."""
         return hidden + self.up(nn.functional.gelu(self.down(hidden)))
 
 
@@ -198,8 +190,7 @@ def load_tensors(model, tensors: dict[str, Tensor]) -> None:
         ValueError: a name or a shape does not fit.
     """
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if parameters.keys() != tensors.keys():
-        odd = sorted(parameters.keys() ^ tensors.keys())
+    if odd := sorted(parameters.keys() ^ tensors.keys()):
         raise ValueError(f"{len(odd)} tensors are missing or too many, {odd[0]} among them.")
     for name, parameter in parameters.items():
         if parameter.shape != tensors[name].shape:

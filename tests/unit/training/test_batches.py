@@ -10,16 +10,13 @@ from datasets import Dataset
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from mcqa.formulations.objectives import IGNORED
-from mcqa.training.batches import Data, SharedBatches
+from mcqa.training.batches import Data, shares
 
 LENGTHS = [random.Random(0).randrange(5, 60) for _ in range(61)]
 
 
 def batches(size, epoch=0, **others):
-    shared = SharedBatches(LENGTHS, size, **others)
-    shared.set_epoch(epoch)
-    assert len(list(shared)) == len(shared)
-    return list(shared)
+    return shares(LENGTHS, size, epoch, **others)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
