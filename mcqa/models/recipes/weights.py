@@ -31,7 +31,7 @@ def train_all(model):
 def train_top_layers(model, *, top_layers: int):
     """Train the last `top_layers` layers of the decoder of a model that is not quantized."""
     _check_unquantized(model)
-    layers = _decoder_layers(model)
+    layers = decoder_layers(model)
     if top_layers > len(layers):
         raise ConfigError(f"top_layers {top_layers}: this model has {len(layers)} layers.")
     return _train(model, layers[-top_layers:].parameters())
@@ -45,7 +45,7 @@ def _check_unquantized(model) -> None:
         )
 
 
-def _decoder_layers(model) -> nn.ModuleList:
+def decoder_layers(model) -> nn.ModuleList:
     trunk = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
     lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
     if not lists:
