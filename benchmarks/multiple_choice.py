@@ -199,10 +199,9 @@ def training(model, dtype: str, device: str):
     """Return the optimizer step that a QLoRA run takes."""
     import torch
 
-    from heads.multiple_choice import HEAD_NAME
     from mcqa.models.adapters import add_lora
 
-    peft_model = add_lora(model, head=[HEAD_NAME])
+    peft_model = add_lora(model)
     optimizer = torch.optim.AdamW((p for p in peft_model.parameters() if p.requires_grad), lr=1e-4)
     half = dtype != "float32"
 

@@ -7,8 +7,9 @@ from rich.table import Table
 from mcqa.cli.common import format_option, print_json, print_table, say
 from mcqa.cli.train import setting_option
 from mcqa.evaluation import numbers
+from mcqa.formulations.head import HeadOptions
 from mcqa.models.recipes.table import SETTINGS as RECIPE_SETTINGS
-from mcqa.training.config import HEAD_FIELDS, TrainingConfig, load_config
+from mcqa.training.config import TrainingConfig, load_config
 
 SETTINGS = (
     "model",
@@ -20,7 +21,7 @@ SETTINGS = (
     "gradient_checkpointing",
     "objective",
     *RECIPE_SETTINGS,
-    *HEAD_FIELDS,
+    *HeadOptions.model_fields,
 )
 MEANINGS = {
     "weights": "the model's own, as it is held",

@@ -12,7 +12,8 @@ import click
 
 from mcqa.cli.common import format_option, print_json, progress, say
 from mcqa.cli.revisions import DATA_REVISION, REVISION, at_revision
-from mcqa.training.config import HEAD_FIELDS, TrainingConfig, load_config
+from mcqa.formulations.head import HeadOptions
+from mcqa.training.config import TrainingConfig, load_config
 
 FURTHER_FLAGS = {"data": ["--train-data"]}
 METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT"}
@@ -60,7 +61,7 @@ def _command(formulation: str, purpose: str) -> click.Command:
         if output_format == "json":
             print_json(record)
 
-    hidden = HEAD_FIELDS if formulation == "generative" else ()
+    hidden = HeadOptions.model_fields if formulation == "generative" else ()
     fields = TrainingConfig.model_fields.items()
     options = [setting_option(name, field) for name, field in fields if name not in hidden]
     config = click.Option(["--config"], help="YAML file of settings; flags override it.")

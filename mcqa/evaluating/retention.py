@@ -19,7 +19,7 @@ from mcqa.evaluating.output import begin, finish
 from mcqa.evaluating.results import write_results
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.significance import holm, mcnemar
-from mcqa.models.backbones import load_config
+from mcqa.models.backbones import model_config
 from mcqa.models.sharing import shares_base
 from mcqa.prediction import Prediction
 from mcqa.question import Question
@@ -50,7 +50,7 @@ def base_and_run(
             "something of. `mcqa evaluate` compares any models."
         )
     base = base_of(found.reference.path, found.record)
-    if is_encoder(load_config(base.path)):
+    if is_encoder(model_config(base.path)):
         raise ConfigError(
             f"{run}: its base {base.name!r} is an encoder, which answers nothing without the "
             "head that was trained on it; there is nothing to compare with."

@@ -1,7 +1,7 @@
 """What is to be foretold or measured, made out of a run's settings."""
 
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,8 @@ from mcqa.errors import ConfigError
 from mcqa.footprint.step import Shape, example, own_tensors
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
-from mcqa.models.backbones import load_config, load_tokenizer, pick_device, pick_dtype
+from mcqa.models.adapters import head_names
+from mcqa.models.backbones import load_tokenizer, model_config, pick_device, pick_dtype
 from mcqa.models.names import pinned, resolve_model
 from mcqa.models.recipes.building import add_recipe
 from mcqa.runs.trained import base_of, read_record
@@ -53,24 +54,19 @@ class Plan:
             load_original: see `mcqa.models.recipes.building.add_recipe`.
         """
         backbone = self.formulation.prepare_for_training(backbone)
-        head = self.formulation.head_modules(backbone)
-        own = own_tensors(backbone, without=head)
+        own = own_tensors(backbone, without=head_names(backbone))
         model = add_recipe(
             backbone,
             self.config.recipe,
-            head=head,
             load_original=load_original,
             **self.config.recipe_settings(),
         )
         return model, own
 
-    def examples(self, count: int) -> list[dict]:
-        """Return training examples of this plan's length."""
-        return [example(self.objective, self.shape)] * count
-
     def batch(self) -> dict[str, Tensor]:
-        """Return what the model's forward takes, as a collator makes it."""
-        made = self.objective.collate(self.examples(self.shape.batch_size), 1)
+        """Return what the model's forward takes, of questions of this plan's length."""
+        questions = [example(self.objective, self.shape)] * self.shape.batch_size
+        made = self.objective.collate(questions, SimpleNamespace(pad_token_id=1, eos_token_id=1))
         return {name: tensor.to(self.device) for name, tensor in made.items()}
 
 
@@ -89,7 +85,8 @@ def make_plan(formulation_name: str, config: TrainingConfig, shape: Shape, annou
     """
     formulation = get_formulation(formulation_name)
     objective = pick_objective(formulation, config.objective)
-    head_fields = config.head_settings(formulation.SETTINGS)
+    if not formulation.HAS_HEAD:
+        config.refuse_head()
     if example(objective, shape) is None:
         raise ConfigError(
             f"length {shape.length}: has no room for {shape.options} options of "
@@ -100,7 +97,7 @@ def make_plan(formulation_name: str, config: TrainingConfig, shape: Shape, annou
     if reference.kind == "run":
         reference = base_of(reference.path, read_record(reference.path))
     device = pick_device(config.device)
-    reach = getattr(load_config(reference.path), "max_position_embeddings", None)
+    reach = getattr(model_config(reference.path), "max_position_embeddings", None)
     longest = shape.length - (objective.name == "options") * (
         (shape.options - 1) * shape.option_length
     )
@@ -115,7 +112,7 @@ def make_plan(formulation_name: str, config: TrainingConfig, shape: Shape, annou
         config=config,
         shape=shape,
         path=reference.path,
-        head=formulation.head_settings(reference.path, tokenizer, **head_fields),
+        head=formulation.head_settings(reference.path, tokenizer, config),
         device=device,
         dtype=pick_dtype(config.dtype, device),
         optimizer=pick_optimizer(config.optimizer, device, announce),

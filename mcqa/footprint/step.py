@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -39,21 +38,15 @@ class Shape:
     option_length: int
 
 
-def example(objective: Objective, shape: Shape) -> dict | None:
-    """Return a training example of exactly `shape.length` tokens, None where that is too short.
+def example(objective: Objective, shape: Shape) -> EncodedQuestion | None:
+    """Return a question of exactly `shape.length` tokens, None where that is too short.
 
     Every token is the same one: memory does not depend on which they are.
     """
     question = Question(id="q", stem="q", options=("a",) * shape.options, label=0)
-    end = SimpleNamespace(eos_token_id=1)
-    option = (1,) * shape.option_length
-
-    def laid_out(prefix: int) -> dict:
-        encoded = EncodedQuestion(question, (1,) * prefix, (option,) * shape.options)
-        return objective.example(encoded, end)
-
-    prefix = shape.length - (laid_out(1)["length"] - 1)
-    return laid_out(prefix) if prefix > 0 else None
+    options = ((1,) * shape.option_length,) * shape.options
+    prefix = shape.length - (objective.length(EncodedQuestion(question, (1,), options)) - 1)
+    return EncodedQuestion(question, (1,) * prefix, options) if prefix > 0 else None
 
 
 def own_tensors(model: nn.Module, without: Iterable[str] = ()) -> list[Tensor]:

@@ -1,17 +1,15 @@
 """The two formulations, each a module with the same names.
 
 NAME
+HAS_HEAD                   whether `HeadOptions` are for it
 OBJECTIVES                 what it can be trained on, by name; the first is the default
 SCORERS                    scorer name -> function(model, tokenizer, batch) -> predictions
 TEMPLATES                  scorer name -> template to use where none is asked for
 WRITES                     scorer name -> how many tokens it puts behind a prompt with an option
-SETTINGS                   names of the training settings that are its own
-head_settings(path, tokenizer, **settings of SETTINGS) -> what `run.json` keeps of them, or None
+head_settings(path, tokenizer, options) -> what `run.json` keeps of `HeadOptions`, or None
 default_scorer(objective)  the scorer to ask with, given what was trained on, None if nothing
 available_scorers(head)    names of the scorers that a model with these head settings has
 load_backbone(path, head=..., ...)   the model, as `backbones.load_weights` loads it
-reads_pairs(model)         whether prefix and option are written as the pairs of an encoder
-head_modules(model)        names of the modules trained in full beside the adapter
 empty_backbone(path, head=..., dtype=...)   the same untrained, on torch's default device
 prepare_for_training(model)
 """

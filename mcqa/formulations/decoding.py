@@ -8,18 +8,17 @@ of what was said before, which is every option that the prompt lists, or beams.
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from dataclasses import replace
 
 import torch
 from transformers import GenerationConfig
 
 from heads.branching import pack
 from heads.likelihood import option_token_log_probabilities
-from mcqa.formulations.layout import lay_out
-from mcqa.formulations.likelihoods import score_text
+from mcqa.formulations.likelihoods import TEXT_SCORERS
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
-from mcqa.prompting.parsing import Reading, parse_answer
+from mcqa.prompting.parsing import parse_answer
 from mcqa.prompting.prompts import NO_THINKING, THINKING_ENDS, THINKING_STARTS
 
 MAX_NEW_TOKENS = 64
@@ -27,12 +26,7 @@ KEPT_SETTINGS = ("bos_token_id", "eos_token_id", "decoder_start_token_id")
 
 
 def generate(
-    model,
-    tokenizer,
-    batch: Sequence[EncodedQuestion],
-    *,
-    parser: str = "strict",
-    fallback: str = "none",
+    model, tokenizer, batch: Sequence[EncodedQuestion], *, parser="strict", fallback="none"
 ) -> list[Prediction]:
     """Decode greedily up to an end-of-sequence token or the end of a line, and read the answer.
 
@@ -48,43 +42,44 @@ def generate(
     # PEFT counts padding between its virtual tokens and the question as positions.
     n_rows = 1 if getattr(model, "soft_prompt", None) is not None else len(batch)
     starts = range(0, len(batch), n_rows)
-    outputs = [_decode(model, tokenizer, batch[s : s + n_rows]) for s in starts]
-    texts, lengths = map(list, map(chain.from_iterable, zip(*outputs, strict=True)))
-    readings = [parse_answer(t, e.question, parser) for t, e in zip(texts, batch, strict=True)]
-    counts = [len(e.prompt) + length for e, length in zip(batch, lengths, strict=True)]
-    unread = [index for index, reading in enumerate(readings) if reading.choice is None]
+    written = [w for s in starts for w in _decode(model, tokenizer, batch[s : s + n_rows])]
+    predictions = []
+    for encoded, (text, length) in zip(batch, written, strict=True):
+        choice, how = parse_answer(text, encoded.question, parser)
+        tokens = len(encoded.prompt) + length
+        predictions.append(_unscored(encoded, "generate", choice, tokens, text, how))
+    unread = [index for index, first in enumerate(predictions) if first.choice is None]
     if fallback == "text" and unread:
-        second = score_text(model, tokenizer, [batch[index] for index in unread])
-        for index, prediction in zip(unread, second, strict=True):
-            how = f"{readings[index].how}, fallback text"
-            readings[index] = Reading(prediction.choice, how)
-            counts[index] += prediction.tokens
-    return [
-        _unscored(encoded, "generate", reading.choice, count, text, reading.how)
-        for encoded, reading, count, text in zip(batch, readings, counts, texts, strict=True)
-    ]
+        by_text = TEXT_SCORERS["text"](model, tokenizer, [batch[index] for index in unread])
+        for index, second in zip(unread, by_text, strict=True):
+            first = predictions[index]
+            predictions[index] = replace(
+                first,
+                choice=second.choice,
+                tokens=first.tokens + second.tokens,
+                parsed=f"{first.parsed}, fallback text",
+            )
+    return predictions
 
 
-def _decode(model, tokenizer, batch: Sequence[EncodedQuestion]) -> tuple[list[str], list[int]]:
+def _decode(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[tuple[str, int]]:
     """Return what is written behind each question, and how many tokens that is."""
-    texts, lengths = _write(model, tokenizer, [e.prompt for e in batch], MAX_NEW_TOKENS)
+    written = _write(model, tokenizer, [e.prompt for e in batch], MAX_NEW_TOKENS)
     thinking = [
         index
-        for index, text in enumerate(texts)
+        for index, (text, _) in enumerate(written)
         if text.lstrip().startswith(THINKING_STARTS) and THINKING_ENDS not in text
     ]
     if thinking:
         closed = tuple(tokenizer(NO_THINKING, add_special_tokens=False)["input_ids"])
         prompts = [(*batch[index].prompt, *closed) for index in thinking]
         again = _write(model, tokenizer, prompts, MAX_NEW_TOKENS - len(closed))
-        for index, text, length in zip(thinking, *again, strict=True):
-            texts[index], lengths[index] = NO_THINKING + text, len(closed) + length
-    return texts, lengths
+        for index, (text, length) in zip(thinking, again, strict=True):
+            written[index] = NO_THINKING + text, len(closed) + length
+    return written
 
 
-def _write(
-    model, tokenizer, prompts: Sequence[Sequence[int]], most: int
-) -> tuple[list[str], list[int]]:
+def _write(model, tokenizer, prompts: Sequence[Sequence[int]], most: int) -> list[tuple[str, int]]:
     """Return what a model writes behind prompts, up to the end of the line, and its tokens."""
     rows = {"input_ids": [list(prompt) for prompt in prompts]}
     inputs = tokenizer.pad(rows, padding_side="left", return_tensors="pt").to(model.device)
@@ -99,8 +94,9 @@ def _write(
             pad_token_id=tokenizer.pad_token_id,
         )
     written = output[:, start:]
+    lengths = (written != tokenizer.pad_token_id).sum(1).tolist()
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
-    return texts, (written != tokenizer.pad_token_id).sum(1).tolist()
+    return list(zip(texts, lengths, strict=True))
 
 
 @contextlib.contextmanager
@@ -125,8 +121,7 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     log-probabilities that decoding step by step would ask for.
     """
     end = tokenizer.eos_token_id
-    laid_out = [lay_out(e.continuations)[0] for e in batch]
-    options = [[(*tokens, end) for tokens in ordered] for ordered in laid_out]
+    options = [[(*tokens, end) for tokens in sorted(e.continuations)] for e in batch]
     packed = pack([e.prefix for e in batch], options)
     each, owner = option_token_log_probabilities(model, packed.to(model.device))
     per_option = each.split(torch.bincount(owner, minlength=packed.fork.numel()).tolist())
@@ -134,7 +129,7 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     predictions = []
     for row, (encoded, tokens) in enumerate(zip(batch, options, strict=True)):
         steps = per_option[row * n_options : row * n_options + len(tokens)]
-        chosen = laid_out[row][_walk_trie(tokens, [step.tolist() for step in steps])]
+        chosen = tokens[_walk_trie(tokens, [step.tolist() for step in steps])][:-1]
         choice, text = encoded.continuations.index(chosen), tokenizer.decode(chosen)
         count = len(encoded.prefix) + sum(map(len, tokens))
         predictions.append(_unscored(encoded, "constrained", choice, count, text, "constrained"))

@@ -7,10 +7,10 @@ from heads.likelihood import add_training_forward
 from mcqa.errors import ModelError
 from mcqa.formulations import decoding, likelihoods
 from mcqa.formulations.objectives import COMPLETION, OPTIONS
-from mcqa.models.backbones import load_config, load_weights
+from mcqa.models.backbones import load_weights, model_config
 
 NAME = "generative"
-SETTINGS = ()
+HAS_HEAD = False
 OBJECTIVES = {objective.name: objective for objective in (COMPLETION, OPTIONS)}
 SCORERS = {
     **likelihoods.TEXT_SCORERS,
@@ -22,7 +22,7 @@ WRITES = dict.fromkeys(SCORERS, 0) | {"constrained": 1, "generate": decoding.MAX
 TEMPLATES = dict.fromkeys(SCORERS, "cloze") | {"letter": "lettered", "generate": "lettered"}
 
 
-def head_settings(path: str, tokenizer) -> None:
+def head_settings(path: str, tokenizer, options) -> None:
     """Return None: there is no head to set."""
 
 
@@ -37,39 +37,25 @@ def available_scorers(head: None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: None = None, **settings):
-    """Load a causal LM or an encoder-decoder; see `mcqa.models.backbones.load_weights`.
-
-    Raises:
-        ModelError: nothing can be loaded, or it is an encoder.
-    """
+    """Load a causal LM or an encoder-decoder; see `mcqa.models.backbones.load_weights`."""
     return load_weights(_auto_class(path), path, **settings)
 
 
-def empty_backbone(path: str, *, head: None = None, dtype=None):
-    """Return what `load_backbone` would, untrained; a dtype of None is the configuration's."""
-    return _auto_class(path).from_config(load_config(path), **({"dtype": dtype} if dtype else {}))
+def empty_backbone(path: str, *, head: None = None, **dtype):
+    """Return what `load_backbone` would, untrained; without `dtype` in the configuration's."""
+    return _auto_class(path).from_config(model_config(path), **dtype)
 
 
 def _auto_class(path: str):
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    config = load_config(path)
+    config = model_config(path)
     if is_encoder(config):
         raise ModelError(
             f"model {path!r} is an encoder ({config.model_type}): it cannot continue a text. Tune "
             "it with `mcqa train multiple-choice`, then score the run."
         )
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-
-
-def reads_pairs(model) -> bool:
-    """Return False: a language model reads on."""
-    return False
-
-
-def head_modules(model) -> list[str]:
-    """Return nothing: the LM head stays as it is."""
-    return []
 
 
 prepare_for_training = add_training_forward

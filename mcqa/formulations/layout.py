@@ -8,16 +8,29 @@ takes its score from there. Options of the same tokens share one score.
 The trap this avoids: a prompt that does not list the options could still answer by their order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-Tokens = tuple[int, ...]
+from torch import Tensor
+
+from heads.branching import BranchedBatch, pack
+from mcqa.prompting.encoding import EncodedQuestion
 
 
-def lay_out(continuations: Sequence[Tokens]) -> tuple[list[Tokens], list[int]]:
-    """Return one question's options in the order of their tokens, and the place each has there.
+def score_in_order(
+    score: Callable[[BranchedBatch], Tensor],
+    prefixes: Sequence[Sequence[int]],
+    batch: Sequence[EncodedQuestion],
+) -> list[list[float]]:
+    """Return the scores of each question's options, in the order that they have there.
 
-    >>> lay_out([(7, 2), (5,), (7, 2)])
-    ([(5,), (7, 2), (7, 2)], [1, 0, 1])
+    Args:
+        score: returns (B, O) scores of the batch that has them in the order of their tokens.
+        prefixes: what stands before the options of each question.
+        batch: the questions.
     """
-    ordered = sorted(continuations)
-    return ordered, [ordered.index(tokens) for tokens in continuations]
+    ordered = [sorted(encoded.continuations) for encoded in batch]
+    scores_BO = score(pack(prefixes, ordered)).tolist()
+    return [
+        [scores[laid_out.index(tokens)] for tokens in encoded.continuations]
+        for scores, laid_out, encoded in zip(scores_BO, ordered, batch, strict=True)
+    ]

@@ -17,47 +17,40 @@ from collections.abc import Sequence
 from heads.branching import pack
 from heads.likelihood import next_token_log_probabilities, option_log_likelihoods
 from mcqa.errors import ConfigError
-from mcqa.formulations.layout import lay_out
+from mcqa.formulations.layout import score_in_order
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
+
+LENGTHS = {
+    "text": lambda encoded: [1] * len(encoded.continuations),
+    "text-mean": lambda encoded: map(len, encoded.continuations),
+    "text-char": lambda encoded: encoded.characters,
+}
 
 
 def _totals(model, prefixes, batch: Sequence[EncodedQuestion]) -> list[list[float]]:
     """Return each option's summed log-probability behind a prefix, question by question."""
-    options, places = zip(*(lay_out(encoded.continuations) for encoded in batch), strict=True)
-    packed = pack(prefixes, options)
-    totals_BO = option_log_likelihoods(model, packed.to(model.device)).tolist()
-    return [[row[at] for at in where] for row, where in zip(totals_BO, places, strict=True)]
+    return score_in_order(
+        lambda packed: option_log_likelihoods(model, packed.to(model.device)), prefixes, batch
+    )
 
 
-def _predictions(batch, scores, scorer: str, tokens) -> list[Prediction]:
+def predictions(batch, scores, scorer: str, tokens, unit: str = "nats") -> list[Prediction]:
+    """Return the predictions of a batch by its scores and the tokens that they took."""
     return [
-        Prediction.scored(e.question, s, unit="nats", scorer=scorer, tokens=n)
+        Prediction.scored(e.question, s, unit=unit, scorer=scorer, tokens=n)
         for e, s, n in zip(batch, scores, tokens, strict=True)
     ]
 
 
-def score_text(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
-    """Score each option by the sum of its tokens' log-probabilities."""
+def _score_text(scorer: str, model, tokenizer, batch: Sequence[EncodedQuestion]):
+    """Score each option by its log-probability, by the length that the scorer divides it by."""
     totals = _totals(model, [e.prefix for e in batch], batch)
-    return _predictions(batch, totals, "text", [e.tokens for e in batch])
-
-
-def _score_per(unit: str, model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
-    totals = _totals(model, [e.prefix for e in batch], batch)
-    lengths = [
-        map(len, e.continuations) if unit == "token" else map(float, e.characters) for e in batch
-    ]
     scores = [
-        [total / length for total, length in zip(*pair, strict=True)]
-        for pair in zip(totals, lengths, strict=True)
+        [total / length for total, length in zip(row, LENGTHS[scorer](e), strict=True)]
+        for row, e in zip(totals, batch, strict=True)
     ]
-    name = {"token": "text-mean", "character": "text-char"}[unit]
-    return _predictions(batch, scores, name, [e.tokens for e in batch])
-
-
-score_text_mean = functools.partial(_score_per, "token")
-score_text_char = functools.partial(_score_per, "character")
+    return predictions(batch, scores, scorer, [e.tokens for e in batch])
 
 
 def score_pmi(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
@@ -74,15 +67,11 @@ def score_pmi(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predic
         for pair in zip(totals, neutral, strict=True)
     ]
     tokens = [2 * e.tokens - len(e.prefix) + len(e.neutral) for e in batch]
-    return _predictions(batch, scores, "pmi", tokens)
+    return predictions(batch, scores, "pmi", tokens)
 
 
-TEXT_SCORERS = {
-    "text": score_text,
-    "text-mean": score_text_mean,
-    "text-char": score_text_char,
-    "pmi": score_pmi,
-}
+TEXT_SCORERS = {name: functools.partial(_score_text, name) for name in LENGTHS}
+TEXT_SCORERS["pmi"] = score_pmi
 
 
 def score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
@@ -97,7 +86,7 @@ def score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Pre
         [row[list(variants)].logsumexp(0).item() for variants in _letter_tokens(e)]
         for e, row in zip(batch, log_probabilities_BV, strict=True)
     ]
-    return _predictions(batch, scores, "letter", [len(e.prompt) for e in batch])
+    return predictions(batch, scores, "letter", [len(e.prompt) for e in batch])
 
 
 def _letter_tokens(encoded: EncodedQuestion) -> tuple[tuple[int, ...], ...]:

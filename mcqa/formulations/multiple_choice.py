@@ -7,86 +7,47 @@ next-token loss beside that keeps its LM head and can be scored by text too.
 
 from collections.abc import Sequence
 
-from heads.branching import pack
-from heads.encoder import ENCODERS, encoder_class, is_encoder
-from heads.encoder import head_modules as encoder_head_modules
+from transformers import AutoModelForMultipleChoice
+
+from heads.encoder import ENCODERS, encoder_class, head_modules, is_encoder
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from heads.settings import HeadSettings
 from mcqa.errors import ConfigError, ModelError
 from mcqa.formulations import likelihoods
-from mcqa.formulations.layout import lay_out
+from mcqa.formulations.head import HeadOptions
+from mcqa.formulations.layout import score_in_order
 from mcqa.formulations.objectives import OPTIONS
-from mcqa.models.backbones import has_head, load_config, load_weights
+from mcqa.models.backbones import has_head, load_weights, model_config
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
 
 NAME = "multiple_choice"
+HAS_HEAD = True
 OBJECTIVES = {OPTIONS.name: OPTIONS}
-SETTINGS = (
-    "pooling",
-    "interaction",
-    "head_init",
-    "head_words",
-    "loss",
-    "label_smoothing",
-    "lm_loss_weight",
-)
 ENCODER_SETTINGS = ("loss", "label_smoothing")
 
 
-def head_settings(
-    path: str,
-    tokenizer,
-    *,
-    pooling: str,
-    interaction: str,
-    head_init: str,
-    head_words: Sequence[str],
-    loss: str,
-    label_smoothing: float,
-    lm_loss_weight: float,
-) -> dict:
+def head_settings(path: str, tokenizer, options: HeadOptions) -> dict:
     """Return the head's settings as the model's config keeps them, see `heads.HeadSettings`.
 
     An encoder's head is what its class makes it: only what it is trained on can be set.
 
-    Args:
-        path: the model to tune, a folder or a Hub id.
-        tokenizer: its tokenizer.
-        pooling, interaction, head_init, head_words, loss, label_smoothing, lm_loss_weight: as the
-            training settings of these names.
-
     Raises:
-        ConfigError: a value is not allowed, not for an encoder, or a word is more than one token.
+        ConfigError: a setting is not for an encoder, or a word is more than one token.
     """
-    words = tuple(_single_token(tokenizer, word) for word in head_words) or None
-    try:
-        settings = HeadSettings(
-            pooling=pooling,
-            interaction=interaction,
-            init=head_init,
-            words=words,
-            loss=loss,
-            label_smoothing=label_smoothing,
-            lm_loss_weight=lm_loss_weight,
-        ).as_dict()
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    config = load_config(path)
-    return _encoder_settings(settings, config.model_type) if is_encoder(config) else settings
-
-
-def _encoder_settings(settings: dict, model_type: str) -> dict:
-    usual = HeadSettings().as_dict()
-    of_decoder = [
-        {"init": "head_init"}.get(name, name)
-        for name, value in settings.items()
-        if name not in (*ENCODER_SETTINGS, "words") and value != usual[name]
-    ]
+    words = tuple(_single_token(tokenizer, word) for word in options.head_words) or None
+    given = options.model_dump(include=set(HeadOptions.model_fields))
+    init = given.pop("head_init")
+    del given["head_words"]
+    settings = HeadSettings(init=init, words=words, **given).as_dict()
+    config = model_config(path)
+    if not is_encoder(config):
+        return settings
+    of_decoder = [n for n in options.changed_head() if n not in (*ENCODER_SETTINGS, "head_words")]
     if of_decoder:
         raise ConfigError(
-            f"{', '.join(of_decoder)}: only for the head of decoders; an encoder ({model_type}) "
-            "has the head of its own class. Leave it out."
+            f"{', '.join(of_decoder)}: only for the head of decoders; an encoder "
+            f"({config.model_type}) has the head of its own class. Leave it out."
         )
     return {name: settings[name] for name in ENCODER_SETTINGS}
 
@@ -112,27 +73,16 @@ def available_scorers(head: dict | None) -> tuple[str, ...]:
 
 
 def load_backbone(path: str, *, head: dict | None = None, **settings):
-    """Load a decoder or an encoder with its head, or a new one.
+    """Load a decoder or an encoder with its head, or a new one; see `load_weights`.
 
-    Args:
-        path: a folder or a Hub id.
-        head: from `head_settings`; by default what the model's config says.
-        settings: passed on to `mcqa.models.backbones.load_weights`.
-
-    Raises:
-        ModelError: nothing can be loaded, or it is neither.
+    `head` is from `head_settings`, by default what the model's config says.
     """
-    from transformers import AutoModelForMultipleChoice
-
     settings["model_settings"] = {"multiple_choice": head} if head else {}
-    config = load_config(path)
+    config = model_config(path)
     as_saved = has_head(config) and head in (None, getattr(config, "multiple_choice", None))
     if is_encoder(config):
-        settings["may_lack"] = None if as_saved else encoder_head_modules
-        model = load_weights(encoder_class(config.model_type), path, **settings)
-        for name in encoder_head_modules(model):
-            model.get_submodule(name).float()  # one that starts anew comes in the trunk's type
-        return model
+        settings["may_lack"] = None if as_saved else head_modules
+        return _head_in_float32(load_weights(encoder_class(config.model_type), path, **settings))
 
     def may_lack(model) -> list[str]:
         if not isinstance(model, DecoderForMultipleChoice):
@@ -146,28 +96,19 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
     return load_weights(AutoModelForMultipleChoice, path, may_lack=may_lack, **settings)
 
 
-def empty_backbone(path: str, *, head: dict | None = None, dtype=None):
-    """Return what `load_backbone` would, untrained; a dtype of None is the configuration's."""
-    from transformers import AutoModelForMultipleChoice
+def empty_backbone(path: str, *, head: dict | None = None, **dtype):
+    """Return what `load_backbone` would, untrained; without `dtype` in the configuration's."""
+    config = model_config(path)
+    if is_encoder(config):
+        return _head_in_float32(encoder_class(config.model_type)(config).to(**dtype))
+    return AutoModelForMultipleChoice.from_config(config, multiple_choice=head, **dtype)
 
-    config = load_config(path)
-    more = {"dtype": dtype} if dtype else {}
-    if not is_encoder(config):
-        return AutoModelForMultipleChoice.from_config(config, multiple_choice=head, **more)
-    model = encoder_class(config.model_type)._from_config(config, **more)
-    for name in encoder_head_modules(model):
+
+def _head_in_float32(model):
+    """Return an encoder whose head, that comes in the trunk's type if it is new, is in float32."""
+    for name in head_modules(model):
         model.get_submodule(name).float()
     return model
-
-
-def reads_pairs(model) -> bool:
-    """Say whether the model is an encoder, which was trained on pairs of texts."""
-    return is_encoder(model.config)
-
-
-def head_modules(model) -> list[str]:
-    """Return the names of the modules that make up the head."""
-    return encoder_head_modules(model) if is_encoder(model.config) else [HEAD_NAME]
 
 
 def prepare_for_training(model):
@@ -177,20 +118,14 @@ def prepare_for_training(model):
 
 def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
     """Score each option by the head's scalar."""
-    options, places = zip(*(lay_out(e.continuations) for e in batch), strict=True)
-    packed = pack([e.prefix for e in batch], options)
-    rows = reads_pairs(model)
-    logits_BO = model(**packed.to(model.device).as_dict()).logits.tolist()
-    return [
-        Prediction.scored(
-            encoded.question,
-            [logits[at] for at in where],
-            unit="logit",
-            scorer="head",
-            tokens=encoded.row_tokens if rows else encoded.tokens,
-        )
-        for encoded, logits, where in zip(batch, logits_BO, places, strict=True)
-    ]
+    scores = score_in_order(
+        lambda packed: model(**packed.to(model.device).as_dict()).logits,
+        [encoded.prefix for encoded in batch],
+        batch,
+    )
+    rows = is_encoder(model.config)
+    tokens = [encoded.row_tokens if rows else encoded.tokens for encoded in batch]
+    return likelihoods.predictions(batch, scores, "head", tokens, unit="logit")
 
 
 SCORERS = {"head": score_head, **likelihoods.TEXT_SCORERS}

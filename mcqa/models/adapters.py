@@ -2,106 +2,92 @@
 
 from collections.abc import Sequence
 
+import torch
+from transformers.pytorch_utils import Conv1D
+
+from heads.encoder import EncoderForMultipleChoice, head_modules
+from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from mcqa.errors import ConfigError
 
-SEVEN_PROJECTIONS = (
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-)
+OF_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+SEVEN_PROJECTIONS = (*OF_ATTENTION, "gate_proj", "up_proj", "down_proj")
 ALL_LINEAR = "all-linear"
 
 
 def add_lora(
     model,
     *,
-    r: int = 16,
-    alpha: float = 16,
-    dropout: float = 0.0,
+    lora_r: int = 16,
+    lora_alpha: float = 16,
+    lora_dropout: float = 0.0,
     rslora: bool = True,
     dora: bool = False,
     target_modules: Sequence[str] = (),
-    head: Sequence[str] = (),
 ):
-    """Wrap a frozen model with trainable LoRA matrices, and its head with them.
+    """Wrap a frozen model with trainable LoRA matrices, and return a `peft.PeftModel`.
 
     Args:
-        model: a transformers model, 4-bit or not. Only the adapter and the head will train.
-        r: rank of the update.
-        alpha: its scale is alpha / sqrt(r) with `rslora` (arXiv 2312.03732), else alpha / r.
-        dropout: on the adapter's input.
-        rslora: see `alpha`.
+        model: a transformers model, 4-bit or not. Only the adapter and its head will train.
+        lora_r: rank of the update.
+        lora_alpha: its scale is alpha / sqrt(r) with `rslora` (arXiv 2312.03732), else alpha / r.
+        lora_dropout: on the adapter's input.
+        rslora: see `lora_alpha`.
         dora: let LoRA change directions only, and train the magnitudes (arXiv 2402.09353).
+        target_modules: as for `adapt`.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    settings = {"r": lora_r, "lora_alpha": lora_alpha, "lora_dropout": lora_dropout}
+    settings |= {"use_rslora": rslora, "use_dora": dora}
+    return adapt(get_peft_model, LoraConfig, model, target_modules, **settings)
+
+
+def adapt(wrap, config_class, model, target_modules: Sequence[str], **settings):
+    """Wrap a frozen model so that low-rank updates of its linear layers train.
+
+    Args:
+        wrap: (model, config) -> a `peft.PeftModel`.
+        config_class: PEFT's, made of `settings`.
+        model: a transformers model.
         target_modules: names of the linear layers to adapt, or `["all-linear"]`; by default the
             seven projections where the model has them all, else all linear layers.
-        head: names of modules to train in full and save with the adapter.
-
-    Returns:
-        A `peft.PeftModel` in training mode.
 
     Raises:
         ConfigError: the model has no layer of these names.
     """
-    from peft import LoraConfig, get_peft_model
-
-    targets = pick_targets(model, target_modules, head)
-    config = LoraConfig(
-        r=r,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        use_rslora=rslora,
-        use_dora=dora,
+    present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    usual = SEVEN_PROJECTIONS if present.issuperset(SEVEN_PROJECTIONS) else [ALL_LINEAR]
+    targets = list(target_modules or usual)
+    if targets == [ALL_LINEAR]:
+        targets = _linear_layers(model)
+    config = config_class(
         target_modules=targets,
-        fan_in_fan_out=has_conv1d(model),
-        modules_to_save=list(head) or None,
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+        modules_to_save=head_names(model) or None,
+        **settings,
     )
     try:
-        return get_peft_model(model, config).train()
+        return wrap(model, config).train()
     except ValueError as error:
         raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
 
 
-def pick_targets(model, target_modules: Sequence[str], head: Sequence[str]) -> list[str]:
-    """Return the names of the layers to adapt; arguments as in `add_lora`."""
-    targets = list(target_modules) or _usual_targets(model)
-    return linear_layers(model, head) if targets == [ALL_LINEAR] else targets
-
-
-def has_conv1d(model) -> bool:
-    """Say whether layers hold their weights the other way round, as GPT-2's do."""
-    from transformers.pytorch_utils import Conv1D
-
-    return any(isinstance(module, Conv1D) for module in model.modules())
-
-
-def _usual_targets(model) -> list[str]:
-    present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    return list(SEVEN_PROJECTIONS) if present.issuperset(SEVEN_PROJECTIONS) else [ALL_LINEAR]
-
-
-def linear_layers(model, head: Sequence[str] = ()) -> list[str]:
-    """Return the full names of a model's linear layers, the LM head and the head's left out.
-
-    Args:
-        model: a transformers model, 4-bit or not.
-        head: names of the head's modules.
-    """
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
-    lm_head = model.get_output_embeddings()
-    of_head = {id(m) for name in head for m in model.get_submodule(name).modules()}
+def _linear_layers(model) -> list[str]:
+    """Return the full names of a model's linear layers, the LM head and the head's left out."""
+    left_out = {id(m) for name in head_names(model) for m in model.get_submodule(name).modules()}
+    left_out.add(id(model.get_output_embeddings()))
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D)
-        and module is not lm_head
-        and id(module) not in of_head
+        if isinstance(module, torch.nn.Linear | Conv1D) and id(module) not in left_out
     ]
+
+
+def head_names(model) -> list[str]:
+    """Return the names of the modules that are a multiple-choice head; every recipe trains it."""
+    if isinstance(model, EncoderForMultipleChoice):
+        return head_modules(model)
+    return [HEAD_NAME] if isinstance(model, DecoderForMultipleChoice) else []
 
 
 def adapted_modules(model) -> list[str] | None:

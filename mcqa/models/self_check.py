@@ -11,7 +11,8 @@ from mcqa.system.quiet import quiet_loading
 def check_itself(path: str, model, *, runs: bool):
     """Return a model, kept to the ways of running that give its own numbers.
 
-    Encoders and encoder-decoders have a single way. Of an 8-bit model the architecture is checked.
+    Encoders and encoder-decoders have a single way. Of an 8-bit model the architecture is checked:
+    its layers round by what else is in the batch, so its numbers are not twice the same.
 
     Args:
         path: its name in messages.
@@ -23,7 +24,6 @@ def check_itself(path: str, model, *, runs: bool):
     """
     if is_encoder(model.config) or model.config.is_encoder_decoder:
         return model
-    # Its layers round by what else is in the batch: its own numbers are not twice the same.
     runs = runs and not getattr(model, "is_loaded_in_8bit", False)
     kind = f"model {path!r} is a {type(model).__name__} ({model.config.model_type})"
     try:

@@ -1,8 +1,7 @@
 """Models of one process that stand on the same base hold its weights once.
 
-Whoever asks gets a model of its own: modules, hooks, adapters and `requires_grad` are nobody
-else's. Only the numbers are shared, with a model that nobody runs or changes, and that goes when
-the last who shares it goes.
+Whoever asks gets modules, hooks, adapters and `requires_grad` of its own. Only the numbers are
+shared, with a model that nobody runs or changes, and that goes when the last who shares it goes.
 
 The traps: a write into a weight is a write into all models, so that trained weights are put in the
 place of the base's and never into them (`mcqa.models.recipes.weights.load_tensors`). And layers of
@@ -16,7 +15,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mcqa.models.recipes.table import DEFAULT, RECIPES
 
@@ -24,11 +23,7 @@ _bases: WeakValueDictionary[tuple[str, str], nn.Module] = WeakValueDictionary()
 
 
 def shares_base(record: dict) -> bool:
-    """Return whether a run leaves enough of its base alone for others to share it.
-
-    Args:
-        record: its `run.json`, empty for what is no run.
-    """
+    """Return whether a run, by its `run.json`, leaves its base alone; an empty one is no run."""
     return RECIPES[record.get("recipe", DEFAULT)].keeps_base
 
 
@@ -38,13 +33,12 @@ def shared_model(
     """Return a model, and the one that holds its weights for others to share.
 
     Where nobody has this model yet it is loaded; if somebody has the same base under another
-    formulation or head, what is equal is then held once.
+    formulation or head, what is equal is then held once. A folder whose files have changed is
+    another base.
 
     Args:
-        load: returns the model, called as `load(path, head=head, **settings)`.
-        path: a folder or a Hub id. A folder whose files have changed is another one.
-        head: the head's settings, None without one.
-        settings: how the base is loaded; values that JSON can hold.
+        load: returns the model, called as `load(path, head=head, **settings)`; JSON can hold the
+            settings.
     """
     of_base = json.dumps([path, _state(Path(path)), settings], sort_keys=True)
     of_model = json.dumps([f"{load.__module__}.{load.__qualname__}", head], sort_keys=True)
@@ -60,29 +54,33 @@ def shared_model(
 
 def _adopt(model: nn.Module, other: nn.Module) -> None:
     """Put another model's tensors in the place of a model's where name and content are the same."""
-    theirs = dict(other.named_parameters(remove_duplicate=False))
-    theirs |= dict(other.named_buffers(remove_duplicate=False))
+    theirs = _tensors(other)
     aliases = {id(tensor): _alias(tensor) for tensor in theirs.values()}
-    for prefix, module in model.named_modules():
-        for tensors in (module._parameters, module._buffers):
-            for name, own in tensors.items():
-                found = theirs.get(f"{prefix}.{name}")
-                if own is None or found is None or not _equal(own, found):
-                    continue
-                tensors[name] = aliases[id(found)]
-                if getattr(found, "quant_state", None) is not None:
-                    module.quant_state = found.quant_state
+    for place, own in _tensors(model).items():
+        found = theirs.get(place)
+        if found is not None and _equal(own, found):
+            prefix, _, name = place.rpartition(".")
+            module = model.get_submodule(prefix)
+            setattr(module, name, aliases[id(found)])
+            if getattr(found, "quant_state", None) is not None:
+                module.quant_state = found.quant_state
 
 
-def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers in every place that they have, by name."""
+    tensors = dict(model.named_parameters(remove_duplicate=False))
+    return tensors | dict(model.named_buffers(remove_duplicate=False))
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
     """Say whether two tensors are of one kind and hold the same numbers, scales included."""
-    if type(a) is not type(b):
-        return False
-    pairs = list(zip(tensor_parts(a), tensor_parts(b), strict=True))
-    return all(x.dtype == y.dtype and x.device == y.device and torch.equal(x, y) for x, y in pairs)
+    return type(a) is type(b) and all(
+        x.dtype == y.dtype and x.device == y.device and torch.equal(x, y)
+        for x, y in zip(tensor_parts(a), tensor_parts(b), strict=True)
+    )
 
 
-def tensor_parts(tensor: torch.Tensor) -> list[torch.Tensor]:
+def tensor_parts(tensor: Tensor) -> list[Tensor]:
     """Return a weight's numbers, and those that bitsandbytes keeps beside them."""
     parts = [tensor.data, getattr(tensor, "SCB", None)]
     state = getattr(tensor, "quant_state", None)
@@ -109,7 +107,8 @@ def twin(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
-def _alias(tensor: torch.Tensor) -> torch.Tensor:
+def _alias(tensor: Tensor) -> Tensor:
+    """Return a parameter of its own on the memory of another; a buffer as it is."""
     if not isinstance(tensor, nn.Parameter):
         return tensor
     if hasattr(tensor, "quant_state"):

@@ -77,6 +77,8 @@ class EncodedSet(OnDisk[EncodedQuestion]):
         rows = self._table[places].to_pylist()
         return list(map(self._encoded, self.questions.read(places), rows))
 
+    __getitems__ = read  # what torch's DataLoader asks for
+
     def _encoded(self, question: Question, row: Mapping) -> EncodedQuestion:
         if row["fault"]:
             raise EncodingError(row["fault"])

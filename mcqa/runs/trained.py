@@ -20,9 +20,8 @@ import os
 from pathlib import Path
 
 from mcqa.errors import McqaError, ModelError
-from mcqa.models.backbones import DTYPES, QUANTIZATIONS
 from mcqa.models.names import RUN_FILE, ModelReference, pinned, resolve_model
-from mcqa.models.recipes.table import DEFAULT, RECIPES
+from mcqa.models.recipes.table import DEFAULT, DTYPES, QUANTIZATIONS, RECIPES
 from mcqa.prompting.prompts import TEMPLATES
 from mcqa.system.files import whole_files, write_json, write_whole
 from mcqa.system.quiet import quiet_loading
@@ -236,13 +235,13 @@ def _load(model, folder: Path, record: dict, trainable: bool):
     from peft import PeftModel, set_peft_model_state_dict
     from safetensors.torch import load_file
 
+    from mcqa.models.adapters import head_names
     from mcqa.models.recipes import building, low_rank, soft_prompts, weights
 
     name, recipe = record.get("recipe", DEFAULT), _recipe_of(record)
-    head = weights.head_names(model)
     if recipe.kept_by == "weights":
         tensors = load_file(_present(folder, TRAINED_FILE))
-        model = building.BUILDERS[name](model, head=head, **record["recipe_settings"])
+        model = building.BUILDERS[name](model, **record["recipe_settings"])
         weights.load_tensors(model, tensors)
         return weights.raise_precision(model) if trainable else model, tensors
     adapter = _present(folder, ADAPTER_FILE)
@@ -251,12 +250,12 @@ def _load(model, folder: Path, record: dict, trainable: bool):
         model = wrapper.from_pretrained(model, str(folder), is_trainable=trainable)
     else:
         soft_prompts.check_goes_on(name)
-        model = building.BUILDERS[name](model, head=head, **record["recipe_settings"])
+        model = building.BUILDERS[name](model, **record["recipe_settings"])
         set_peft_model_state_dict(model, load_file(adapter))
     if recipe.kept_by == "peft":
         return low_rank.mend(model), {}
-    base = soft_prompts.connect(model, head).get_base_model()
-    tensors = load_file(_present(folder, TRAINED_FILE)) if head else {}
+    base = soft_prompts.connect(model).get_base_model()
+    tensors = load_file(_present(folder, TRAINED_FILE)) if head_names(base) else {}
     weights.load_tensors(base, tensors)
     return model, tensors
 

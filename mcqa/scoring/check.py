@@ -130,7 +130,7 @@ def load_encoder(model: str, template: str | None = None, max_length: int | None
         ModelError: the name means no model.
         ConfigError: there is no such template.
     """
-    from mcqa.models.backbones import load_config, load_tokenizer
+    from mcqa.models.backbones import load_tokenizer, model_config
     from mcqa.models.names import pinned, resolve_model
     from mcqa.runs.trained import base_of, read_record
     from mcqa.scoring.loading import MAX_LENGTH
@@ -138,7 +138,7 @@ def load_encoder(model: str, template: str | None = None, max_length: int | None
     reference = pinned(resolve_model(model))
     record = read_record(reference.path) if reference.kind == "run" else {}
     chosen = get_template(template or record.get("template") or "cloze")
-    config = load_config(base_of(reference.path, record).path if record else reference.path)
+    config = model_config(base_of(reference.path, record).path if record else reference.path)
     length = max_length or record.get("max_length")
     if length is None:
         positions = getattr(config, "max_position_embeddings", None)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
+from heads.encoder import is_encoder
 from mcqa.errors import ConfigError, EncodingError, MissingDependencyError
 from mcqa.formulations import get_formulation
 from mcqa.prompting.encoding import EncodedQuestion
@@ -119,7 +120,7 @@ class HarnessModel(LM):
         settings = {"device": device, "dtype": dtype, "quantization": quantization}
         settings["context"] = "data"  # the harness has contexts of its own
         made = load_scorer(run or model, scorer, max_length=max_length, **settings)
-        if get_formulation(made.formulation).reads_pairs(made.model):
+        if is_encoder(made.model.config):
             raise ConfigError(
                 f"model {run or model!r} is an encoder, which reads pairs of texts; the harness "
                 "has texts and what follows them. Use `mcqa evaluate`."

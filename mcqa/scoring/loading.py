@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
 
+from heads.encoder import is_encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.models.backbones import (
     context_length,
     has_head,
-    load_config,
     load_tokenizer,
+    model_config,
     pick_device,
     pick_dtype,
 )
@@ -90,7 +91,7 @@ def look_up(model: str, scorer: str | None = None) -> Found:
     """
     reference = pinned(resolve_model(model))
     record = read_record(reference.path) if reference.kind == "run" else {}
-    config = None if record else load_config(reference.path)
+    config = None if record else model_config(reference.path)
     of_config = "multiple_choice" if config and has_head(config) else "generative"
     formulation = get_formulation(record.get("formulation") or of_config)
     head = record.get("head") or getattr(config, "multiple_choice", None)
@@ -188,7 +189,7 @@ def load_scorer(
         tokenizer,
         chosen,
         length,
-        pairs=formulation.reads_pairs(backbone),
+        pairs=is_encoder(backbone.config),
         apart=backbone.config.is_encoder_decoder,
         shots=shots,
         contexts=contexts,

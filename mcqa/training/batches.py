@@ -10,86 +10,72 @@ come along for the gradients to be added up. A share may therefore be empty: it 
 without a label; see `mcqa.training.loop.loss_of`.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from mcqa.formulations.objectives import IGNORED
+from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.system import processes
 
 Batch = dict[str, Tensor]
 
 
-class SharedBatches:
-    """Yield one process's share of each batch; questions of a batch are of like length.
+def shares(
+    lengths: Sequence[int],
+    size: int,
+    epoch: int = 0,
+    *,
+    accumulation: int = 1,
+    seed: int = 0,
+    count: int = 1,
+    index: int = 0,
+) -> list[list[int]]:
+    """Return one process's share of each batch of an epoch; a batch is of questions of like length.
 
     Args:
         lengths: of the questions, in tokens.
-        batch_size: questions of a share.
+        size: questions of a share.
+        epoch: which, from 0.
         accumulation: how many batches in a row should be of like length.
         seed: of the order.
         count: how many processes there are.
         index: which of them this is.
     """
-
-    def __init__(
-        self,
-        lengths: Sequence[int],
-        batch_size: int,
-        *,
-        accumulation: int = 1,
-        seed: int = 0,
-        count: int = 1,
-        index: int = 0,
-    ):
-        self.lengths = list(lengths)
-        self.size = batch_size * count
-        self.accumulation = accumulation
-        self.seed = seed
-        self.count, self.index = count, index
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.lengths) / self.size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        chance = torch.Generator().manual_seed(self.seed)
-        for _ in range(self.epoch + 1):
-            # A data loader draws a number of its own first; so orders stay those of older runs.
-            torch.empty((), dtype=torch.int64).random_(generator=chance)
-            alike = self.size * self.accumulation
-            order = get_length_grouped_indices(self.lengths, alike, generator=chance)
-        for start in range(0, len(order), self.size):
-            yield order[start : start + self.size][self.index :: self.count]
+    chance, whole = torch.Generator().manual_seed(seed), size * count
+    for _ in range(epoch + 1):
+        # A data loader draws a number of its own first; so orders stay those of older runs.
+        torch.empty((), dtype=torch.int64).random_(generator=chance)
+        order = get_length_grouped_indices(lengths, whole * accumulation, generator=chance)
+    starts = range(0, len(order), whole)
+    return [order[start : start + whole][index::count] for start in starts]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Hold the examples of a run, and hand out this process's batches of them.
+    """Hold the questions of a run, and hand out this process's batches of them.
 
     Args:
-        training, validation: examples with their `length` in tokens; None without questions.
-        collate: examples -> the keyword arguments of the model's forward, `labels` among them.
+        training, validation: encoded questions; the latter may be none.
+        length: of an encoded question, the tokens that it takes.
+        collate: questions -> the keyword arguments of the model's forward, `labels` among them.
         batch_size: questions of a forward pass, in each process.
         accumulation: forward passes of an optimizer step.
         seed: of the order.
         pin: whether batches wait in memory that a GPU can read.
     """
 
-    training: Dataset
-    validation: Dataset | None
-    collate: Callable[[Sequence[dict]], Batch]
+    training: Sequence[EncodedQuestion]
+    validation: Sequence[EncodedQuestion]
+    length: Callable[[EncodedQuestion], int]
+    collate: Callable[[Sequence[EncodedQuestion]], Batch]
     batch_size: int
     accumulation: int = 1
     seed: int = 0
@@ -103,7 +89,8 @@ class Data:
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of an epoch; the last may have fewer batches."""
-        return math.ceil(len(self._shares(self.training, 1)) / self.accumulation)
+        n_batches = math.ceil(len(self.training) / (self.batch_size * processes.count()))
+        return math.ceil(n_batches / self.accumulation)
 
     def steps(self, first: int) -> Iterator[tuple[float, list[Batch]]]:
         """Yield the batches of each step from a first one on, for ever.
@@ -111,40 +98,40 @@ class Data:
         Yields:
             How many epochs are over after the step, and the step's batches.
         """
-        shares = self._shares(self.training, self.accumulation)
+        lengths = list(map(self.length, self.training))
         start, skipped = divmod(first, self.steps_per_epoch)
         for epoch in itertools.count(start):
-            shares.set_epoch(epoch)
+            order = self._shares(lengths, epoch, self.accumulation)
             done = skipped * self.accumulation if epoch == start else 0
-            batches = iter(self._load(self.training, list(shares)[done:]))
+            batches = iter(self._load(self.training, order[done:]))
             while step := list(itertools.islice(batches, self.accumulation)):
                 done += len(step)
-                yield epoch + done / len(shares), step
+                yield epoch + done / len(order), step
 
     def validation_batches(self) -> DataLoader:
         """Return the batches of the validation questions."""
-        return self._load(self.validation, list(self._shares(self.validation, 1)))
+        return self._load(self.validation, self._validation_shares)
 
-    def _shares(self, dataset: Dataset, accumulation: int) -> SharedBatches:
-        return SharedBatches(
-            dataset["length"],
-            self.batch_size,
-            accumulation=accumulation,
-            seed=self.seed,
-            count=processes.count(),
-            index=processes.index(),
+    @functools.cached_property
+    def _validation_shares(self) -> list[list[int]]:
+        return self._shares(list(map(self.length, self.validation)))
+
+    def _shares(self, lengths: list[int], epoch: int = 0, accumulation: int = 1):
+        among = {"count": processes.count(), "index": processes.index()}
+        return shares(
+            lengths, self.batch_size, epoch, accumulation=accumulation, seed=self.seed, **among
         )
 
-    def _load(self, dataset: Dataset, shares: Sequence[Sequence[int]]) -> DataLoader:
-        def collate(examples: Sequence[dict]) -> Batch:
-            if examples:
-                return self.collate(examples)
-            empty = self.collate([dataset[0]])
+    def _load(self, questions: Sequence, order: Sequence[Sequence[int]]) -> DataLoader:
+        def collate(share: Sequence[EncodedQuestion]) -> Batch:
+            if share:
+                return self.collate(share)
+            empty = self.collate([questions[0]])
             return empty | {"labels": torch.full_like(empty["labels"], IGNORED)}
 
         return DataLoader(
-            dataset,
-            batch_sampler=shares,
+            questions,
+            batch_sampler=order,
             collate_fn=collate,
             pin_memory=self.pin,
             generator=torch.Generator(),  # what it draws is nobody else's

@@ -3,7 +3,6 @@
 It lives at the edge: commands build it, the training path unpacks it, nothing below sees it.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +19,7 @@ from pydantic import (
 
 from mcqa.data.mapping import parse_fields
 from mcqa.errors import ConfigError
+from mcqa.formulations.head import HeadOptions
 from mcqa.models.embedded import ALIAS
 from mcqa.models.recipes.table import DEFAULT, RECIPES
 from mcqa.models.recipes.table import SETTINGS as RECIPE_FIELDS
@@ -28,17 +28,6 @@ from mcqa.retrieval.contexts import KINDS, TOP_K
 from mcqa.training.mixture import parse_sources
 
 Positive = Annotated[int, Field(ge=1)]
-# Settings of the multiple-choice head: no other formulation has a use for them.
-HEAD_FIELDS = (
-    "pooling",
-    "interaction",
-    "head_init",
-    "head_words",
-    "loss",
-    "label_smoothing",
-    "lm_loss_weight",
-)
-
 # What a file says of these goes when a flag gives the setting that they belong to.
 GO_WITH = {
     "data": ("split",),
@@ -58,10 +47,8 @@ def _as_sources(data):
     return (data,) if isinstance(data, str) else _as_pairs(data)
 
 
-class TrainingConfig(BaseModel):
-    """Hold every setting of a run; the descriptions are the command line's help."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class _BeforeTheHead(BaseModel):
+    """Hold the settings that come first in the command line's help, which lists them in order."""
 
     model: str = Field(ALIAS, description="model to tune: embedded name, folder or Hub id")
     data: Annotated[tuple[str, ...], BeforeValidator(_as_sources)] = Field(
@@ -137,25 +124,13 @@ class TrainingConfig(BaseModel):
     adalora_target_rank: Positive = Field(16, description="adalora: average rank at the end")
     relora_steps: Positive = Field(30, description="relora: merge and restart every N steps")
     relora_warmup: int = Field(5, ge=0, description="relora: steps of warm-up after a restart")
-    pooling: Literal["last", "mean", "attention"] = Field(
-        "last", description="from an option's tokens to its vector"
-    )
-    interaction: Literal["none", "attention"] = Field(
-        "none", description="attention lets options see their rivals"
-    )
-    head_init: Literal["zero", "normal", "words"] = Field(
-        "zero", description="how the head starts; words needs head_words"
-    )
-    head_words: tuple[str, ...] = Field(
-        (), description="two words whose rows of the LM head make its start: in favour, against"
-    )
-    loss: Literal["cross_entropy", "binary", "margin", "listwise"] = Field(
-        "cross_entropy", description="objective over the options' scores"
-    )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the cross-entropy")
-    lm_loss_weight: float = Field(
-        0.0, ge=0, description="weight of a next-token loss on the right option"
-    )
+
+
+class TrainingConfig(HeadOptions, _BeforeTheHead):
+    """Hold every setting of a run; the descriptions are the command line's help."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
     learning_rate: float = Field(
         1e-3, gt=0, description="peak learning rate, then linear to 0; some recipes have their own"
     )
@@ -245,14 +220,6 @@ class TrainingConfig(BaseModel):
             raise ValueError("index, corpus and top_k are for context retrieved")
         return self
 
-    @model_validator(mode="after")
-    def _head_fits(self):
-        if len(self.head_words) != (2 if self.head_init == "words" else 0):
-            raise ValueError("head_init words needs two head_words, any other none")
-        if self.label_smoothing and self.loss != "cross_entropy":
-            raise ValueError("label_smoothing is for loss cross_entropy")
-        return self
-
     def _is_changed(self, name: str) -> bool:
         return getattr(self, name) != type(self).model_fields[name].default
 
@@ -281,20 +248,6 @@ class TrainingConfig(BaseModel):
         kept = earlier.get("recipe_settings", {})
         starts = {"quantization": earlier["quantization"]}
         return _checked(starts | given | kept | {"recipe": recipe}, "settings")
-
-    def head_settings(self, names: Sequence[str]) -> dict:
-        """Return the settings of the head that a formulation knows by name.
-
-        Raises:
-            ConfigError: a setting was changed that it does not know.
-        """
-        unused = [name for name in HEAD_FIELDS if name not in names and self._is_changed(name)]
-        if unused:
-            raise ConfigError(
-                f"{', '.join(unused)}: only the multiple-choice formulation has a head; "
-                "leave it out, or use `mcqa train multiple-choice`."
-            )
-        return {name: getattr(self, name) for name in names}
 
 
 def load_config(path: str | None, flags: dict) -> TrainingConfig:

@@ -118,7 +118,7 @@ def fit(
             unlogged.zero_()
             norm = norm.item() if isinstance(norm, Tensor) else norm
             log({"loss": loss, "grad_norm": norm, "learning_rate": rate})
-        if (is_due or is_end) and data.validation is not None:
+        if (is_due or is_end) and data.validation:
             listener.on_evaluate(progress.step, len(data.validation))
             values = evaluate(model, data, machine)
             log(values)

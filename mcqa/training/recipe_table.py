@@ -54,8 +54,7 @@ def _count(path: str, formulation_name: str, config: TrainingConfig) -> dict:
         model = formulation.empty_backbone(path).requires_grad_(False)
         total = sum(parameter.numel() for parameter in model.parameters())
         try:
-            head = formulation.head_modules(model)
-            built = add_recipe(model, config.recipe, head=head, **config.recipe_settings())
+            built = add_recipe(model, config.recipe, **config.recipe_settings())
         except ConfigError as error:
             return {"cannot": str(error)}
     trainable = trainable_parameters(built)

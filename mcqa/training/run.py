@@ -103,7 +103,7 @@ def _train(setup: Setup, announce: Callable[[str], None], progress: ShowProgress
     }
     outcome |= validate(
         setup.learner.scorer,
-        [] if processes.sharding() else setup.validation_encoded,
+        [] if processes.sharding() else setup.data.validation,
         setup.folder,
         setup.config.batch_size,
         announce,
@@ -180,7 +180,7 @@ def _fit(
         # Weights that train are float32 in a model that may compute in bfloat16.
         mixed = contextlib.nullcontext() if isinstance(model, PeftModel) else machine.mixed()
         with mixed:
-            scored = learner.scorer.score_encoded(setup.validation_encoded, data.batch_size)
+            scored = learner.scorer.score_encoded(data.validation, data.batch_size)
         return sum(prediction.correct for prediction in scored) / len(scored)
 
     with (

@@ -12,19 +12,18 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 
 import mcqa
+from heads.encoder import is_encoder
 from mcqa.data.digests import digest_questions
-from mcqa.data.stored import store_rows
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
 from mcqa.models.backbones import context_length, load_tokenizer, pick_device
 from mcqa.models.names import ModelReference, pinned, resolve_model
 from mcqa.models.recipes.building import add_recipe, scoring_model
-from mcqa.prompting.encoded_sets import EncodedSet, encode_set
+from mcqa.prompting.encoded_sets import encode_set
 from mcqa.prompting.encoding import Encoder
 from mcqa.prompting.prompts import get_template
 from mcqa.question import Question
@@ -94,8 +93,7 @@ class Setup:
         device: where the model is.
         learner: what trains.
         training, validation: the questions and where they are from.
-        validation_encoded: the latter as token ids.
-        data: the examples made of them, in batches.
+        data: both as token ids, in batches.
         schedule: steps and learning rates.
     """
 
@@ -107,7 +105,6 @@ class Setup:
     learner: Learner
     training: Mixture
     validation: TrainingData
-    validation_encoded: EncodedSet
     data: Data
     schedule: Schedule
 
@@ -145,7 +142,8 @@ def prepare(
     """
     formulation = get_formulation(formulation_name)
     objective = pick_objective(formulation, config.objective)
-    head_fields = config.head_settings(formulation.SETTINGS)
+    if not formulation.HAS_HEAD:
+        config.refuse_head()
     check_trackers(config.report_to)
     folder = held.enter_context(
         run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
@@ -162,7 +160,7 @@ def prepare(
         config = config.going_on_from(earlier)
         announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
-        head = formulation.head_settings(reference.path, tokenizer, **head_fields)
+        head = formulation.head_settings(reference.path, tokenizer, config)
     check_sharding(config)
     build = functools.partial(_trainable_model, formulation, reference, earlier, head, config)
     model, start = build("cpu" if processes.sharding() == "DeepSpeed" else device)
@@ -172,17 +170,16 @@ def prepare(
         tokenizer,
         get_template(config.template),
         min(config.max_length, room),
-        pairs=formulation.reads_pairs(model),
+        pairs=is_encoder(model.config),
         apart=model.config.is_encoder_decoder,
         contexts=_contexts(config, validation.questions, announce),
     )
-    encoded = encode_set(encoder, training.questions, learning=True)
-    validation_encoded = encode_set(encoder, validation.questions)
     scorer_name = formulation.default_scorer(objective.name)
     data = Data(
-        training=_examples(encoded, tokenizer, objective),
-        validation=_examples(validation_encoded, tokenizer, objective),
-        collate=lambda examples: objective.collate(examples, tokenizer.pad_token_id),
+        training=encode_set(encoder, training.questions, learning=True),
+        validation=encode_set(encoder, validation.questions),
+        length=objective.length,
+        collate=functools.partial(objective.collate, tokenizer=tokenizer),
         batch_size=config.batch_size,
         accumulation=config.accumulation,
         seed=config.seed,
@@ -207,7 +204,6 @@ def prepare(
         ),
         training=training,
         validation=validation,
-        validation_encoded=validation_encoded,
         data=data,
         schedule=make_schedule(
             count_steps(data.steps_per_epoch, config.epochs, config.max_steps),
@@ -289,14 +285,7 @@ def _trainable_model(
     model = add_recipe(
         backbone,
         config.recipe,
-        head=formulation.head_modules(backbone),
         load_original=functools.partial(load, quantization="none"),
         **config.recipe_settings(),
     )
     return model, start
-
-
-def _examples(encoded: EncodedSet, tokenizer, objective: Objective) -> Dataset | None:
-    if not encoded:
-        return None
-    return store_rows(objective.example(one, tokenizer) for one in encoded)

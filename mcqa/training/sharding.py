@@ -12,7 +12,6 @@ from mcqa.models.recipes.weights import load_tensors, trained_tensors
 from mcqa.system import processes
 from mcqa.training.config import TrainingConfig
 
-RECIPES = ("full", "lora", "rslora", "qlora")
 QUANTIZATIONS = {"FSDP": ("none", "nf4", "fp4"), "DeepSpeed": ("none",)}
 
 
@@ -26,7 +25,7 @@ def check_sharding(config: TrainingConfig) -> None:
     if kind is None:
         return
     allowed = {
-        "recipe": RECIPES,
+        "recipe": ("full", "lora", "rslora", "qlora"),
         "quantization": QUANTIZATIONS[kind],
         "best_metric": ("loss",),
     }

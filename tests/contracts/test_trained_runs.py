@@ -29,7 +29,7 @@ def test_an_untrained_head_starts_at_chance(trained, tiny_questions):
 
 
 def test_as_many_numbers_train_as_the_formula_says(trained):
-    head = 64 if trained.formulation.head_modules(trained.model) else 0
+    head = 64 if trained.record["head"] else 0
     assert trained.record["trainable_parameters"] == 4 * SIDES + head
 
 
@@ -55,7 +55,7 @@ def test_every_adapted_layer_and_the_head_moved(trained):
         for name, parameter in trained.model.named_parameters()
         if "lora_B" in name or "modules_to_save" in name
     ]
-    assert len(moved) == 2 * 7 + (1 if trained.formulation.head_modules(trained.model) else 0)
+    assert len(moved) == 2 * 7 + (1 if trained.record["head"] else 0)
     assert all(moved)
 
 

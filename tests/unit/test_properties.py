@@ -6,8 +6,10 @@
 import csv
 import io
 import unicodedata
+from itertools import chain
 
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -16,10 +18,10 @@ from mcqa.data.same import question_key
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import EncodingError
 from mcqa.evaluating.analysis import per_question
-from mcqa.formulations.layout import lay_out
+from mcqa.formulations.layout import score_in_order
 from mcqa.prediction import Prediction, read_predictions, write_predictions
 from mcqa.prompting.encoded_sets import encode_set
-from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.prompting.parsing import AMBIGUOUS, PARSERS, UNPARSED, parse_answer
 from mcqa.prompting.prompts import TEMPLATES, get_template
 from mcqa.question import LETTERS, Question
@@ -141,13 +143,24 @@ def test_on_disk_questions_and_tokens_are_as_in_memory(encoder, questions, max_l
     data=st.data(),
 )
 def test_the_layout_is_the_same_in_every_order_of_the_options(continuations, data):
-    ordered, places = lay_out(continuations)
-    assert [ordered[place] for place in places] == continuations
-    assert sorted(continuations) == ordered
+    laid_out = []
+
+    def score(batch):
+        """Score by where an option stands, and keep what was laid out."""
+        laid_out.append(batch.input_ids.tolist())
+        return torch.arange(batch.fork.shape[1])[None]
+
+    def scores_of(continuations):
+        question = Question(stem="?", options=("a", "b"))
+        return score_in_order(score, [(9,)], [EncodedQuestion(question, (9,), continuations)])
+
+    ordered = sorted(continuations)
+    places = [ordered.index(tokens) for tokens in continuations]
+    assert scores_of(continuations) == [places]
     order = data.draw(st.permutations(range(len(continuations))))
-    shown, shown_places = lay_out([continuations[index] for index in order])
-    assert shown == ordered
-    assert shown_places == [places[index] for index in order]
+    shown = [continuations[index] for index in order]
+    assert scores_of(shown) == [[places[index] for index in order]]
+    assert laid_out == [[[9, *chain(*ordered)]]] * 2
 
 
 @given(questions=question_lists(most=1), data=st.data())

@@ -1,42 +1,13 @@
 """Make a frozen backbone trainable by a recipe's name, and make the trained model final."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 
 from mcqa.models.adapters import add_lora
 from mcqa.models.recipes import low_rank, restarts, soft_prompts, weights
 from mcqa.models.recipes.table import RECIPES
-
-
-def _lora(
-    build,
-    model,
-    *,
-    head: Sequence[str],
-    lora_r: int,
-    lora_alpha: float,
-    lora_dropout: float,
-    target_modules,
-    **others,
-):
-    """Call a builder of LoRA with its settings by their short names."""
-    return build(
-        model,
-        head=head,
-        r=lora_r,
-        alpha=lora_alpha,
-        dropout=lora_dropout,
-        target_modules=target_modules,
-        **others,
-    )
-
-
-def _relora(model, *, relora_steps: int, relora_warmup: int, **settings):
-    """Leave the schedule to `mcqa.training.schedules`."""
-    return _lora(restarts.add_relora, model, **settings)
-
 
 BUILDERS = {
     "full": weights.train_all,
@@ -49,33 +20,21 @@ BUILDERS = {
         for kind in ("prefix-tuning", "prompt-tuning", "p-tuning")
     },
     "ia3": low_rank.add_ia3,
-    "lora": functools.partial(_lora, add_lora),
-    "rslora": functools.partial(_lora, add_lora),
-    "dora": functools.partial(_lora, functools.partial(add_lora, dora=True)),
+    **dict.fromkeys(("lora", "rslora", "qlora", "lora-int8"), add_lora),
+    "dora": functools.partial(add_lora, dora=True),
     "adalora": low_rank.add_adalora,
-    "loftq": functools.partial(_lora, low_rank.add_loftq),
-    "qlora": functools.partial(_lora, add_lora),
-    "lora-int8": functools.partial(_lora, add_lora),
-    "relora": _relora,
+    "loftq": low_rank.add_loftq,
+    "relora": restarts.add_relora,
 }
 
 
-def add_recipe(
-    model,
-    name: str,
-    *,
-    head: Sequence[str],
-    load_original: Callable | None = None,
-    **settings,
-):
-    """Make a frozen model trainable.
+def add_recipe(model, name: str, *, load_original: Callable | None = None, **settings):
+    """Make a frozen model trainable, its head in full whatever the recipe.
 
     Args:
         model: a transformers model, quantized or not.
-        name: of the recipe.
-        head: names of modules to train in full, whatever the recipe.
+        name: of the recipe, which takes these settings.
         load_original: returns the model without quantization, for recipes that start from it.
-        settings: those that the recipe takes.
 
     Returns:
         The model in training mode: a `peft.PeftModel`, or the model itself where weights of its
@@ -86,7 +45,7 @@ def add_recipe(
     """
     if name == "loftq":
         settings["load_original"] = load_original
-    built = BUILDERS[name](model, head=head, **settings)
+    built = BUILDERS[name](model, **settings)
     if RECIPES[name].kept_by == "weights":
         weights.raise_precision(built)
     return built.train()
@@ -105,11 +64,9 @@ def finish(model, name: str, *, dtype: torch.dtype, generates: bool):
         return weights.lower_precision(model, dtype)
     if RECIPES[name].kept_by == "prompt":
         return soft_prompts.finish_soft_prompt(model, "CAUSAL_LM" if generates else None)
-    if name == "adalora":
-        return low_rank.finish_adalora(model)
-    if name == "relora":
-        return restarts.finish_restarts(model)
-    return model
+    if name == "adalora":  # the cut directions stay as zeros: the file loads as what was trained
+        model.active_peft_config.rank_pattern = None
+    return restarts.finish_restarts(model) if name == "relora" else model
 
 
 def scoring_model(model):

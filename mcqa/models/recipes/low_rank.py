@@ -5,21 +5,17 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mcqa.errors import ConfigError
-from mcqa.models.adapters import add_lora, has_conv1d, pick_targets
+from mcqa.models.adapters import adapt, add_lora, head_names
 
 AVERAGES = ("exp_avg_ipt", "exp_avg_unc")  # as PEFT's rank allocator names them
 
 
-def add_ia3(model, *, head: Sequence[str]):
-    """Train one factor for each key, value and inner MLP activation, on the layers PEFT names.
-
-    Raises:
-        ConfigError: PEFT knows no such layers for this architecture.
-    """
+def add_ia3(model):
+    """Train one factor for each key, value and inner MLP activation, on the layers PEFT names."""
     from peft import IA3Config, get_peft_model
 
     try:
-        config = IA3Config(modules_to_save=list(head) or None)
+        config = IA3Config(modules_to_save=head_names(model) or None)
         return mend(get_peft_model(model, config)).train()
     except ValueError as error:
         raise ConfigError(
@@ -34,10 +30,11 @@ def mend(model):
     (IA)3's return float32 there, and keys in float32 beside queries in bfloat16 are an error
     outside of autocast. AdaLoRA's rank counts take gradients there, and are not saved.
     """
-    for layer in [module for module in model.modules() if hasattr(module, "ia3_l")]:
-        layer.register_forward_hook(_as_input)
-    for layer in [module for module in model.modules() if hasattr(module, "ranknum")]:
-        layer.ranknum.requires_grad_(False)
+    for layer in model.modules():
+        if hasattr(layer, "ia3_l"):
+            layer.register_forward_hook(_as_input)
+        if hasattr(layer, "ranknum"):
+            layer.ranknum.requires_grad_(False)
     return model
 
 
@@ -49,12 +46,10 @@ def _as_input(layer, inputs, output: torch.Tensor) -> torch.Tensor:
 def add_adalora(
     model,
     *,
-    head: Sequence[str],
     adalora_initial_rank: int,
     adalora_target_rank: int,
-    lora_alpha: float,
-    lora_dropout: float,
     target_modules: Sequence[str],
+    **settings,
 ):
     """Train updates P diag(E) Q whose least important directions are cut during training.
 
@@ -62,9 +57,8 @@ def add_adalora(
 
     Args:
         model: a transformers model, frozen.
-        head: names of modules to train too.
         adalora_initial_rank, adalora_target_rank: rank at the start, and on average at the end.
-        lora_alpha, lora_dropout, target_modules: as in `add_lora`.
+        target_modules, settings: as for `mcqa.models.adapters.add_lora`.
 
     Raises:
         ConfigError: the ranks do not go down, or there is no layer of these names.
@@ -76,21 +70,10 @@ def add_adalora(
             f"adalora_initial_rank {adalora_initial_rank} must be above adalora_target_rank "
             f"{adalora_target_rank}: the ranks are cut from the one to the other."
         )
-    targets = pick_targets(model, target_modules, head)
-    config = AdaLoraConfig(
-        init_r=adalora_initial_rank,
-        target_r=adalora_target_rank,
-        lora_alpha=lora_alpha,
-        lora_dropout=lora_dropout,
-        target_modules=targets,
-        fan_in_fan_out=has_conv1d(model),
-        modules_to_save=list(head) or None,
-        total_step=2,  # a placeholder; PEFT wants one
-    )
-    try:
-        return mend(regularized_class()(model, config)).train()
-    except ValueError as error:
-        raise ConfigError(f"target modules {', '.join(targets)}: {error}") from error
+    settings |= {"init_r": adalora_initial_rank, "target_r": adalora_target_rank}
+    settings["total_step"] = 2  # a placeholder; PEFT wants one
+    wrap = regularized_class()
+    return mend(adapt(wrap, AdaLoraConfig, model, target_modules, **settings))
 
 
 def regularized_class():
@@ -108,10 +91,7 @@ def regularized_class():
 
 
 def importance_tensors(model) -> dict[str, torch.Tensor]:
-    """Return AdaLoRA's running averages of how much each number matters, for a checkpoint.
-
-    PEFT keeps them in no checkpoint of its own. A model of another recipe has none.
-    """
+    """Return AdaLoRA's running averages of how much each number matters, for a checkpoint."""
     allocator = _rank_allocator(model)
     return {
         f"{name}.{kind}": average
@@ -139,30 +119,26 @@ def _rank_allocator(model):
     return getattr(getattr(model, "base_model", None), "rankallocator", None)
 
 
-def finish_adalora(model):
-    """Keep the cut directions as zeros, so that the file loads as what was trained."""
-    model.active_peft_config.rank_pattern = None
-    return model
-
-
 @torch.no_grad()
 def add_loftq(model, *, load_original: Callable | None, **settings):
     """Add LoRA that starts from the best low-rank fit of the quantization's error.
 
-    One step of LoftQ's alternation, since the backbone is quantized already. PEFT does the same,
-    but on GPUs only and without LoRA's scale.
+    One step of the alternation, since the backbone is quantized already. Why PEFT's own is not
+    used: docs/recipes.md.
 
     Args:
         model: a 4-bit model.
-        load_original: returns the same model without quantization; None leaves the start as
-            LoRA's own, for who only counts or loads.
+        load_original: returns it without quantization; None leaves LoRA's own start, for who only
+            counts or loads.
         settings: of `add_lora`.
-
-    Source: Li et al. (2023), arXiv 2310.08659, algorithm 1 with T = 1.
 
     Raises:
         ConfigError: there is no original to compare with.
+
+    Source: Li et al. (2023), arXiv 2310.08659, algorithm 1 with T = 1.
     """
+    from bitsandbytes.functional import dequantize_4bit
+
     lora = add_lora(model, **settings)
     if load_original is None:
         return lora
@@ -176,16 +152,11 @@ def add_loftq(model, *, load_original: Callable | None, **settings):
         if not hasattr(layer, "lora_A"):
             continue
         (adapter,) = layer.lora_A
-        residual = original.get_submodule(name).weight.float() - dequantized(layer.base_layer)
+        quantized = layer.base_layer.weight
+        dequantized = dequantize_4bit(quantized.data, quantized.quant_state).float()
+        residual = original.get_submodule(name).weight.float() - dequantized
         left, values, right = torch.linalg.svd(residual, full_matrices=False)
         rank, root = layer.r[adapter], values.sqrt()
         layer.lora_A[adapter].weight.copy_((root[:, None] * right)[:rank])
         layer.lora_B[adapter].weight.copy_((left * root)[:, :rank] / layer.scaling[adapter])
     return lora
-
-
-def dequantized(layer) -> torch.Tensor:
-    """Return the float32 weights that a 4-bit linear layer of bitsandbytes computes with."""
-    from bitsandbytes.functional import dequantize_4bit
-
-    return dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()

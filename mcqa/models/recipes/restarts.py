@@ -19,12 +19,9 @@ ADAPTER = "default"
 
 
 class Grown(nn.Linear):
-    """A linear layer whose trainable weight continues a frozen one.
+    """A linear layer whose trainable weight continues a frozen one, `before`.
 
-    Args:
-        weight: the parameter that trains.
-        before: what is frozen, of the same size but for the ranks.
-        dim: 0 where ranks are rows (LoRA's A), 1 where they are columns (its B).
+    Ranks are its rows (LoRA's A, `dim` 0) or its columns (LoRA's B, `dim` 1).
     """
 
     def __init__(self, weight: nn.Parameter, before: Tensor, dim: int):
@@ -38,39 +35,46 @@ class Grown(nn.Linear):
         return torch.cat((self.before.to(self.weight.dtype), self.weight), dim=self.dim)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return what a linear layer of the whole weight does."""
         return F.linear(inputs, self.whole())
 
 
-def add_relora(model, **settings):
-    """Add LoRA that can be restarted; see `mcqa.models.adapters.add_lora`."""
+def add_relora(model, *, relora_steps: int = 0, relora_warmup: int = 0, **settings):
+    """Add LoRA that can be restarted, at the steps that `mcqa.training.schedules` takes care of.
+
+    The other settings are those of `mcqa.models.adapters.add_lora`.
+    """
     lora = add_lora(model, **settings)
-    for layer in lora_layers(lora):
-        for side, dim in ((layer.lora_A, 0), (layer.lora_B, 1)):
-            weight = side[ADAPTER].weight
-            side[ADAPTER] = Grown(weight, weight.detach().narrow(dim, 0, 0).clone(), dim)
+    for side, dim in _sides(lora):
+        weight = side[ADAPTER].weight
+        side[ADAPTER] = Grown(weight, weight.detach().narrow(dim, 0, 0).clone(), dim)
     return lora
 
 
 def go_on(lora, r: int):
     """Let a finished run train on: what it learned is frozen, and r new ranks start beside it."""
-    for layer in lora_layers(lora):
-        for side, dim in ((layer.lora_A, 0), (layer.lora_B, 1)):
-            before = side[ADAPTER].weight.detach()
-            size = (r, before.shape[1]) if dim == 0 else (before.shape[0], r)
-            side[ADAPTER] = Grown(nn.Parameter(before.new_empty(size)), before, dim)
-        _start(layer)
+    for side, dim in _sides(lora):
+        before = side[ADAPTER].weight.detach()
+        size = (r, before.shape[1]) if dim == 0 else (before.shape[0], r)
+        side[ADAPTER] = Grown(nn.Parameter(before.new_empty(size)), before, dim)
+    _start(lora)
     return lora
 
 
-def _start(layer: nn.Module) -> None:
-    nn.init.kaiming_uniform_(layer.lora_A[ADAPTER].weight, a=math.sqrt(5))
-    nn.init.zeros_(layer.lora_B[ADAPTER].weight)
+def _start(lora) -> None:
+    for layer in lora_layers(lora):
+        nn.init.kaiming_uniform_(layer.lora_A[ADAPTER].weight, a=math.sqrt(5))
+        nn.init.zeros_(layer.lora_B[ADAPTER].weight)
 
 
 def lora_layers(model) -> list[nn.Module]:
     """Return the layers that LoRA adapts."""
     return [module for module in model.modules() if hasattr(module, "lora_A")]
+
+
+def _sides(lora) -> list[tuple[nn.ModuleDict, int]]:
+    """Return A and B of every layer, and in which dimension each has the ranks."""
+    layers = lora_layers(lora)
+    return [pair for layer in layers for pair in ((layer.lora_A, 0), (layer.lora_B, 1))]
 
 
 @torch.no_grad()
@@ -81,11 +85,10 @@ def restart(model) -> list[nn.Parameter]:
         The parameters that started anew; what an optimizer knows of them is out of date.
     """
     started = []
-    for layer in lora_layers(model):
-        for side in (layer.lora_A[ADAPTER], layer.lora_B[ADAPTER]):
-            side.before = side.whole().clone()
-            started.append(side.weight)
-        _start(layer)
+    for side, _ in _sides(model):
+        side[ADAPTER].before = side[ADAPTER].whole().clone()
+        started.append(side[ADAPTER].weight)
+    _start(model)
     return started
 
 
@@ -97,23 +100,22 @@ def grown_tensors(model) -> dict[str, Tensor]:
 
 def set_grown_tensors(model, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take the frozen ranks out of a checkpoint's tensors, and return the others."""
-    names = grown_tensors(model).keys()
-    for name in names:
+    others = dict(tensors)
+    for name, before in grown_tensors(model).items():
         module = model.get_submodule(name.removesuffix(".before"))
-        module.before = tensors[name].to(module.before.device)
-    return {name: tensor for name, tensor in tensors.items() if name not in names}
+        module.before = others.pop(name).to(before.device)
+    return others
 
 
 @torch.no_grad()
 def finish_restarts(model):
     """Make plain LoRA of the grown one, with its rank, and say so in its configuration."""
     config = model.active_peft_config
+    for side, _ in _sides(model):
+        weight = side[ADAPTER].whole()
+        side[ADAPTER] = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+        side[ADAPTER].weight = nn.Parameter(weight)
     for layer in lora_layers(model):
-        for side in (layer.lora_A, layer.lora_B):
-            weight = side[ADAPTER].whole()
-            plain = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-            plain.weight = nn.Parameter(weight)
-            side[ADAPTER] = plain
         rank = layer.lora_A[ADAPTER].out_features
         # The scale stays: alpha / r, or alpha / sqrt(r), of the rank that trained.
         growth = rank / config.r

@@ -5,21 +5,18 @@ them in front of the rows, branched or not. The wrapper is PEFT's plain `PeftMod
 is the base's own: its task classes would add the virtual tokens a second time.
 """
 
-import functools
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
 from heads.encoder import is_encoder
 from mcqa.errors import ConfigError
+from mcqa.models.adapters import head_names
 
 
 def add_soft_prompt(
     model,
     *,
     kind: str,
-    head: Sequence[str],
     virtual_tokens: int,
     prompt_encoder_size: int | None = None,
 ):
@@ -28,56 +25,32 @@ def add_soft_prompt(
     Args:
         model: a transformers model, quantized or not.
         kind: `prefix-tuning`, `prompt-tuning` or `p-tuning`.
-        head: names of modules to train too.
         virtual_tokens: how many.
         prompt_encoder_size: width of P-tuning's network.
 
     Returns:
         A `peft.PeftModel` whose base has a `soft_prompt`.
-
-    Raises:
-        ConfigError: the model is not a decoder.
     """
-    from peft import (
-        PeftModel,
-        PrefixTuningConfig,
-        PromptEncoderConfig,
-        PromptEncoderReparameterizationType,
-        PromptTuningConfig,
-    )
+    import peft
 
-    check_decoder(model, kind)
-    config = {
-        "prefix-tuning": PrefixTuningConfig,
-        "prompt-tuning": PromptTuningConfig,
-        "p-tuning": functools.partial(
-            PromptEncoderConfig,
-            encoder_reparameterization_type=PromptEncoderReparameterizationType.MLP,
-            encoder_hidden_size=prompt_encoder_size,
-        ),
-    }[kind]
-    prompted = PeftModel(model, config(num_virtual_tokens=virtual_tokens))
-    return connect(prompted, head).train()
-
-
-def check_decoder(model, kind: str) -> None:
-    """Refuse a model that virtual tokens cannot stand in front of.
-
-    Raises:
-        ConfigError: it is no decoder.
-    """
     if model.config.is_encoder_decoder or is_encoder(model.config):
         raise ConfigError(
             f"recipe {kind!r} needs a decoder; for a model with an encoder use qlora."
         )
+    if kind == "p-tuning":
+        config = peft.PromptEncoderConfig(
+            num_virtual_tokens=virtual_tokens,
+            encoder_reparameterization_type=peft.PromptEncoderReparameterizationType.MLP,
+            encoder_hidden_size=prompt_encoder_size,
+        )
+    else:
+        of_kind = peft.PrefixTuningConfig if kind == "prefix-tuning" else peft.PromptTuningConfig
+        config = of_kind(num_virtual_tokens=virtual_tokens)
+    return connect(peft.PeftModel(model, config)).train()
 
 
 def check_goes_on(kind: str) -> None:
-    """Refuse to train on where the run does not hold all that trained.
-
-    Raises:
-        ConfigError: it does not.
-    """
+    """Refuse to train on where the run does not hold all that trained."""
     if kind == "p-tuning":
         raise ConfigError(
             "a p-tuning run holds its virtual tokens and not the network that wrote them, so "
@@ -85,14 +58,11 @@ def check_goes_on(kind: str) -> None:
         )
 
 
-def connect(prompted, head: Sequence[str]):
-    """Let the base of a PeftModel know its virtual tokens, and let its head train.
-
-    PEFT freezes everything but the virtual tokens.
-    """
+def connect(prompted):
+    """Let the base of a PeftModel know its virtual tokens, and its head, that PEFT froze, train."""
     base = prompted.get_base_model()
     base.soft_prompt = prompted.get_prompt
-    for name in head:
+    for name in head_names(base):
         base.get_submodule(name).requires_grad_(True)
     return prompted
 
@@ -105,10 +75,10 @@ def finish_soft_prompt(prompted, task: str | None):
         prompted: from `add_soft_prompt`, trained.
         task: PEFT's task type, by which PEFT knows that the model generates.
     """
-    config = prompted.active_peft_config
-    written = prompted.get_prompt_embedding_to_save(prompted.active_adapter)
-    device = prompted.prompt_encoder[prompted.active_adapter].embedding.weight.device
-    prompted.prompt_encoder[prompted.active_adapter] = Written(written.to(device))
+    config, adapter = prompted.active_peft_config, prompted.active_adapter
+    written = prompted.get_prompt_embedding_to_save(adapter)
+    device = prompted.prompt_encoder[adapter].embedding.weight.device
+    prompted.prompt_encoder[adapter] = Written(written.to(device))
     config.inference_mode, config.task_type = True, task
     return prompted
 
@@ -121,5 +91,4 @@ class Written(nn.Module):
         self.embedding = nn.Embedding.from_pretrained(rows_VD)
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
-        """Return the rows at (B, V) indices."""
         return self.embedding(indices)

@@ -1,26 +1,25 @@
 """The table of recipes: what each trains, which settings it takes, and what they start from.
 
-A setting that a recipe does not take is refused, not ignored (`TrainingConfig`). `defaults` are
-what a recipe starts from where it differs from the project's defaults; any flag overrides them.
+A setting that a recipe does not take is refused, not ignored (`TrainingConfig`).
 """
 
 from dataclasses import dataclass, field
 
 DEFAULT = "qlora"
 LOW_RANK = ("lora_r", "lora_alpha", "lora_dropout", "rslora", "target_modules")
-FLOAT = ("none",)
-ANY = ("none", "int8", "nf4", "fp4")
+QUANTIZATIONS = ("nf4", "fp4", "int8", "none")
+DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Recipe:
     """Say what one recipe is.
 
     Args:
         trains: what moves, beside the head, which is always trained in full.
         source: the paper.
-        settings: names of the training settings it takes, all of them optional.
-        defaults: settings that start from something else than the project's defaults.
+        settings: names of the training settings it takes.
+        defaults: what settings start from instead of the project's defaults.
         quantizations: of the backbone that it can work on; the first is its default.
         kept_by: `peft` where PEFT's format holds what was trained, `prompt` where it does so for
             virtual tokens but not for a head, `weights` where the changed tensors are kept.
@@ -32,95 +31,84 @@ class Recipe:
     source: str
     settings: tuple[str, ...] = ()
     defaults: dict = field(default_factory=dict)
-    quantizations: tuple[str, ...] = ANY
+    quantizations: tuple[str, ...] = ("none", "int8", "nf4", "fp4")
     kept_by: str = "peft"
     merges: bool = True
     keeps_base: bool = True
 
 
+LORA = {"settings": LOW_RANK}
+PLAIN_LORA = LORA | {"defaults": {"rslora": False}}
+PROMPT = {"settings": ("virtual_tokens",), "kept_by": "prompt", "merges": False}
+OWN = {"kept_by": "weights"}
+OWN_LARGE = {"kept_by": "weights", "quantizations": ("none",), "keeps_base": False}
+
 RECIPES = {
     "full": Recipe(
-        trains="every weight",
-        source="fine-tuning as it is",
-        defaults={"learning_rate": 5e-5},
-        quantizations=FLOAT,
-        kept_by="weights",
-        keeps_base=False,
+        "every weight", "fine-tuning as it is", **OWN_LARGE, defaults={"learning_rate": 5e-5}
     ),
     "top-layers": Recipe(
-        trains="every weight of the last layers",
-        source="Yosinski et al. 2014, arXiv 1411.1792",
+        "every weight of the last layers",
+        "Yosinski et al. 2014, arXiv 1411.1792",
+        **OWN_LARGE,
         settings=("top_layers",),
         defaults={"learning_rate": 2e-4},
-        quantizations=FLOAT,
-        kept_by="weights",
-        keeps_base=False,
     ),
     "bitfit": Recipe(
-        trains="the biases; where a model has none, zero ones are added to its linear layers",
-        source="Ben Zaken et al. 2021, arXiv 2106.10199",
-        kept_by="weights",
+        "the biases; where a model has none, zero ones are added to its linear layers",
+        "Ben Zaken et al. 2021, arXiv 2106.10199",
+        **OWN,
     ),
     "layernorm": Recipe(
-        trains="scale and shift of the layer norms",
-        source="Zhao et al. 2023, arXiv 2312.11420",
-        kept_by="weights",
+        "scale and shift of the layer norms", "Zhao et al. 2023, arXiv 2312.11420", **OWN
     ),
     "adapter": Recipe(
-        trains="a bottleneck (down, GELU, up, residual) behind attention and MLP of each layer",
-        source="Houlsby et al. 2019, arXiv 1902.00751",
+        "a bottleneck (down, GELU, up, residual) behind attention and MLP of each layer",
+        "Houlsby et al. 2019, arXiv 1902.00751",
+        **OWN,
         settings=("bottleneck_size", "bottleneck_modules"),
-        kept_by="weights",
         merges=False,
     ),
     "prefix-tuning": Recipe(
-        trains="keys and values of virtual tokens, for every layer",
-        source="Li and Liang 2021, arXiv 2101.00190",
-        settings=("virtual_tokens",),
+        "keys and values of virtual tokens, for every layer",
+        "Li and Liang 2021, arXiv 2101.00190",
+        **PROMPT,
         defaults={"learning_rate": 1e-2},
-        kept_by="prompt",
-        merges=False,
     ),
     "prompt-tuning": Recipe(
-        trains="embeddings of virtual tokens",
-        source="Lester et al. 2021, arXiv 2104.08691",
-        settings=("virtual_tokens",),
+        "embeddings of virtual tokens",
+        "Lester et al. 2021, arXiv 2104.08691",
+        **PROMPT,
         defaults={"learning_rate": 1e-2},
-        kept_by="prompt",
-        merges=False,
     ),
     "p-tuning": Recipe(
-        trains="a small network that writes the embeddings of virtual tokens",
-        source="Liu et al. 2021, arXiv 2103.10385",
-        settings=("virtual_tokens", "prompt_encoder_size"),
-        kept_by="prompt",
-        merges=False,
+        "a small network that writes the embeddings of virtual tokens",
+        "Liu et al. 2021, arXiv 2103.10385",
+        **PROMPT | {"settings": ("virtual_tokens", "prompt_encoder_size")},
     ),
     "ia3": Recipe(
-        trains="one factor for each key, value and inner MLP activation",
-        source="Liu et al. 2022, arXiv 2205.05638",
+        "one factor for each key, value and inner MLP activation",
+        "Liu et al. 2022, arXiv 2205.05638",
         defaults={"learning_rate": 1e-2},
     ),
     "lora": Recipe(
-        trains="low-rank updates of linear layers, scaled by alpha / r",
-        source="Hu et al. 2021, arXiv 2106.09685",
-        settings=LOW_RANK,
-        defaults={"rslora": False},
+        "low-rank updates of linear layers, scaled by alpha / r",
+        "Hu et al. 2021, arXiv 2106.09685",
+        **PLAIN_LORA,
     ),
     "rslora": Recipe(
-        trains="low-rank updates of linear layers, scaled by alpha / sqrt(r)",
-        source="Kalajdzievski 2023, arXiv 2312.03732",
-        settings=LOW_RANK,
+        "low-rank updates of linear layers, scaled by alpha / sqrt(r)",
+        "Kalajdzievski 2023, arXiv 2312.03732",
+        **LORA,
     ),
     "dora": Recipe(
-        trains="low-rank updates of the directions, and the magnitudes, of linear layers",
-        source="Liu et al. 2024, arXiv 2402.09353",
-        settings=LOW_RANK,
-        defaults={"rslora": False},
+        "low-rank updates of the directions, and the magnitudes, of linear layers",
+        "Liu et al. 2024, arXiv 2402.09353",
+        **PLAIN_LORA,
     ),
     "adalora": Recipe(
-        trains="low-rank updates whose ranks are cut, during training, where they matter least",
-        source="Zhang et al. 2023, arXiv 2303.10512",
+        "low-rank updates whose ranks are cut, during training, where they matter least",
+        "Zhang et al. 2023, arXiv 2303.10512",
         settings=(
             "adalora_initial_rank",
             "adalora_target_rank",
@@ -131,29 +119,27 @@ RECIPES = {
         defaults={"learning_rate": 2e-3},
     ),
     "loftq": Recipe(
-        trains="low-rank updates that start from the quantization's error",
-        source="Li et al. 2023, arXiv 2310.08659",
-        settings=LOW_RANK,
+        "low-rank updates that start from the quantization's error",
+        "Li et al. 2023, arXiv 2310.08659",
+        **LORA,
         quantizations=("nf4", "fp4"),
     ),
     "qlora": Recipe(
-        trains="low-rank updates, scaled by alpha / sqrt(r), of a backbone in 4-bit",
-        source="Dettmers et al. 2023, arXiv 2305.14314",
-        settings=LOW_RANK,
-        quantizations=("nf4", "fp4", "int8", "none"),
+        "low-rank updates, scaled by alpha / sqrt(r), of a backbone in 4-bit",
+        "Dettmers et al. 2023, arXiv 2305.14314",
+        **LORA,
+        quantizations=QUANTIZATIONS,
     ),
     "lora-int8": Recipe(
-        trains="low-rank updates of a backbone in int8",
-        source="Dettmers et al. 2022, arXiv 2208.07339",
-        settings=LOW_RANK,
-        defaults={"rslora": False},
+        "low-rank updates of a backbone in int8",
+        "Dettmers et al. 2022, arXiv 2208.07339",
+        **PLAIN_LORA,
         quantizations=("int8",),
     ),
     "relora": Recipe(
-        trains="low-rank updates, merged and started anew every few steps",
-        source="Lialin et al. 2023, arXiv 2307.05695",
-        settings=(*LOW_RANK, "relora_steps", "relora_warmup"),
-        defaults={"rslora": False},
+        "low-rank updates, merged and started anew every few steps",
+        "Lialin et al. 2023, arXiv 2307.05695",
+        **PLAIN_LORA | {"settings": (*LOW_RANK, "relora_steps", "relora_warmup")},
     ),
 }
 SETTINGS = tuple(dict.fromkeys(name for recipe in RECIPES.values() for name in recipe.settings))

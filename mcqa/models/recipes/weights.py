@@ -8,45 +8,33 @@ Modules are put behind a layer with a hook, under the layer's own name: the name
 weights stay as they were.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from heads.alignment import aligned
-from heads.encoder import EncoderForMultipleChoice, head_modules
-from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from mcqa.errors import ConfigError
+from mcqa.models.adapters import head_names
 
 BIAS, BOTTLENECK = "added_bias", "bottleneck"
 
 
-def train_all(model, *, head: Sequence[str]):
-    """Train every weight.
-
-    Raises:
-        ConfigError: the model is quantized.
-    """
+def train_all(model):
+    """Train every weight of a model that is not quantized."""
     _check_unquantized(model)
-    return _train(model, model.parameters(), head)
+    return _train(model, model.parameters())
 
 
-def train_top_layers(model, *, head: Sequence[str], top_layers: int):
-    """Train the last layers of the decoder.
-
-    Args:
-        model: a transformers model, frozen.
-        head: names of modules to train too.
-        top_layers: how many.
-
-    Raises:
-        ConfigError: the model has fewer, or is quantized.
-    """
+def train_top_layers(model, *, top_layers: int):
+    """Train the last `top_layers` layers of the decoder of a model that is not quantized."""
     _check_unquantized(model)
     layers = decoder_layers(model)
     if top_layers > len(layers):
         raise ConfigError(f"top_layers {top_layers}: this model has {len(layers)} layers.")
-    return _train(model, layers[-top_layers:].parameters(), head)
+    return _train(model, layers[-top_layers:].parameters())
 
 
 def _check_unquantized(model) -> None:
@@ -57,37 +45,32 @@ def _check_unquantized(model) -> None:
         )
 
 
-def train_biases(model, *, head: Sequence[str]):
+def decoder_layers(model) -> nn.ModuleList:
+    trunk = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
+    lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
+    if not lists:
+        raise ConfigError(f"{type(model).__name__} has no list of layers to choose from.")
+    return max(lists, key=len)
+
+
+def train_biases(model):
     """Train the biases; where a model has none, add zero ones to its linear layers."""
     trunk = model.base_model
     biases = [p for name, p in trunk.named_parameters() if name.split(".")[-1] == "bias"]
-    if biases:
-        return _train(model, biases, head)
-    for layer in [module for module in trunk.modules() if isinstance(module, nn.Linear)]:
-        _put_behind(layer, BIAS, AddedBias(layer.out_features))
-    return _train(model, _of_modules(model, BIAS), head)
+    if not biases:
+        for layer in [module for module in trunk.modules() if isinstance(module, nn.Linear)]:
+            biases += _put_behind(layer, BIAS, AddedBias(layer.out_features))
+    return _train(model, biases)
 
 
-def train_norms(model, *, head: Sequence[str]):
+def train_norms(model):
     """Train the layer norms."""
     norms = _norms(model.base_model)
-    return _train(model, (p for norm in norms for p in norm.parameters(recurse=False)), head)
+    return _train(model, (p for norm in norms for p in norm.parameters(recurse=False)))
 
 
-def add_bottlenecks(
-    model, *, head: Sequence[str], bottleneck_size: int, bottleneck_modules: Sequence[str]
-):
-    """Put a trainable bottleneck behind layers, which changes nothing until it has learned.
-
-    Args:
-        model: a transformers model, frozen, quantized or not.
-        head: names of modules to train too.
-        bottleneck_size: width of the bottleneck.
-        bottleneck_modules: names of the layers, those whose output is added to the residual.
-
-    Raises:
-        ConfigError: the model has no layer of these names.
-    """
+def add_bottlenecks(model, *, bottleneck_size: int, bottleneck_modules: Sequence[str]):
+    """Put a trainable bottleneck behind the layers of these names."""
     wanted = tuple(bottleneck_modules)
     layers = [m for name, m in model.base_model.named_modules() if name.split(".")[-1] in wanted]
     if not layers:
@@ -95,10 +78,11 @@ def add_bottlenecks(
             f"bottleneck_modules {', '.join(wanted)}: the model has no such layer; name the ones "
             "that end its attention and its MLP."
         )
+    added = []
     for layer in layers:
         width = layer.out_features if isinstance(layer, nn.Linear) else layer.nf
-        _put_behind(layer, BOTTLENECK, Bottleneck(width, bottleneck_size))
-    return _train(model, _of_modules(model, BOTTLENECK), head)
+        added += _put_behind(layer, BOTTLENECK, Bottleneck(width, bottleneck_size))
+    return _train(model, added)
 
 
 class AddedBias(nn.Module):
@@ -109,14 +93,13 @@ class AddedBias(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return (..., D) hidden states plus the bias."""
         return hidden + self.bias
 
 
 class Bottleneck(nn.Module):
-    """Add what a narrow layer makes of the hidden states: x + up(gelu(down(x))).
+    """Add what a narrow layer makes of the hidden states: x + up(gelu(down(x))), at first nothing.
 
-    Source: Houlsby et al. (2019), figure 2. `up` starts at zero.
+    Source: Houlsby et al. (2019), figure 2.
     """
 
     def __init__(self, width: int, size: int):
@@ -127,7 +110,6 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return (..., D) hidden states plus their correction."""
         return hidden + self.up(nn.functional.gelu(self.down(hidden)))
 
 
@@ -139,50 +121,23 @@ def has_additions(model) -> bool:
     return any(isinstance(module, ADDED) for module in model.modules())
 
 
-def _put_behind(layer: nn.Module, name: str, module: nn.Module) -> None:
+def _put_behind(layer: nn.Module, name: str, module: nn.Module) -> list[nn.Parameter]:
+    """Let a module change what a layer returns, and return the module's parameters."""
     layer.add_module(name, module.to(layer.weight.device))
-    layer.register_forward_hook(_run_bottleneck if name == BOTTLENECK else _run_bias)
+    layer.register_forward_hook(functools.partial(_run_behind, name))
+    return list(module.parameters())
 
 
-def _run_bias(layer, inputs, output: Tensor) -> Tensor:
-    return layer.added_bias(output.float()).to(output.dtype)
+def _run_behind(name: str, layer: nn.Module, inputs, output: Tensor) -> Tensor:
+    return layer.get_submodule(name)(output.float()).to(output.dtype)
 
 
-def _run_bottleneck(layer, inputs, output: Tensor) -> Tensor:
-    return layer.bottleneck(output.float()).to(output.dtype)
-
-
-def _of_modules(model, name: str) -> Iterator[Tensor]:
-    return (p for full, p in model.named_parameters() if name in full.split("."))
-
-
-def decoder_layers(model) -> nn.ModuleList:
-    """Return the decoder's layers, first to last.
-
-    Raises:
-        ConfigError: they were not found.
-    """
-    trunk = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
-    lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
-    if not lists:
-        raise ConfigError(f"{type(model).__name__} has no list of layers to choose from.")
-    return max(lists, key=len)
-
-
-def _train(model, parameters, head: Sequence[str]):
-    chosen = list(parameters)
-    for name in head:
-        chosen += model.get_submodule(name).parameters()
-    for parameter in chosen:
+def _train(model, parameters: Iterable[nn.Parameter]):
+    """Let parameters take gradients, and those of the head."""
+    of_head = [model.get_submodule(name).parameters() for name in head_names(model)]
+    for parameter in chain(parameters, *of_head):
         parameter.requires_grad_(True)
     return model
-
-
-def head_names(model) -> list[str]:
-    """Return the names of the modules that are a multiple-choice model's head, if it has one."""
-    if isinstance(model, EncoderForMultipleChoice):
-        return head_modules(model)
-    return [HEAD_NAME] if isinstance(model, DecoderForMultipleChoice) else []
 
 
 def trained_tensors(model) -> dict[str, Tensor]:
@@ -235,8 +190,7 @@ def load_tensors(model, tensors: dict[str, Tensor]) -> None:
         ValueError: a name or a shape does not fit.
     """
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if parameters.keys() != tensors.keys():
-        odd = sorted(parameters.keys() ^ tensors.keys())
+    if odd := sorted(parameters.keys() ^ tensors.keys()):
         raise ValueError(f"{len(odd)} tensors are missing or too many, {odd[0]} among them.")
     for name, parameter in parameters.items():
         if parameter.shape != tensors[name].shape:

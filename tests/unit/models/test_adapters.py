@@ -37,14 +37,14 @@ def multiple_choice(tiny_model_folder):
 
 
 def test_all_seven_projections_train_and_nothing_else(causal):
-    model = add_lora(causal, r=8)
+    model = add_lora(causal, lora_r=8)
     assert trainable_parameters(model) == 8 * LAYERS * sum(SIDES.values())
     assert all("lora_" in name for name, p in model.named_parameters() if p.requires_grad)
     assert model.training
 
 
 def test_the_head_trains_in_full_beside_the_adapter(multiple_choice):
-    model = add_lora(multiple_choice, r=4, target_modules=("q_proj",), head=[HEAD_NAME])
+    model = add_lora(multiple_choice, lora_r=4, target_modules=("q_proj",))
     assert trainable_parameters(model) == 4 * LAYERS * SIDES["q_proj"] + 64
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
     assert sum(HEAD_NAME in name for name in trained) == 1
@@ -52,17 +52,16 @@ def test_the_head_trains_in_full_beside_the_adapter(multiple_choice):
 
 @pytest.mark.parametrize("name", ["causal", "multiple_choice"])
 def test_all_linear_means_the_projections_and_no_head(request, name):
-    head = [HEAD_NAME] if name == "multiple_choice" else []
     targets = ["all-linear"]
-    model = add_lora(request.getfixturevalue(name), r=2, target_modules=targets, head=head)
-    expected = 2 * LAYERS * sum(SIDES.values()) + (64 if head else 0)
+    model = add_lora(request.getfixturevalue(name), lora_r=2, target_modules=targets)
+    expected = 2 * LAYERS * sum(SIDES.values()) + (64 if name == "multiple_choice" else 0)
     assert trainable_parameters(model) == expected
 
 
 @pytest.mark.parametrize("name", ["gpt2", "phi3"])
 def test_a_decoder_without_the_seven_projections_has_all_its_linear_layers_adapted(name):
     model = AutoModelForCausalLM.from_config(DECODERS[name]())
-    adapted = add_lora(model, r=2)
+    adapted = add_lora(model, lora_r=2)
     layers = {
         "gpt2": {"attn.c_attn": 32 + 96, "attn.c_proj": 32 + 32, "mlp.c_fc": 32 + 128}
         | {"mlp.c_proj": 128 + 32},
@@ -81,7 +80,7 @@ def test_a_decoder_without_the_seven_projections_has_all_its_linear_layers_adapt
 
 def test_an_encoders_pooler_and_classifier_are_trained_and_not_adapted():
     model = build("bert")
-    adapted = add_lora(model.requires_grad_(False), r=2, head=["bert.pooler", "classifier"])
+    adapted = add_lora(model.requires_grad_(False), lora_r=2)
     # query, key, value and output of 64 x 64, and 64 x 128 there and back, in two layers.
     of_adapter = 2 * 2 * (4 * (64 + 64) + 2 * (64 + 128))
     assert trainable_parameters(adapted) == of_adapter + (64 * 64 + 64) + (64 + 1)
@@ -97,7 +96,9 @@ def test_named_modules_are_what_is_adapted_also_where_there_are_seven(causal):
 
 @pytest.mark.parametrize(("rslora", "scale"), [(True, 12 / math.sqrt(9)), (False, 12 / 9)])
 def test_an_update_is_scaled_by_alpha_over_r_or_its_root(causal, rslora, scale):
-    model = add_lora(causal, r=9, alpha=12, rslora=rslora, target_modules=("v_proj",)).eval()
+    model = add_lora(
+        causal, lora_r=9, lora_alpha=12, rslora=rslora, target_modules=("v_proj",)
+    ).eval()
     layer = model.base_model.model.model.layers[0].self_attn.v_proj
     up, down = layer.lora_B["default"].weight, layer.lora_A["default"].weight
     inputs = torch.randn(3, 64)
@@ -115,7 +116,7 @@ def test_an_untrained_adapter_changes_nothing(causal, tiny_model):
 
 
 def test_dropout_is_active_in_training_only(causal):
-    model = add_lora(causal, dropout=0.5)
+    model = add_lora(causal, lora_dropout=0.5)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
@@ -127,7 +128,7 @@ def test_dropout_is_active_in_training_only(causal):
 
 
 def test_a_step_moves_adapter_and_head_and_leaves_the_base(multiple_choice):
-    model = add_lora(multiple_choice, r=2, head=[HEAD_NAME])
+    model = add_lora(multiple_choice, lora_r=2)
     before = {name: p.clone() for name, p in model.named_parameters()}
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
     batch = pack([[5, 6, 7]], [[[8], [9, 10]]]).as_dict() | {"labels": torch.tensor([1])}

@@ -33,14 +33,15 @@ def make_run(tiny_model_folder, tiny_tokenizer, tmp_path):
         formulation = get_formulation(formulation_name)
         how = {"quantization": quantization, "dtype": "float32", "device": "cpu"}
         base = formulation.load_backbone(str(tiny_model_folder), **how)
-        head = formulation.head_modules(base)
-        model = add_recipe(base, recipe, head=head, **SETTINGS[recipe])
+        model = add_recipe(base, recipe, **SETTINGS[recipe])
         noise = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.requires_grad:
                     parameter.add_(torch.randn(parameter.shape, generator=noise), alpha=0.1)
-        model = finish(model, recipe, dtype=torch.float32, generates=not head)
+        model = finish(
+            model, recipe, dtype=torch.float32, generates=formulation_name == "generative"
+        )
         record = {
             "formulation": formulation_name,
             "template": "cloze",

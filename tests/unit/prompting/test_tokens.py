@@ -118,10 +118,10 @@ def test_no_end_token_stands_anywhere(kind, template):
 @pytest.mark.parametrize("kind", SENTENCEPIECE)
 def test_what_is_learned_is_what_is_asked(kind):
     tokenizer, encoded = encode(kind)
-    example = COMPLETION.example(encoded, tokenizer)
+    batch = COMPLETION.collate([encoded], tokenizer)
     text = "".join((get_template("lettered").render(FRUIT).prefix, "A pear"))
-    assert example["input_ids"] == [*running(tokenizer, text), tokenizer.eos_token_id]
-    learned = [token for token in example["labels"] if token != -100]
+    assert batch["input_ids"].tolist() == [[*running(tokenizer, text), tokenizer.eos_token_id]]
+    learned = [token for token in batch["labels"][0].tolist() if token != -100]
     assert learned == [*encoded.continuations[0], tokenizer.eos_token_id]
 
 

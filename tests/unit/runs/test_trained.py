@@ -45,7 +45,7 @@ def trained(backbone):
 
     def build(name, quantization="none"):
         base = backbone(name, quantization)
-        model = add_lora(base, r=4, head=get_formulation(name).head_modules(base))
+        model = add_lora(base, lora_r=4)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.requires_grad:
@@ -80,7 +80,7 @@ def test_a_saved_model_scores_bit_for_bit_as_before(name, quantization, trained,
     folder, record = save(name, model, quantization)
     loaded = attach_adapter(backbone(name, quantization), folder, read_record(folder))
     assert torch.equal(scores(name, loaded), before)
-    assert not torch.equal(before, scores(name, add_lora(backbone(name, quantization), r=4)))
+    assert not torch.equal(before, scores(name, add_lora(backbone(name, quantization), lora_r=4)))
     assert not loaded.training
     assert record == read_record(folder)
     assert record["trained_sha256"] == trained_checksum(loaded)

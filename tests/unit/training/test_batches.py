@@ -1,5 +1,7 @@
 """The order of training questions, and how processes share each batch."""
 
+import functools
+import operator
 import random
 from itertools import chain, islice
 
@@ -8,17 +10,17 @@ import torch
 from datasets import Dataset
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from mcqa.formulations.objectives import IGNORED
-from mcqa.training.batches import Data, SharedBatches
+from mcqa.formulations.objectives import COMPLETION, IGNORED, OPTIONS
+from mcqa.prompting.encoded_sets import encode_set
+from mcqa.prompting.encoding import Encoder
+from mcqa.prompting.prompts import get_template
+from mcqa.training.batches import Data, shares
 
 LENGTHS = [random.Random(0).randrange(5, 60) for _ in range(61)]
 
 
 def batches(size, epoch=0, **others):
-    shared = SharedBatches(LENGTHS, size, **others)
-    shared.set_epoch(epoch)
-    assert len(list(shared)) == len(shared)
-    return list(shared)
+    return shares(LENGTHS, size, epoch, **others)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
@@ -54,7 +56,8 @@ def test_steps_from_the_middle_are_the_rest_of_those_from_the_start():
     examples = Dataset.from_list([{"length": length} for length in LENGTHS])
     data = Data(
         training=examples,
-        validation=None,
+        validation=(),
+        length=operator.itemgetter("length"),
         collate=lambda taken: {"length": torch.tensor([one["length"] for one in taken])},
         batch_size=6,
         accumulation=4,
@@ -74,7 +77,8 @@ def test_a_share_without_questions_is_one_without_labels(monkeypatch):
     monkeypatch.setattr("mcqa.system.processes.index", lambda: 1)
     data = Data(
         training=Dataset.from_list([{"length": 1}] * 3),
-        validation=None,
+        validation=(),
+        length=operator.itemgetter("length"),
         collate=lambda taken: {"labels": torch.ones(len(taken))},
         batch_size=1,
     )
@@ -82,3 +86,24 @@ def test_a_share_without_questions_is_one_without_labels(monkeypatch):
     assert first["labels"].tolist() == [1]
     assert last["labels"].tolist() == [IGNORED]
     assert data.questions_per_step == 2
+
+
+@pytest.mark.parametrize("objective", [COMPLETION, OPTIONS], ids=lambda objective: objective.name)
+def test_batches_are_the_same_from_disk_as_from_memory(tiny_tokenizer, tiny_questions, objective):
+    encoder = Encoder(tiny_tokenizer, get_template("cloze"), 256)
+    runs = []
+    for questions in (encode_set(encoder, tiny_questions), encoder.encode(tiny_questions)):
+        data = Data(
+            training=questions,
+            validation=questions,
+            length=objective.length,
+            collate=functools.partial(objective.collate, tokenizer=tiny_tokenizer),
+            batch_size=5,
+            accumulation=2,
+        )
+        steps = [batch for _, batches in islice(data.steps(1), 6) for batch in batches]
+        runs.append([{k: v.tolist() for k, v in batch.items()} for batch in steps])
+        sizes = [batch["input_ids"].shape[1] for batch in data.validation_batches()]
+        if objective is COMPLETION:  # a batch is as long as its longest question
+            assert max(sizes) == max(map(objective.length, questions))
+    assert runs[0] == runs[1]

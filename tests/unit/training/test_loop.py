@@ -51,14 +51,15 @@ class Heard(Listener):
 
 
 def data(labels, **others):
-    rows = [{"length": 1, "label": label} for label in labels]
+    rows = [{"label": label} for label in labels]
 
     def collate(examples):
         labels = torch.tensor([[example["label"]] for example in examples])
         return {"input_ids": torch.zeros_like(labels), "labels": labels}
 
     examples = Dataset.from_list(rows)
-    return Data(training=examples, validation=examples, collate=collate, **others)
+    sets = {"training": examples, "validation": examples}
+    return Data(**sets, length=lambda example: 1, collate=collate, **others)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_restarts_add_up_to_one_lora(tiny_model, logits, rslora):
     base = copy.deepcopy(tiny_model).requires_grad_(False)
     layer = base.model.layers[0].self_attn.q_proj
     frozen = layer.weight.clone()
-    model = add_relora(base, r=2, alpha=6, rslora=rslora)
+    model = add_relora(base, lora_r=2, lora_alpha=6, rslora=rslora)
     scale = 6 / math.sqrt(2) if rslora else 6 / 2
     expected = frozen.clone()
     adapted = lora_layers(model)[0]
@@ -58,7 +58,7 @@ def test_restarts_add_up_to_one_lora(tiny_model, logits, rslora):
 
 
 def test_training_goes_on_beside_what_was_learned(tiny_model, logits):
-    model = add_relora(copy.deepcopy(tiny_model).requires_grad_(False), r=2, rslora=False)
+    model = add_relora(copy.deepcopy(tiny_model).requires_grad_(False), lora_r=2, rslora=False)
     learn(model)
     finish_restarts(model)
     before = logits(model)
