@@ -12,10 +12,9 @@ import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from mcqa.data.findings import digest
 from mcqa.data.stored import StoredQuestions
@@ -25,15 +24,8 @@ from mcqa.question import Question
 MOST = 100
 
 
-class Source(NamedTuple):
-    """Hold what a set is called by the user, and its weight."""
-
-    name: str
-    weight: float
-
-
-def parse_sources(texts: Sequence[str]) -> list[Source]:
-    """Read `SOURCE` or `SOURCE=WEIGHT`, for each set.
+def parse_sources(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """Return the source and the weight of each set, written as `SOURCE` or `SOURCE=WEIGHT`.
 
     Raises:
         ConfigError: a weight cannot be used, or a set is named twice.
@@ -49,10 +41,10 @@ def parse_sources(texts: Sequence[str]) -> list[Source]:
     return sources
 
 
-def _parse(text: str) -> Source:
+def _parse(text: str) -> tuple[str, float]:
     name, equals, weight = text.rpartition("=")
     if not equals or Path(text).exists():
-        return Source(text, 1.0)
+        return text, 1.0
     try:
         value = float(weight)
     except ValueError:
@@ -62,7 +54,7 @@ def _parse(text: str) -> Source:
             f"data {text!r}: expected SOURCE or SOURCE=WEIGHT with a weight above 0 and at most "
             f"{MOST}, like train.jsonl=2 or train.jsonl=0.5, or the path of a file"
         )
-    return Source(name, value)
+    return name, value
 
 
 def short_names(sources: Sequence[str]) -> list[str]:
@@ -94,12 +86,7 @@ def draw(questions: Sequence[Question], weight: float, seed: int) -> Sequence[Qu
 def with_unique_ids(
     sets: Sequence[Sequence[Question]], names: Sequence[str]
 ) -> list[Sequence[Question]]:
-    """Return the sets' questions, every id behind its set's name where two sets share an id.
-
-    Args:
-        sets: the questions of each set.
-        names: what the sets are called, all different.
-    """
+    """Return the sets' questions, every id behind its set's name where two sets share an id."""
     if len(sets) == 1:
         return list(sets)
     counts = Counter(question.id for questions in sets for question in questions)
@@ -112,22 +99,14 @@ def with_unique_ids(
 
 
 def overlaps(
-    sets: Sequence[Sequence[Question]],
-    names: Sequence[str],
-    validation: Sequence[Question] = (),
+    sets: Mapping[str, Sequence[Question]], validation: Sequence[Question] = ()
 ) -> list[str]:
-    """Return a line for each set that holds questions of an earlier one, or validation questions.
-
-    Args:
-        sets: the training questions of each set.
-        names: what the sets are called.
-        validation: the validation questions; there may be none.
-    """
+    """Return a line for each set that has questions of an earlier one, or of validation."""
     if len(sets) == 1 and not validation:
         return []
     lines, first = [], {}
     held_out = Counter(map(digest, validation))
-    for questions, name in zip(sets, names, strict=True):
+    for name, questions in sets.items():
         digests = list(map(digest, questions))
         again = Counter(first[key] for key in digests if key in first)
         lines += [

@@ -24,8 +24,10 @@ def list_recipes(model: str | None = None, formulation: str = "generative") -> l
     Raises:
         ModelError: there is no such model.
     """
+    reference = resolve_model(model) if model else None
+    if reference and reference.kind == "run":
+        reference = base_of(reference.path, read_record(reference.path))
     rows = []
-    path = _base_path(model) if model else None
     for name, recipe in RECIPES.items():
         config = TrainingConfig(recipe=name)
         row = {
@@ -35,18 +37,13 @@ def list_recipes(model: str | None = None, formulation: str = "generative") -> l
             "settings": config.model_dump(mode="json", include=set(recipe.settings)),
             "quantization": config.quantization,
         }
-        rows.append(row | (_count(path, formulation, config) if path else {}))
+        if reference:
+            row |= _count(reference.path, formulation, name, config.recipe_settings())
+        rows.append(row)
     return rows
 
 
-def _base_path(model: str) -> str:
-    reference = resolve_model(model)
-    if reference.kind == "run":
-        reference = base_of(reference.path, read_record(reference.path))
-    return reference.path
-
-
-def _count(path: str, formulation_name: str, config: TrainingConfig) -> dict:
+def _count(path: str, formulation_name: str, recipe: str, settings: dict) -> dict:
     import torch
 
     formulation = get_formulation(formulation_name)
@@ -54,8 +51,7 @@ def _count(path: str, formulation_name: str, config: TrainingConfig) -> dict:
         model = formulation.empty_backbone(path).requires_grad_(False)
         total = sum(parameter.numel() for parameter in model.parameters())
         try:
-            head = formulation.head_modules(model)
-            built = add_recipe(model, config.recipe, head=head, **config.recipe_settings())
+            built = add_recipe(model, recipe, head=formulation.head_modules(model), **settings)
         except ConfigError as error:
             return {"cannot": str(error)}
     trainable = trainable_parameters(built)
