@@ -93,7 +93,6 @@ def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Pa
     """Write a merged model as a plain folder, the multiple-choice model of a decoder with its code.
 
     Raises:
-        ConfigError: there is something in the folder.
         RunError: nothing plain came out of the merge.
     """
     folder = check_output(folder)
@@ -103,7 +102,7 @@ def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Pa
     auto_class = "AutoModelForMultipleChoice" if has_head else "AutoModelForCausalLM"
     carries_code = isinstance(model, DecoderForMultipleChoice)
     if carries_code:
-        model._auto_class = auto_class
+        model.register_for_auto_class(auto_class)
     card = CARD.format(
         **record | {"dtype": str(model.dtype).removeprefix("torch.")},
         auto_class=auto_class,

@@ -58,7 +58,7 @@ def trained_checksum(model, tensors: dict | None = None) -> str:
 
 
 def weights_checksum(model) -> str:
-    """Return a sha256 over the names and bytes of all of a model's tensors, about 1 s a GB."""
+    """Return `tensors_checksum` of all of a model's tensors; it takes about 1 s a GB."""
     return tensors_checksum(model.state_dict())
 
 
@@ -119,11 +119,7 @@ def _recipe_of(record: dict):
 
 
 def read_record(folder: str | os.PathLike) -> dict:
-    """Read a run's `run.json`.
-
-    Raises:
-        ModelError: it is not JSON, lacks a field, or a field's value is not allowed.
-    """
+    """Read a run's `run.json`, or raise ModelError where it is none, or not whole."""
     path = Path(folder) / RUN_FILE
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -151,7 +147,7 @@ def read_record(folder: str | os.PathLike) -> dict:
 
 
 def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:
-    """Return the model that a run was trained on; from the Hub, at the commit it then had.
+    """Return the model that a run was trained on, of the Hub at the commit it then had.
 
     Raises:
         ModelError: it is not where it was.

@@ -104,14 +104,12 @@ def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
     """
     checkpoint = last_checkpoint(folder) if resume else None
     started = folder / STARTED
-    if checkpoint and started.is_file():
-        changes = tell_changes(json.loads(started.read_text(encoding="utf-8")), work)
-        if changes:
-            raise ConfigError(
-                f"{folder} holds an unfinished run of other work:\n{changes}\n"
-                "Give the settings of then to go on, or pass --overwrite instead of --resume to "
-                "start anew."
-            )
+    before = json.loads(started.read_text("utf-8")) if checkpoint and started.is_file() else work
+    if changes := tell_changes(before, work):
+        raise ConfigError(
+            f"{folder} holds an unfinished run of other work:\n{changes}\nGive the settings of "
+            "then to go on, or pass --overwrite instead of --resume to start anew."
+        )
     for path in checkpoint_folders(folder):
         if not _is_whole(path):
             shutil.rmtree(path)
@@ -121,7 +119,7 @@ def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
 
 @contextlib.contextmanager
 def telling_how_to_go_on(folder: Path) -> Iterator[None]:
-    """Say what is kept where a run ends by Ctrl-C, or, as a RunError, for want of memory or disk."""
+    """Say what is kept where a run ends by Ctrl-C, or by a RunError for want of memory or disk."""
     try:
         yield
     except KeyboardInterrupt:

@@ -67,12 +67,8 @@ def train(
     """
     with processes.together(), contextlib.ExitStack() as held:
         if not processes.is_main():
-            announce, progress = _say_nothing, no_progress
+            announce, progress = (lambda line: None), no_progress
         return _train(prepare(formulation_name, config, announce, held), announce, progress)
-
-
-def _say_nothing(line: str) -> None:
-    """Take a line for the user from a process that is not the main one."""
 
 
 def _train(setup: Setup, announce: Callable[[str], None], progress: ShowProgress) -> dict:

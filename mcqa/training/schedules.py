@@ -78,31 +78,12 @@ def jagged(factor: Callable[[int], float], every: int, warmup: int) -> Callable[
     return after_restart
 
 
-def make_schedule(
-    steps: int,
-    *,
-    between: int,
-    learning_rate: float,
-    warmup: int,
-    best_metric: str,
-    relora_steps: int | None = None,
-    relora_warmup: int = 0,
-    **others,
-) -> Schedule:
-    """Return a schedule whose learning rate is linear, and jagged where a recipe starts anew.
-
-    The other arguments are settings of recipes, which schedules have no use for.
-    """
+def pick_factor(
+    steps: int, warmup: int, relora_steps: int | None = None, relora_warmup: int = 0, **others
+) -> Callable[[int], float]:
+    """Return a linear learning-rate factor, jagged where a recipe has settings to start anew."""
     factor = linear(steps, warmup)
-    if relora_steps is not None:
-        factor = jagged(factor, relora_steps, relora_warmup)
-    return Schedule(
-        steps=steps,
-        between=between,
-        learning_rate=learning_rate,
-        factor=factor,
-        best_metric=best_metric,
-    )
+    return jagged(factor, relora_steps, relora_warmup) if relora_steps else factor
 
 
 class OnTheWay:

@@ -36,7 +36,7 @@ from mcqa.system import processes
 from mcqa.training.batches import Data
 from mcqa.training.config import TrainingConfig
 from mcqa.training.questions import Mixture, QuestionSet, load_training, load_validation
-from mcqa.training.schedules import Schedule, count_steps, make_schedule
+from mcqa.training.schedules import Schedule, count_steps, pick_factor
 from mcqa.training.sharding import check_sharding
 from mcqa.training.trackers import check_trackers
 
@@ -199,13 +199,13 @@ def prepare(
         seed=config.seed,
         pin=torch.device(device).type != "cpu",
     )
-    schedule = make_schedule(
-        count_steps(data.steps_per_epoch, config.epochs, config.max_steps),
+    steps = count_steps(data.steps_per_epoch, config.epochs, config.max_steps)
+    schedule = Schedule(
+        steps=steps,
         between=config.steps_between,
         learning_rate=config.learning_rate,
-        warmup=config.warmup_steps,
+        factor=pick_factor(steps, config.warmup_steps, **config.recipe_settings()),
         best_metric=config.best_metric,
-        **config.recipe_settings(),
     )
     return Setup(
         config=config,
