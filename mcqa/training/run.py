@@ -203,18 +203,19 @@ def _are_alike(model) -> bool:
 def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) -> dict:
     """Write the run folder, and return what its `run.json` holds."""
     config, learner = setup.config, setup.learner
+    encoder, settings = learner.scorer.encoder, config.model_dump(mode="json")
     record = {
         "formulation": setup.formulation.NAME,
         "objective": setup.objective.name,
         "template": config.template,
-        "context": learner.encoder.contexts.record,
+        "context": encoder.contexts.record,
         "head": learner.head,
         "base_model": learner.base_model,
         "base_commit": learner.base_commit,
         "started_from": config.model,
         "quantization": config.quantization,
         "dtype": str(learner.dtype).removeprefix("torch."),
-        "max_length": learner.encoder.max_length,
+        "max_length": encoder.max_length,
         "train": setup.training.record(),
         "validation": setup.validation.record,
         "target_modules": adapted_modules(model),
@@ -224,15 +225,16 @@ def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) 
         "threads": torch.get_num_threads(),
         **outcome,
         "recipe": config.recipe,
-        "recipe_settings": config.model_dump(mode="json", include=set(config.recipe_settings())),
-        "settings": config.model_dump(mode="json"),
+        "recipe_settings": {n: v for n, v in settings.items() if n in config.recipe_settings()},
+        "settings": settings,
         "versions": {
             "mcqa": mcqa.__version__,
             "python": platform.python_version(),
             **{name: version(name) for name in VERSIONED},
         },
     }
-    record = save_run(setup.folder, model, learner.tokenizer, record, model_card(record))
+    tokenizer = learner.scorer.tokenizer
+    record = save_run(setup.folder, model, tokenizer, record, model_card(record))
     (setup.folder / STARTED).unlink()
     announce(f"Trained in {record['seconds']:.0f} s: {setup.folder}")
     return record

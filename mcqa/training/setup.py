@@ -13,7 +13,7 @@ from types import ModuleType
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import set_seed
 
 import mcqa
 from mcqa.data.digests import digest_questions
@@ -64,8 +64,6 @@ class Learner:
     base_model: str
     base_commit: str | None
     head: dict | None
-    tokenizer: PreTrainedTokenizerBase
-    encoder: Encoder
     scorer: Scorer
 
 
@@ -92,7 +90,7 @@ class Setup:
             "weights to start from": self.learner.start,
             **self.training.work(),
             "validation questions": digest_questions(self.validation.questions),
-            "context": str(self.learner.encoder.contexts),
+            "context": str(self.learner.scorer.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
             "processes": processes.count(),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
@@ -186,8 +184,6 @@ def prepare(
         base_model=earlier["base_model"] if earlier else reference.repository,
         base_commit=earlier.get("base_commit") if earlier else reference.commit,
         head=head,
-        tokenizer=tokenizer,
-        encoder=encoder,
         scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
     )
     data = Data(
