@@ -159,12 +159,8 @@ def _fit(
         contextlib.ExitStack() as closing,
         giving_way(learner.device),
     ):
-        listeners = [log]
-        if progress is not no_progress:
-            batch = data.batch_size * processes.count()
-            listeners.append(
-                TrainingBar(len(data.training), batch, data.accumulation, progress, closing)
-            )
+        batch = data.batch_size * processes.count()
+        bar = TrainingBar(len(data.training), batch, data.accumulation, progress, closing)
         wrapped, standing = fit(
             model,
             make_optimizer(
@@ -177,7 +173,7 @@ def _fit(
             setup.schedule,
             machine=machine,
             checkpoints=Checkpoints(folder, machine.accelerator, model),
-            listeners=listeners,
+            listeners=[log, bar],
             recipe=on_the_way(model, config.recipe, config.recipe_settings()),
             accuracy=accuracy if config.best_metric == "accuracy" else None,
             resume=checkpoint,
