@@ -10,8 +10,8 @@
     validation_predictions.jsonl                     what the trained model answered to the
                                                      validation questions, where there are some
 
-The traps: an adapter loaded without its head gives random scores and no error, and a file can be
-swapped or cut short. `run.json` holds a checksum of the trained tensors, and loading checks it.
+The traps: an adapter without its head gives random scores and no error, and a file can be swapped
+or cut short. So `run.json` has a checksum of the trained tensors, which loading checks.
 """
 
 import hashlib

@@ -1,10 +1,8 @@
 """Checkpoints of a run: the weights that train, optimizer, random states, and where it stands.
 
-accelerate writes and reads them. Of a whole model it would write every weight; here it gets what
-trains, and what recipes grew beside that. Weights in shards are its own matter.
-
-The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, once all processes
-have written their parts, so a checkpoint is whole where that can be read.
+accelerate writes and reads them; of a whole model it gets what trains, and what recipes grew beside
+that. The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, once all
+processes have written their parts, so a checkpoint is whole where that can be read.
 """
 
 import json

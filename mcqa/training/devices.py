@@ -1,11 +1,8 @@
 """Where a run computes and in what type: accelerate's part, and autocast.
 
-One process trains on the one device that it is told, however many others there are; so models and
-batches are put there here, and not by accelerate, which takes the first GPU.
-
-The trap: what accelerate was told first holds for a whole process, its precision among it. So
-where the model is whole, mixed precision is torch's own autocast, and two runs of one process may
-differ in it. Weights in shards are accelerate's to compute with; processes of theirs train once.
+The traps: accelerate takes the first GPU, so models and batches are put on a run's own device here.
+And what it was told first, its precision too, holds for a whole process; so where the model is
+whole, mixed precision is torch's autocast. Weights in shards are accelerate's to compute with.
 """
 
 import contextlib

@@ -1,15 +1,9 @@
 """Training, from the first step to the last: `fit` reads from top to bottom.
 
-A step goes through `accumulation` batches, adds up their gradients, clips them and moves the
-weights. Every few steps, and at the end, the validation questions are evaluated and a checkpoint is
-saved; the weights of the best step are what is kept.
-
 A step's loss is the mean over all labels of its questions, however many batches and processes they
-came in; so N processes take the steps of one. To that end each batch's loss is divided by the
-labels of the whole step, and multiplied by the number of processes, whose gradients are averaged.
-
-The trap: what draws random numbers (dropout) must do so alike in a resumed run. Batches, and
-evaluations in between, draw none.
+came in: each batch's loss is divided by the labels of the whole step, and multiplied by the number
+of processes, whose gradients are averaged. The trap: what draws random numbers (dropout) must do so
+alike in a resumed run. Batches, and evaluations in between, draw none.
 """
 
 import contextlib
@@ -51,16 +45,12 @@ def fit(
     """Train a model, and leave it with the weights of the best step.
 
     Args:
-        model: what trains, on its device; its forward returns a loss.
-        optimizer: of the parameters that train.
-        data: the examples.
-        schedule: steps and learning rates.
+        model, optimizer: what trains, on its device; its forward returns a loss.
+        data, schedule: the examples; steps and learning rates.
         machine: where to compute, and how; its trackers are started.
-        checkpoints: where the run is saved.
-        listeners: hear of what happens, one after the other.
-        recipe: what the recipe does on the way.
+        checkpoints, resume: where the run is saved, and what it goes on from.
+        listeners, recipe: hear of what happens; the recipe acts on it.
         accuracy: returns that of the model as it stands, on the validation questions.
-        resume: the checkpoint to go on from.
 
     Returns:
         The model as accelerate wrapped it, and where the run stands.

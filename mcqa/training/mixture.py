@@ -1,11 +1,8 @@
 """Several sets of training questions in one run, each with a weight.
 
-A set of weight w is gone through w times in every epoch: each of its questions comes once for every
-whole number of w, and the rest of w is a share of the set, drawn with the run's seed. It is drawn
-once, so that every epoch, and a run that goes on, has the same part.
-
-The traps: two sets may use the same ids for different questions, and hold the same questions under
-different ids.
+A set of weight w is gone through w times in every epoch; what is left of w behind the point is a
+share of the set, drawn once with the run's seed, so that every epoch has the same. The traps: two
+sets may use the same ids for different questions, and hold the same questions under different ids.
 """
 
 import itertools

@@ -38,11 +38,9 @@ def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> s
 def make_optimizer(
     model: nn.Module, name: str, *, learning_rate: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """Return an optimizer of the parameters that train.
+    """Return an optimizer of the parameters that train, by a name from `pick_optimizer`.
 
     Args:
-        model: says by `requires_grad` what trains.
-        name: one that `pick_optimizer` returned.
         learning_rate: at the start; `Schedule` says it for each step.
         weight_decay: of all but biases and norms.
     """

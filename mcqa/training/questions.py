@@ -78,12 +78,10 @@ def load_training(
     seed: int = 0,
     **reading,
 ) -> Mixture:
-    """Load the training questions.
+    """Load the training questions of sets, each `SOURCE` or `SOURCE=WEIGHT`.
 
     Args:
-        data: sets, each `SOURCE` or `SOURCE=WEIGHT`.
-        split: of those sets that have splits.
-        limit: of each set only so many.
+        data, split, limit: the sets, the split of those that have some, and how many of each.
         seed: of the share that a weight leaves.
         reading: how rows are read, see `mcqa.data.open_questions`.
 

@@ -11,11 +11,7 @@ from mcqa.training.config import TrainingConfig
 
 
 def list_recipes(model: str | None = None, formulation: str = "generative") -> list[dict]:
-    """Return every recipe, and what it trains of a model with its settings' defaults.
-
-    Args:
-        model: anything that names a model; None leaves the counts out.
-        formulation: `generative` or `multiple_choice`, whose head is counted with.
+    """Return every recipe, and what it trains of a model, by its settings' defaults, head included.
 
     Returns:
         Dicts of `name`, `trains`, `source`, `settings`, `quantization`; with a model also

@@ -1,8 +1,4 @@
-"""One road for both formulations: questions -> examples -> training loop -> run folder.
-
-What differs between the formulations is behind `mcqa.formulations`; nothing here asks which one
-it is.
-"""
+"""One road for both formulations: questions -> examples -> training loop -> run folder."""
 
 import contextlib
 import platform
@@ -48,7 +44,7 @@ def train(
     announce: Callable[[str], None] = print,
     progress: ShowProgress = no_progress,
 ) -> dict:
-    """Fine-tune a model on questions and write its run folder.
+    """Fine-tune a model on questions, write its run folder, and return what `run.json` holds.
 
     Started as one of several processes, all must call it; the main one announces and writes.
 
@@ -57,9 +53,6 @@ def train(
         config: the settings.
         announce: called with the lines for the user.
         progress: shows live how far training and the validation at its end are.
-
-    Returns:
-        What `run.json` holds.
 
     Raises:
         McqaError: a setting, the data or the model cannot be used; nothing has been trained or

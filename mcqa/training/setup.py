@@ -105,11 +105,7 @@ def prepare(
 ) -> Setup:
     """Check the settings, take the run folder, read the questions, and build the model.
 
-    Args:
-        formulation_name: `generative` or `multiple_choice`.
-        config: the settings.
-        announce: called with the lines for the user.
-        held: keeps the run folder from other processes until it is closed.
+    The arguments are those of `train`; `held` keeps the folder from others until it is closed.
 
     Raises:
         McqaError: a setting, the folder, the data or the model cannot be used.
@@ -234,11 +230,7 @@ def pick_objective(formulation, name: str | None) -> Objective:
 
 
 def _earlier_run(reference: ModelReference, formulation) -> dict | None:
-    """Return the record of the run that training starts from, None where it starts from a model.
-
-    Raises:
-        ConfigError: that run is of the other formulation.
-    """
+    """Return the record of the run that training starts from, None where it starts from a model."""
     if reference.kind != "run":
         return None
     record = read_record(reference.path)

@@ -41,8 +41,7 @@ def check_trackers(names: Sequence[str]) -> None:
 def make_trackers(names: Sequence[str], folder: Path, run_name: str) -> list[GeneralTracker]:
     """Return trackers, not started yet, that write below `folder`, made where one of them does.
 
-    Where the user's environment names another folder they write there. trackio keeps all runs in
-    one place of its own, where its dashboard looks for them.
+    The user's environment may name another. trackio has a place of its own for all runs.
     """
 
     def project(tracker: str) -> str:
