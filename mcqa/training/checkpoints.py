@@ -102,8 +102,10 @@ class Checkpoints:
 
     def _read_trained(self, models: list, folder: str) -> None:
         models.clear()
-        tensors = set_grown_tensors(self.model, load_file(Path(folder) / TRAINED_FILE))
-        load_tensors(self.model, set_importance_tensors(self.model, tensors))
+        # Copied once: a file that is still mapped cannot be removed from every file system.
+        tensors = {n: t.clone() for n, t in load_file(Path(folder) / TRAINED_FILE).items()}
+        tensors = set_importance_tensors(self.model, set_grown_tensors(self.model, tensors))
+        load_tensors(self.model, tensors)
 
 
 def write_progress(path: Path, progress: Progress) -> None:
