@@ -102,7 +102,7 @@ def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Pa
     auto_class = "AutoModelForMultipleChoice" if has_head else "AutoModelForCausalLM"
     carries_code = isinstance(model, DecoderForMultipleChoice)
     if carries_code:
-        model.register_for_auto_class(auto_class)
+        type(model).register_for_auto_class(auto_class)
     card = CARD.format(
         **record | {"dtype": str(model.dtype).removeprefix("torch.")},
         auto_class=auto_class,
