@@ -105,7 +105,7 @@ def run_cell(options: argparse.Namespace, folder: Path, model: str, context: str
 
 def trained(options: argparse.Namespace, folder: Path) -> Path:
     """Return the run with the head, after training it where it is not finished."""
-    from mcqa.runs.training_folder import has_checkpoint
+    from mcqa.runs.training_folder import checkpoint_folders
     from mcqa.training.config import TrainingConfig
     from mcqa.training.run import train
 
@@ -123,7 +123,7 @@ def trained(options: argparse.Namespace, folder: Path) -> Path:
             accumulation=max(1, 16 // options.batch_size),
             seed=options.seed,
             output=str(run),
-            resume=has_checkpoint(run),
+            resume=bool(checkpoint_folders(run)),
         )
         train("multiple_choice", config)
     return run

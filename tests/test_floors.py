@@ -127,6 +127,12 @@ IMPORTS = {
 }
 
 
+def test_the_settings_of_a_run_go_no_further_than_the_edge():
+    room = {name for name in IMPORTS if name.startswith("mcqa.training.")}
+    told = {name for name in room if "mcqa.training.config" in IMPORTS[name]}
+    assert told == {f"mcqa.training.{name}" for name in ("run", "setup", "recipe_table")}
+
+
 def test_every_import_goes_down_or_stays_level_and_none_goes_round():
     assert faults(IMPORTS) == []
 

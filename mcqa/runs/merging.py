@@ -33,8 +33,7 @@ def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
 
     Args:
         backbone: the base as the run's record says, quantized or not; it is used up.
-        folder: the run folder.
-        record: its `run.json`.
+        folder, record: the run folder, and its `run.json`.
         dtype: torch dtype of the result. A decoder's head stays float32.
 
     Raises:
@@ -53,8 +52,7 @@ def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
         merged = attach_adapter(backbone, folder, record)
         if isinstance(merged, PeftModel):
             merged = merged.merge_and_unload(safe_merge=True)
-    if has_additions(merged):
-        raise ConfigError(not_mergeable(folder, record))
+    check_mergeable(folder, record, merges=not has_additions(merged))
     _restore_conv1d(merged)
     merged.config.dtype = dtype
     return merged.to(dtype).eval()
@@ -76,34 +74,28 @@ def _restore_conv1d(model) -> None:
             model.set_submodule(name, restored)
 
 
-def check_mergeable(folder: str | os.PathLike, record: dict) -> None:
-    """Refuse a run whose recipe adds what no plain model has.
+def check_mergeable(folder: str | os.PathLike, record: dict, *, merges: bool | None = None) -> None:
+    """Refuse a run that adds what no plain model has, or by default whose recipe always does.
 
     Raises:
         ConfigError: it does.
     """
-    if not RECIPES[record.get("recipe", DEFAULT)].merges:
-        raise ConfigError(not_mergeable(folder, record))
-
-
-def not_mergeable(folder: str | os.PathLike, record: dict) -> str:
-    """Say why a run cannot be merged."""
-    name = record["recipe"]
-    return (
-        f"{folder}: recipe {name!r} cannot be merged: it trains {RECIPES[name].trains}, and a "
-        "plain model has no place for these. Use the run folder itself, or train another recipe."
-    )
+    name = record.get("recipe", DEFAULT)
+    recipe = RECIPES[name]
+    if not (recipe.merges if merges is None else merges):
+        raise ConfigError(
+            f"{folder}: recipe {name!r} cannot be merged: it trains {recipe.trains}, and a plain "
+            "model has no place for these. Use the run folder itself, or train another recipe."
+        )
 
 
 def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Path:
     """Write a merged model as a plain folder, the multiple-choice model of a decoder with its code.
 
     Raises:
-        ConfigError: there is something in the folder.
         RunError: nothing plain came out of the merge.
     """
-    folder = Path(folder)
-    check_output(folder)
+    folder = check_output(folder)
     if hasattr(model.config, "quantization_config"):
         raise RunError(f"{folder}: the merged model is still marked as quantized; not saved.")
     has_head = record["formulation"] == "multiple_choice"
@@ -124,12 +116,9 @@ def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Pa
     return folder
 
 
-def check_output(folder: str | os.PathLike) -> None:
-    """Refuse a folder that holds something.
-
-    Raises:
-        ConfigError: it does.
-    """
+def check_output(folder: str | os.PathLike) -> Path:
+    """Return a folder's path, or raise ConfigError where it holds something."""
     folder = Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ConfigError(f"{folder} is not an empty folder. Choose another --output.")
+    return folder

@@ -10,8 +10,8 @@
     validation_predictions.jsonl                     what the trained model answered to the
                                                      validation questions, where there are some
 
-The traps: an adapter loaded without its head gives random scores and no error, and a file can be
-swapped or cut short. `run.json` holds a checksum of the trained tensors, and loading checks it.
+The traps: an adapter without its head gives random scores and no error, and a file can be swapped
+or cut short. So `run.json` has a checksum of the trained tensors, which loading checks.
 """
 
 import hashlib
@@ -31,25 +31,11 @@ VALIDATION_FILE = "validation_predictions.jsonl"
 TRAINED_FILE = "trained.safetensors"
 PICKLE = "adapter_model.bin"
 REMEDY = "Restore the run folder, or train again."
-TEXT, NUMBER, OBJECT = (str, "a text"), (int, "a whole number"), (dict, "an object")
-REQUIRED = {
-    "formulation": TEXT,
-    "template": TEXT,
-    "base_model": TEXT,
-    "quantization": TEXT,
-    "dtype": TEXT,
-    "max_length": NUMBER,
-    "trained_sha256": TEXT,
-}
-OPTIONAL = {
-    "objective": TEXT,
-    "base_commit": TEXT,
-    "head": OBJECT,
-    "context": OBJECT,
-    "calibration": OBJECT,
-    "recipe": TEXT,
-    "recipe_settings": OBJECT,
-}
+REQUIRED = ("formulation", "template", "base_model", "quantization", "dtype")
+REQUIRED += ("max_length", "trained_sha256")
+OBJECTS = ("head", "context", "calibration", "recipe_settings")
+OPTIONAL = ("objective", "base_commit", "recipe", *OBJECTS)
+KINDS = {"max_length": (int, "a whole number"), **dict.fromkeys(OBJECTS, (dict, "an object"))}
 CHOICES = {
     "formulation": ("generative", "multiple_choice"),
     "template": tuple(TEMPLATES),
@@ -60,12 +46,7 @@ CHOICES = {
 
 
 def trained_checksum(model, tensors: dict | None = None) -> str:
-    """Return a sha256 over the names and bytes of what was trained.
-
-    Args:
-        model: holds an adapter of PEFT, its head included, or none.
-        tensors: by name, what was trained beside that.
-    """
+    """Return a sha256 over the names and bytes of PEFT's adapter and of what trained beside it."""
     from peft import PeftModel, get_peft_model_state_dict
 
     state = {}
@@ -76,7 +57,7 @@ def trained_checksum(model, tensors: dict | None = None) -> str:
 
 
 def weights_checksum(model) -> str:
-    """Return a sha256 over the names and bytes of all of a model's tensors, about 1 s a GB."""
+    """Return `tensors_checksum` of all of a model's tensors; it takes about 1 s a GB."""
     return tensors_checksum(model.state_dict())
 
 
@@ -107,9 +88,13 @@ def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: st
     """
     from safetensors.torch import save_file
 
-    folder = Path(folder)
+    from mcqa.models.recipes.weights import trained_tensors
+
+    folder, tensors = Path(folder), {}
     kept_by = _recipe_of(record).kept_by
-    tensors = _beside_peft(model, kept_by)
+    if kept_by != "peft":  # which saves no weights of the model itself, nor a prompt's head
+        kept = trained_tensors(model.get_base_model() if kept_by == "prompt" else model)
+        tensors = {name: tensor.contiguous() for name, tensor in kept.items()}
     with whole_files(folder) as made:
         if kept_by != "weights":
             model.active_peft_config.base_model_name_or_path = record["base_model"]
@@ -132,22 +117,8 @@ def _recipe_of(record: dict):
     return RECIPES[record.get("recipe", DEFAULT)]
 
 
-def _beside_peft(model, kept_by: str) -> dict:
-    """Return the trained tensors that PEFT does not save: all weights, or a prompt's head."""
-    from mcqa.models.recipes.weights import trained_tensors
-
-    if kept_by == "peft":
-        return {}
-    tensors = trained_tensors(model.get_base_model() if kept_by == "prompt" else model)
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}
-
-
 def read_record(folder: str | os.PathLike) -> dict:
-    """Read a run's `run.json`.
-
-    Raises:
-        ModelError: it is not JSON, lacks a field, or a field's value is not allowed.
-    """
+    """Read a run's `run.json`, or raise ModelError where it is none, or not whole."""
     path = Path(folder) / RUN_FILE
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -164,23 +135,18 @@ def read_record(folder: str | os.PathLike) -> dict:
             "recipe_settings": {name: settings[name] for name in names},
             "settings": settings,
         }
-    _check_fields(path, record)
-    return record
-
-
-def _check_fields(path: Path, record: dict) -> None:
-    given = {name: kind for name, kind in OPTIONAL.items() if record.get(name) is not None}
-    for name, (kind, words) in (REQUIRED | given).items():
-        value = record[name]
+    for name in (*REQUIRED, *(name for name in OPTIONAL if record.get(name) is not None)):
+        value, (kind, words) = record[name], KINDS.get(name, (str, "a text"))
         if not isinstance(value, kind):
             raise ModelError(f"{path}: {name} is {value!r}, not {words}. {REMEDY}")
         if name in CHOICES and value not in CHOICES[name]:
             allowed = ", ".join(CHOICES[name])
             raise ModelError(f"{path}: {name} is {value!r}, not one of {allowed}. {REMEDY}")
+    return record
 
 
 def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:
-    """Return the model that a run was trained on; from the Hub, at the commit it then had.
+    """Return the model that a run was trained on, of the Hub at the commit it then had.
 
     Raises:
         ModelError: it is not where it was.
@@ -200,8 +166,7 @@ def attach_adapter(model, folder: str | os.PathLike, record: dict, *, trainable:
     """Put what a run trained on its backbone, to score with or to train on.
 
     Returns:
-        A `peft.PeftModel`, or the model itself where its own weights were trained;
-        `mcqa.models.recipes.building.scoring_model` says what scorers take.
+        A `peft.PeftModel`, or the model itself where its own weights were trained.
 
     Raises:
         ModelError: a file is missing, or its tensors are not those that were saved.
@@ -261,9 +226,8 @@ def _load(model, folder: Path, record: dict, trainable: bool):
 
 
 def _present(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
-        pickled = ""
-        if (folder / PICKLE).is_file():
-            pickled = f" {PICKLE} is a pickle, which can run any code, and is not read."
-        raise ModelError(f"{folder}: {name} is missing.{pickled} {REMEDY}")
-    return folder / name
+    if (folder / name).is_file():
+        return folder / name
+    pickled = f" {PICKLE} is a pickle, which can run any code, and is not read."
+    pickled = pickled if (folder / PICKLE).is_file() else ""
+    raise ModelError(f"{folder}: {name} is missing.{pickled} {REMEDY}")

@@ -1,8 +1,4 @@
-"""The run folder while it is not finished: what may be written there, and what is there to go on.
-
-The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, so a checkpoint is
-whole where that can be read.
-"""
+"""The run folder while it is not finished: what may be written there, and how to go on."""
 
 import contextlib
 import json
@@ -22,7 +18,7 @@ from mcqa.system.files import inside, require_folder, write_json
 from mcqa.system.memory import is_out_of_memory
 
 CHECKPOINTS = "checkpoints"
-PROGRESS = "progress.json"
+PROGRESS = "progress.json"  # written last: a checkpoint is whole where it can be read
 EARLIER = "trainer_state.json"  # of checkpoints that transformers wrote for earlier versions
 TRACKED = "tracking"
 LOG_FILE = "training_log.jsonl"
@@ -52,12 +48,13 @@ def _check(folder: Path, resume: bool, overwrite: bool) -> None:
         raise ConfigError(
             f"{folder} holds a finished run. Choose another --output, or pass --overwrite."
         )
-    if has_checkpoint(folder) and not (resume or overwrite):
+    checkpoints = checkpoint_folders(folder)
+    if checkpoints and not (resume or overwrite):
         raise ConfigError(
             f"{folder} holds an unfinished run. Pass --resume to go on with it, "
             "or --overwrite to start anew."
         )
-    if resume and any((path / EARLIER).exists() for path in checkpoint_folders(folder)):
+    if resume and any((path / EARLIER).exists() for path in checkpoints):
         raise ConfigError(
             f"{folder} holds an unfinished run of an earlier version of mcqa, whose checkpoints "
             "this one cannot read. Go on with that version, or pass --overwrite instead of "
@@ -66,7 +63,7 @@ def _check(folder: Path, resume: bool, overwrite: bool) -> None:
 
 
 def checkpoint_folder(folder: Path, step: int | None) -> Path:
-    """Return where the checkpoint of a step is, in a run folder."""
+    """Return where the checkpoint of a step is."""
     return folder / CHECKPOINTS / f"checkpoint-{step}"
 
 
@@ -75,13 +72,8 @@ def checkpoint_folders(folder: Path) -> list[Path]:
     return list(folder.glob(f"{CHECKPOINTS}/checkpoint-*"))
 
 
-def has_checkpoint(folder: Path) -> bool:
-    """Return whether there is something to resume."""
-    return bool(checkpoint_folders(folder))
-
-
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint of a run folder, None where there is none."""
+    """Return the newest whole checkpoint, None where there is none."""
     return max(filter(_is_whole, checkpoint_folders(folder)), key=_step, default=None)
 
 
@@ -98,7 +90,7 @@ def _is_whole(checkpoint: Path) -> bool:
 
 
 def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
-    """Write down what is trained, or make sure that it is what the last checkpoint is of.
+    """Write down what is trained, and return the checkpoint to go on from, if any.
 
     Half a checkpoint is removed.
 
@@ -107,22 +99,17 @@ def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
         work: what decides the result.
         resume: whether to go on.
 
-    Returns:
-        The checkpoint to go on from, None to start at the beginning.
-
     Raises:
         ConfigError: the checkpoint is of other work.
     """
     checkpoint = last_checkpoint(folder) if resume else None
     started = folder / STARTED
-    if checkpoint and started.is_file():
-        changes = tell_changes(json.loads(started.read_text(encoding="utf-8")), work)
-        if changes:
-            raise ConfigError(
-                f"{folder} holds an unfinished run of other work:\n{changes}\n"
-                "Give the settings of then to go on, or pass --overwrite instead of --resume to "
-                "start anew."
-            )
+    before = json.loads(started.read_text("utf-8")) if checkpoint and started.is_file() else work
+    if changes := tell_changes(before, work):
+        raise ConfigError(
+            f"{folder} holds an unfinished run of other work:\n{changes}\nGive the settings of "
+            "then to go on, or pass --overwrite instead of --resume to start anew."
+        )
     for path in checkpoint_folders(folder):
         if not _is_whole(path):
             shutil.rmtree(path)
@@ -132,12 +119,7 @@ def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
 
 @contextlib.contextmanager
 def telling_how_to_go_on(folder: Path) -> Iterator[None]:
-    """Say what is kept where a run ends by Ctrl-C, or for want of memory or disk.
-
-    Raises:
-        KeyboardInterrupt: again, with that as its text.
-        RunError: there is not enough memory, or the disk is full.
-    """
+    """Say what is kept where a run ends by Ctrl-C, or by a RunError for want of memory or disk."""
     try:
         yield
     except KeyboardInterrupt:
@@ -169,15 +151,8 @@ def _what_is_kept(folder: Path) -> str:
 
 def clear_run(folder: Path) -> None:
     """Remove an earlier run, and nothing that is not a run's."""
-    for name in (
-        RUN_FILE,
-        STARTED,
-        LOG_FILE,
-        ADAPTER_FILE,
-        TRAINED_FILE,
-        VALIDATION_FILE,
-        REJECTED,
-    ):
+    written = (RUN_FILE, STARTED, LOG_FILE, ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, REJECTED)
+    for name in written:
         (folder / name).unlink(missing_ok=True)
     for name in (CHECKPOINTS, TRACKED):
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -1,10 +1,8 @@
 """Checkpoints of a run: the weights that train, optimizer, random states, and where it stands.
 
-accelerate writes and reads them. Of a whole model it would write every weight; here it gets what
-trains, and what recipes grew beside that. Weights in shards are its own matter.
-
-The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, once all processes
-have written their parts, so a checkpoint is whole where that can be read.
+accelerate writes and reads them; of a whole model it gets what trains, and what recipes grew beside
+that. The trap: a killed process leaves half a checkpoint. `PROGRESS` is written last, once all
+processes have written their parts, so a checkpoint is whole where that can be read.
 """
 
 import json
@@ -27,25 +25,15 @@ from mcqa.system.files import write_json
 
 @dataclass
 class Progress:
-    """Say where a run stands.
+    """Say where a run stands."""
 
-    Args:
-        step: optimizer steps taken.
-        epoch: passes over the training questions.
-        tokens: seen by all processes, padding included.
-        logged_step: the last step whose loss was logged.
-        loss_sum: of all steps up to that one.
-        best_step: where validation went best, None where that is not known.
-        best_value: what it came to.
-    """
-
-    step: int = 0
-    epoch: float = 0.0
-    tokens: int = 0
-    logged_step: int = 0
-    loss_sum: float = 0.0
-    best_step: int | None = None
-    best_value: float | None = None
+    step: int = 0  # steps taken
+    epoch: float = 0.0  # passes over the training questions
+    tokens: int = 0  # seen by all processes, padding included
+    logged_step: int = 0  # the last step whose loss was logged
+    loss_sum: float = 0.0  # of all steps up to that one
+    best_step: int | None = None  # where validation went best
+    best_value: float | None = None  # what it came to there
 
     def log_loss(self, loss: float) -> None:
         """Take the mean loss of the steps since the last time."""
@@ -59,18 +47,10 @@ class Progress:
 
 
 class Checkpoints:
-    """Keep the last checkpoint of a run and the best.
-
-    Args:
-        folder: the run folder.
-        accelerator: what prepared the model and the optimizer.
-        model: what trains, without what wraps it.
-    """
+    """Keep the last checkpoint of a run and the best; `model` is what trains, not wrapped."""
 
     def __init__(self, folder: Path, accelerator: Accelerator, model: nn.Module):
-        self.folder = folder
-        self.accelerator = accelerator
-        self.model = model
+        self.folder, self.accelerator, self.model = folder, accelerator, model
         # Of DeepSpeed: what does not train is neither written nor expected.
         self._saving, self._loading = {}, {}
         if processes.sharding() == "DeepSpeed":
@@ -87,7 +67,7 @@ class Checkpoints:
         processes.wait()
         if processes.is_main():
             write_progress(path, progress)
-            self.keep_only(progress.step, progress.best_step)
+            self._keep_only(progress.step, progress.best_step)
 
     def load(self, path: Path) -> Progress:
         """Make everything what it was when a checkpoint was written, random states included."""
@@ -104,12 +84,12 @@ class Checkpoints:
         else:
             self._read_trained([], str(path))
         if processes.is_main():
-            self.keep_only(progress.best_step)
+            self._keep_only(progress.best_step)
 
-    def keep_only(self, *steps: int | None) -> None:
-        """Remove the checkpoints of other steps."""
+    def _keep_only(self, *steps: int | None) -> None:
+        kept = [checkpoint_folder(self.folder, step) for step in steps]
         for path in checkpoint_folders(self.folder):
-            if path not in [checkpoint_folder(self.folder, step) for step in steps]:
+            if path not in kept:
                 shutil.rmtree(path)
 
     def _write_trained(self, models: list, weights: list[dict], folder: str) -> None:
@@ -122,8 +102,7 @@ class Checkpoints:
 
     def _read_trained(self, models: list, folder: str) -> None:
         models.clear()
-        # In a file they start at any multiple of 8 bytes, where some processors' products round in
-        # another way than in memory of their own.
+        # Copied once: a file that is still mapped cannot be removed from every file system.
         tensors = {n: t.clone() for n, t in load_file(Path(folder) / TRAINED_FILE).items()}
         tensors = set_importance_tensors(self.model, set_grown_tensors(self.model, tensors))
         load_tensors(self.model, tensors)

@@ -174,10 +174,8 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
                 f"recipe {self.recipe} does not work on quantization {self.quantization}; "
                 f"use {', '.join(recipe.quantizations)}"
             )
-        unused = [
-            name for name in RECIPE_FIELDS if name not in recipe.settings and self._is_changed(name)
-        ]
-        if unused:
+        others = [name for name in RECIPE_FIELDS if name not in recipe.settings]
+        if unused := [name for name in others if self._is_changed(name)]:
             takes = ", ".join(recipe.settings) or "no settings of its own"
             raise ValueError(f"{', '.join(unused)}: recipe {self.recipe} takes {takes}")
         if self.recipe == "prefix-tuning" and self.gradient_checkpointing:
@@ -185,13 +183,9 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
         return self
 
     @model_validator(mode="after")
-    def _one_way_on(self):
+    def _goes_together(self):
         if self.resume and self.overwrite:
             raise ValueError("resume and overwrite exclude each other; pass one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _validation_exists(self):
         if self.validation_data is None and self.validation_split is None:
             if self.validation_limit is not None:
                 raise ValueError("validation_limit needs validation_data or validation_split")
@@ -199,24 +193,12 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
                 raise ValueError("best_metric needs validation_data or validation_split")
         if self.validation_data is None and self.validation_split and len(self.data) > 1:
             raise ValueError("validation_split needs validation_data beside several sets of data")
-        return self
-
-    @model_validator(mode="after")
-    def _sources_are_clear(self):
         parse_sources(self.data)
-        return self
-
-    @model_validator(mode="after")
-    def _fields_are_known(self):
         parse_fields(self.field)
-        return self
-
-    @model_validator(mode="after")
-    def _context_fits(self):
-        given = [name for name in ("index", "corpus") if getattr(self, name) is not None]
-        if self.context == "retrieved" and len(given) != 1:
+        passages = [name for name in ("index", "corpus") if getattr(self, name) is not None]
+        if self.context == "retrieved" and len(passages) != 1:
             raise ValueError("context retrieved needs either index or corpus")
-        if self.context != "retrieved" and (given or self._is_changed("top_k")):
+        if self.context != "retrieved" and (passages or self._is_changed("top_k")):
             raise ValueError("index, corpus and top_k are for context retrieved")
         return self
 
@@ -227,13 +209,19 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
         """Return the settings that the recipe takes."""
         return {name: getattr(self, name) for name in RECIPES[self.recipe].settings}
 
+    def reading(self) -> dict:
+        """Return how rows are read, settings of `mcqa.data.open_questions`."""
+        return {
+            "format": self.data_format,
+            "label_base": self.label_base,
+            "fields": parse_fields(self.field),
+            "skip_invalid": self.skip_invalid,
+        }
+
     def going_on_from(self, earlier: dict) -> "TrainingConfig":
-        """Return these settings with the recipe of an earlier run.
+        """Return these settings with the recipe of an earlier run, whose record is given.
 
         Its quantization too, where none was given.
-
-        Args:
-            earlier: the run's record.
 
         Raises:
             ConfigError: another recipe was asked for.
@@ -251,12 +239,12 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
 
 
 def load_config(path: str | None, flags: dict) -> TrainingConfig:
-    """Read a YAML file and let flags override it, with what belongs to the setting they replace.
+    """Read a YAML file, if any, and let flags override it, with what belongs to what they replace.
 
     A flag for data replaces its split, one for passages or for a context without any the passages.
 
     Args:
-        path: the file, or None for the defaults.
+        path: the file.
         flags: settings given on the command line; None means not given.
 
     Raises:

@@ -1,11 +1,8 @@
 """Where a run computes and in what type: accelerate's part, and autocast.
 
-One process trains on the one device that it is told, however many others there are; so models and
-batches are put there here, and not by accelerate, which takes the first GPU.
-
-The trap: what accelerate was told first holds for a whole process, its precision among it. So
-where the model is whole, mixed precision is torch's own autocast, and two runs of one process may
-differ in it. Weights in shards are accelerate's to compute with; processes of theirs train once.
+The traps: accelerate takes the first GPU, so models and batches are put on a run's own device here.
+And what it was told first, its precision too, holds for a whole process; so where the model is
+whole, mixed precision is torch's autocast. Weights in shards are accelerate's to compute with.
 """
 
 import contextlib
@@ -27,8 +24,7 @@ class Machine:
     """Hold where a run computes and how; one process, DDP, FSDP and DeepSpeed look alike to it.
 
     Args:
-        device: the torch device where this process trains.
-        dtype: what the model computes in.
+        device, dtype: where this process trains, and what the model computes in.
         batch_size, accumulation: questions of a forward pass, and such passes of a step.
         trackers: experiment trackers, which `accelerator.init_trackers` starts.
     """
@@ -42,18 +38,19 @@ class Machine:
         accumulation: int = 1,
         trackers: Sequence[GeneralTracker] = (),
     ):
-        self.device = device
-        self.dtype = dtype
-        kind = torch.device(device).type
-        if kind == "cuda" and torch.device(device).index is not None:
+        self.device, self.dtype = device, dtype
+        place = torch.device(device)
+        if place.type == "cuda" and place.index is not None:
             torch.cuda.set_device(device)
+        scales = dtype is torch.float16 and place.type != "cpu"  # its gradients, for their range
+        self._mixes = dtype is torch.bfloat16 or scales
         precision = "no" if processes.count() > 1 else None
-        if processes.sharding() or (dtype is torch.float16 and kind != "cpu"):
-            precision = NAMES[dtype]  # it has the shards' types to set, or gradients to scale
+        if processes.sharding() or scales:
+            precision = NAMES[dtype]
         # No buffer changes but ReLoRA's, which every process grows alike.
         wrap = DistributedDataParallelKwargs(find_unused_parameters=False, broadcast_buffers=False)
         self.accelerator = Accelerator(
-            cpu=processes.count() > 1 and kind == "cpu",
+            cpu=processes.count() > 1 and place.type == "cpu",
             device_placement=False,
             mixed_precision=precision,
             kwargs_handlers=[wrap],
@@ -68,11 +65,9 @@ class Machine:
 
     def mixed(self) -> AbstractContextManager:
         """Return the context of a forward pass, in which much is computed in the dtype."""
-        kind = torch.device(self.device).type
-        whole = self.dtype is torch.float32 or (self.dtype is torch.float16 and kind == "cpu")
-        if whole or processes.sharding():
+        if processes.sharding() or not self._mixes:
             return contextlib.nullcontext()
-        return torch.autocast(kind, self.dtype)
+        return torch.autocast(torch.device(self.device).type, self.dtype)
 
     def take(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a batch on the device."""

@@ -1,15 +1,9 @@
 """Training, from the first step to the last: `fit` reads from top to bottom.
 
-A step goes through `accumulation` batches, adds up their gradients, clips them and moves the
-weights. Every few steps, and at the end, the validation questions are evaluated and a checkpoint is
-saved; the weights of the best step are what is kept.
-
 A step's loss is the mean over all labels of its questions, however many batches and processes they
-came in; so N processes take the steps of one. To that end each batch's loss is divided by the
-labels of the whole step, and multiplied by the number of processes, whose gradients are averaged.
-
-The trap: what draws random numbers (dropout) must do so alike in a resumed run. Batches, and
-evaluations in between, draw none.
+came in: each batch's loss is divided by the labels of the whole step, and multiplied by the number
+of processes, whose gradients are averaged. The trap: what draws random numbers (dropout) must do so
+alike in a resumed run. Batches, and evaluations in between, draw none.
 """
 
 import contextlib
@@ -43,7 +37,7 @@ def fit(
     *,
     machine: Machine,
     checkpoints: Checkpoints,
-    listener: Listener,
+    listeners: Sequence[Listener],
     recipe: OnTheWay,
     accuracy: Callable[[], float] | None = None,
     resume: Path | None = None,
@@ -51,16 +45,12 @@ def fit(
     """Train a model, and leave it with the weights of the best step.
 
     Args:
-        model: what trains, on its device; its forward returns a loss.
-        optimizer: of the parameters that train.
-        data: the examples.
-        schedule: steps and learning rates.
+        model, optimizer: what trains, on its device; its forward returns a loss.
+        data, schedule: the examples; steps and learning rates.
         machine: where to compute, and how; its trackers are started.
-        checkpoints: where the run is saved.
-        listener: hears of what happens.
-        recipe: what the recipe does on the way.
+        checkpoints, resume: where the run is saved, and what it goes on from.
+        listeners, recipe: hear of what happens; the recipe acts on it.
         accuracy: returns that of the model as it stands, on the validation questions.
-        resume: the checkpoint to go on from.
 
     Returns:
         The model as accelerate wrapped it, and where the run stands.
@@ -75,13 +65,18 @@ def fit(
     progress = checkpoints.load(resume) if resume else Progress()
     recipe.begin(progress.step, schedule.steps, data.accumulation * processes.count())
 
+    def tell(event: str, *values) -> None:
+        for listener in listeners:
+            getattr(listener, event)(*values)
+
     def log(values: dict) -> None:
-        listener.on_log(progress.step, values | {"epoch": progress.epoch})
-        accelerator.log(grouped(values | {"epoch": progress.epoch}), step=progress.step)
+        values = values | {"epoch": progress.epoch}
+        tell("on_log", progress.step, values)
+        accelerator.log(grouped(values), step=progress.step)
 
     first_step, started, total_loss = progress.step, time.time(), 0.0
     unlogged = torch.tensor(0.0, device=device)  # losses of the steps since the last log
-    listener.on_begin(first_step, schedule.steps)
+    tell("on_begin", first_step, schedule.steps)
     steps = zip(range(first_step, schedule.steps), data.steps(first_step), strict=False)
     for step, (epoch, batches) in steps:
         n_labels, n_tokens = count(batches, machine)
@@ -98,8 +93,11 @@ def fit(
                     loss = loss_of(model, machine.take(batch), n_labels)
                 loss = loss.float() * processes.count()
                 machine.backward(loss)
-            unlogged += _finite(loss.detach(), unlogged, 1 + step - progress.logged_step)
-            listener.on_pass(loss.detach(), len(batch["labels"]))
+            loss = loss.detach()
+            # One that is no number is logged as the mean of those before.
+            is_number, n_steps = math.isfinite(loss.item()), 1 + step - progress.logged_step
+            unlogged += loss if is_number else unlogged / n_steps
+            tell("on_pass", loss, len(batch["labels"]))
         norm = accelerator.clip_grad_norm_(model.parameters(), LARGEST_NORM)
         optimizer.step()
         recipe.moved(step)  # has a use for gradients
@@ -107,9 +105,10 @@ def fit(
         progress.step, progress.epoch = step + 1, epoch
         progress.tokens += n_tokens
         recipe.taken(progress.step, optimizer)
-        listener.on_step(progress.step)
+        tell("on_step", progress.step)
 
-        is_due, is_end = schedule.is_due(progress.step), progress.step == schedule.steps
+        is_due = progress.step % schedule.between == 0
+        is_end = progress.step == schedule.steps
         if is_due:
             mean = accelerator.gather(unlogged[None]).mean().item()
             total_loss += mean
@@ -119,7 +118,7 @@ def fit(
             norm = norm.item() if isinstance(norm, Tensor) else norm
             log({"loss": loss, "grad_norm": norm, "learning_rate": rate})
         if (is_due or is_end) and data.validation:
-            listener.on_evaluate(progress.step, len(data.validation))
+            tell("on_evaluate", progress.step, len(data.validation))
             values = evaluate(model, data, machine)
             log(values)
             if accuracy is not None:
@@ -130,7 +129,7 @@ def fit(
                 progress.best_step, progress.best_value = progress.step, value
         if is_due or is_end:
             checkpoints.save(progress)
-            listener.on_save(progress.step)
+            tell("on_save", progress.step)
 
     taken = progress.step - first_step
     speed = {"num_samples": taken * data.questions_per_step, "num_steps": taken}
@@ -145,13 +144,7 @@ def fit(
 
 
 def loss_of(model: nn.Module, batch: Batch, n_labels: Tensor | None = None) -> Tensor:
-    """Return the mean loss over labels.
-
-    Args:
-        model: returns it from its forward.
-        batch: on its device.
-        n_labels: of the whole step, by which the sum is divided; by default those of the batch.
-    """
+    """Return the sum of a batch's losses over the labels of a step, by default of the batch."""
     more = {} if n_labels is None else {"num_items_in_batch": n_labels}
     labels = batch["labels"]
     if (labels != IGNORED).any():
@@ -170,11 +163,6 @@ def count(batches: Sequence[Batch], machine: Machine) -> tuple[Tensor, int]:
     return labels.to(machine.device).float(), int(tokens)
 
 
-def _finite(loss: Tensor, unlogged: Tensor, steps: int) -> Tensor:
-    """Return a loss as it is logged: for one that is no number, the mean of those before."""
-    return loss if math.isfinite(loss.item()) else unlogged / steps
-
-
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Data, machine: Machine) -> dict:
     """Return the mean loss over all labels of the validation questions, and how long that took."""
@@ -186,7 +174,6 @@ def evaluate(model: nn.Module, data: Data, machine: Machine) -> dict:
             total += n * loss_of(model, machine.take(batch)).float().item()
         labels += n
     totals, counts = zip(*processes.gather((total, labels)), strict=True)
-    n_questions = len(data.validation)
-    n_batches = math.ceil(n_questions / (data.batch_size * processes.count()))
-    speed = {"num_samples": n_questions, "num_steps": n_batches}
+    n_batches = math.ceil(len(data.validation) / (data.batch_size * processes.count()))
+    speed = {"num_samples": len(data.validation), "num_steps": n_batches}
     return {"eval_loss": sum(totals) / sum(counts)} | speed_metrics("eval", started, **speed)

@@ -1,21 +1,17 @@
 """Several sets of training questions in one run, each with a weight.
 
-A set of weight w is gone through w times in every epoch: each of its questions comes once for every
-whole number of w, and the rest of w is a share of the set, drawn with the run's seed. It is drawn
-once, so that every epoch, and a run that goes on, has the same part.
-
-The traps: two sets may use the same ids for different questions, and hold the same questions under
-different ids.
+A set of weight w is gone through w times in every epoch; what is left of w behind the point is a
+share of the set, drawn once with the run's seed, so that every epoch has the same. The traps: two
+sets may use the same ids for different questions, and hold the same questions under different ids.
 """
 
 import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from mcqa.data.same import question_key
 from mcqa.data.stored import StoredQuestions
@@ -25,15 +21,8 @@ from mcqa.question import Question
 MOST = 100
 
 
-class Source(NamedTuple):
-    """Hold what a set is called by the user, and its weight."""
-
-    name: str
-    weight: float
-
-
-def parse_sources(texts: Sequence[str]) -> list[Source]:
-    """Read `SOURCE` or `SOURCE=WEIGHT`, for each set.
+def parse_sources(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """Return the source and the weight of each set, written as `SOURCE` or `SOURCE=WEIGHT`.
 
     Raises:
         ConfigError: a weight cannot be used, or a set is named twice.
@@ -49,10 +38,10 @@ def parse_sources(texts: Sequence[str]) -> list[Source]:
     return sources
 
 
-def _parse(text: str) -> Source:
+def _parse(text: str) -> tuple[str, float]:
     name, equals, weight = text.rpartition("=")
     if not equals or Path(text).exists():
-        return Source(text, 1.0)
+        return text, 1.0
     try:
         value = float(weight)
     except ValueError:
@@ -62,7 +51,7 @@ def _parse(text: str) -> Source:
             f"data {text!r}: expected SOURCE or SOURCE=WEIGHT with a weight above 0 and at most "
             f"{MOST}, like train.jsonl=2 or train.jsonl=0.5, or the path of a file"
         )
-    return Source(name, value)
+    return name, value
 
 
 def short_names(sources: Sequence[str]) -> list[str]:
@@ -94,12 +83,7 @@ def draw(questions: Sequence[Question], weight: float, seed: int) -> Sequence[Qu
 def with_unique_ids(
     sets: Sequence[Sequence[Question]], names: Sequence[str]
 ) -> list[Sequence[Question]]:
-    """Return the sets' questions, every id behind its set's name where two sets share an id.
-
-    Args:
-        sets: the questions of each set.
-        names: what the sets are called, all different.
-    """
+    """Return the sets' questions, every id behind its set's name where two sets share an id."""
     if len(sets) == 1:
         return list(sets)
     counts = Counter(question.id for questions in sets for question in questions)
@@ -112,22 +96,14 @@ def with_unique_ids(
 
 
 def overlaps(
-    sets: Sequence[Sequence[Question]],
-    names: Sequence[str],
-    validation: Sequence[Question] = (),
+    sets: Mapping[str, Sequence[Question]], validation: Sequence[Question] = ()
 ) -> list[str]:
-    """Return a line for each set that holds questions of an earlier one, or validation questions.
-
-    Args:
-        sets: the training questions of each set.
-        names: what the sets are called.
-        validation: the validation questions; there may be none.
-    """
+    """Return a line for each set that has questions of an earlier one, or of validation."""
     if len(sets) == 1 and not validation:
         return []
     lines, first = [], {}
     held_out = Counter(map(question_key, validation))
-    for questions, name in zip(sets, names, strict=True):
+    for name, questions in sets.items():
         keys = list(map(question_key, questions))
         again = Counter(first[key] for key in keys if key in first)
         lines += [

@@ -5,26 +5,24 @@ place of a parameter in its optimizer; the next training would meet those of the
 optimizer here has a manager of its own.
 """
 
-import re
+import copy
 from collections.abc import Callable
 
 import torch
 from torch import nn
+from transformers.trainer_pt_utils import get_parameter_names
 
 from mcqa.system import processes
 
 # No decay for biases and norms, as in transformers' Trainer.
-WITHOUT_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
+WITHOUT_DECAY = ["bias", "layernorm", "rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
 ADAM = {"betas": (0.9, 0.999), "eps": 1e-8}
 
 
 def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> str:
     """Return the optimizer to use: where paging or 8 bits are not to be had, one without.
 
-    Args:
-        name: what was asked for.
-        device: where the model trains.
-        announce: called with a line that says so.
+    Then `announce` is called with a line that says so.
     """
     kind = processes.sharding()
     if kind and name != "adamw_torch":
@@ -40,15 +38,18 @@ def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> s
 def make_optimizer(
     model: nn.Module, name: str, *, learning_rate: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """Return an optimizer of the parameters that train.
+    """Return an optimizer of the parameters that train, by a name from `pick_optimizer`.
 
     Args:
-        model: says by `requires_grad` what trains.
-        name: one that `pick_optimizer` returned.
         learning_rate: at the start; `Schedule` says it for each step.
         weight_decay: of all but biases and norms.
     """
-    groups = parameter_groups(model, weight_decay)
+    decayed = set(get_parameter_names(model, [nn.LayerNorm], WITHOUT_DECAY))
+    trained = [(key, p) for key, p in model.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for key, p in trained if key in decayed], "weight_decay": weight_decay},
+        {"params": [p for key, p in trained if key not in decayed], "weight_decay": 0.0},
+    ]
     if name == "adamw_torch":
         return torch.optim.AdamW(groups, lr=learning_rate, **ADAM)
     from bitsandbytes.optim import AdamW
@@ -56,31 +57,10 @@ def make_optimizer(
     bits = 8 if name.endswith("8bit") else 32
     paged = name.startswith("paged_")
     optimizer = AdamW(groups, lr=learning_rate, **ADAM, optim_bits=bits, is_paged=paged)
-    if bits == 8:
-        _spare_embeddings(optimizer, model)
+    if bits == 8:  # embeddings keep 32, as bitsandbytes advises
+        optimizer.mng = copy.copy(optimizer.mng)
+        optimizer.mng.initialize()
+        for module in model.modules():
+            if isinstance(module, nn.Embedding):
+                optimizer.mng.register_module_override(module, "weight", {"optim_bits": 32})
     return optimizer
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Return what trains in two groups, with weight decay and without."""
-    norms = {p for m in model.modules() if isinstance(m, nn.LayerNorm) for p in m.parameters()}
-    decayed, spared = [], []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            without = parameter in norms or WITHOUT_DECAY.search(name.lower())
-            (spared if without else decayed).append(parameter)
-    return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": spared, "weight_decay": 0.0},
-    ]
-
-
-def _spare_embeddings(optimizer, model: nn.Module) -> None:
-    """Let the state of embeddings have 32 bits, as bitsandbytes advises."""
-    from bitsandbytes.optim import GlobalOptimManager
-
-    optimizer.mng = GlobalOptimManager.__new__(GlobalOptimManager)
-    optimizer.mng.initialize()
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            optimizer.mng.register_module_override(module, "weight", {"optim_bits": 32})

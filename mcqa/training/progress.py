@@ -19,80 +19,35 @@ SHOWN = {"loss": "loss", "eval_loss": "validation loss", "eval_accuracy": "accur
 
 
 class Listener:
-    """Hear of what the training loop does; here nothing comes of it."""
+    """Hear of what the training loop does; here nothing comes of it.
+
+    `step` is how many steps are taken.
+    """
 
     def on_begin(self, step: int, steps: int) -> None:
-        """Hear that training begins.
-
-        Args:
-            step: steps taken before, of a run that is resumed.
-            steps: of the whole run.
-        """
+        """Hear that training begins, or goes on, towards so many steps."""
 
     def on_pass(self, loss, questions: int) -> None:
-        """Hear of a forward and backward pass.
-
-        Args:
-            loss: a tensor; this process's part of the step's loss.
-            questions: of this process's batch.
-        """
+        """Hear of a forward and backward pass of this process, with its part of a step's loss."""
 
     def on_step(self, step: int) -> None:
-        """Hear that the weights moved; so many steps are taken."""
+        """Hear that the weights moved."""
 
     def on_evaluate(self, step: int, questions: int) -> None:
         """Hear that so many validation questions are evaluated next."""
 
     def on_log(self, step: int, values: dict) -> None:
-        """Hear what is known after so many steps, by name."""
+        """Hear what is known, by name."""
 
     def on_save(self, step: int) -> None:
-        """Hear that a checkpoint of so many steps is whole."""
-
-
-class Listeners(Listener):
-    """Let several hear of everything, one after the other.
-
-    Args:
-        listeners: in the order in which they hear of it.
-    """
-
-    def __init__(self, *listeners: Listener):
-        self.listeners = listeners
-
-    def on_begin(self, step: int, steps: int) -> None:
-        for each in self.listeners:
-            each.on_begin(step, steps)
-
-    def on_pass(self, loss, questions: int) -> None:
-        for each in self.listeners:
-            each.on_pass(loss, questions)
-
-    def on_step(self, step: int) -> None:
-        for each in self.listeners:
-            each.on_step(step)
-
-    def on_evaluate(self, step: int, questions: int) -> None:
-        for each in self.listeners:
-            each.on_evaluate(step, questions)
-
-    def on_log(self, step: int, values: dict) -> None:
-        for each in self.listeners:
-            each.on_log(step, values)
-
-    def on_save(self, step: int) -> None:
-        for each in self.listeners:
-            each.on_save(step)
+        """Hear that a checkpoint is whole."""
 
 
 class TrainingLog(Listener):
-    """Append what the loop logs to a file and announce it; the main process does.
+    """Append what the loop logs to a file of JSON lines and announce it; the main process does.
 
-    A resumed run goes on with the file from the step of its checkpoint.
-
-    Args:
-        path: JSON lines file, one entry a line with its `step` and the run's `seconds` so far.
-        announce: called with one line an entry.
+    An entry has its `step` and the run's `seconds` so far. A resumed run goes on with the file from
+    the step of its checkpoint.
     """
 
     def __init__(self, path: Path, announce: Callable[[str], None]):
@@ -105,7 +60,6 @@ class TrainingLog(Listener):
         return self._before + time.monotonic() - self._started
 
     def on_begin(self, step: int, steps: int) -> None:
-        """Keep the lines up to a checkpoint's step."""
         kept = []
         if self.path.exists():
             lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last may be half
@@ -118,7 +72,6 @@ class TrainingLog(Listener):
         self._started = time.monotonic()
 
     def on_log(self, step: int, values: dict) -> None:
-        """Write a line, and announce what users look at."""
         if not processes.is_main():
             return
         entry = {"step": step, "seconds": self.seconds, **values}
@@ -151,8 +104,7 @@ class TrainingBar(Listener):
         questions: how many an epoch has.
         batch: questions of a forward pass, over all processes.
         accumulation: forward passes of a step; the last step of an epoch may have fewer.
-        progress: shows it, from the first step to the end of `closing`.
-        closing: closed by the caller, whatever ends the training.
+        progress, closing: what shows it, to the end of `closing`.
     """
 
     def __init__(
@@ -168,33 +120,30 @@ class TrainingBar(Listener):
         self.accumulation = accumulation
         self.progress = progress
         self.closing = closing
+        self._done, self._note = 0, ""
 
     def on_begin(self, step: int, steps: int) -> None:
-        """Show what was done before, of a run that is resumed."""
         total = self._trained_on(steps)
         self._advance = self.closing.enter_context(self.progress(total, "training"))
-        self._step, self._passes, self._losses = step, 0, 0.0
-        self._done, self._note = 0, ""
-        self._show()
+        self._begin_step(step)
 
     def on_pass(self, loss, questions: int) -> None:
-        """Move on by a batch."""
         self._passes += 1
         self._losses += loss.item()
         self._show()
 
     def on_step(self, step: int) -> None:
-        """Show the loss of the step."""
         self._note = f"loss {self._losses:.3f}"
-        self._step, self._passes, self._losses = step, 0, 0.0
-        self._show()
+        self._begin_step(step)
 
     def on_evaluate(self, step: int, questions: int) -> None:
-        """Say what takes so long."""
         self._show(", validating")
 
     def on_log(self, step: int, values: dict) -> None:
-        """Go back to the loss once validation is over."""
+        self._show()  # and no more that it is validating
+
+    def _begin_step(self, step: int) -> None:
+        self._step, self._passes, self._losses = step, 0, 0.0
         self._show()
 
     def _show(self, more: str = "") -> None:

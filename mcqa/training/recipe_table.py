@@ -11,11 +11,7 @@ from mcqa.training.config import TrainingConfig
 
 
 def list_recipes(model: str | None = None, formulation: str = "generative") -> list[dict]:
-    """Return every recipe, and what it trains of a model with its settings' defaults.
-
-    Args:
-        model: anything that names a model; None leaves the counts out.
-        formulation: `generative` or `multiple_choice`, whose head is counted with.
+    """Return every recipe, and what it trains of a model, by its settings' defaults, head included.
 
     Returns:
         Dicts of `name`, `trains`, `source`, `settings`, `quantization`; with a model also
@@ -24,8 +20,10 @@ def list_recipes(model: str | None = None, formulation: str = "generative") -> l
     Raises:
         ModelError: there is no such model.
     """
+    reference = resolve_model(model) if model else None
+    if reference and reference.kind == "run":
+        reference = base_of(reference.path, read_record(reference.path))
     rows = []
-    path = _base_path(model) if model else None
     for name, recipe in RECIPES.items():
         config = TrainingConfig(recipe=name)
         row = {
@@ -35,18 +33,13 @@ def list_recipes(model: str | None = None, formulation: str = "generative") -> l
             "settings": config.model_dump(mode="json", include=set(recipe.settings)),
             "quantization": config.quantization,
         }
-        rows.append(row | (_count(path, formulation, config) if path else {}))
+        if reference:
+            row |= _count(reference.path, formulation, name, config.recipe_settings())
+        rows.append(row)
     return rows
 
 
-def _base_path(model: str) -> str:
-    reference = resolve_model(model)
-    if reference.kind == "run":
-        reference = base_of(reference.path, read_record(reference.path))
-    return reference.path
-
-
-def _count(path: str, formulation_name: str, config: TrainingConfig) -> dict:
+def _count(path: str, formulation_name: str, recipe: str, settings: dict) -> dict:
     import torch
 
     formulation = get_formulation(formulation_name)
@@ -54,7 +47,7 @@ def _count(path: str, formulation_name: str, config: TrainingConfig) -> dict:
         model = formulation.empty_backbone(path).requires_grad_(False)
         total = sum(parameter.numel() for parameter in model.parameters())
         try:
-            built = add_recipe(model, config.recipe, **config.recipe_settings())
+            built = add_recipe(model, recipe, **settings)
         except ConfigError as error:
             return {"cannot": str(error)}
     trainable = trainable_parameters(built)

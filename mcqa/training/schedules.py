@@ -20,10 +20,9 @@ class Schedule:
 
     Args:
         steps: optimizer steps of the run.
-        between: losses are logged, validation questions evaluated, and the run saved every so
-            many steps; the last two also at the end.
-        learning_rate: at its peak.
-        factor: step from 0 -> share of that.
+        between: every so many of them losses are logged, validation questions evaluated, and the
+            run saved; the last two also at the end.
+        learning_rate: at its peak; `factor` gives the share of it at a step, from 0.
         best_metric: `loss` or `accuracy`, by which the best step is chosen.
     """
 
@@ -37,10 +36,6 @@ class Schedule:
         """Return the learning rate of a step, counted from 0."""
         return self.learning_rate * self.factor(step)
 
-    def is_due(self, step: int) -> bool:
-        """Say whether so many steps are a multiple of `between`."""
-        return step % self.between == 0
-
     def is_better(self, value: float, best: float | None) -> bool:
         """Compare two values of the metric; what is no number is never better."""
         if best is None:
@@ -49,16 +44,12 @@ class Schedule:
 
 
 def count_steps(steps_per_epoch: int, epochs: float, max_steps: int | None) -> int:
-    """Return how many optimizer steps a run takes; part of an epoch is rounded up."""
+    """Return how many steps a run takes; part of an epoch is rounded up."""
     return max_steps or math.ceil(epochs * steps_per_epoch)
 
 
 def linear(steps: int, warmup: int) -> Callable[[int], float]:
-    """Return a learning-rate factor that rises to 1 and then falls to 0 at the end.
-
-    Args:
-        steps: of the whole run.
-        warmup: steps from 0 to 1.
+    """Return a learning-rate factor that rises to 1 in `warmup` steps, then falls to 0 at the end.
 
     >>> [linear(6, 2)(step) for step in range(7)]
     [0.0, 0.5, 1.0, 0.75, 0.5, 0.25, 0.0]
@@ -73,12 +64,7 @@ def linear(steps: int, warmup: int) -> Callable[[int], float]:
 
 
 def jagged(factor: Callable[[int], float], every: int, warmup: int) -> Callable[[int], float]:
-    """Return a learning-rate factor that warms up anew after each restart.
-
-    Args:
-        factor: step -> share of the peak learning rate, without restarts.
-        every: steps between restarts.
-        warmup: steps from 0 back to `factor`.
+    """Return a learning-rate factor that rises from 0 back to another after each restart.
 
     >>> [jagged(lambda step: 1.0, 4, 2)(step) for step in range(8)]
     [1.0, 1.0, 1.0, 1.0, 0.0, 0.5, 1.0, 1.0]
@@ -92,79 +78,37 @@ def jagged(factor: Callable[[int], float], every: int, warmup: int) -> Callable[
     return after_restart
 
 
-def make_schedule(
-    steps: int,
-    *,
-    between: int,
-    learning_rate: float,
-    warmup: int,
-    best_metric: str,
-    relora_steps: int | None = None,
-    relora_warmup: int = 0,
-    **others,
-) -> Schedule:
-    """Return a schedule whose learning rate is linear, and jagged where a recipe starts anew.
-
-    Args:
-        steps, between, learning_rate, best_metric: as for `Schedule`.
-        warmup: steps of the first warm-up.
-        relora_steps, relora_warmup: ReLoRA's, see `jagged`.
-        others: settings of recipes, which schedules have no use for.
-    """
+def pick_factor(
+    steps: int, warmup: int, relora_steps: int | None = None, relora_warmup: int = 0, **others
+) -> Callable[[int], float]:
+    """Return a linear learning-rate factor, jagged where a recipe has settings to start anew."""
     factor = linear(steps, warmup)
-    if relora_steps is not None:
-        factor = jagged(factor, relora_steps, relora_warmup)
-    return Schedule(
-        steps=steps,
-        between=between,
-        learning_rate=learning_rate,
-        factor=factor,
-        best_metric=best_metric,
-    )
+    return jagged(factor, relora_steps, relora_warmup) if relora_steps else factor
 
 
 class OnTheWay:
     """What a recipe does while it trains: nothing."""
 
     def begin(self, step: int, steps: int, passes: int) -> None:
-        """Take note of how training starts.
-
-        Args:
-            step: steps taken before, of a run that is resumed.
-            steps: of the whole run.
-            passes: forward passes of a step, over all processes.
-        """
+        """Take note of steps taken before, steps of the run, and all passes that make a step."""
 
     def moved(self, step: int) -> None:
-        """Act after the optimizer moved the weights, while the gradients are still there.
-
-        Args:
-            step: the step's number, from 0.
-        """
+        """Act after the optimizer took a step, counted from 0, while gradients are still there."""
 
     def taken(self, step: int, optimizer) -> None:
-        """Act after a step.
-
-        Args:
-            step: steps taken, this one included.
-            optimizer: what moves the weights.
-        """
+        """Act once so many steps are taken."""
 
 
 class RankBudget(OnTheWay):
-    """Let AdaLoRA cut the ranks that matter least, after each step.
+    """Let AdaLoRA cut the ranks that matter least in a PeftModel, after each step.
 
     Source: Zhang et al. (2023), arXiv 2303.10512, equation 12.
-
-    Args:
-        model: the PeftModel that trains.
     """
 
     def __init__(self, model):
         self.model = model
 
     def begin(self, step: int, steps: int, passes: int) -> None:
-        """Tell PEFT how long training is."""
         config = self.model.active_peft_config
         # Every forward pass of a step adds the regularizer; together they are to add it once.
         config.orth_reg_weight = type(config).orth_reg_weight / passes
@@ -177,30 +121,22 @@ class RankBudget(OnTheWay):
             config.rank_pattern = cut
 
     def moved(self, step: int) -> None:
-        """Update what PEFT knows of the ranks' importance, and cut."""
         self.model.base_model.update_and_allocate(step)
 
 
 class Restarts(OnTheWay):
-    """Merge and restart LoRA every few steps, and forget the optimizer's state of it.
+    """Merge and restart LoRA every few steps but the last, and forget the optimizer's state of it.
 
     Source: Lialin et al. (2023), arXiv 2307.05695, algorithm 1.
-
-    Args:
-        model: from `mcqa.models.recipes.restarts.add_relora`.
-        every: steps between restarts.
     """
 
     def __init__(self, model, every: int):
-        self.model = model
-        self.every = every
+        self.model, self.every = model, every
 
     def begin(self, step: int, steps: int, passes: int) -> None:
-        """Remember when training ends: then nothing starts anew."""
         self._steps = steps
 
     def taken(self, step: int, optimizer) -> None:
-        """Restart where it is time to."""
         if step % self.every or step >= self._steps:
             return
         for parameter in restart(self.model):

@@ -1,18 +1,18 @@
 """All that a run needs before its first step: model, encoder, questions, examples.
 
 Everything that can be wrong with settings, data and model shows here, before anything is trained
-or removed.
+or removed. What is below gets plain arguments, and knows no settings.
 """
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import torch
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import set_seed
 
 import mcqa
 from heads.encoder import is_encoder
@@ -20,13 +20,12 @@ from mcqa.data.digests import digest_questions
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
-from mcqa.models.backbones import context_length, load_tokenizer, pick_device
+from mcqa.models.backbones import context_length, load_tokenizer, pick_device, pick_dtype
 from mcqa.models.names import ModelReference, pinned, resolve_model
 from mcqa.models.recipes.building import add_recipe, scoring_model
 from mcqa.prompting.encoded_sets import encode_set
 from mcqa.prompting.encoding import Encoder
 from mcqa.prompting.prompts import get_template
-from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import open_passages
 from mcqa.runs.trained import attach_adapter, base_of, read_record, weights_checksum
@@ -35,14 +34,8 @@ from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
 from mcqa.training.batches import Data
 from mcqa.training.config import TrainingConfig
-from mcqa.training.questions import (
-    Mixture,
-    TrainingData,
-    load_training,
-    load_validation,
-    reading_settings,
-)
-from mcqa.training.schedules import Schedule, count_steps, make_schedule
+from mcqa.training.questions import Mixture, QuestionSet, load_training, load_validation
+from mcqa.training.schedules import Schedule, count_steps, pick_factor
 from mcqa.training.sharding import check_sharding
 from mcqa.training.trackers import check_trackers
 
@@ -56,55 +49,34 @@ WITHOUT_INFLUENCE = {"output", "resume", "overwrite", "report_to", "gradient_che
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """Hold the model that trains, and what belongs to it.
+    """Hold the model that trains, where it does, and what belongs to it.
 
-    Args:
-        model: what trains.
-        start: changes with the weights that it starts from.
-        build: returns the model as it is before training, on the device that it is given.
-        base_model: the name of the model without any adapter.
-        base_commit: its commit on the Hub, None where it is from elsewhere.
-        head: the head's settings, None where there is none.
-        tokenizer: its tokenizer.
-        encoder: writes questions down as token ids.
-        scorer: scores with the model as it stands.
+    `build` returns it as it is before training, on the device that it is given; `start` changes
+    with the weights that it starts from; `base_commit` is None where its base is not from the Hub.
     """
 
-    model: object
+    model: torch.nn.Module
+    device: str
+    dtype: torch.dtype
+    build: Callable[[str], torch.nn.Module]
     start: str
-    build: Callable[[str], object]
     base_model: str
     base_commit: str | None
     head: dict | None
-    tokenizer: PreTrainedTokenizerBase
-    encoder: Encoder
     scorer: Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """Hold what a run is made of.
+    """Hold what a run is made of; the settings are those of the run that training goes on from."""
 
-    Args:
-        formulation: its module.
-        objective: what is learned.
-        config: the settings; those of an earlier run where training goes on from one.
-        folder: the run folder.
-        device: where the model is.
-        learner: what trains.
-        training, validation: the questions and where they are from.
-        data: both as token ids, in batches.
-        schedule: steps and learning rates.
-    """
-
+    config: TrainingConfig
     formulation: ModuleType
     objective: Objective
-    config: TrainingConfig
     folder: Path
-    device: str
     learner: Learner
     training: Mixture
-    validation: TrainingData
+    validation: QuestionSet
     data: Data
     schedule: Schedule
 
@@ -116,7 +88,7 @@ class Setup:
             "weights to start from": self.learner.start,
             **self.training.work(),
             "validation questions": digest_questions(self.validation.questions),
-            "context": str(self.learner.encoder.contexts),
+            "context": str(self.learner.scorer.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
             "processes": processes.count(),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
@@ -131,11 +103,7 @@ def prepare(
 ) -> Setup:
     """Check the settings, take the run folder, read the questions, and build the model.
 
-    Args:
-        formulation_name: `generative` or `multiple_choice`.
-        config: the settings.
-        announce: called with the lines for the user.
-        held: keeps the run folder from other processes until it is closed.
+    The arguments are those of `train`; `held` keeps the folder from others until it is closed.
 
     Raises:
         McqaError: a setting, the folder, the data or the model cannot be used.
@@ -151,7 +119,15 @@ def prepare(
     reference = pinned(resolve_model(config.model))
     earlier = _earlier_run(reference, formulation)
     device = pick_device(config.device)
-    training, validation = load_training(config), load_validation(config)
+    reading = {"unlabelled": config.unlabelled, **config.reading()}
+    training = load_training(config.data, config.split, config.limit, config.seed, **reading)
+    validation = load_validation(
+        config.validation_data,
+        config.validation_split,
+        config.validation_limit,
+        config.data,
+        **reading,
+    )
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(reference.path)
@@ -161,9 +137,26 @@ def prepare(
         announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
         head = formulation.head_settings(reference.path, tokenizer, config)
-    check_sharding(config)
-    build = functools.partial(_trainable_model, formulation, reference, earlier, head, config)
+    check_sharding(
+        recipe=config.recipe, quantization=config.quantization, best_metric=config.best_metric
+    )
+    build = functools.partial(
+        _trainable_model,
+        formulation,
+        reference,
+        earlier,
+        head=head,
+        recipe=config.recipe,
+        quantization=config.quantization,
+        dtype=config.dtype,
+        **config.recipe_settings(),
+    )
     model, start = build("cpu" if processes.sharding() == "DeepSpeed" else device)
+    contexts = Contexts(config.context)
+    if config.context == "retrieved":
+        index = open_passages(config.index, config.corpus, announce, **config.reading())
+        held_out = validation.questions
+        contexts = Contexts(config.context, index=index, top_k=config.top_k, held_out=held_out)
     room = context_length(model, objective.written)
     room -= config.recipe_settings().get("virtual_tokens", 0)
     encoder = Encoder(
@@ -172,9 +165,20 @@ def prepare(
         min(config.max_length, room),
         pairs=is_encoder(model.config),
         apart=model.config.is_encoder_decoder,
-        contexts=_contexts(config, validation.questions, announce),
+        contexts=contexts,
     )
     scorer_name = formulation.default_scorer(objective.name)
+    learner = Learner(
+        model=model,
+        device=device,
+        dtype=pick_dtype(config.dtype, device),
+        build=lambda device: build(device)[0],
+        start=start,
+        base_model=earlier["base_model"] if earlier else reference.repository,
+        base_commit=earlier.get("base_commit") if earlier else reference.commit,
+        head=head,
+        scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
+    )
     data = Data(
         training=encode_set(encoder, training.questions, learning=True),
         validation=encode_set(encoder, validation.questions),
@@ -185,44 +189,25 @@ def prepare(
         seed=config.seed,
         pin=torch.device(device).type != "cpu",
     )
+    steps = count_steps(data.steps_per_epoch, config.epochs, config.max_steps)
+    schedule = Schedule(
+        steps=steps,
+        between=config.steps_between,
+        learning_rate=config.learning_rate,
+        factor=pick_factor(steps, config.warmup_steps, **config.recipe_settings()),
+        best_metric=config.best_metric,
+    )
     return Setup(
+        config=config,
         formulation=formulation,
         objective=objective,
-        config=config,
         folder=folder,
-        device=device,
-        learner=Learner(
-            model=model,
-            start=start,
-            build=lambda device: build(device)[0],
-            base_model=earlier["base_model"] if earlier else reference.repository,
-            base_commit=earlier.get("base_commit") if earlier else reference.commit,
-            head=head,
-            tokenizer=tokenizer,
-            encoder=encoder,
-            scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
-        ),
+        learner=learner,
         training=training,
         validation=validation,
         data=data,
-        schedule=make_schedule(
-            count_steps(data.steps_per_epoch, config.epochs, config.max_steps),
-            between=config.steps_between,
-            learning_rate=config.learning_rate,
-            warmup=config.warmup_steps,
-            best_metric=config.best_metric,
-            **config.recipe_settings(),
-        ),
+        schedule=schedule,
     )
-
-
-def _contexts(
-    config: TrainingConfig, validation: Sequence[Question], announce: Callable[[str], None]
-) -> Contexts:
-    if config.context != "retrieved":
-        return Contexts(config.context)
-    index = open_passages(config.index, config.corpus, announce, **reading_settings(config))
-    return Contexts(config.context, index=index, top_k=config.top_k, held_out=validation)
 
 
 def pick_objective(formulation, name: str | None) -> Objective:
@@ -242,11 +227,7 @@ def pick_objective(formulation, name: str | None) -> Objective:
 
 
 def _earlier_run(reference: ModelReference, formulation) -> dict | None:
-    """Return the record of the run that training starts from, None where it starts from a model.
-
-    Raises:
-        ConfigError: that run is of the other formulation.
-    """
+    """Return the record of the run that training starts from, None where it starts from a model."""
     if reference.kind != "run":
         return None
     record = read_record(reference.path)
@@ -260,32 +241,36 @@ def _earlier_run(reference: ModelReference, formulation) -> dict | None:
 
 
 def _trainable_model(
-    formulation,
+    formulation: ModuleType,
     reference: ModelReference,
     earlier: dict | None,
-    head,
-    config: TrainingConfig,
     device: str,
-) -> tuple:
+    *,
+    head: dict | None,
+    recipe: str,
+    quantization: str,
+    dtype: str,
+    **recipe_settings,
+) -> tuple[torch.nn.Module, str]:
     """Return the model, and what changes with the weights that it starts from."""
     base = base_of(reference.path, earlier) if earlier else reference
     load = functools.partial(
         formulation.load_backbone,
         base.path,
         head=head,
-        dtype=config.dtype,
+        dtype=dtype,
         device=device,
         sharding=processes.sharding(),
     )
-    backbone = formulation.prepare_for_training(load(quantization=config.quantization))
+    backbone = formulation.prepare_for_training(load(quantization=quantization))
     start = weights_checksum(backbone)[:16]
     if earlier:
         start += f" with {earlier['trained_sha256'][:16]}"
         return attach_adapter(backbone, reference.path, earlier, trainable=True), start
     model = add_recipe(
         backbone,
-        config.recipe,
+        recipe,
         load_original=functools.partial(load, quantization="none"),
-        **config.recipe_settings(),
+        **recipe_settings,
     )
     return model, start

@@ -10,13 +10,13 @@ from accelerate import Accelerator
 from mcqa.errors import ConfigError, RunError
 from mcqa.models.recipes.weights import load_tensors, trained_tensors
 from mcqa.system import processes
-from mcqa.training.config import TrainingConfig
 
+IN_SHARDS = {"recipe": ("full", "lora", "rslora", "qlora"), "best_metric": ("loss",)}
 QUANTIZATIONS = {"FSDP": ("none", "nf4", "fp4"), "DeepSpeed": ("none",)}
 
 
-def check_sharding(config: TrainingConfig) -> None:
-    """Make sure that weights in shards, where that is asked for, go with the settings.
+def check_sharding(**settings: str) -> None:
+    """Make sure that weights in shards, where asked for, go with recipe, quantization, best_metric.
 
     Raises:
         ConfigError: they do not; all faults at once.
@@ -24,21 +24,16 @@ def check_sharding(config: TrainingConfig) -> None:
     kind = processes.sharding()
     if kind is None:
         return
-    allowed = {
-        "recipe": ("full", "lora", "rslora", "qlora"),
-        "quantization": QUANTIZATIONS[kind],
-        "best_metric": ("loss",),
-    }
+    allowed = IN_SHARDS | {"quantization": QUANTIZATIONS[kind]}
     faults = [
-        f"  {name} {getattr(config, name)}: use {', '.join(values)}"
-        for name, values in allowed.items()
-        if getattr(config, name) not in values
+        f"  {name} {value}: use {', '.join(allowed[name])}\n"
+        for name, value in settings.items()
+        if value not in allowed[name]
     ]
     if faults:
-        told = "\n".join(faults)
         raise ConfigError(
-            f"{kind} keeps the weights in shards, which does not go with these settings:\n{told}\n"
-            "Or start the processes without it: each then has the whole model."
+            f"{kind} keeps the weights in shards, which does not go with these settings:\n"
+            f"{''.join(faults)}Or start the processes without it: each then has the whole model."
         )
 
 
@@ -47,8 +42,7 @@ def whole_model(build, accelerator: Accelerator, model):
 
     Args:
         build: returns the model as it was before training, on the device that it is given.
-        accelerator: what took the model apart.
-        model: as it did.
+        accelerator, model: what took it apart, and its parts.
 
     Raises:
         RunError: what was gathered is not what the recipe trains.
@@ -65,7 +59,6 @@ def whole_model(build, accelerator: Accelerator, model):
             "the trained weights cannot be put together from their shards: "
             f"{str(error).partition(chr(10))[0]}"
         ) from error
-    moved = trained_tensors(whole)
-    if all(moved[name].equal(tensor) for name, tensor in start.items()):
+    if all(tensor.equal(start[name]) for name, tensor in trained_tensors(whole).items()):
         raise RunError("nothing was trained; the shards were not gathered.")
     return whole

@@ -29,11 +29,7 @@ PROJECT = "huggingface"  # as transformers names it
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Make sure that trackers are installed; their pip packages have their names.
-
-    Raises:
-        ConfigError: some are not.
-    """
+    """Raise ConfigError where trackers are not installed; pip knows them by their names."""
     missing = [name for name in names if not AVAILABLE[name]()]
     if missing:
         raise ConfigError(
@@ -43,52 +39,40 @@ def check_trackers(names: Sequence[str]) -> None:
 
 
 def make_trackers(names: Sequence[str], folder: Path, run_name: str) -> list[GeneralTracker]:
-    """Return trackers, not started yet, that write below `folder`.
+    """Return trackers, not started yet, that write below `folder`, made where one of them does.
 
-    Where the user's environment names another folder they write there. trackio keeps all runs in
-    one place of its own, where its dashboard looks for them.
-
-    Args:
-        names: of trackers.
-        folder: made where one of them writes there.
-        run_name: how they call the run.
+    The user's environment may name another. trackio has a place of its own for all runs.
     """
-    made: list[GeneralTracker] = []
-    for name in names:
-        if name == "tensorboard":
-            made.append(TensorBoardTracker("", _place("TENSORBOARD_LOGGING_DIR", folder)))
-        elif name == "wandb":
-            project, place = os.environ.get("WANDB_PROJECT", PROJECT), _place("WANDB_DIR", folder)
-            made.append(WandBTracker(project, name=run_name, dir=place))
-        else:
-            project = os.environ.get("TRACKIO_PROJECT", PROJECT)
-            made.append(TrackioTracker(project, name=run_name, resume="allow"))
-    return made
 
+    def project(tracker: str) -> str:
+        return os.environ.get(f"{tracker}_PROJECT", PROJECT)
 
-def _place(variable: str, folder: Path) -> str:
-    if variable not in os.environ:
-        folder.mkdir(exist_ok=True)
-        return str(folder)
-    return os.environ[variable]
+    def place(variable: str) -> str:
+        if variable not in os.environ:
+            folder.mkdir(exist_ok=True)
+        return os.environ.get(variable, str(folder))
+
+    make = {
+        "tensorboard": lambda: TensorBoardTracker("", place("TENSORBOARD_LOGGING_DIR")),
+        "wandb": lambda: WandBTracker(project("WANDB"), name=run_name, dir=place("WANDB_DIR")),
+        "trackio": lambda: TrackioTracker(project("TRACKIO"), name=run_name, resume="allow"),
+    }
+    return [make[name]() for name in names]
 
 
 @contextlib.contextmanager
 def tracking(accelerator: Accelerator, settings: dict) -> Iterator[None]:
-    """Start an accelerator's trackers, give them the settings of the run, and close them at last.
-
-    TensorBoard gets the settings as text.
-    """
+    """Start an accelerator's trackers, give them the run's settings, and close them at last."""
     accelerator.init_trackers("")
     for tracker in accelerator.trackers:
-        if tracker.name == "tensorboard":
+        if tracker.name == "tensorboard":  # as text
             tracker.log({"settings": json.dumps(settings)})
         else:
             tracker.store_init_configuration(settings)
     try:
         yield
     finally:
-        for tracker in accelerator.trackers:
+        for tracker in accelerator.trackers:  # `end_training` would end the process group too
             tracker.finish()
 
 

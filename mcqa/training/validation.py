@@ -29,14 +29,6 @@ def validate(
 ) -> dict:
     """Score the validation questions, write the predictions, and fit the temperature.
 
-    Args:
-        scorer: the formulation's default one, with the trained model.
-        questions: labelled and encoded; there may be none.
-        folder: the run folder.
-        batch_size: questions a forward pass.
-        announce: called with a line before this pass, and where no temperature can be fitted.
-        progress: shows how far it is.
-
     Returns:
         For `run.json`: `validation_accuracy` (`value`, `n`, `ci95`) and `calibration` (`scorer`,
         `temperature`, `n`, `at_bound`), each None where it is not known.

@@ -97,7 +97,6 @@ def test_an_evaluation_records_the_commits(command, hub, run, question_file, tmp
 def test_the_commit_of_data_is_recorded(command, tiny_model_folder, tmp_path, monkeypatch):
     import datasets
 
-    from mcqa.training.config import TrainingConfig
     from mcqa.training.questions import load_training
 
     def load_dataset(path, configuration, *, split, revision):
@@ -112,7 +111,7 @@ def test_the_commit_of_data_is_recorded(command, tiny_model_folder, tmp_path, mo
     kept = json.loads((tmp_path / "evaluation.json").read_text())
     assert kept["details"]["Data"].startswith("owner/quiz@v1, 4 questions, sha256 ")
     assert kept["details"]["Data"].endswith(f", commit {NEW}")
-    [told] = load_training(TrainingConfig(data="owner/quiz@v1=2", split="train")).record()["sets"]
+    [told] = load_training(["owner/quiz@v1=2"], split="train").record()["sets"]
     assert (told["source"], told["commit"], told["weight"]) == ("owner/quiz@v1", NEW, 2)
 
 

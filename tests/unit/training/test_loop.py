@@ -81,7 +81,7 @@ def train(tmp_path):
             Schedule(**defaults | schedule),
             machine=machine,
             checkpoints=Checkpoints(tmp_path, machine.accelerator, model),
-            listener=heard,
+            listeners=[heard],
             recipe=OnTheWay(),
             resume=resume,
         )

@@ -65,16 +65,17 @@ def test_ids_stay_unless_two_sets_share_one():
 
 
 def test_questions_of_two_sets_and_of_validation_are_told():
-    sets = [asked("a?", "b?"), asked("B ?", "A?", "c?"), asked("d?")]
+    sets = {"x": asked("a?", "b?"), "y": asked("B ?", "A?", "c?"), "z": asked("d?")}
     validation = asked("c?", "d?", "e?")
-    lines = overlaps(sets, ["x", "y", "z"], validation)
+    lines = overlaps(sets, validation)
     assert [line.partition(" questions")[0] for line in lines] == [
         "y: 2 of its 3",
         "y: 1 of the 3 validation",
         "z: 1 of the 3 validation",
     ]
     assert "are in x too" in lines[0]
-    assert overlaps(sets[:1], ["x"], asked("f?")) == overlaps(sets[:1], ["x"]) == []
+    del sets["y"], sets["z"]
+    assert overlaps(sets, asked("f?")) == overlaps(sets) == []
 
 
 def test_a_file_of_settings_names_sets_as_a_text_a_list_or_a_mapping(tmp_path):

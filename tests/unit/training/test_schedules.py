@@ -12,7 +12,7 @@ from mcqa.training.schedules import (
     count_steps,
     jagged,
     linear,
-    make_schedule,
+    pick_factor,
 )
 
 
@@ -69,11 +69,10 @@ def test_what_is_no_number_is_never_better():
 
 
 def test_only_reloras_settings_make_a_schedule_jagged():
-    settings = {"between": 1, "learning_rate": 0.5, "warmup": 2, "best_metric": "loss"}
-    plain = make_schedule(9, **settings, lora_r=4)
-    relora = make_schedule(9, **settings, lora_r=4, relora_steps=4, relora_warmup=1)
-    assert [relora.rate(step) == plain.rate(step) for step in range(9)] == [
+    plain = pick_factor(9, 2, lora_r=4)
+    relora = pick_factor(9, 2, lora_r=4, relora_steps=4, relora_warmup=1)
+    assert [relora(step) == plain(step) for step in range(9)] == [
         step not in (4, 8) for step in range(9)
     ]
-    assert plain.rate(2) == 0.5
-    assert relora.rate(4) == 0
+    assert plain(2) == 1
+    assert relora(4) == 0
