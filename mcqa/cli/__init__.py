@@ -87,7 +87,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.exceptions.Abort as stop:  # click's word for a KeyboardInterrupt, its cause
         _fail(str(stop.__cause__ or "") or "interrupted.", INTERRUPTED)
     except click.ClickException as error:
-        with processes.telling_an_error() as mine:
+        with processes.reporting_an_error() as mine:
             if mine:
                 error.show(None if processes.is_main() else sys.__stderr__)
         sys.exit(error.exit_code)
@@ -102,7 +102,7 @@ def _run(arguments: list[str], debug: bool) -> int:
 
 
 def _fail(message: str, code: int) -> None:
-    with processes.telling_an_error(everywhere=code == INTERRUPTED) as mine:
+    with processes.reporting_an_error(everywhere=code == INTERRUPTED) as mine:
         if mine:
             file = None if processes.is_main() else sys.__stderr__
             click.secho(f"Error: {message}", fg="red", file=file, err=True)

@@ -41,8 +41,8 @@ from mcqa.prompting.tokens import ControlTokens
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
 from mcqa.system.files import not_written, whole_folder
-from mcqa.system.kept import make_room, mark_used, private_folder
-from mcqa.system.workers import cores, run_forked
+from mcqa.system.kept import make_room, private_folder
+from mcqa.system.workers import cores, run_in_workers
 
 if TYPE_CHECKING:
     import pyarrow
@@ -158,7 +158,7 @@ def _kept_tokens(work: Work, questions: StoredQuestions, num_proc: int, key: str
     folder = private_folder() / key
     tokens = _open(folder, len(questions))
     if tokens is not None:
-        mark_used(folder)
+        os.utime(folder)
         return tokens
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -202,7 +202,7 @@ def _write(work: Work, questions: StoredQuestions, folder: Path, num_proc: int) 
         _encode_shard(*shards[0])
     else:
         with _one_thread_each():
-            run_forked(_encode_shard, shards)
+            run_in_workers(_encode_shard, shards)
 
 
 def _encode_shard(encoder: Encoder, learning: bool, shard: "Dataset", path: Path) -> None:
