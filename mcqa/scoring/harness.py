@@ -1,18 +1,17 @@
-"""A model for lm-evaluation-harness, whose `multiple_choice` tasks it answers with any scorer.
+"""A model for lm-evaluation-harness, which scores its `multiple_choice` tasks with any scorer.
 
     import lm_eval
     import mcqa.scoring.harness  # makes the model `mcqa` known
 
     lm_eval.simple_evaluate("mcqa", "run=runs/head", tasks=["arc_easy"])
 
-The harness asks for the log-likelihood of each (context, continuation) pair by itself. Here the
+The harness requests the log-likelihood of each (context, continuation) pair by itself. Here the
 pairs of a document that share a context are one question again, branched off one prefix, and with
-a head its logits take the place of the log-likelihoods. The highest still wins, so `acc` means what
-it always does. The trap: what else the harness makes of them, `acc_norm` above all, divides or adds
-logits as if they were log-likelihoods.
+a head its logits take the place of the log-likelihoods. The highest still wins, so `acc` is right.
+The trap: `acc_norm` and others divide or add logits as if they were log-likelihoods.
 
-The harness (0.4.13) lets no package register a model from outside, so its own command does not find
-this one; `mcqa harness` is that command with the model registered.
+The harness (0.4.13) lets no package register a model from outside; `mcqa harness` is its command
+with the model registered.
 """
 
 import sys
@@ -47,13 +46,7 @@ BATCH_SIZE = 16
 
 @dataclass(frozen=True)
 class _Asked:
-    """Hold what is asked in one context: a `Question` for scorers, with any number of options.
-
-    Args:
-        id: the document, for people.
-        context: the text before every option, as the harness gives it.
-        options: (place in the document, continuation) of each option, in order.
-    """
+    """Hold the options of one context, with their places in the document: a scorers' `Question`."""
 
     id: str
     context: str
@@ -62,10 +55,7 @@ class _Asked:
 
     @property
     def rendered(self) -> RenderedQuestion:
-        """The prompt; spaces at the end of the context go to the continuations.
-
-        The harness's own models move line breaks too. Here they stay, as in our templates.
-        """
+        """The prompt; spaces at the end of the context go to the continuations, no line breaks."""
         prefix = self.context.rstrip(" ")
         moved = self.context[len(prefix) :]
         return RenderedQuestion(prefix, tuple(moved + text for _, text in self.options))
@@ -76,8 +66,7 @@ class HarnessModel(LM):
     """Answer the harness's requests with a scorer.
 
     Args:
-        run: a run folder, or any other model name.
-        model: the same under another name; one of the two is needed.
+        run, model: a run folder, or any other model name, as one of the two.
         scorer: `head`, `text`, `text-mean` or `text-char`; by default `head` or `text`, as the
             model allows.
         batch_size: questions a forward pass; `auto` is 16.
@@ -116,23 +105,21 @@ class HarnessModel(LM):
         self.batch_size = _batch_size(batch_size)
         if device == "cuda:0" and not torch.cuda.is_available():
             device = "auto"
-        settings = {"device": device, "dtype": dtype, "quantization": quantization}
-        settings["context"] = "data"  # the harness has contexts of its own
-        made = load_scorer(run or model, scorer, max_length=max_length, **settings)
-        if get_formulation(made.formulation).reads_pairs(made.model):
+        settings = {"dtype": dtype, "quantization": quantization, "max_length": max_length}
+        settings |= {"device": device, "context": "data"}  # the harness has contexts of its own
+        made = load_scorer(run or model, scorer, **settings)
+        formulation = get_formulation(made.formulation)
+        if formulation.reads_pairs(made.model):
             raise ConfigError(
                 f"model {run or model!r} is an encoder, which reads pairs of texts; the harness "
                 "has texts and what follows them. Use `mcqa evaluate`."
             )
         if scorer is None and made.name != "head":
-            formulation = get_formulation(made.formulation)
             made = Scorer(made.model, made.tokenizer, made.encoder, "text", formulation)
         self.scorer = made
 
     def loglikelihood(self, requests, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-        """Return (score, False) for each request, in order.
-
-        Nothing is known of greedy decoding, so the second is never True.
+        """Return (score, False) for each request; nothing is known of greedy decoding.
 
         Args:
             requests: `lm_eval.api.instance.Instance`s whose arguments are context and continuation,
@@ -216,10 +203,7 @@ def _option(request) -> tuple[int, str]:
 
 
 def _group(requests) -> dict[tuple, _Asked]:
-    """Put requests of one document that share a context together, each option once.
-
-    The place in the document tells options of the same text apart, and repeats of a request not.
-    """
+    """Put requests of one document that share a context together; repeats of a request are one."""
     options, per_document = defaultdict(set), defaultdict(set)
     for request in requests:
         options[_question(request)].add(_option(request))
