@@ -98,18 +98,14 @@ def store_rows(rows: Iterable[Mapping], schema: "pyarrow.Schema | None" = None) 
             writer.close()
     except OSError as error:
         raise not_written(path, error) from error
-    return bound_to(folder, datasets.Dataset.from_file(str(path)))
+    dataset = datasets.Dataset.from_file(str(path))
+    weakref.finalize(dataset, folder.cleanup)
+    return dataset
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory:
     """Return a folder for files that nobody needs later."""
     return tempfile.TemporaryDirectory(prefix="mcqa-", ignore_cleanup_errors=True)
-
-
-def bound_to(folder: tempfile.TemporaryDirectory, dataset: "Dataset") -> "Dataset":
-    """Return a data set, with whose end the folder of its files is removed."""
-    weakref.finalize(dataset, folder.cleanup)
-    return dataset
 
 
 def _schema() -> "pyarrow.Schema":

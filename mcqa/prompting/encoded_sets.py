@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import shutil
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,6 @@ from mcqa.data.digests import digest_questions
 from mcqa.data.stored import (
     CHUNK,
     StoredQuestions,
-    bound_to,
     read_questions,
     store_rows,
     temporary_folder,
@@ -145,8 +145,10 @@ def encode_set(
     else:
         folder = temporary_folder()
         _write(work, questions, Path(folder.name), num_proc)
-        tokens = bound_to(folder, _open(Path(folder.name), len(questions)))
+        tokens = _open(Path(folder.name), len(questions))
     encoded = EncodedSet(questions, tokens, encoder)
+    if not key:
+        weakref.finalize(encoded, folder.cleanup)
     fault = None if faults else next(filter(None, encoded.column("fault")), None)
     if fault:
         raise EncodingError(fault)
