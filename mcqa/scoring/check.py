@@ -34,12 +34,10 @@ def check(
     """Read a data set and report what is in it and what is wrong with it.
 
     Args:
-        source: see `mcqa.data.open_questions`.
-        against: another set, usually the training questions, that must not share any with it.
-        against_split: its split.
+        source, reading: see `mcqa.data.open_questions`.
+        against, against_split: another set, usually of training, that must share no question.
         encoder: to measure lengths in tokens, or None.
         skip_invalid: whether rows that cannot be read are warnings; else they are errors.
-        reading: the further settings of `open_questions`.
 
     Returns:
         The report, and the rows that cannot be read. The report has `data`, `format`,
@@ -78,17 +76,7 @@ def check(
 
 
 def load_encoder(model: str, template: str | None = None, max_length: int | None = None) -> Encoder:
-    """Return the encoder that a model is scored with by default, without loading its weights.
-
-    Args:
-        model: see `mcqa.load_scorer`.
-        template: by default the run's own, else `cloze`.
-        max_length: by default the run's own, else what the model can take, up to 2,048.
-
-    Raises:
-        ModelError: the name means no model.
-        ConfigError: there is no such template.
-    """
+    """Return the encoder that `mcqa.load_scorer` makes by default, without loading weights."""
     from mcqa.models.backbones import load_config, load_tokenizer
     from mcqa.scoring.loading import MAX_LENGTH, look_up
 

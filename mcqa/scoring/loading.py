@@ -160,6 +160,7 @@ def load_scorer(
     if context == "retrieved":
         top_k = top_k or record.get("context", {}).get("top_k")
     contexts = Contexts(context, index=index, top_k=top_k, held_out=held_out)
+    prompt = {"shots": shots, "contexts": contexts, "chat": chat, "system": system}
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
     if name == "letter" and not chosen.lists_options:
         raise ConfigError(
@@ -171,7 +172,6 @@ def load_scorer(
             "scorer 'pmi' compares with a prompt without a question, and a chat has none. "
             "Leave out --chat, or use text."
         )
-    base = found.base
     device = pick_device(device)
     compute = pick_dtype(dtype or record.get("dtype", "auto"), device)
     how = {
@@ -181,34 +181,17 @@ def load_scorer(
         "device": device,
     }
     if shares_base(record):
-        backbone, held = shared_model(formulation.load_backbone, base.path, **how)
+        backbone, held = shared_model(formulation.load_backbone, found.base.path, **how)
     else:
-        backbone, held = formulation.load_backbone(base.path, **how), None
+        backbone, held = formulation.load_backbone(found.base.path, **how), None
     tokenizer = load_tokenizer(reference.path)
     length = _pick_length(max_length, record, backbone, name, formulation.WRITES[name])
     if record:
         backbone = scoring_model(attach_adapter(backbone, reference.path, record))
-    encoder = Encoder(
-        tokenizer,
-        chosen,
-        length,
-        pairs=formulation.reads_pairs(backbone),
-        apart=backbone.config.is_encoder_decoder,
-        shots=shots,
-        contexts=contexts,
-        chat=chat,
-        system=system,
-    )
-    return Scorer(
-        backbone,
-        tokenizer,
-        encoder,
-        name,
-        formulation,
-        calibration=_calibration(record, encoder, name),
-        base=held,
-        **reading,
-    )
+    prompt["pairs"] = formulation.reads_pairs(backbone)
+    encoder = Encoder(tokenizer, chosen, length, apart=backbone.config.is_encoder_decoder, **prompt)
+    reading["calibration"] = _calibration(record, encoder, name)
+    return Scorer(backbone, tokenizer, encoder, name, formulation, base=held, **reading)
 
 
 def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
@@ -230,7 +213,7 @@ def _pick_length(asked: int | None, record: dict, backbone, scorer: str, written
     return min(asked or record.get("max_length") or MAX_LENGTH, room)
 
 
-def _reading_settings(scorer: str, parser: str, fallback: str) -> dict[str, str]:
+def _reading_settings(scorer: str, parser: str, fallback: str) -> dict:
     for name, value, allowed in (("parser", parser, PARSERS), ("fallback", fallback, FALLBACKS)):
         if value not in allowed:
             raise ConfigError(f"{name} {value!r} does not exist; there are: {', '.join(allowed)}.")

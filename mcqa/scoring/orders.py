@@ -121,11 +121,6 @@ def write_orders(folder: Path, orders: Orders) -> None:
 def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict) -> Orders:
     """Read what `write_orders` wrote, in the order of the run's predictions.
 
-    Args:
-        folder: where it is.
-        predictions: the run's.
-        settings: what `Orders.settings` was.
-
     Raises:
         DataError: the file is missing or is not about these predictions.
     """
@@ -153,13 +148,7 @@ def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict)
 def describe_run_orders(
     orders: Orders, predictions: Sequence[Prediction], *, listed: bool, scorer: str
 ) -> dict:
-    """Return the `permutations` of `metrics.json`.
-
-    Args:
-        orders: the run's answers in all orders.
-        predictions: those in the original order, for their labels.
-        listed: whether the template lists the options.
-        scorer: its name.
+    """Return the `permutations` of `metrics.json`; `listed` says if the template lists options.
 
     Returns:
         `kind`; `options_listed`; `seconds`, of all orders but the original one; what

@@ -42,21 +42,13 @@ def score(
     on_progress: Callable[[int], None] | None = None,
     **how,
 ) -> tuple[list[Prediction], float]:
-    """Score questions and write their predictions, going on where an earlier call was killed.
+    """Score questions and write a predictions file, going on where an earlier call was killed.
 
-    Of several processes, all must call it and the main one writes the predictions.
-
-    Args:
-        scorer, questions: what scores what.
-        output: predictions file to write.
-        batch_size, on_progress: see `Scorer.score_many`.
-        how: `announce`, `overwrite` of `mcqa.scoring.partial.Partial`.
+    Of several processes, all must call it and the main one writes. Other arguments are those of
+    `Scorer.score_many` and `mcqa.scoring.partial.Partial`, as are the errors.
 
     Returns:
         The predictions, and the seconds they took.
-
-    Raises:
-        ConfigError: there are answers of other work, or another command is at it.
     """
     encoded, encoding = encode_timed(scorer, questions)
     work = describe_work(scorer, encoded, batch_size)
@@ -84,10 +76,9 @@ def score_orders(
     prompt does not list the options, every score must come out the same to the last bit.
 
     Args:
-        scorer, questions: what scores what.
+        scorer, questions, batch_size, on_progress: see `Scorer.score_many`.
         predictions: those in the original order, one per question.
         plan: the orders.
-        batch_size, on_progress: see `Scorer.score_many`.
         part_of: from a pass's name to where its answers are kept, see `Partial.part`.
     """
     started, before = time.perf_counter(), 0.0

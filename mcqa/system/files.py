@@ -112,7 +112,7 @@ def inside(folder: str | os.PathLike, name: str) -> Path:
 
 
 def not_written(path: str | os.PathLike, error: OSError) -> RunError:
-    """Return the error of a file that could not be written, in one line."""
+    """Return the error of a file that could not be written."""
     return RunError(
         f"{path}: cannot be written ({error.strerror or error}). What was there before is kept; "
         "make room or choose another output, and give the command again."
