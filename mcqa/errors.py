@@ -19,7 +19,7 @@ class _InputError(McqaError, ValueError):
 
 
 class QuestionError(_InputError):
-    """A question that cannot be asked: no stem, too few options, a label out of range."""
+    """A question that cannot be used: no stem, too few options, a label out of range."""
 
 
 class DataError(_InputError):

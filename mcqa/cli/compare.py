@@ -59,7 +59,7 @@ def _print(comparisons: list[dict]) -> None:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """Return the files' names, or their folders' where those tell them apart, or all of it."""
+    """Return the files' names if they differ, else their folders' if those do, else the paths."""
     for names in ([path.stem for path in paths], [path.parent.name for path in paths]):
         if len(set(names)) == len(names):
             return names

@@ -129,7 +129,7 @@ class Validation:
     validation_limit: int | None
 
     def load(self, data: str, questions: Sequence, reading: Reading) -> tuple[list, str]:
-        """Return validation questions and, in words, where they are from; none where not asked for.
+        """Return validation questions, none by default, and in words where they are from.
 
         Their file is read as the questions' is; the bundled ones come from the validation split.
         """

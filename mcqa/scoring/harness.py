@@ -45,7 +45,7 @@ BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Group:
     """Hold the options of one context, with their places in the document: a scorers' `Question`."""
 
     id: str
@@ -130,13 +130,13 @@ class HarnessModel(LM):
             ConfigError: a document has one continuation only, so there is nothing to choose from.
             EncodingError: an option has no token, or does not fit into the model's context.
         """
-        asked = _group(requests)
-        encoded = self._encode(list(asked.values()))
+        groups = _group(requests)
+        encoded = self._encode(list(groups.values()))
         with tqdm(total=len(encoded), desc="Scoring questions", disable=disable_tqdm) as bar:
             predictions = self.scorer.score_encoded(encoded, self.batch_size, bar.update)
         scores = {
             (key, option): score
-            for (key, one), prediction in zip(asked.items(), predictions, strict=True)
+            for (key, one), prediction in zip(groups.items(), predictions, strict=True)
             for option, score in zip(one.options, prediction.scores, strict=True)
         }
         return [(scores[_question(request), _option(request)], False) for request in requests]
@@ -149,13 +149,13 @@ class HarnessModel(LM):
         """Refuse: nothing is written here."""
         raise _not_for_us("written answers")
 
-    def _encode(self, asked: Sequence[_Asked]) -> list[EncodedQuestion]:
+    def _encode(self, groups: Sequence[_Group]) -> list[EncodedQuestion]:
         """Encode questions; contexts that are too long lose their beginning, as in the harness."""
         tokenizer, max_length = self.scorer.tokenizer, self.scorer.encoder.max_length
-        rendered = [one.rendered for one in asked]
+        rendered = [one.rendered for one in groups]
         encoded, cut = [], 0
         tokenized = tokenize(tokenizer, rendered, self.scorer.encoder.frame)
-        for one, r, (prefix, tail, continuations) in zip(asked, rendered, tokenized, strict=True):
+        for one, r, (prefix, tail, continuations) in zip(groups, rendered, tokenized, strict=True):
             lengths = sorted(map(len, continuations))
             if tail in continuations or lengths[-1] >= max_length:
                 raise EncodingError(
@@ -176,7 +176,7 @@ class HarnessModel(LM):
             )
         if cut:
             warnings.warn(
-                f"{cut} of {len(asked)} contexts are longer than max_length = {max_length} "
+                f"{cut} of {len(groups)} contexts are longer than max_length = {max_length} "
                 "tokens and lost their beginning.",
                 stacklevel=3,
             )
@@ -202,17 +202,17 @@ def _option(request) -> tuple[int, str]:
     return request.idx, request.args[1]
 
 
-def _group(requests) -> dict[tuple, _Asked]:
+def _group(requests) -> dict[tuple, _Group]:
     """Put requests of one document that share a context together; repeats of a request are one."""
     options, per_document = defaultdict(set), defaultdict(set)
     for request in requests:
         options[_question(request)].add(_option(request))
         per_document[_question(request)[:2]].add((request.args[0], *_option(request)))
-    for (task, document), asked in per_document.items():
-        if len(asked) == 1:
+    for (task, document), found in per_document.items():
+        if len(found) == 1:
             raise _not_for_us(f"a single continuation (document {document} of task {task!r})")
     return {
-        key: _Asked(f"document {key[1]} of task {key[0]!r}", key[2], tuple(sorted(found)))
+        key: _Group(f"document {key[1]} of task {key[0]!r}", key[2], tuple(sorted(found)))
         for key, found in options.items()
     }
 
@@ -228,6 +228,6 @@ def _batch_size(batch_size: int | str) -> int:
 
 def _not_for_us(what: str) -> ConfigError:
     return ConfigError(
-        f"a task asks for {what}; the model 'mcqa' chooses among options, so use multiple_choice "
+        f"a task requests {what}; the model 'mcqa' chooses among options, so use multiple_choice "
         "tasks. For others, `mcqa merge` a generative run and give the folder to `--model hf`."
     )

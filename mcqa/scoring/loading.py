@@ -61,18 +61,18 @@ class Found(NamedTuple):
         """The commit of the Hub model that is scored, or that the run was trained on."""
         return self.record.get("base_commit") if self.record else self.reference.commit
 
-    def context(self, asked: str | None, *, passages: bool) -> str:
-        """Return the kind of context asked for, else that of training.
+    def context(self, wanted: str | None, *, passages: bool) -> str:
+        """Return the kind of context wanted, else that of training.
 
         Raises:
             ConfigError: training had passages, and there are none to retrieve.
         """
         own = self.record.get("context", {})
-        kind = asked or own.get("kind", "data")
-        if asked is None and kind == "retrieved" and not passages:
+        kind = wanted or own.get("kind", "data")
+        if wanted is None and kind == "retrieved" and not passages:
             raise ConfigError(
                 f"{self.reference.name!r} was trained with passages of {own.get('source')!r}, and "
-                "is asked with retrieved ones unless told otherwise: give --index or --corpus, or "
+                "is scored with retrieved ones by default: give --index or --corpus, or "
                 "another --context."
             )
         return kind
@@ -202,15 +202,15 @@ def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
     return fitted if same and not (encoder.shots or encoder.chat) else None
 
 
-def _pick_length(asked: int | None, record: dict, backbone, scorer: str, written: int) -> int:
+def _pick_length(wanted: int | None, record: dict, backbone, scorer: str, written: int) -> int:
     room = context_length(backbone, written)
     room -= (record.get("recipe_settings") or {}).get("virtual_tokens", 0)
-    if asked and asked > room:
+    if wanted and wanted > room:
         besides = f" besides the {written} that scorer {scorer!r} writes" if written else ""
         raise ConfigError(
-            f"max_length {asked}: the model's positions reach {room} tokens only{besides}."
+            f"max_length {wanted}: the model's positions reach {room} tokens only{besides}."
         )
-    return min(asked or record.get("max_length") or MAX_LENGTH, room)
+    return min(wanted or record.get("max_length") or MAX_LENGTH, room)
 
 
 def _reading_settings(scorer: str, parser: str, fallback: str) -> dict:

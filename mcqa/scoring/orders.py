@@ -177,6 +177,6 @@ def describe_run_orders(
         "largest_score_change": max(changes, default=None),
     }
     if labelled and scorer == "letter" and orders.kind in COMPLETE:
-        asked = of_all("permutation"), of_all("shown_scores")
-        result["pride"] = describe_pride(label_N, *asked, seed=orders.seed)
+        shown = of_all("permutation"), of_all("shown_scores")
+        result["pride"] = describe_pride(label_N, *shown, seed=orders.seed)
     return result

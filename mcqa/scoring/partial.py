@@ -7,7 +7,7 @@ Of several processes, each has a file of its own, `predictions.partial.jsonl.1` 
 read them all: a run may go on with another number of processes.
 
 A line is a whole batch: what else is in a batch shows in a score's last bits, so that only a run
-that goes on batch by batch ends with the very numbers of an unbroken one. For the same reason it
+that resumes batch by batch ends with the very numbers of an unbroken one. For the same reason it
 must be the same work: `describe_work` lists what decides the answers.
 
 The trap: a killed process or a full disk leaves half a line, or one that lacks nothing but its end,

@@ -189,7 +189,7 @@ def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[i
     """Return indices of questions of like length; the longest first shows early what fits.
 
     What else is in a batch shows in rounding. So a batch holds questions of one number of options:
-    asked again with the options in another order, they are together again.
+    scored again with the options in another order, they are together again.
     """
     if isinstance(encoded, EncodedSet):  # on disk, not to be read for that
         tokens, options = encoded.column("tokens"), encoded.column("options")

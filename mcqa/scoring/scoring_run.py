@@ -94,8 +94,8 @@ def score_orders(
         ]
         part = part_of(f"order {nth}")
         before += part.seconds
-        asked = [reorder(question, order) for _, question, order in left]
-        results = scorer.score_many(asked, batch_size, on_progress, part)
+        reordered = [reorder(question, order) for _, question, order in left]
+        results = scorer.score_many(reordered, batch_size, on_progress, part)
         for (place, _, order), result in zip(left, results, strict=True):
             answers[place].append(mapped_back(result, order))
     return Orders(plan.kind, plan.seed, before + time.perf_counter() - started, answers)

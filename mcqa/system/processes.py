@@ -91,7 +91,7 @@ def together() -> Iterator[None]:
 
 @contextlib.contextmanager
 def reporting_an_error(*, everywhere: bool = False) -> Iterator[bool]:
-    """Give whether this process is to report an error: the first to ask; the others are held.
+    """Give whether this process is to report an error: the first that fails; the others wait.
 
     Args:
         everywhere: whether all processes meet it, as they do Ctrl-C; then the main one reports.
