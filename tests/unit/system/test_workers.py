@@ -70,8 +70,10 @@ def test_a_killed_worker_is_an_error():
 
 
 BUSY = """
-import os, pathlib, sys, time
+import os, pathlib, signal, sys, time
 from mcqa.system.workers import run_in_workers
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which the tests may run without
 
 def busy(number):
     folder = pathlib.Path(sys.argv[1])
