@@ -10,7 +10,7 @@ Names are imported on first use, so that `import mcqa` loads neither torch nor t
 
 import importlib
 
-from mcqa.system.openmp import say_how_to_wait
+from mcqa.system.openmp import set_waiting
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,7 @@ _HOMES = {
 
 __all__ = ["McqaError", "Prediction", "Question", "__version__", "load_questions", "load_scorer"]
 
-say_how_to_wait()
+set_waiting()
 
 
 def __getattr__(name: str):

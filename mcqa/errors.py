@@ -14,40 +14,32 @@ class McqaError(Exception):
     exit_code = 1
 
 
-class QuestionError(McqaError, ValueError):
-    """A question that cannot be asked: no stem, too few options, a label out of range."""
-
+class _InputError(McqaError, ValueError):
     exit_code = 2
 
 
-class DataError(McqaError, ValueError):
+class QuestionError(_InputError):
+    """A question that cannot be used: no stem, too few options, a label out of range."""
+
+
+class DataError(_InputError):
     """A data file that cannot be read as questions."""
 
-    exit_code = 2
 
-
-class ConfigError(McqaError, ValueError):
+class ConfigError(_InputError):
     """A setting that is unknown, out of range, or at odds with another one."""
 
-    exit_code = 2
 
-
-class EncodingError(McqaError, ValueError):
+class EncodingError(_InputError):
     """A question that does not fit the model's context even with its context and stem cut."""
 
-    exit_code = 2
 
-
-class ModelError(McqaError, ValueError):
+class ModelError(_InputError):
     """A model name, model folder or run folder that cannot be used."""
 
-    exit_code = 2
 
-
-class ComparisonError(McqaError, ValueError):
+class ComparisonError(_InputError):
     """Two sets of predictions that do not answer the same questions."""
-
-    exit_code = 2
 
 
 class MissingDependencyError(McqaError, ImportError):

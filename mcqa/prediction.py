@@ -1,8 +1,4 @@
-"""A scorer's answer to one question, and the JSON lines file that holds many.
-
-`choice` is None only where free generation could not be read as an option; such a prediction
-also has no scores. It counts as wrong, and is counted apart as unparsed.
-"""
+"""A scorer's answer to one question, and the JSON lines file that holds many."""
 
 import json
 import math
@@ -34,7 +30,8 @@ class Prediction:
     Args:
         id: the question's id.
         label: 0-based index of the right option, or None.
-        choice: 0-based index of the predicted option, or None where nothing was parsed.
+        choice: 0-based index of the predicted option; None where generated text names none, which
+            counts as wrong, and is counted apart as unparsed.
         scores: one real number per option, higher is better; None for free generation.
         probabilities: scores normalised over the options by softmax; None for free generation.
         unit: what a score measures, `nats` or `logit`; None where there are no scores.
@@ -65,11 +62,6 @@ class Prediction:
     ) -> "Prediction":
         """Return the prediction of the highest score; the first of several equal ones.
 
-        Args:
-            question: what was answered.
-            scores: one finite number per option.
-            unit, scorer, tokens: as in the class.
-
         >>> question = Question(stem="2 + 2 = ?", options=("3", "4"), label=1, id="sum")
         >>> result = Prediction.scored(question, [0.0, 1.0], unit="logit", scorer="head", tokens=9)
         >>> result.choice, [round(p, 3) for p in result.probabilities]
@@ -94,7 +86,7 @@ class Prediction:
     def calibrated(self, temperature: float) -> "Prediction":
         """Return the same prediction, its probabilities those of the scores over a temperature.
 
-        Scores and choice stay as they are, as does a prediction without scores.
+        A prediction without scores stays as it is.
 
         Args:
             temperature: above 0, fitted on other questions: see `Scorer.temperature`.
@@ -109,10 +101,8 @@ class Prediction:
         """
         if not temperature > 0:
             raise ConfigError(f"temperature is {temperature}; it must be above 0.")
-        if self.scores is None:
-            return self
-        cooled = [score / temperature for score in self.scores]
-        return replace(self, probabilities=_softmax(cooled))
+        cooled = self.scores and _softmax([score / temperature for score in self.scores])
+        return replace(self, probabilities=cooled)
 
     def to_json(self) -> str:
         """Return one line of `predictions.jsonl`."""
@@ -131,11 +121,7 @@ class Prediction:
 
     @classmethod
     def from_row(cls, row: dict) -> "Prediction":
-        """Return the prediction that `to_row` made a row of.
-
-        Raises:
-            TypeError, KeyError: it is no such row.
-        """
+        """Return the prediction that `to_row` made a row of; else TypeError or KeyError."""
         pairs = {name: row[name] and tuple(row[name]) for name in ("scores", "probabilities")}
         if row.get("retrieved") is not None:
             pairs["retrieved"] = tuple(Retrieved(**passage) for passage in row["retrieved"])
@@ -183,11 +169,7 @@ def _parse(line: str, where: str) -> Prediction:
 
 
 def _check_kinds(prediction: Prediction) -> None:
-    """Refuse what only another program or a hand can have written into a line.
-
-    Raises:
-        TypeError: a field is of another kind; `Answers` sees to what is out of range.
-    """
+    """Refuse fields of another kind with a TypeError; `Answers` sees to what is out of range."""
     if not isinstance(prediction.id, str):
         raise TypeError(f"id is {prediction.id!r}, not a text")
     for name in ("label", "choice"):

@@ -1,10 +1,8 @@
 """The command line: `mcqa COMMAND`. A command's module is imported when the command is used.
 
 Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted by Ctrl-C. An error is one red
-line; `--debug` anywhere on the line shows the traceback.
-
-Started as several processes (`torchrun`, `accelerate launch`), the main one alone prints, and an
-error is one line still: that of the process that failed first.
+line; `--debug` anywhere on the line shows the traceback. Of several processes (`torchrun`,
+`accelerate launch`) the main one prints, and the first that failed reports its error.
 """
 
 import importlib
@@ -23,7 +21,7 @@ COMMANDS = {
     "index": "Build an index of passages for --context retrieved.",
     "train": "Fine-tune a model: generative or multiple-choice.",
     "recipes": "List what can be trained, with trainable parameters for a model.",
-    "memory": "Say how much memory training a model takes.",
+    "memory": "Estimate how much memory training a model takes.",
     "score": "Score a data set with one model.",
     "evaluate": "Score a data set with several models and compare them.",
     "compare": "Compare predictions files over the same questions.",
@@ -59,7 +57,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog="Add --debug to any command to see the traceback of an error.",
 )
 @click.version_option(__version__, prog_name="mcqa")
@@ -87,22 +85,20 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.exceptions.Abort as stop:  # click's word for a KeyboardInterrupt, its cause
         _fail(str(stop.__cause__ or "") or "interrupted.", INTERRUPTED)
     except click.ClickException as error:
-        with processes.telling_an_error() as mine:
+        with processes.reporting_an_error() as mine:
             if mine:
                 error.show(None if processes.is_main() else sys.__stderr__)
         sys.exit(error.exit_code)
-    except McqaError as error:
-        if debug:
-            raise
-        _fail(str(error), error.exit_code)
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, McqaError):
+            _fail(str(error), error.exit_code)
         _fail(f"{type(error).__name__}: {error} (add --debug to see where)", 1)
 
 
 def _fail(message: str, code: int) -> None:
-    with processes.telling_an_error(everywhere=code == INTERRUPTED) as mine:
+    with processes.reporting_an_error(everywhere=code == INTERRUPTED) as mine:
         if mine:
             file = None if processes.is_main() else sys.__stderr__
             click.secho(f"Error: {message}", fg="red", file=file, err=True)

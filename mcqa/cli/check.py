@@ -7,8 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from mcqa.cli.common import format_option, print_json, print_table, say
-from mcqa.cli.inputs import reading_options
+from mcqa.cli.common import format_option, print_result, print_table, say
+from mcqa.cli.inputs import POSITIVE, reading_options
 from mcqa.evaluation import numbers
 
 SUBJECTS = 10
@@ -21,10 +21,8 @@ SUBJECTS = 10
 @click.option("--against-split", help="Its split (Hub, bundled).")
 @click.option("--model", help="Measure lengths in this model's tokens.")
 @click.option("--template", help="Template to measure with; default: the run's own, else cloze.")
-@click.option("--max-length", type=click.IntRange(1), help="Say what is cut at so many tokens.")
-@click.option(
-    "--output", default="runs/check", show_default=True, help="Folder for rejected.jsonl."
-)
+@click.option("--max-length", type=POSITIVE, help="Report what is cut at so many tokens.")
+@click.option("--output", default="runs/check", help="Folder for rejected.jsonl.")
 @format_option
 def command(
     data, reading, against, against_split, model, template, max_length, output, output_format
@@ -55,10 +53,7 @@ def command(
     )
     if reading.skip_invalid:
         write_rejected(require_folder(output), rejected, announce=say)
-    if output_format == "json":
-        print_json(report)
-    else:
-        _print(report)
+    print_result(report, output_format, _print)
     levels = [finding["level"] for finding in report["findings"]]
     errors, warnings = levels.count("error"), levels.count("warning")
     say(f"Found: {errors} kind(s) of error, {warnings} of warning")
@@ -83,7 +78,6 @@ def _print(report: dict) -> None:
 
 
 def _rows(report: dict) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of the first table."""
     base, often, tokens = report["label_base"], report["most_frequent"], report["tokens"]
     counts_from = "" if base["value"] is None else f"count from {base['value']}: "
     yield "data", report["data"]
@@ -102,11 +96,8 @@ def _rows(report: dict) -> Iterator[tuple[str, str]]:
         named = dict(list(report["subjects"].items())[:SUBJECTS])
         more = len(report["subjects"]) - len(named)
         yield "subjects", _shares(named, n) + (f", {more} more" if more else "")
-    if report["against"]:
-        yield (
-            "against",
-            f"{report['against']['data']}, {report['against']['questions']:,} questions",
-        )
+    if against := report["against"]:
+        yield "against", f"{against['data']}, {against['questions']:,} questions"
     if tokens and report["questions"]:
         yield (
             f"tokens ({tokens['template']})",

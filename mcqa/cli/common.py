@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 
 import click
@@ -15,7 +16,7 @@ from rich.table import Table
 from mcqa.evaluation import numbers
 from mcqa.system.hardware import describe_hardware
 
-SPEED_FROM = 300  # seconds of the past that time left is told from; a step may take a minute
+SPEED_FROM = 300  # seconds of the past that time left is estimated from; a step may take a minute
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -29,22 +30,18 @@ cluster_option = click.option(
     "--cluster-by",
     type=click.Choice(["auto", "none", "subject"]),
     default="auto",
-    show_default=True,
     help="What questions belong together; auto: those of 'bundled' by fact, others not at all.",
 )
-
 overwrite_option = click.option(
     "--overwrite",
     is_flag=True,
     help="Start anew: replace results, and forget the answers that an interrupted run kept.",
 )
-
 format_option = click.option(
     "--format",
     "output_format",
     type=click.Choice(["table", "json"]),
     default="table",
-    show_default=True,
     help="How to print the result.",
 )
 
@@ -57,13 +54,8 @@ def progress(total: int, label: str):
     """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     columns += TimeRemainingColumn(), TextColumn("{task.fields[note]}")
-    with Progress(
-        *columns,
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-        speed_estimate_period=SPEED_FROM,
-    ) as bar:
+    how = {"disable": not err.is_terminal, "speed_estimate_period": SPEED_FROM}
+    with Progress(*columns, console=err, transient=True, **how) as bar:
         task = bar.add_task(label, total=total, note="")
         yield lambda count, note="": bar.update(task, advance=count, note=note)
 
@@ -71,6 +63,11 @@ def progress(total: int, label: str):
 def print_json(value) -> None:
     """Print a result for machines on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_result(result, output_format: str, print_it: Callable) -> None:
+    """Print a result as --format says: as JSON, or by a function."""
+    (print_json if output_format == "json" else print_it)(result)
 
 
 def print_table(table: Table) -> None:
@@ -106,8 +103,7 @@ def print_evaluations(evaluations, comparisons) -> None:
     print_table(table)
     for comparison in comparisons:
         click.echo(comparison["verdict"])
-        stacked = comparison["together"]["stacked"]
-        if stacked:
+        if stacked := comparison["together"]["stacked"]:
             pair = " and ".join(comparison[side]["name"] for side in "ab")
             click.echo(f"  {pair} stacked: {stacked['against_better']['verdict']}")
     for line in order_lines(evaluations):

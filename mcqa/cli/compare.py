@@ -4,16 +4,14 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import cluster_option, format_option, print_json, print_pair, say
+from mcqa.cli.common import cluster_option, format_option, print_pair, print_result, say
 from mcqa.evaluation import numbers
 
 
 @click.command("compare")
 @click.argument("files", nargs=-1, required=True, metavar="A.jsonl B.jsonl [...]")
 @click.option("--output", required=True, help="Folder to write comparison.json to.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap."
-)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the bootstrap.")
 @click.option("--data", help="The questions themselves, to group them: file, Hub, 'bundled'.")
 @click.option("--split", help="Their split (Hub, bundled; default: test).")
 @cluster_option
@@ -47,21 +45,22 @@ def command(files, output, seed, data, split, cluster_by, output_format):
     runs = dict(zip(names, map(read_predictions, files), strict=True))
     comparisons = compare_runs(align(runs), seed=seed, clusters=clusters)
     path = write_comparisons(require_folder(output), comparisons)
-    if output_format == "json":
-        print_json(comparisons)
-    else:
-        for comparison in comparisons:
-            for side in (comparison["a"], comparison["b"]):
-                accuracy = numbers.format_accuracy(side["accuracy"], side["accuracy_ci95"])
-                click.echo(f"{side['name']}: {accuracy}")
-            click.echo(comparison["verdict"])
-            print_pair(comparison)
+    print_result(comparisons, output_format, _print)
     say(f"Comparison: {path}")
 
 
+def _print(comparisons: list[dict]) -> None:
+    for comparison in comparisons:
+        for side in (comparison["a"], comparison["b"]):
+            accuracy = numbers.format_accuracy(side["accuracy"], side["accuracy_ci95"])
+            click.echo(f"{side['name']}: {accuracy}")
+        click.echo(comparison["verdict"])
+        print_pair(comparison)
+
+
 def _names(paths: list[Path]) -> list[str]:
-    """Return the files' names, or their folders' where those tell them apart, or all of it."""
-    candidates = ([p.stem for p in paths], [p.parent.name for p in paths])
-    return next(
-        (names for names in candidates if len(set(names)) == len(names)), list(map(str, paths))
-    )
+    """Return the files' names if they differ, else their folders' if those do, else the paths."""
+    for names in ([path.stem for path in paths], [path.parent.name for path in paths]):
+        if len(set(names)) == len(names):
+            return names
+    return list(map(str, paths))

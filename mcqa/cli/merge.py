@@ -2,7 +2,8 @@
 
 import click
 
-from mcqa.cli.common import format_option, print_json, say
+from mcqa.cli.common import format_option, print_result, say
+from mcqa.cli.inputs import POSITIVE, batch_size_option, device_option
 
 
 @click.command("merge")
@@ -15,21 +16,11 @@ from mcqa.cli.common import format_option, print_json, say
 )
 @click.option("--validation-data", help="Score these questions before and after the merge.")
 @click.option("--validation-split", help="Their split (Hub, bundled).")
-@click.option("--validation-limit", type=click.IntRange(1), help="Use only the first N of them.")
-@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ...")
+@click.option("--validation-limit", type=POSITIVE, help="Use only the first N of them.")
+@batch_size_option
+@device_option
 @format_option
-def command(
-    run,
-    output,
-    dtype,
-    validation_data,
-    validation_split,
-    validation_limit,
-    batch_size,
-    device,
-    output_format,
-):
+def command(run, validation_data, validation_split, validation_limit, output_format, **how):
     """Merge RUN into a folder that AutoModelForMultipleChoice or AutoModelForCausalLM loads.
 
     \b
@@ -42,11 +33,5 @@ def command(
     if validation_data:
         questions = load_questions(validation_data, split=validation_split, limit=validation_limit)
         say(f"Merging {run}; scoring {len(questions):,} questions before and after")
-    result = merge_run(
-        run, output, dtype=dtype, device=device, questions=questions, batch_size=batch_size
-    )
-    if output_format == "json":
-        print_json(result)
-        return
-    for line in describe(result):
-        click.echo(line)
+    result = merge_run(run, questions=questions, **how)
+    print_result(result, output_format, lambda result: click.echo("\n".join(describe(result))))

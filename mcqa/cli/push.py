@@ -26,19 +26,7 @@ from mcqa.evaluation import numbers
 @click.option("--base", help="The base's name for others, where it is a local folder.")
 @click.option("--license", "licence", help="Of the base; default: what its own card says.")
 @format_option
-def command(
-    run,
-    repo,
-    dry_run,
-    output,
-    private,
-    revision,
-    message,
-    evaluations,
-    base,
-    licence,
-    output_format,
-):
+def command(run, repo, dry_run, output, private, revision, message, output_format, **folder_of):
     """Upload RUN to the repository REPO of the Hugging Face Hub, with a model card.
 
     Uploaded are the adapter and head, the tokenizer, run.json and the card; no questions,
@@ -56,9 +44,7 @@ def command(
         raise click.UsageError("--dry-run and --output go together.")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(output) if dry_run else Path(temporary) / "run"
-        files, said = prepare_folder(
-            run, repo, folder, base=base, licence=licence, evaluations=evaluations
-        )
+        files, said = prepare_folder(run, repo, folder, **folder_of)
         if said == UNKNOWN_LICENCE:
             say("The licence of the base is not known, and the card says so; --license NAME.")
         total = f"{numbers.format_bytes(sum(files.values()))} in {len(files)} files"

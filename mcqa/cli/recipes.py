@@ -4,7 +4,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from mcqa.cli.common import format_option, print_json, print_table
+from mcqa.cli.common import format_option, print_result, print_table
 
 
 @click.command("recipes")
@@ -13,7 +13,6 @@ from mcqa.cli.common import format_option, print_json, print_table
     "--formulation",
     type=click.Choice(["generative", "multiple-choice"]),
     default="generative",
-    show_default=True,
     help="Count with the head of this formulation.",
 )
 @format_option
@@ -26,11 +25,12 @@ def command(model, formulation, output_format):
     from mcqa.training.recipe_table import list_recipes
 
     rows = list_recipes(model, formulation.replace("-", "_"))
-    if output_format == "json":
-        print_json(rows)
-        return
+    print_result(rows, output_format, lambda rows: _print(rows, counted=model is not None))
+
+
+def _print(rows: list[dict], *, counted: bool) -> None:
     table = Table("recipe", box=SIMPLE_HEAD)
-    for heading in ("trainable", "share") if model else ():
+    for heading in ("trainable", "share") if counted else ():
         table.add_column(heading, justify="right")
     for heading in ("backbone", "trains", "source"):
         table.add_column(heading)
@@ -38,7 +38,7 @@ def command(model, formulation, output_format):
         counts = []
         if "cannot" in row:
             counts = ["cannot", ""]
-        elif model:
+        elif counted:
             counts = [f"{row['trainable_parameters']:,}", f"{row['share']:.3%}"]
         source = row["source"].rpartition(", ")[2]
         table.add_row(row["name"], *counts, row["quantization"], row["trains"], source)

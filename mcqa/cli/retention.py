@@ -12,7 +12,7 @@ from mcqa.cli.common import (
     format_option,
     overwrite_option,
     print_evaluations,
-    print_json,
+    print_result,
     print_table,
     progress,
     report_details,
@@ -26,33 +26,19 @@ from mcqa.evaluation import numbers
 @click.argument("run")
 @options(data_options, scoring_options)
 @click.option(
-    "--base-scorer", help="How to ask the base; default: as the run, without a head text-mean."
+    "--base-scorer", help="Scorer of the base; default: the run's, without a head text-mean."
 )
 @cluster_option
 @click.option("--output", required=True, help="Folder to write.")
 @overwrite_option
 @format_option
-def command(
-    run,
-    data,
-    reading,
-    scorer,
-    base_scorer,
-    examples,
-    context,
-    batch_size,
-    cluster_by,
-    output,
-    overwrite,
-    output_format,
-    **settings,
-):
+def command(run, data, reading, scoring, base_scorer, cluster_by, output, overwrite, output_format):
     """Score DATA with RUN and with the base that it was tuned from, and compare them, paired.
 
     DATA are questions that RUN was not tuned for. Writes what `mcqa evaluate` writes for two
     models; retention.json; and forgotten.jsonl and gained.jsonl, the ids of the questions that
     only the base, or only the run, gets right.
-    Stopped by whatever, the same command goes on with what is answered already.
+    If it is stopped, the same command continues from the answers already there.
 
     \b
     mcqa retention runs/medmcqa --data commonsenseqa_dev.jsonl --output runs/retention
@@ -65,9 +51,8 @@ def command(
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
     clusters = clusters_of(questions, cluster_by, source=data)
-    settings["shots"] = examples.load(reading)
-    settings |= context.settings([(run, scorer)], reading)
-    specs, settings = base_and_run(run, scorer, base_scorer, **settings)
+    settings = scoring.settings([(run, scoring.scorer)], reading)
+    specs, settings = base_and_run(run, scoring.scorer, base_scorer, **settings)
     base, own = specs
     say(
         f"Scoring {len(questions):,} questions with the base {base.model} "
@@ -81,6 +66,7 @@ def command(
         **({"Context": context} if context != "data" else {}),
         **({"Note": note} if note else {}),
     )
+    how = {"batch_size": scoring.batch_size, "announce": say, "overwrite": overwrite}
     with progress(2 * len(questions), Path(run).name) as on_progress:
         evaluations, result = check_retention(
             specs,
@@ -88,20 +74,15 @@ def command(
             folder,
             {"details": details, "data": kept, "clusters": clusters},
             on_progress=on_progress,
-            batch_size=batch_size,
-            announce=say,
-            overwrite=overwrite,
+            **how,
             **settings,
         )
-    if output_format == "json":
-        print_json(result)
-    else:
-        print_evaluations(evaluations, [])
-        _print_result(result)
+    print_result(result, output_format, lambda result: _print(evaluations, result))
     say(f"Results: {folder}   Page: {folder / 'report.html'}")
 
 
-def _print_result(result: dict) -> None:
+def _print(evaluations, result: dict) -> None:
+    print_evaluations(evaluations, [])
     click.echo(result["verdict"])
     for name, before in (("forgotten", "right"), ("gained", "wrong")):
         counts = result[name]

@@ -13,9 +13,9 @@ import click
 from mcqa.errors import ConfigError
 from mcqa.models.embedded import ALIAS
 
-HELP = "Branch, tag or commit of {}; NAME@REVISION says it for one of several."
-REVISION = click.Option(["--revision"], help=HELP.format("a model on the Hub"))
-DATA_REVISION = click.Option(["--data-revision"], help=HELP.format("data on the Hub"))
+HELP = "Branch, tag or commit of {} on the Hub; NAME@REVISION says it for one of several."
+REVISION = click.Option(["--revision"], help=HELP.format("a model"))
+DATA_REVISION = click.Option(["--data-revision"], help=HELP.format("data"))
 NOT_ON_THE_HUB = (ALIAS, "bundled")
 ON_THE_HUB = re.compile(r"([\w.-]+(?:/[\w.-]+)?)([:=].*)?")  # a scorer, configuration or weight
 
@@ -52,23 +52,19 @@ def _revised(name: str, revision: str) -> str:
     return f"{found[1]}@{revision}{found[2] or ''}"
 
 
-def revision_options(*, models: str, data: str):
-    """Return a decorator that gives a command both flags and hands on names with revisions.
-
-    Args:
-        models, data: the command's arguments of that; each a name, or several.
-    """
+def revision_options(argument: str):
+    """Return a decorator for both flags, which revise data and the models of `argument`."""
 
     def decorate(function):
         @functools.wraps(function)
-        def revised(*, revision, data_revision, **values):
-            flags = {models: (revision, "--revision"), data: (data_revision, "--data-revision")}
-            for argument, (given, flag) in flags.items():
-                value = values[argument]
-                several = isinstance(value, tuple)
-                named = at_revision(value if several else [value], given, flag)
-                values[argument] = tuple(named) if several else named[0]
-            return function(**values)
+        def revised(*, revision, data_revision, data, **values):
+            models = values[argument]
+            named = at_revision(
+                [models] if isinstance(models, str) else models, revision, REVISION.opts[0]
+            )
+            values[argument] = named[0] if isinstance(models, str) else named
+            (data,) = at_revision([data], data_revision, DATA_REVISION.opts[0])
+            return function(data=data, **values)
 
         for option in (DATA_REVISION, REVISION):
             revised = click.option(*option.opts, help=option.help)(revised)

@@ -2,7 +2,7 @@
 
 import click
 
-from mcqa.cli.common import format_option, overwrite_option, print_json, progress, say
+from mcqa.cli.common import format_option, overwrite_option, print_result, progress, say
 from mcqa.cli.inputs import data_options, options, scoring_options
 from mcqa.cli.revisions import revision_options
 from mcqa.evaluation import numbers
@@ -10,26 +10,15 @@ from mcqa.evaluation import numbers
 
 @click.command("score")
 @click.option("--model", required=True, help="smollm2-135m, a folder, a run folder or a Hub id.")
-@revision_options(models="model", data="data")
+@revision_options("model")
 @options(data_options, scoring_options)
 @click.option("--output", required=True, help="Predictions file to write (JSON lines).")
 @overwrite_option
 @format_option
-def command(
-    model,
-    data,
-    reading,
-    examples,
-    context,
-    batch_size,
-    output,
-    overwrite,
-    output_format,
-    **settings,
-):
+def command(model, data, reading, scoring, output, overwrite, output_format):
     """Score the questions of DATA with MODEL and write one line per question.
 
-    Stopped by whatever, the same command goes on with what is answered already.
+    If it is stopped, the same command continues from the answers already there.
 
     \b
     mcqa score --model smollm2-135m --data bundled --output predictions.jsonl
@@ -43,25 +32,18 @@ def command(
 
     output = require_file(output)
     questions, account = reading.load(data, output.parent)
-    settings["shots"] = examples.load(reading)
-    settings |= context.settings([(model, settings["scorer"])], reading)
-    scorer = load_scorer(model, held_out=questions, **settings)
+    settings = scoring.settings([(model, scoring.scorer)], reading)
+    scorer = load_scorer(model, scoring.scorer, held_out=questions, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
+    how = {"batch_size": scoring.batch_size, "announce": say, "overwrite": overwrite}
     with progress(len(questions), model) as on_progress:
-        predictions, seconds = score(
-            scorer,
-            questions,
-            output,
-            batch_size=batch_size,
-            on_progress=on_progress,
-            announce=say,
-            overwrite=overwrite,
-        )
+        predictions, seconds = score(scorer, questions, output, on_progress=on_progress, **how)
     metrics = summarize(predictions, seconds) | account.counts()
-    if output_format == "json":
-        print_json(metrics)
-    else:
-        accuracy = numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"])
-        rate = numbers.format_rate(metrics["questions_per_second"])
-        click.echo(f"accuracy {accuracy}, n = {metrics['n']}, {rate} questions/s")
+    print_result(metrics, output_format, _print)
     say(f"Predictions: {output}")
+
+
+def _print(metrics: dict) -> None:
+    accuracy = numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"])
+    rate = numbers.format_rate(metrics["questions_per_second"])
+    click.echo(f"accuracy {accuracy}, n = {metrics['n']}, {rate} questions/s")

@@ -1,7 +1,6 @@
-"""`mcqa train generative|multiple-choice`: the settings are those of `TrainingConfig`.
+"""`mcqa train generative|multiple-choice`: the options are made from `TrainingConfig`'s fields.
 
-The options are made from its fields, so a setting has one name, one default and one description,
-in YAML and on the command line.
+So a setting has one name, one default and one description, in YAML and on the command line.
 """
 
 import types
@@ -10,12 +9,16 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import format_option, print_json, progress, say
+from mcqa.cli.common import format_option, print_result, progress, say
 from mcqa.cli.revisions import DATA_REVISION, REVISION, at_revision
 from mcqa.formulations.head import HeadOptions
 from mcqa.training.config import TrainingConfig, load_config
 
 FURTHER_FLAGS = {"data": ["--train-data"]}
+PURPOSES = {
+    "generative": "Completion-only fine-tuning: the loss is on the answer's tokens.",
+    "multiple_choice": "Cross-entropy over the options' scores from a scalar head.",
+}
 METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT"}
 
 
@@ -58,23 +61,17 @@ def _command(formulation: str, purpose: str) -> click.Command:
 
         with telling_how_to_go_on(Path(settings.output)):
             record = train(formulation, settings, announce=say, progress=progress)
-        if output_format == "json":
-            print_json(record)
+        print_result(record, output_format, lambda record: None)
 
     hidden = HeadOptions.model_fields if formulation == "generative" else ()
     fields = TrainingConfig.model_fields.items()
     options = [setting_option(name, field) for name, field in fields if name not in hidden]
     config = click.Option(["--config"], help="YAML file of settings; flags override it.")
+    options = [config, REVISION, DATA_REVISION, *options]
     name = formulation.replace("_", "-")
-    made = click.Command(
-        name, callback=train_it, params=[config, REVISION, DATA_REVISION, *options], help=purpose
-    )
+    made = click.Command(name, callback=train_it, params=options, help=purpose)
     return format_option(made)
 
 
-command.add_command(
-    _command("generative", "Completion-only fine-tuning: the loss is on the answer's tokens.")
-)
-command.add_command(
-    _command("multiple_choice", "Cross-entropy over the options' scores from a scalar head.")
-)
+for formulation, purpose in PURPOSES.items():
+    command.add_command(_command(formulation, purpose))

@@ -21,7 +21,6 @@ from mcqa.system.files import not_written
 
 if TYPE_CHECKING:
     import pyarrow
-    from datasets import Dataset
 
 CHUNK = 1000
 _Item = TypeVar("_Item")
@@ -56,7 +55,12 @@ class StoredQuestions(OnDisk[Question]):
     """
 
     def __init__(self, questions: Iterable[Question]):
-        self.dataset = store_rows(map(vars, questions), _schema())
+        import datasets
+
+        folder = temporary_folder()
+        path = write_rows(Path(folder.name) / "questions.arrow", map(vars, questions), _schema())
+        self.dataset = datasets.Dataset.from_file(str(path))
+        weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
 
     @property
@@ -77,37 +81,19 @@ def read_questions(table: "pyarrow.Table") -> list[Question]:
     return [Question(**row) for row in table.to_pylist()]
 
 
-def store_rows(rows: Iterable[Mapping], schema: "pyarrow.Schema | None" = None) -> "Dataset":
-    """Write rows, and return them mapped from a temporary file; see `write_rows`."""
-    import datasets
-
-    folder = temporary_folder()
-    path = write_rows(Path(folder.name) / "rows.arrow", rows, schema)
-    return bound_to(folder, datasets.Dataset.from_file(str(path)))
-
-
-def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema | None" = None) -> Path:
+def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") -> Path:
     """Write rows into an Arrow file, in chunks, and return its path.
-
-    Args:
-        path: the file.
-        rows: as many as the disk can hold.
-        schema: their fields; by default those of the first chunk.
 
     Raises:
         RunError: there is no room for them.
     """
     import pyarrow as pa
 
-    rows, writer = iter(rows), None
+    rows = iter(rows)
     try:
-        with pa.OSFile(str(path), "wb") as file:
-            while (chunk := list(itertools.islice(rows, CHUNK))) or writer is None:
-                batch = pa.RecordBatch.from_pylist(chunk, schema=schema)
-                schema = batch.schema
-                writer = writer or pa.ipc.new_stream(file, schema)
-                writer.write_batch(batch)
-            writer.close()
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+            while chunk := list(itertools.islice(rows, CHUNK)):
+                writer.write_batch(pa.RecordBatch.from_pylist(chunk, schema=schema))
     except OSError as error:
         raise not_written(path, error) from error
     return path
@@ -116,12 +102,6 @@ def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema | No
 def temporary_folder() -> tempfile.TemporaryDirectory:
     """Return a folder for files that nobody needs later."""
     return tempfile.TemporaryDirectory(prefix="mcqa-", ignore_cleanup_errors=True)
-
-
-def bound_to(folder: tempfile.TemporaryDirectory, dataset: "Dataset") -> "Dataset":
-    """Return a data set, with whose end the folder of its files is removed."""
-    weakref.finalize(dataset, folder.cleanup)
-    return dataset
 
 
 def _schema() -> "pyarrow.Schema":

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,6 @@ from mcqa.data.stored import (
     CHUNK,
     OnDisk,
     StoredQuestions,
-    bound_to,
     temporary_folder,
     write_rows,
 )
@@ -40,8 +40,8 @@ from mcqa.prompting.tokens import ControlTokens
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
 from mcqa.system.files import not_written, whole_folder
-from mcqa.system.kept import make_room, mark_used, private_folder
-from mcqa.system.workers import cores, run_forked
+from mcqa.system.kept import make_room, private_folder
+from mcqa.system.workers import cores, run_in_workers
 
 if TYPE_CHECKING:
     import pyarrow
@@ -133,8 +133,10 @@ def encode_set(
     else:
         folder = temporary_folder()
         _write(Path(folder.name), work, num_proc)
-        tokens = bound_to(folder, _open(Path(folder.name), len(questions)))
+        tokens = _open(Path(folder.name), len(questions))
     encoded = EncodedSet(questions, tokens, encoder)
+    if not key:
+        weakref.finalize(encoded, folder.cleanup)
     fault = None if faults else next(filter(None, encoded.column("fault")), None)
     if fault:
         raise EncodingError(fault)
@@ -146,7 +148,7 @@ def _kept_tokens(folder: Path, work: tuple, num_proc: int) -> "Dataset":
     n = len(work[-1])
     tokens = _open(folder, n)
     if tokens is not None:
-        mark_used(folder)
+        os.utime(folder)
         return tokens
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -188,7 +190,7 @@ def _write(folder: Path, work: tuple, num_proc: int) -> None:
         _encode_shard(*shards[0])
     else:
         with _one_thread_each():
-            run_forked(_encode_shard, shards)
+            run_in_workers(_encode_shard, shards)
 
 
 def _encode_shard(

@@ -1,18 +1,17 @@
-"""A model for lm-evaluation-harness, whose `multiple_choice` tasks it answers with any scorer.
+"""A model for lm-evaluation-harness, which scores its `multiple_choice` tasks with any scorer.
 
     import lm_eval
     import mcqa.scoring.harness  # makes the model `mcqa` known
 
     lm_eval.simple_evaluate("mcqa", "run=runs/head", tasks=["arc_easy"])
 
-The harness asks for the log-likelihood of each (context, continuation) pair by itself. Here the
+The harness requests the log-likelihood of each (context, continuation) pair by itself. Here the
 pairs of a document that share a context are one question again, branched off one prefix, and with
-a head its logits take the place of the log-likelihoods. The highest still wins, so `acc` means what
-it always does. The trap: what else the harness makes of them, `acc_norm` above all, divides or adds
-logits as if they were log-likelihoods.
+a head its logits take the place of the log-likelihoods. The highest still wins, so `acc` is right.
+The trap: `acc_norm` and others divide or add logits as if they were log-likelihoods.
 
-The harness (0.4.13) lets no package register a model from outside, so its own command does not find
-this one; `mcqa harness` is that command with the model registered.
+The harness (0.4.13) lets no package register a model from outside; `mcqa harness` is its command
+with the model registered.
 """
 
 import sys
@@ -47,14 +46,8 @@ BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """Hold what is asked in one context: a `Question` for scorers, with any number of options.
-
-    Args:
-        id: the document, for people.
-        context: the text before every option, as the harness gives it.
-        options: (place in the document, continuation) of each option, in order.
-    """
+class _Group:
+    """Hold the options of one context, with their places in the document: a scorers' `Question`."""
 
     id: str
     context: str
@@ -63,10 +56,7 @@ class _Asked:
 
     @property
     def rendered(self) -> RenderedQuestion:
-        """The prompt; spaces at the end of the context go to the continuations.
-
-        The harness's own models move line breaks too. Here they stay, as in our templates.
-        """
+        """The prompt; spaces at the end of the context go to the continuations, no line breaks."""
         prefix = self.context.rstrip(" ")
         moved = self.context[len(prefix) :]
         return RenderedQuestion(prefix, tuple(moved + text for _, text in self.options))
@@ -77,8 +67,7 @@ class HarnessModel(LM):
     """Answer the harness's requests with a scorer.
 
     Args:
-        run: a run folder, or any other model name.
-        model: the same under another name; one of the two is needed.
+        run, model: a run folder, or any other model name, as one of the two.
         scorer: `head`, `text`, `text-mean` or `text-char`; by default `head` or `text`, as the
             model allows.
         batch_size: questions a forward pass; `auto` is 16.
@@ -117,23 +106,22 @@ class HarnessModel(LM):
         self.batch_size = _batch_size(batch_size)
         if device == "cuda:0" and not torch.cuda.is_available():
             device = "auto"
-        settings = {"device": device, "dtype": dtype, "quantization": quantization}
-        settings["context"] = "data"  # the harness has contexts of its own
-        made = load_scorer(run or model, scorer, max_length=max_length, **settings)
+        settings = {"dtype": dtype, "quantization": quantization, "max_length": max_length}
+        settings |= {"device": device, "context": "data"}  # the harness has contexts of its own
+        made = load_scorer(run or model, scorer, **settings)
         if is_encoder(made.model.config):
             raise ConfigError(
                 f"model {run or model!r} is an encoder, which reads pairs of texts; the harness "
                 "has texts and what follows them. Use `mcqa evaluate`."
             )
         if scorer is None and made.name != "head":
-            formulation = get_formulation(made.formulation)
-            made = Scorer(made.model, made.tokenizer, made.encoder, "text", formulation)
+            made = Scorer(
+                made.model, made.tokenizer, made.encoder, "text", get_formulation(made.formulation)
+            )
         self.scorer = made
 
     def loglikelihood(self, requests, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-        """Return (score, False) for each request, in order.
-
-        Nothing is known of greedy decoding, so the second is never True.
+        """Return (score, False) for each request; nothing is known of greedy decoding.
 
         Args:
             requests: `lm_eval.api.instance.Instance`s whose arguments are context and continuation,
@@ -144,13 +132,13 @@ class HarnessModel(LM):
             ConfigError: a document has one continuation only, so there is nothing to choose from.
             EncodingError: an option has no token, or does not fit into the model's context.
         """
-        asked = _group(requests)
-        encoded = self._encode(list(asked.values()))
+        groups = _group(requests)
+        encoded = self._encode(list(groups.values()))
         with tqdm(total=len(encoded), desc="Scoring questions", disable=disable_tqdm) as bar:
             predictions = self.scorer.score_encoded(encoded, self.batch_size, bar.update)
         scores = {
             (key, option): score
-            for (key, one), prediction in zip(asked.items(), predictions, strict=True)
+            for (key, one), prediction in zip(groups.items(), predictions, strict=True)
             for option, score in zip(one.options, prediction.scores, strict=True)
         }
         return [(scores[_question(request), _option(request)], False) for request in requests]
@@ -163,13 +151,13 @@ class HarnessModel(LM):
         """Refuse: nothing is written here."""
         raise _not_for_us("written answers")
 
-    def _encode(self, asked: Sequence[_Asked]) -> list[EncodedQuestion]:
+    def _encode(self, groups: Sequence[_Group]) -> list[EncodedQuestion]:
         """Encode questions; contexts that are too long lose their beginning, as in the harness."""
         tokenizer, max_length = self.scorer.tokenizer, self.scorer.encoder.max_length
-        rendered = [one.rendered for one in asked]
+        rendered = [one.rendered for one in groups]
         encoded, cut = [], 0
         tokenized = tokenize(tokenizer, rendered, self.scorer.encoder.frame)
-        for one, r, (prefix, tail, continuations) in zip(asked, rendered, tokenized, strict=True):
+        for one, r, (prefix, tail, continuations) in zip(groups, rendered, tokenized, strict=True):
             lengths = sorted(map(len, continuations))
             if tail in continuations or lengths[-1] >= max_length:
                 raise EncodingError(
@@ -190,7 +178,7 @@ class HarnessModel(LM):
             )
         if cut:
             warnings.warn(
-                f"{cut} of {len(asked)} contexts are longer than max_length = {max_length} "
+                f"{cut} of {len(groups)} contexts are longer than max_length = {max_length} "
                 "tokens and lost their beginning.",
                 stacklevel=3,
             )
@@ -216,20 +204,17 @@ def _option(request) -> tuple[int, str]:
     return request.idx, request.args[1]
 
 
-def _group(requests) -> dict[tuple, _Asked]:
-    """Put requests of one document that share a context together, each option once.
-
-    The place in the document tells options of the same text apart, and repeats of a request not.
-    """
+def _group(requests) -> dict[tuple, _Group]:
+    """Put requests of one document that share a context together; repeats of a request are one."""
     options, per_document = defaultdict(set), defaultdict(set)
     for request in requests:
         options[_question(request)].add(_option(request))
         per_document[_question(request)[:2]].add((request.args[0], *_option(request)))
-    for (task, document), asked in per_document.items():
-        if len(asked) == 1:
+    for (task, document), found in per_document.items():
+        if len(found) == 1:
             raise _not_for_us(f"a single continuation (document {document} of task {task!r})")
     return {
-        key: _Asked(f"document {key[1]} of task {key[0]!r}", key[2], tuple(sorted(found)))
+        key: _Group(f"document {key[1]} of task {key[0]!r}", key[2], tuple(sorted(found)))
         for key, found in options.items()
     }
 
@@ -245,6 +230,6 @@ def _batch_size(batch_size: int | str) -> int:
 
 def _not_for_us(what: str) -> ConfigError:
     return ConfigError(
-        f"a task asks for {what}; the model 'mcqa' chooses among options, so use multiple_choice "
+        f"a task requests {what}; the model 'mcqa' chooses among options, so use multiple_choice "
         "tasks. For others, `mcqa merge` a generative run and give the folder to `--model hf`."
     )

@@ -4,8 +4,7 @@ scorer = mcqa.load_scorer("runs/demo/multiple_choice")
 result = scorer.score(mcqa.Question(stem="...", options=("...", "...")))
 result.scores, result.probabilities, result.choice, result.unit
 
-Probabilities are those of the scores as they are. A run trained with validation questions knows a
-temperature that makes them as sure as they are right:
+A run trained with validation questions has a temperature that calibrates the probabilities:
 
 result.calibrated(scorer.temperature).probabilities
 """
@@ -42,7 +41,7 @@ MAX_LENGTH = 2048
 
 
 class Found(NamedTuple):
-    """Hold what a model name means, and the scorer it is asked with, before weights are loaded.
+    """Hold what a model name means, and the scorer to use with it, before weights are loaded.
 
     `record` is a run's `run.json`, empty for what is no run; `head` the settings of its head.
     """
@@ -54,36 +53,34 @@ class Found(NamedTuple):
     scorer: str
 
     @property
+    def base(self) -> ModelReference:
+        """The model itself, or the one that the run was trained on."""
+        return base_of(self.reference.path, self.record) if self.record else self.reference
+
+    @property
     def commit(self) -> str | None:
-        """The commit of the Hub model that is asked, or that the run was trained on."""
+        """The commit of the Hub model that is scored, or that the run was trained on."""
         return self.record.get("base_commit") if self.record else self.reference.commit
 
-    def context(self, asked: str | None, *, passages: bool) -> str:
-        """Return what questions get to read: what is asked for, else what they got in training.
-
-        Args:
-            asked: a kind of `mcqa.retrieval.contexts.Contexts`, or None.
-            passages: whether there are any to retrieve.
+    def context(self, wanted: str | None, *, passages: bool) -> str:
+        """Return the kind of context wanted, else that of training.
 
         Raises:
-            ConfigError: there are none, and training had them.
+            ConfigError: training had passages, and there are none to retrieve.
         """
         own = self.record.get("context", {})
-        kind = asked or own.get("kind", "data")
-        if asked is None and kind == "retrieved" and not passages:
+        kind = wanted or own.get("kind", "data")
+        if wanted is None and kind == "retrieved" and not passages:
             raise ConfigError(
                 f"{self.reference.name!r} was trained with passages of {own.get('source')!r}, and "
-                "is asked with retrieved ones unless told otherwise: give --index or --corpus, or "
+                "is scored with retrieved ones by default: give --index or --corpus, or "
                 "another --context."
             )
         return kind
 
 
 def look_up(model: str, scorer: str | None = None) -> Found:
-    """Find out what a model name means, and that the scorer goes with it.
-
-    Args:
-        model, scorer: as for `load_scorer`.
+    """Find out what a model name means, and that the scorer goes with it; as `load_scorer`.
 
     Raises:
         ModelError: the name means no model, or its record or configuration cannot be read.
@@ -96,7 +93,13 @@ def look_up(model: str, scorer: str | None = None) -> Found:
     formulation = get_formulation(record.get("formulation") or of_config)
     head = record.get("head") or getattr(config, "multiple_choice", None)
     name = scorer or formulation.default_scorer(record.get("objective"))
-    _check_scorer(name, formulation, formulation.available_scorers(head), model)
+    allowed = formulation.available_scorers(head)
+    if name not in allowed:
+        if any(name in get_formulation(other).SCORERS for other in NAMES):
+            fault = f"does not go with {model!r}, which is {formulation.NAME}: use"
+        else:
+            fault = f"does not exist; for {model!r} there are:"
+        raise ConfigError(f"scorer {name!r} {fault} {', '.join(allowed)}.")
     return Found(reference, record, formulation, head, name)
 
 
@@ -121,8 +124,7 @@ def load_scorer(
 ) -> Scorer:
     """Load whatever a model name means, ready to score.
 
-    Scorers that stand on the same base, quantized and loaded in the same way, hold its weights
-    once: they are not to be written to.
+    Scorers on the same base, quantized and loaded alike, share its weights: do not change them.
 
     Args:
         model: `smollm2-135m`, a local folder, a Hub id (`owner/name`, or `owner/name@revision`), or
@@ -138,16 +140,15 @@ def load_scorer(
             what the model can take, up to 2,048.
         shots: worked examples to put before each question.
         context: what a question gets to read before it, `data`, `none`, `gold` or `retrieved` (see
-            `mcqa.retrieval.contexts.Contexts`); by default as the run was trained, else `data`.
+            `mcqa.retrieval.contexts.Contexts`); by default the run's own, else `data`.
         index: where passages are retrieved from, or the folder that `mcqa index` wrote.
-        top_k: how many; by default as the run was trained, else 3.
-        held_out: questions whose passages are not to be retrieved: all those that will be asked. A
-            call's own questions are held out in any case.
+        top_k: how many; by default the run's own, else 3.
+        held_out: all questions that will be scored; their passages are not retrieved. Those of a
+            call never are.
         chat: write the prompt as turns of the model's chat template.
         system: a system message for the chat.
         parser: how `generate` reads an answer, `strict` or `lenient`.
-        fallback: `text` lets `generate` answer what it cannot read with the `text` scorer's
-            choice; `none` leaves it without one.
+        fallback: how `generate` answers what it cannot read: `text`, as that scorer, or `none`.
 
     Raises:
         ModelError: the name means no model, or a run folder is incomplete or damaged.
@@ -156,7 +157,11 @@ def load_scorer(
     found = look_up(model, scorer)
     reference, record, formulation, head, name = found
     reading = _reading_settings(name, parser, fallback)
-    contexts = _contexts(found, context, index, top_k, held_out)
+    context = found.context(context, passages=index is not None)
+    if context == "retrieved":
+        top_k = top_k or record.get("context", {}).get("top_k")
+    contexts = Contexts(context, index=index, top_k=top_k, held_out=held_out)
+    prompt = {"shots": shots, "contexts": contexts, "chat": chat, "system": system}
     chosen = get_template(template or record.get("template") or formulation.TEMPLATES[name])
     if name == "letter" and not chosen.lists_options:
         raise ConfigError(
@@ -168,7 +173,6 @@ def load_scorer(
             "scorer 'pmi' compares with a prompt without a question, and a chat has none. "
             "Leave out --chat, or use text."
         )
-    base = base_of(reference.path, record) if record else reference
     device = pick_device(device)
     compute = pick_dtype(dtype or record.get("dtype", "auto"), device)
     how = {
@@ -178,48 +182,17 @@ def load_scorer(
         "device": device,
     }
     if shares_base(record):
-        backbone, held = shared_model(formulation.load_backbone, base.path, **how)
+        backbone, held = shared_model(formulation.load_backbone, found.base.path, **how)
     else:
-        backbone, held = formulation.load_backbone(base.path, **how), None
+        backbone, held = formulation.load_backbone(found.base.path, **how), None
     tokenizer = load_tokenizer(reference.path)
     length = _pick_length(max_length, record, backbone, name, formulation.WRITES[name])
     if record:
         backbone = scoring_model(attach_adapter(backbone, reference.path, record))
-    encoder = Encoder(
-        tokenizer,
-        chosen,
-        length,
-        pairs=is_encoder(backbone.config),
-        apart=backbone.config.is_encoder_decoder,
-        shots=shots,
-        contexts=contexts,
-        chat=chat,
-        system=system,
-    )
-    return Scorer(
-        backbone,
-        tokenizer,
-        encoder,
-        name,
-        formulation,
-        calibration=_calibration(record, encoder, name),
-        base=held,
-        **reading,
-    )
-
-
-def _contexts(
-    found: Found,
-    kind: str | None,
-    index: PassageIndex | str | os.PathLike | None,
-    top_k: int | None,
-    held_out: Sequence[Question],
-) -> Contexts:
-    """Return what questions get to read, the run's own way where nothing else is said."""
-    kind = found.context(kind, passages=index is not None)
-    if kind == "retrieved":
-        top_k = top_k or found.record.get("context", {}).get("top_k")
-    return Contexts(kind, index=index, top_k=top_k, held_out=held_out)
+    prompt["pairs"] = is_encoder(backbone.config)
+    encoder = Encoder(tokenizer, chosen, length, apart=backbone.config.is_encoder_decoder, **prompt)
+    reading["calibration"] = _calibration(record, encoder, name)
+    return Scorer(backbone, tokenizer, encoder, name, formulation, base=held, **reading)
 
 
 def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
@@ -230,31 +203,18 @@ def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
     return fitted if same and not (encoder.shots or encoder.chat) else None
 
 
-def _pick_length(asked: int | None, record: dict, backbone, scorer: str, written: int) -> int:
+def _pick_length(wanted: int | None, record: dict, backbone, scorer: str, written: int) -> int:
     room = context_length(backbone, written)
     room -= (record.get("recipe_settings") or {}).get("virtual_tokens", 0)
-    if asked and asked > room:
+    if wanted and wanted > room:
         besides = f" besides the {written} that scorer {scorer!r} writes" if written else ""
         raise ConfigError(
-            f"max_length {asked}: the model's positions reach {room} tokens only{besides}."
+            f"max_length {wanted}: the model's positions reach {room} tokens only{besides}."
         )
-    return min(asked or record.get("max_length") or MAX_LENGTH, room)
+    return min(wanted or record.get("max_length") or MAX_LENGTH, room)
 
 
-def _check_scorer(name: str, formulation, available: Sequence[str], model: str) -> None:
-    if name in available:
-        return
-    allowed = ", ".join(available)
-    if any(name in get_formulation(other).SCORERS for other in NAMES):
-        raise ConfigError(
-            f"scorer {name!r} does not go with {model!r}, which is {formulation.NAME}: "
-            f"use {allowed}."
-        )
-    raise ConfigError(f"scorer {name!r} does not exist; for {model!r} there are: {allowed}.")
-
-
-def _reading_settings(scorer: str, parser: str, fallback: str) -> dict[str, str]:
-    """Check how `generate` is to read its answers; the other scorers have nothing to read."""
+def _reading_settings(scorer: str, parser: str, fallback: str) -> dict:
     for name, value, allowed in (("parser", parser, PARSERS), ("fallback", fallback, FALLBACKS)):
         if value not in allowed:
             raise ConfigError(f"{name} {value!r} does not exist; there are: {', '.join(allowed)}.")

@@ -1,8 +1,7 @@
-"""The same questions with their options in other orders: which, scoring them, and what it says.
+"""The same questions with their options in other orders: which, their answers, what they show.
 
 The first order of a question is its own, whose answer is there already and is not scored again.
-The others are scored as questions of their own, pass by pass, and every choice is mapped back to
-the original order before it is kept or compared.
+Every choice is mapped back to the original order before it is kept or compared.
 """
 
 import json
@@ -26,12 +25,9 @@ NEEDS_LABELS = ("accuracy", "accuracy_over_orders", "accuracy_by_order", "averag
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold the orders in which each question is to be asked.
+    """Hold the orders of each question's options, the original one first.
 
-    Args:
-        kind: `cyclic`, `all`, or how many.
-        seed: seed of what is drawn.
-        orders: for each question its orders, the original one first.
+    `kind` and `seed` are those of `mcqa.evaluation.orders.choose_orders`.
     """
 
     kind: str
@@ -40,29 +36,25 @@ class Plan:
 
     @classmethod
     def of(cls, kind: str, questions: Sequence[Question], seed: int) -> "Plan":
-        """Choose each question's orders; see `mcqa.evaluation.orders.choose_orders`.
-
-        Raises:
-            ConfigError: the kind does not exist, or a question has too many options for it.
-        """
+        """Choose each question's orders; ConfigError where there are none of this kind."""
         orders = [choose_orders(kind, len(q.options), id=q.id, seed=seed) for q in questions]
         return cls(kind, seed, orders)
 
     @property
     def scorings(self) -> int:
-        """How many answers one model gives, those in the original order included."""
+        """How many questions are scored, those in the original order included."""
         return sum(map(len, self.orders))
 
     def __str__(self) -> str:
         """Say what scoring takes, as `1,221 questions x 5 orders = 6,105`."""
-        n, counts = len(self.orders), sorted({len(orders) for orders in self.orders})
-        many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        return f"{n:,} questions x {many} orders = {self.scorings:,}"
+        counts = sorted({len(orders) for orders in self.orders})
+        many = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+        return f"{len(self.orders):,} questions x {many} orders = {self.scorings:,}"
 
 
 @dataclass(frozen=True)
 class OrderedAnswer:
-    """Hold a question's answer with its options in one order.
+    """Hold a question's answer with its options in one order, as a line of `permutations.jsonl`.
 
     Args:
         id: the question's id.
@@ -84,12 +76,9 @@ class OrderedAnswer:
 
 @dataclass(frozen=True)
 class Orders:
-    """Hold a run's answers in all orders.
+    """Hold a run's answers in all orders, for each question the one in the original order first.
 
-    Args:
-        kind, seed: see `Plan`.
-        seconds: how long scoring took, without that in the original order.
-        answers: for each question its answers, the one in the original order first.
+    `kind` and `seed` are the plan's, `seconds` how long scoring all other orders took.
     """
 
     kind: str
@@ -134,12 +123,7 @@ def write_orders(folder: Path, orders: Orders) -> None:
 
 
 def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict) -> Orders:
-    """Read what `write_orders` wrote.
-
-    Args:
-        folder: where it is.
-        predictions: the run's, in whose order the questions are returned.
-        settings: what `Orders.settings` was.
+    """Read what `write_orders` wrote, in the order of the run's predictions.
 
     Raises:
         DataError: the file is missing or is not about these predictions.
@@ -168,13 +152,7 @@ def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict)
 def describe_run_orders(
     orders: Orders, predictions: Sequence[Prediction], *, listed: bool, scorer: str
 ) -> dict:
-    """Return the `permutations` of `metrics.json`.
-
-    Args:
-        orders: the run's answers in all orders.
-        predictions: those in the original order, for their labels.
-        listed: whether the template lists the options.
-        scorer: the scorer's name.
+    """Return the `permutations` of `metrics.json`; `listed` says if the template lists options.
 
     Returns:
         `kind`; `options_listed`; `seconds`, of all orders but the original one; what
@@ -203,6 +181,6 @@ def describe_run_orders(
         "largest_score_change": max(changes, default=None),
     }
     if labelled and scorer == "letter" and orders.kind in COMPLETE:
-        asked = of_all("order"), of_all("shown_scores")
-        result["pride"] = describe_pride(label_N, *asked, seed=orders.seed)
+        shown = of_all("order"), of_all("shown_scores")
+        result["pride"] = describe_pride(label_N, *shown, seed=orders.seed)
     return result

@@ -7,13 +7,11 @@ Of several processes, each has a file of its own, `predictions.partial.jsonl.1` 
 read them all: a run may go on with another number of processes.
 
 A line is a whole batch: what else is in a batch shows in a score's last bits, so that only a run
-that goes on batch by batch ends with the very numbers of an unbroken one. For the same reason it
-must be the same work: `describe_work` lists what decides the answers. And only one command at a
-time works on it.
+that resumes batch by batch ends with the very numbers of an unbroken one. For the same reason it
+must be the same work: `describe_work` lists what decides the answers.
 
 The trap: a killed process or a full disk leaves half a line, or one that lacks nothing but its end,
-to which the next would be glued. The file is cut before the first line that is not whole, and that
-batch is scored again.
+to which the next would be glued. The file is cut before the first line that is not whole.
 """
 
 import contextlib
@@ -47,28 +45,15 @@ def partial_path(output: str | os.PathLike) -> Path:
     return output.with_name(f"{output.stem}.partial{output.suffix}")
 
 
-def _own(path: Path) -> Path:
-    """Return where this process keeps its answers."""
-    return path if processes.is_main() else path.with_name(f"{path.name}.{processes.index()}")
-
-
 def _found(path: Path) -> list[Path]:
-    """Return the files that are there, whichever process wrote them.
-
-    Raises:
-        ConfigError: one is a link to a file elsewhere.
-    """
+    """Return the files that are there, whichever process wrote them; ConfigError for a link."""
     others = path.parent.glob(f"{glob.escape(path.name)}.*")
     files = [path, *sorted(file for file in others if file.suffix[1:].isdecimal())]
     return [inside(path.parent, file.name) for file in files if file.exists()]
 
 
 def forget(path: Path) -> None:
-    """Remove the answers that were kept, whichever process wrote them.
-
-    Args:
-        path: from `partial_path`.
-    """
+    """Remove the answers kept at a `partial_path`, whichever process wrote them."""
     for file in _found(path):
         file.unlink()
 
@@ -76,17 +61,10 @@ def forget(path: Path) -> None:
 def describe_work(
     scorer: Scorer, encoded: Sequence[EncodedQuestion], batch_size: int, **more
 ) -> dict:
-    """Return what decides the answers, by the names in which a change is told.
-
-    Args:
-        scorer: what answers.
-        encoded: the questions, as it reads them.
-        batch_size: see `Scorer.score_many`.
-        more: what else is asked.
-    """
+    """Return what decides a scorer's answers, by the names in which a change is reported."""
     import torch
 
-    encoder, shots = scorer.encoder, scorer.encoder.shots
+    model, encoder, shots = scorer.model, scorer.encoder, scorer.encoder.shots
     return {
         "questions": digest_questions(e.question for e in encoded),
         "scorer": scorer.name,
@@ -98,10 +76,10 @@ def describe_work(
         "system": encoder.system,
         "max_length": encoder.max_length,
         "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
-        "weights": weights_checksum(scorer.model)[:16],
-        "quantization": _quantization(scorer.model),
-        "dtype": str(scorer.model.dtype).removeprefix("torch."),
-        "device": scorer.model.device.type,
+        "weights": weights_checksum(model)[:16],
+        "quantization": _quantization(model),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": model.device.type,
         "batch_size": batch_size,
         "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
         **more,
@@ -119,13 +97,12 @@ def _quantization(model) -> str:
 class Partial:
     """Keep a run's answers batch by batch; use it as a context.
 
-    Where the file is there already, its batches are taken over, and so are those of the files
-    that other processes kept for the same output.
+    Batches that are in the file, or in those of other processes beside it, are taken over.
 
     Args:
-        path: the file; a process that is not the main one keeps its own beside it.
+        path: from `partial_path`.
         work: from `describe_work`.
-        scorer: what answers; how far it had to halve its batches is kept too.
+        scorer: what scores; how far it had to halve its batches is kept too.
         overwrite: forget what is in the file.
         announce: called with a line where answers are taken over.
 
@@ -143,7 +120,8 @@ class Partial:
         overwrite: bool = False,
         announce: Callable[[str], None] = lambda line: None,
     ):
-        self.path, self.scorer = _own(path), scorer
+        own = path.name if processes.is_main() else f"{path.name}.{processes.index()}"
+        self.path, self.scorer = path.with_name(own), scorer
         self._first = path
         self._again = "the same command" + (", without --overwrite," if overwrite else "")
         with contextlib.ExitStack() as held:
@@ -168,11 +146,7 @@ class Partial:
         return Part(files, name, self)
 
     def append(self, line: dict) -> None:
-        """Write a batch down before the next one is scored.
-
-        Raises:
-            RunError: it cannot be written; what was written before is kept.
-        """
+        """Write a batch down before the next one is scored; RunError where that fails."""
         try:
             self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             self._file.flush()
@@ -205,23 +179,19 @@ class Partial:
 class Part(dict):
     """Hold the predictions of each batch of a pass by the batch's number, and write down more.
 
-    Args:
-        files: for each process's file the lines of the batches that are there.
-        name: of the pass.
-        partial: where to write.
-
     Attributes:
         seconds: how long the batches took that were there at the start; of several processes,
             which work at the same time, the slowest.
     """
 
     def __init__(self, files: Sequence[Sequence[dict]], name: str, partial: Partial):
-        super().__init__()
-        for line in itertools.chain(*files):
-            predictions = [Prediction.from_row(row) for row in line["predictions"]]
-            super().__setitem__(line["batch"], predictions)
+        batches = list(itertools.chain(*files))
+        super().__init__(
+            (batch["batch"], list(map(Prediction.from_row, batch["predictions"])))
+            for batch in batches
+        )
         self.seconds = max((sum(line["seconds"] for line in lines) for lines in files), default=0)
-        self._peaks = [line["peak_memory_bytes"] for line in itertools.chain(*files)]
+        self._peaks = [batch["peak_memory_bytes"] for batch in batches]
         self._name, self._partial, self._since = name, partial, time.perf_counter()
 
     @property
@@ -245,20 +215,11 @@ class Part(dict):
 
 
 def _read(path: Path, work: dict) -> list[dict]:
-    """Return the lines of finished batches, after cutting off what is no whole line.
-
-    Raises:
-        ConfigError: they are of other work.
-    """
+    """Return the lines of finished batches of this work, after cutting off what is not whole."""
     rows, size = [], 0
-    with path.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
+    with path.open("rb") as file, contextlib.suppress(ValueError):
+        for line in itertools.takewhile(lambda line: line.endswith(b"\n"), file):
+            rows.append(json.loads(line))
             size += len(line)
     if not rows or "work" not in rows[0]:
         raise ConfigError(

@@ -1,16 +1,15 @@
 """Score questions: encode them, batch those of like length, and check what comes out.
 
-A `Scorer` is one model, one template and one way to ask; `mcqa.scoring.loading` makes it
+A `Scorer` is one model, one template and one way to get scores; `mcqa.scoring.loading` makes it
 from a model's name.
 """
 
 import functools
 import math
-import operator
 import warnings
+from collections import ChainMap
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 
@@ -26,9 +25,7 @@ from mcqa.system.memory import is_out_of_memory
 
 
 class Scorer:
-    """Turn questions into predictions with one model, one template and one scorer.
-
-    Made by `mcqa.scoring.loading.load_scorer`.
+    """Turn questions into predictions; made by `mcqa.scoring.loading.load_scorer`.
 
     Args:
         model: a transformers model on its device; adapters may be inside it.
@@ -72,8 +69,7 @@ class Scorer:
     def temperature(self) -> float | None:
         """What scores are to be divided by; None where that is not known, or no number fits best.
 
-        A temperature at its bound says that all validation answers were right, or the scores less
-        than nothing: divided by it they would be certain, or tell nothing.
+        None fits best where all validation answers were right, or the scores less than nothing.
         """
         if self.calibration is None or self.calibration.get("at_bound"):
             return None
@@ -85,11 +81,7 @@ class Scorer:
         return self.encoder.template.name
 
     def score(self, question: Question) -> Prediction:
-        """Score one question's options.
-
-        Raises:
-            EncodingError: its options do not fit into the model's context.
-        """
+        """Score one question's options; see `score_many`."""
         return self.score_many([question])[0]
 
     def score_many(
@@ -105,13 +97,12 @@ class Scorer:
         batches, all must call this, and all get all the predictions.
 
         Args:
-            questions: what to answer; labels are carried through, never looked at.
+            questions: what to score; labels are carried through, never looked at.
             batch_size: questions a forward pass; scores do not depend on it, beyond rounding.
             on_progress: called after each batch with how many questions it had; of several
                 processes, with how many all of them had meanwhile.
             kept: each batch's predictions by its number. Those that are there are taken over from
-                an earlier call with the same arguments, the others are put in as they come: those
-                that this process scored.
+                an earlier call with the same arguments, those that this process scores are put in.
 
         Raises:
             ConfigError: the batch size is not positive.
@@ -144,12 +135,13 @@ class Scorer:
                     own[number] = self._score_batch(_read(encoded, batches[number]))
                     kept[number] = own[number]
                 report(sum(len(batches[each]) for each in numbers))
-        scored = functools.reduce(operator.or_, processes.gather(own), dict(kept))
-        predictions: list[Prediction | None] = [None] * len(encoded)
-        for number, indices in enumerate(batches):
-            for index, prediction in zip(indices, scored[number], strict=True):
-                predictions[index] = prediction
-        return predictions
+        scored = ChainMap(*processes.gather(own), kept)
+        predictions = {
+            index: prediction
+            for number, indices in enumerate(batches)
+            for index, prediction in zip(indices, scored[number], strict=True)
+        }
+        return [predictions[index] for index in range(len(encoded))]
 
     def _score_batch(self, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
         """Score a batch, in parts of `batch_limit` questions once it was too large."""
@@ -197,18 +189,21 @@ def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[i
     """Return indices of questions of like length; the longest first shows early what fits.
 
     What else is in a batch shows in rounding. So a batch holds questions of one number of options:
-    asked again with the options in another order, they are together again.
+    scored again with the options in another order, they are together again.
     """
-    sizes = _sizes(encoded)
+    if isinstance(encoded, EncodedSet):  # on disk, not to be read for that
+        tokens, options = encoded.column("tokens"), encoded.column("options")
+    else:
+        tokens, options = [e.tokens for e in encoded], [len(e.continuations) for e in encoded]
     groups: dict[int, list[int]] = {}
-    for index in sorted(range(len(sizes)), key=lambda index: -sizes[index].tokens):
-        groups.setdefault(sizes[index].options, []).append(index)
+    for index in sorted(range(len(tokens)), key=lambda index: -tokens[index]):
+        groups.setdefault(options[index], []).append(index)
     batches = [
         group[start : start + batch_size]
         for group in groups.values()
         for start in range(0, len(group), batch_size)
     ]
-    return sorted(batches, key=lambda batch: -sizes[batch[0]].tokens)
+    return sorted(batches, key=lambda batch: -tokens[batch[0]])
 
 
 def _read(encoded: Sequence[EncodedQuestion], indices: Sequence[int]) -> list[EncodedQuestion]:
@@ -216,15 +211,3 @@ def _read(encoded: Sequence[EncodedQuestion], indices: Sequence[int]) -> list[En
     if isinstance(encoded, EncodedSet):
         return encoded.read(indices)
     return [encoded[index] for index in indices]
-
-
-class _Size(NamedTuple):
-    tokens: int
-    options: int
-
-
-def _sizes(encoded: Sequence[EncodedQuestion]) -> list[_Size]:
-    """Return the sizes of questions, those on disk without reading them."""
-    if isinstance(encoded, EncodedSet):
-        return list(map(_Size, encoded.column("tokens"), encoded.column("options")))
-    return [_Size(e.tokens, len(e.continuations)) for e in encoded]

@@ -40,29 +40,19 @@ def score(
     *,
     batch_size: int = 16,
     on_progress: Callable[[int], None] | None = None,
-    announce: Callable[[str], None] = lambda line: None,
-    overwrite: bool = False,
+    **how,
 ) -> tuple[list[Prediction], float]:
-    """Score questions and write their predictions, going on where an earlier call was killed.
+    """Score questions and write a predictions file, going on where an earlier call was killed.
 
-    Of several processes, all must call it and the main one writes the predictions.
-
-    Args:
-        scorer: what answers.
-        questions: what to answer.
-        output: predictions file to write.
-        batch_size, on_progress: see `Scorer.score_many`.
-        announce, overwrite: see `mcqa.scoring.partial.Partial`.
+    Of several processes, all must call it and the main one writes. Other arguments are those of
+    `Scorer.score_many` and `mcqa.scoring.partial.Partial`, as are the errors.
 
     Returns:
         The predictions, and the seconds they took.
-
-    Raises:
-        ConfigError: there are answers of other work, or another command is at it.
     """
     encoded, encoding = encode_timed(scorer, questions)
-    path, work = partial_path(output), describe_work(scorer, encoded, batch_size)
-    with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
+    work = describe_work(scorer, encoded, batch_size)
+    with Partial(partial_path(output), work, scorer, **how) as partial:
         part = partial.part("questions")
         predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
         if processes.is_main():
@@ -82,15 +72,13 @@ def score_orders(
 ) -> Orders:
     """Score each question in all its orders but the original one.
 
-    Each pass has the batches of the first one, as far as it asks the same questions. So where the
+    Each pass has the batches of the first one, as far as it has the same questions. So where the
     prompt does not list the options, every score must come out the same to the last bit.
 
     Args:
-        scorer: what answers.
-        questions: what to ask.
-        predictions: its answers in the original order, one per question.
+        scorer, questions, batch_size, on_progress: see `Scorer.score_many`.
+        predictions: those in the original order, one per question.
         plan: the orders.
-        batch_size, on_progress: see `Scorer.score_many`.
         part_of: from a pass's name to where its answers are kept, see `Partial.part`.
     """
     started, before = time.perf_counter(), 0.0
@@ -99,15 +87,15 @@ def score_orders(
         for p, orders in zip(predictions, plan.orders, strict=True)
     ]
     for nth in range(1, max(map(len, plan.orders), default=0)):
-        places = [place for place, orders in enumerate(plan.orders) if nth < len(orders)]
-        asked = [
-            reorder(question, orders[nth])
-            for question, orders in zip(questions, plan.orders, strict=True)
+        left = [
+            (place, question, orders[nth])
+            for place, (question, orders) in enumerate(zip(questions, plan.orders, strict=True))
             if nth < len(orders)
         ]
         part = part_of(f"order {nth}")
         before += part.seconds
-        results = scorer.score_many(asked, batch_size, on_progress, part)
-        for place, result in zip(places, results, strict=True):
-            answers[place].append(mapped_back(result, plan.orders[place][nth]))
+        reordered = [reorder(question, order) for _, question, order in left]
+        results = scorer.score_many(reordered, batch_size, on_progress, part)
+        for (place, _, order), result in zip(left, results, strict=True):
+            answers[place].append(mapped_back(result, order))
     return Orders(plan.kind, plan.seed, before + time.perf_counter() - started, answers)

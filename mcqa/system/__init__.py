@@ -1,1 +1,1 @@
-"""What a command asks of the machine: files, locks, processes, workers, memory, threads."""
+"""What a command needs of the machine: files, locks, processes, workers, memory, threads."""

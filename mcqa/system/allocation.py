@@ -1,9 +1,8 @@
 """Freed memory stays with the process, for fresh pages cost more than many an operator.
 
-glibc hands freed memory back to the system once twice the largest block is free, and the next
-operator's memory is fresh pages again, each zeroed when first touched. From a few MB a tensor on
-this can be a third of a forward pass on a CPU. The process's peak moves by little; what is free
-between two peaks is held, up to `HELD`, so a measurement asks for it back first.
+glibc gives freed memory back once twice the largest block is free, so that the next operator's is
+fresh pages again, each zeroed when first touched: up to a third of a forward pass on a CPU. What is
+free between two peaks is held, up to `HELD`; a measurement asks for it back first.
 
 Source: mallopt(3), M_TRIM_THRESHOLD and M_MMAP_THRESHOLD. Other allocators are left alone.
 """

@@ -2,7 +2,7 @@
 
 Two traps. A rename may reach the disk before what was written; so the content is synced first. And
 in a folder of others a link may lie where a file is going to be; so temporary names cannot be
-guessed and are taken by nobody else, a rename replaces a link, and `inside` tells of the rest.
+guessed and are taken by nobody else, a rename replaces a link, and `inside` refuses the rest.
 """
 
 import contextlib
@@ -35,9 +35,9 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
     temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = temporary.open("xb")
-        with _removed(temporary):
-            with file:
+        with contextlib.ExitStack() as at_the_end:
+            with temporary.open("xb") as file:
+                at_the_end.callback(temporary.unlink, missing_ok=True)
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -51,13 +51,10 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
 def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Give a folder to write into, which becomes `path` at the end and is gone after an error.
 
-    Args:
-        path: a folder that is empty or not there, or a link to one.
+    `path` is an empty folder, none, or a link to one.
     """
     path = Path(path).resolve()
-    temporary = _temporary(path)
-    temporary.mkdir(parents=True)
-    with _removed(temporary):
+    with _removable_folder(path) as temporary:
         yield temporary
         if path.is_dir():
             path.rmdir()
@@ -68,15 +65,10 @@ def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
 def whole_files(folder: Path) -> Iterator[Path]:
     """Give an empty folder to write into, whose files take their places in another at the end.
 
-    What else is there stays as it is. Libraries write through a link that they find; this way they
-    find none.
-
-    Args:
-        folder: where the files go, one after another; none where writing them fails.
+    None does after an error; what else is there stays. Libraries write through a link that they
+    find; this way they find none.
     """
-    temporary = _temporary(folder / "files")
-    temporary.mkdir(parents=True)
-    with _removed(temporary):
+    with _removable_folder(folder / "files") as temporary:
         yield temporary
         for made in sorted(temporary.iterdir()):
             place = folder / made.name
@@ -94,26 +86,21 @@ def _temporary(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _removed(temporary: Path) -> Iterator[None]:
-    """Remove at the end what was made, where it is there still."""
+def _removable_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder beside a path, which is removed at the end where it is there still."""
+    temporary = _temporary(path)
+    temporary.mkdir(parents=True)
     try:
-        yield
+        yield temporary
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):  # what stood in the way of writing is told already
-                temporary.unlink(missing_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def inside(folder: str | os.PathLike, name: str) -> Path:
-    """Return a path in a folder, after making sure that no link leads it out of there.
-
-    To ask before a folder is listed, a file read or added to. Files that `write_whole` replaces
-    need it not.
+    """Return a path in a folder that is to be listed, read or added to.
 
     Raises:
-        ConfigError: one does.
+        ConfigError: a link leads it out of there.
     """
     path = Path(folder, name)
     if not path.resolve().is_relative_to(Path(folder).resolve()):
@@ -125,7 +112,7 @@ def inside(folder: str | os.PathLike, name: str) -> Path:
 
 
 def not_written(path: str | os.PathLike, error: OSError) -> RunError:
-    """Return the error of a file that could not be written, in one line."""
+    """Return the error of a file that could not be written."""
     return RunError(
         f"{path}: cannot be written ({error.strerror or error}). What was there before is kept; "
         "make room or choose another output, and give the command again."
@@ -133,11 +120,7 @@ def not_written(path: str | os.PathLike, error: OSError) -> RunError:
 
 
 def require_folder(path: str | os.PathLike) -> Path:
-    """Return a folder that can be written to, making it where it is missing.
-
-    Raises:
-        ConfigError: there is a file of this name, or it must not be written.
-    """
+    """Return a folder that can be written to, making it where it is missing; else ConfigError."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -151,11 +134,7 @@ def require_folder(path: str | os.PathLike) -> Path:
 
 
 def require_file(path: str | os.PathLike) -> Path:
-    """Return a file's path after making sure that it can be written.
-
-    Raises:
-        ConfigError: it is a folder, or its folder cannot be written to.
-    """
+    """Return a file's path after making sure that it can be written; else ConfigError."""
     path = Path(path)
     if path.is_dir():
         raise ConfigError(f"output {path}: a folder; name a file to write.")

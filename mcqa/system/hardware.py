@@ -1,14 +1,11 @@
-"""Say what numbers were computed on: processors round and run differently."""
+"""What numbers were computed on: processors round and run differently."""
 
 import os
 import platform
 
 
 def describe_hardware() -> str:
-    """Return processor and instructions, and the GPU where there is one.
-
-    "2 CPU cores (AMD EPYC, AVX512, BF16)"; the instructions are those that torch uses.
-    """
+    """Return processor, the instructions that torch uses, and a GPU: `2 CPU cores (EPYC, AVX2)`."""
     import torch
 
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}

@@ -2,16 +2,13 @@
 
     $MCQA_CACHE/encoded/KEY/   the tokens of one set
 
-Tokens say what the questions say, so nobody else may read the folder (0700). When a set is added,
-those used longest ago go until all take no more than `LIMIT`; the latest stays whatever its size.
+When a set is added, those used longest ago go until all take no more than `LIMIT`.
 
-The trap: another process may be reading a set that is removed. It has the files open, and what is
-open stays readable; one that comes later encodes anew. A set that is still being written stands
-under a hidden name, and is left alone for a day.
+The trap: another process may be reading a set that is removed; it has the files open, so that they
+stay readable. A set that is still being written has a hidden name, and is left alone for a day.
 """
 
 import contextlib
-import os
 import shutil
 import time
 from pathlib import Path
@@ -29,7 +26,7 @@ def kept_folder() -> Path:
 
 
 def private_folder() -> Path:
-    """Return where encoded sets are kept, after making sure that it is there and the user's alone.
+    """Return where encoded sets are kept, made for the user alone: tokens say what questions say.
 
     Raises:
         RunError: it cannot be made, or is another user's.
@@ -47,22 +44,14 @@ def private_folder() -> Path:
     return folder
 
 
-def mark_used(folder: Path) -> None:
-    """Note that a set was used now."""
-    os.utime(folder)
-
-
 def make_room(latest: Path) -> None:
-    """Remove the sets used longest ago until the others take no more than `LIMIT`.
-
-    Args:
-        latest: the set that stays in any case.
-    """
+    """Remove the sets used longest ago until all take no more than `LIMIT`; `latest` stays."""
     used = {}
     for folder in latest.parent.iterdir():
         with contextlib.suppress(OSError):  # another process removed it
             at = folder.stat().st_mtime
-            if folder != latest and not _is_at_work(folder, at):
+            unfinished = folder.name.startswith(".") and time.time() - at < UNFINISHED
+            if folder != latest and not unfinished:
                 used[folder] = at
     taken = folder_bytes(latest)
     for folder in sorted(used, key=used.get, reverse=True):
@@ -78,7 +67,3 @@ def folder_bytes(folder: Path) -> int:
         with contextlib.suppress(OSError):
             total += path.lstat().st_size if path.is_file() else 0
     return total
-
-
-def _is_at_work(folder: Path, at: float) -> bool:
-    return folder.name.startswith(".") and time.time() - at < UNFINISHED

@@ -1,7 +1,7 @@
 """Hold a file or folder for one process: a second one is refused at once.
 
-The operating system keeps the lock and lets go of it when the process ends, however it does. So a
-lock file that a killed process left is no obstacle, and is removed by the next that holds it.
+The operating system keeps the lock, until the process ends, however it does: a lock file that a
+killed process left is no obstacle.
 """
 
 import contextlib
@@ -17,12 +17,9 @@ from mcqa.errors import ConfigError
 
 @contextlib.contextmanager
 def locked(path: str | os.PathLike) -> Iterator[None]:
-    """Hold a path against other processes, by a lock file beside a file or in a folder.
+    """Hold a folder, or a file that need not be there yet, against other processes.
 
     Warns, and holds nothing, where the file system has no locks.
-
-    Args:
-        path: a folder, or a file that need not be there yet.
 
     Raises:
         ConfigError: another process holds it.

@@ -1,13 +1,13 @@
 """How much memory a piece of work took at most, and whether it failed for want of more.
 
-On a GPU it is what PyTorch's allocator held there. Elsewhere it is the process's resident set:
-Python, libraries and weights included, and whatever earlier work in the same process left behind.
+On a GPU it is what PyTorch's allocator held there, elsewhere the process's resident set: with
+Python, libraries, weights and what earlier work in the same process left behind.
 
-The trap: the kernel keeps one high-water mark per process, so that the second of two models would
-inherit the peak of the first. It is set back before each measurement, which only Linux can do;
-elsewhere, and where a container forbids it, the peak is not known.
+The trap: the kernel keeps one high-water mark per process. It is set back before each measurement,
+which only Linux can do; elsewhere, and where a container forbids it, the peak is not known.
 """
 
+import contextlib
 import gc
 from pathlib import Path
 
@@ -17,31 +17,30 @@ PROCESS = Path("/proc/self")
 
 
 class PeakMemory:
-    """Measure from here on.
-
-    Args:
-        device: the torch device that the work runs on.
+    """Measure a torch device from here on.
 
     Attributes:
         start: the bytes in use at the start, None where they, and so a peak, cannot be known.
     """
 
     def __init__(self, device: str):
-        self.device = device
+        self.device, self.start = device, None
         gc.collect()
         trim()
-        self.start = _reset(device)
+        with contextlib.suppress(OSError):
+            if gpu := _gpu(device):
+                gpu.reset_peak_memory_stats(device)
+            else:
+                (PROCESS / "clear_refs").write_text("5")
+            self.start = in_use(device)
 
     @property
     def bytes(self) -> int | None:
         """The most bytes in use since the start, None where that cannot be known."""
         if self.start is None:
             return None
-        if self.device.startswith("cuda"):
-            import torch
-
-            return torch.cuda.max_memory_allocated(self.device)
-        return _status("VmHWM")
+        gpu = _gpu(self.device)
+        return gpu.max_memory_allocated(self.device) if gpu else _status("VmHWM")
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -55,24 +54,16 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def in_use(device: str) -> int | None:
     """Return the bytes in use now, None where they cannot be known."""
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.memory_allocated(device)
-    return _status("VmRSS")
+    gpu = _gpu(device)
+    return gpu.memory_allocated(device) if gpu else _status("VmRSS")
 
 
-def _reset(device: str) -> int | None:
-    if device.startswith("cuda"):
-        import torch
+def _gpu(device: str):
+    if not device.startswith("cuda"):
+        return None
+    import torch
 
-        torch.cuda.reset_peak_memory_stats(device)
-    else:
-        try:
-            (PROCESS / "clear_refs").write_text("5")
-        except OSError:
-            return None
-    return in_use(device)
+    return torch.cuda
 
 
 def _status(name: str) -> int | None:

@@ -1,13 +1,12 @@
-"""How OpenMP's threads, which torch computes with on a CPU, wait for each other: said in time.
+"""How OpenMP's threads, which torch computes with on a CPU, wait for each other: set in time.
 
 GNU's runtime, which torch's Linux wheels bring, reads its environment once, when torch is loaded.
-So `import mcqa` says there how long a thread spins before it sleeps: as long as by default, but
+So `import mcqa` sets there how long a thread spins before it sleeps: as long as by default, but
 not at all while there are more OpenMP threads than cores, which `mcqa.models.cpu.spinning` brings
 about where other programs want the cores. Scores and weights do not depend on it.
 
-A program that has said itself how threads wait is left alone, and so is one that loaded torch
-first. What was said is taken back once torch has read it, so that programs started later do not
-get to see it.
+A program that set this itself, or loaded torch first, is left alone. What was set is taken back
+once torch has read it, so that programs started later do not see it.
 
 Source: GNU libgomp manual, "GOMP_SPINCOUNT" and "OMP_WAIT_POLICY".
 """
@@ -21,29 +20,29 @@ from pathlib import Path
 # The passive policy is for the time of too many threads; the count is GNU's own default.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "300000"}
 
-_said = False
+_is_set = False
 
 
-def say_how_to_wait() -> None:
+def set_waiting() -> None:
     """Set the environment for torch to be loaded, where nobody else has and it is of use."""
-    global _said
-    if "torch" not in sys.modules and not _asked() and is_left_to_us():
+    global _is_set
+    if "torch" not in sys.modules and not _found() and is_gnus():
         os.environ.update(WAITING)
-        _said = True
+        _is_set = True
 
 
 def take_back() -> None:
     """Take the environment back, now that torch is loaded."""
-    global _said
-    for name, value in WAITING.items() if _said else ():
+    global _is_set
+    for name, value in WAITING.items() if _is_set else ():
         if os.environ.get(name) == value:
             del os.environ[name]
-    _said = False
+    _is_set = False
 
 
 def is_left_to_us() -> bool:
-    """Say whether the runtime is GNU's, and the user has not said how its threads wait."""
-    return _asked() in ({}, WAITING) and is_gnus()
+    """Say whether the runtime is GNU's, and the user has not set how its threads wait."""
+    return _found() in ({}, WAITING) and is_gnus()
 
 
 @functools.cache
@@ -53,5 +52,5 @@ def is_gnus() -> bool:
     return bool(torch and torch.origin and any(Path(torch.origin).parent.glob("lib/libgomp*")))
 
 
-def _asked() -> dict[str, str]:
+def _found() -> dict[str, str]:
     return {name: os.environ[name] for name in WAITING if name in os.environ}

@@ -1,18 +1,12 @@
 """Several processes on one piece of work: which one this is, how they wait, what they hand on.
 
-`torchrun` and `accelerate launch` start them and tell each its number in the environment. They are
-together, and share work, between the start and the end of a command; a process by itself is the
-main one, and each function here then does nothing, or hands back what it was given.
-
-Objects and waiting go through gloo on the CPU, gradients on GPUs through NCCL.
+`torchrun` and `accelerate launch` start them and give each its number in the environment. They
+share work between the start and the end of a command. A process by itself is the main one, and
+each function here does nothing, or hands back what it was given. Objects and waiting go through
+gloo on the CPU, gradients on GPUs through NCCL.
 
 The trap: when one process ends with an error the launcher ends the others at once, also the one
-that was about to say what went wrong. So the first to fail tells it, and the others are held back
-until it has.
-
-Another one: torch's own functions that take a group as a default keep the one they found when they
-were imported. A group that is kept has threads when Python ends, and that can abort the process;
-so they are imported before there is one.
+that was about to report it. So the first to fail reports, and the others are held back until then.
 """
 
 import contextlib
@@ -28,7 +22,7 @@ Value = TypeVar("Value")
 
 # Waiting is no error, however long: where a process fails, the launcher ends those that wait.
 PATIENCE = timedelta(days=7)
-TELLING = timedelta(seconds=10)
+REPORTING = timedelta(seconds=10)
 
 _store = None
 
@@ -63,9 +57,9 @@ def sharding() -> str | None:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Join the other processes, and wait for them at the end; inside another one nothing happens.
+    """Join the other processes, and wait for them at the end, but not after an error.
 
-    After an error nobody waits.
+    Inside another one nothing happens.
     """
     global _store
     if count() == 1 or _store is not None:
@@ -73,6 +67,9 @@ def together() -> Iterator[None]:
         return
     import torch
     import torch.distributed as dist
+
+    # Its functions keep the group they find when imported, and a group that is kept has threads
+    # when Python ends, which can abort the process: so before there is one.
     import torch.distributed.nn
 
     gpus = torch.cuda.device_count()
@@ -93,13 +90,11 @@ def together() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def telling_an_error(*, everywhere: bool = False) -> Iterator[bool]:
-    """Give whether this process is the one to tell that something went wrong: the first to ask.
-
-    The others are held until that one has.
+def reporting_an_error(*, everywhere: bool = False) -> Iterator[bool]:
+    """Give whether this process is to report an error: the first that fails; the others wait.
 
     Args:
-        everywhere: whether all processes meet it, as they do Ctrl-C; then the main one tells it.
+        everywhere: whether all processes meet it, as they do Ctrl-C; then the main one reports.
     """
     if _store is None:
         yield is_main()
@@ -107,31 +102,30 @@ def telling_an_error(*, everywhere: bool = False) -> Iterator[bool]:
     mine = is_main() if everywhere else _store.add("failed", 1) == 1
     yield mine
     if mine:
-        _store.set("told", "yes")
+        _store.set("reported", "yes")
     else:
         with contextlib.suppress(RuntimeError):  # it was ended in the middle of it
-            _store.wait(["told"], TELLING)
+            _store.wait(["reported"], REPORTING)
 
 
 def gather(value: Value) -> list[Value]:
     """Return what each of the processes gave, in their order; all must call."""
-    if _store is None:
-        return [value]
-    import torch.distributed as dist
+    values = [value]
+    if _store is not None:
+        import torch.distributed as dist
 
-    values = [None] * count()
-    dist.all_gather_object(values, value)
+        values *= count()
+        dist.all_gather_object(values, value)
     return values
 
 
 def on_main(work: Callable[[], Value]) -> Value:
     """Do something in the main process while the others wait, and give all what it returned."""
-    if _store is None:
-        return work()
-    import torch.distributed as dist
+    result = [work() if is_main() or _store is None else None]
+    if _store is not None:
+        import torch.distributed as dist
 
-    result = [work() if is_main() else None]
-    dist.broadcast_object_list(result, src=0)
+        dist.broadcast_object_list(result, src=0)
     return result[0]
 
 
@@ -157,9 +151,7 @@ def wait() -> None:
 
 
 def rounds(items: Sequence[Value]) -> Iterator[tuple[Value | None, Sequence[Value]]]:
-    """Yield an item for this process, and those that all take at the same time.
-
-    In the last round there may be none for it.
+    """Yield an item for this process, None where there is none left, and those that all take.
 
     >>> list(rounds(["a", "b"]))  # of one process
     [('a', ['a']), ('b', ['b'])]

@@ -4,20 +4,23 @@ import contextlib
 import logging
 import warnings
 
-# An optional kernel of bitsandbytes that it looks for on import.
-logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(
-    lambda record: "kernels-community" not in record.getMessage()
+LOGGED = {
+    # An optional kernel that it looks for on import.
+    "bitsandbytes.backends.cpu.ops": "kernels-community",
+    # Said of every layer in every forward pass.
+    "bitsandbytes.autograd._functions": "inputs will be cast",
+}
+WARNED = (
+    "`is_gradient_checkpointing` is deprecated",  # peft asks for it under its old name
+    "`broadcast_buffers` is deprecated",  # transformers hands it on to torch under its old name
+    # They are right behind virtual tokens, and passed to generation all the same.
+    "Position ids are not supported for parameter efficient",
 )
-# It says so of every layer in every forward pass.
-logging.getLogger("bitsandbytes.autograd._functions").addFilter(
-    lambda record: "inputs will be cast" not in record.getMessage()
-)
-# peft asks for it under its old name.
-warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-# transformers hands it on to torch under its old name.
-warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
-# Its positions behind virtual tokens are right; generation passes them all the same.
-warnings.filterwarnings("ignore", message="Position ids are not supported for parameter efficient")
+
+for name, message in LOGGED.items():
+    logging.getLogger(name).addFilter(lambda record, of=message: of not in record.getMessage())
+for message in WARNED:
+    warnings.filterwarnings("ignore", message=message)
 
 
 @contextlib.contextmanager
@@ -26,15 +29,12 @@ def quiet_loading():
     from transformers.utils import logging as transformers_logging
 
     hub_logger = logging.getLogger("huggingface_hub")
-    verbosity, hub_level = transformers_logging.get_verbosity(), hub_logger.level
-    had_bar = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    hub_logger.setLevel(logging.ERROR)
-    transformers_logging.disable_progress_bar()
-    try:
+    with contextlib.ExitStack() as restored:
+        restored.callback(hub_logger.setLevel, hub_logger.level)
+        restored.callback(transformers_logging.set_verbosity, transformers_logging.get_verbosity())
+        if transformers_logging.is_progress_bar_enabled():
+            restored.callback(transformers_logging.enable_progress_bar)
+        hub_logger.setLevel(logging.ERROR)
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
         yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        hub_logger.setLevel(hub_level)
-        if had_bar:
-            transformers_logging.enable_progress_bar()

@@ -1,7 +1,8 @@
-"""Work in forked processes side by side: what one raises comes back, and Ctrl-C ends them all.
+"""Work in processes side by side: what one raises comes back, and Ctrl-C ends them all at once.
 
-The pools of the standard library and of `datasets` do one of the two: they wait for ever for a
-process that was killed, or for those that are still at work when Ctrl-C is pressed.
+Three traps of `concurrent.futures`: after Ctrl-C it waits for the calls under way, so they are
+terminated; workers outlive a parent that is killed, so each watches it; and an error that cannot
+be unpickled passes for a killed worker, so another one is sent for it.
 """
 
 import gc
@@ -9,75 +10,75 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 from mcqa.errors import RunError
 
+START = "fork"  # functions and arguments need not be pickled, and memory is shared until written
+
+_work: tuple[Callable[..., None], Sequence[tuple]]
+
 
 def cores() -> int:
-    """Return how many processes can work at once; 1 where none can be forked."""
-    if "fork" not in multiprocessing.get_all_start_methods():
+    """Return how many workers can work at once; 1 where processes cannot be forked."""
+    if START not in multiprocessing.get_all_start_methods():
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_forked(function: Callable[..., None], calls: Iterable[tuple]) -> None:
-    """Call a function with each of several arguments, each in a process of its own.
-
-    Args:
-        function: returns nothing; what it makes it leaves on disk.
-        calls: its arguments, a tuple for each call.
+def run_in_workers(function: Callable[..., None], calls: Sequence[tuple]) -> None:
+    """Call a function, which returns nothing, with each of several arguments in as many workers.
 
     Raises:
-        RunError: a process was killed.
+        RunError: a worker was killed.
         Exception: what a call raised; the first call's, where several did.
     """
-    fork = multiprocessing.get_context("fork")
-    workers = []
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        len(calls), multiprocessing.get_context(START), _start_worker, (function, calls)
+    )
     try:
-        for call in calls:
-            receiver, sender = fork.Pipe(duplex=False)
-            worker = fork.Process(target=_report, args=(sender, function, call), daemon=True)
-            worker.start()
-            sender.close()
-            workers.append((worker, receiver))
-        errors = [_outcome(receiver) for _, receiver in workers]
-    finally:
-        for worker, _ in workers:
+        futures = [pool.submit(_call, number) for number in range(len(calls))]
+        errors = [future.exception() for future in futures]
+    except BaseException:
+        for worker in set(multiprocessing.active_children()) - others:
             worker.terminate()
-            worker.join()
+        raise
+    finally:
+        pool.shutdown()
     for error in filter(None, errors):
+        if isinstance(error, BrokenProcessPool):
+            raise RunError(
+                "a worker process was killed, perhaps because memory ran out. Free some memory, "
+                "then run the same command again."
+            ) from error
         raise error
 
 
-def _report(sender, function: Callable[..., None], call: tuple) -> None:
+def _start_worker(*work) -> None:
+    global _work
+    _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this one
     gc.freeze()  # looking through what is shared with the parent would copy it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _call(number: int) -> None:
+    function, calls = _work
     try:
-        function(*call)
-        sender.send(None)
+        function(*calls[number])
     except Exception as error:
-        sender.send(_sendable(error))
-
-
-def _sendable(error: Exception) -> Exception:
-    """Return an error as it is where it comes through a pipe whole, else one that tells of it.
-
-    Some errors cannot be packed, and some not be unpacked where their class asks for more than a
-    message; either way the parent would learn nothing of them.
-    """
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RunError(f"one of several processes failed: {type(error).__name__}: {error}")
-    return error
-
-
-def _outcome(receiver) -> Exception | None:
-    try:
-        return receiver.recv()
-    except EOFError:
-        return RunError(
-            "one of several processes was killed, perhaps for want of memory. Make room and give "
-            "the same command again."
-        )
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            reason = f"{type(error).__name__}: {error}"
+            raise RunError(f"one of several worker processes failed: {reason}") from None
+        raise

@@ -129,8 +129,8 @@ PASSAGES = (
     ),
     Case(
         "a run trained with passages, scored without",
-        "'RUN' was trained with passages of 'train.jsonl', and is asked with retrieved ones "
-        "unless told otherwise: give --index or --corpus, or another --context.",
+        "'RUN' was trained with passages of 'train.jsonl', and is scored with retrieved ones "
+        "by default: give --index or --corpus, or another --context.",
         SCORE.replace("MODEL", "RUN"),
         retrieving_run,
     ),

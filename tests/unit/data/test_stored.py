@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcqa.data import stored
-from mcqa.data.stored import StoredQuestions, store_rows
+from mcqa.data.stored import StoredQuestions
 from mcqa.errors import RunError
 from mcqa.question import Question
 
@@ -55,10 +55,10 @@ def test_the_file_goes_with_them(tiny_questions):
     assert not folder.exists()
 
 
-def test_a_full_disk_is_one_of_our_errors(monkeypatch):
-    def rows():
-        yield {"a": 1}
+def test_a_full_disk_is_one_of_our_errors(tiny_questions):
+    def questions():
+        yield tiny_questions[0]
         raise OSError(28, "No space left on device")
 
     with pytest.raises(RunError, match="No space left on device"):
-        store_rows(rows())
+        StoredQuestions(questions())

@@ -20,7 +20,7 @@ from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.corpus import Passage
 from mcqa.retrieval.index import PassageIndex
 from mcqa.scoring.scorer import Scorer
-from mcqa.system.workers import run_forked
+from mcqa.system.workers import run_in_workers
 
 UNFIT = Question(id="unfit", stem="Which?", options=("pear", "a very long option " * 30))
 CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
@@ -256,7 +256,7 @@ def test_where_another_process_was_faster_its_tokens_are_taken(
 ):
     def slow(*arguments):
         monkeypatch.setattr(preprocessing, "_write", write)
-        run_forked(encode_set, [(build(), tiny_questions)])
+        run_in_workers(encode_set, [(build(), tiny_questions)])
         write(*arguments)
 
     write = preprocessing._write

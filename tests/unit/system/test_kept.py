@@ -9,7 +9,7 @@ import pytest
 
 from mcqa.errors import RunError
 from mcqa.system import kept
-from mcqa.system.kept import folder_bytes, kept_folder, make_room, mark_used, private_folder
+from mcqa.system.kept import folder_bytes, kept_folder, make_room, private_folder
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_what_was_used_longest_ago_makes_room(folder, add):
     for age, name in enumerate(("d", "c", "b", "a")):  # d was used last
         add(name, 30, used=1000 - age)
     latest = add("new", 30, used=2000)
-    mark_used(folder / "a")
+    os.utime(folder / "a")
     make_room(latest)
     assert names(folder) == ["a", "d", "new"]
     assert folder_bytes(folder) == 90
