@@ -24,7 +24,6 @@ from .interaction import OptionInteraction
 from .likelihood import gold_option_loss
 from .losses import LOSSES
 from .option_head import OptionHead
-from .own_logits import without_trunk
 from .settings import HeadSettings
 from .shared_prefix import branch_rows
 from .trunk import hidden_states
@@ -59,8 +58,7 @@ class DecoderForMultipleChoice:
             causal_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
             self._tied_weights_keys = causal_class._tied_weights_keys
             with torch.device("meta"):
-                language_model = without_trunk(causal_class(config))
-            self.without_weights = (language_model,)  # no module of this one: it has no weights
+                self.without_weights = (causal_class(config),)  # in a tuple: no module of this one
         self.option_head = OptionHead(config.hidden_size, self.settings)
         self.post_init()
 
@@ -73,11 +71,9 @@ class DecoderForMultipleChoice:
         """Return the LM head where the model keeps one."""
         return getattr(self, "lm_head", None)
 
-    def causal_lm(self) -> nn.Module:
-        """Return the causal LM of the kept LM head, which takes hidden states as embeddings."""
-        language_model = without_trunk(*self.without_weights)
-        language_model.set_output_embeddings(self.lm_head)
-        return language_model
+    def causal_lm(self) -> tuple[nn.Module, nn.Module]:
+        """Return a causal LM without weights, and the LM head that goes with it."""
+        return *self.without_weights, self.lm_head
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, OptionInteraction):
