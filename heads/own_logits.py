@@ -23,14 +23,12 @@ def own_logits(model: nn.Module, hidden_ND: Tensor) -> Tensor:
     """
     if hasattr(model, "get_base_model"):  # PEFT's wrapper puts virtual tokens before all it gets
         model = model.get_base_model()
-    language_model, *kept = model.causal_lm() if hasattr(model, "causal_lm") else (model,)
-    own = _Borrowed(language_model)
-    trunk = trunk_name(language_model)
-    vars(own)[trunk] = _GivenStates(getattr(language_model, trunk))
-    for head in kept:
-        vars(own)[_name_of(language_model, language_model.get_output_embeddings())] = head
+    if hasattr(model, "causal_lm"):
+        model = model.causal_lm()
+    trunk = trunk_name(model)
+    own = _Borrowed(model, **{trunk: _GivenStates(getattr(model, trunk))})
     # The class's forward: trainers put one on an instance that is bound to the whole model.
-    forward = type(language_model).forward
+    forward = type(model).forward
     return forward(own, inputs_embeds=hidden_ND[None], use_cache=False).logits[0].float()
 
 
@@ -41,15 +39,12 @@ def trunk_name(model: nn.Module) -> str:
     return next(n for n, module in model.named_children() if isinstance(module, PreTrainedModel))
 
 
-def _name_of(model: nn.Module, wanted: nn.Module) -> str:
-    return next(name for name, module in model.named_children() if module is wanted)
-
-
 class _Borrowed:
-    """Be what another object is, but for the attributes set here; its methods see these too."""
+    """Be what another object is, but for some attributes; its methods see these too."""
 
-    def __init__(self, lender):
+    def __init__(self, lender, **attributes):
         self._lender = lender
+        self.__dict__.update(attributes)
 
     @property
     def __class__(self):
