@@ -51,11 +51,7 @@ class HeadSettings:
 
     @classmethod
     def from_dict(cls, values: dict | None) -> "HeadSettings":
-        """Return the settings of a config's dict, or the defaults.
-
-        Raises:
-            ValueError: a name or value is not allowed.
-        """
+        """Return the settings of a config's dict, or the defaults."""
         values = values or {}
         known = [field.name for field in fields(cls)]
         unknown = sorted(values.keys() - set(known))
@@ -67,5 +63,4 @@ class HeadSettings:
 
     def as_dict(self) -> dict:
         """Return the settings as JSON knows them."""
-        values = asdict(self)
-        return values | {"words": list(self.words) if self.words is not None else None}
+        return asdict(self) | {"words": list(self.words) if self.words is not None else None}

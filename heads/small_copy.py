@@ -33,11 +33,7 @@ LEFT_OUT = ("quantization_config", "multiple_choice")
 
 
 def small_copy(model: nn.Module) -> nn.Module:
-    """Return a small random model of the same class, in float32 and on the CPU.
-
-    Raises:
-        Exception: of any kind, where the configuration does not bear it.
-    """
+    """Return a small random model of the same class; raise anything if its config forbids it."""
     config = type(model.config).from_dict(shrink(model.config.to_dict()))
     with torch.device("meta"):
         size = sum(parameter.numel() for parameter in type(model)(config).parameters())

@@ -36,8 +36,8 @@ def hidden_states(
     """Run the decoder below the head and return its (R * T, D) last hidden states.
 
     Args:
-        model: a transformers model, not wrapped by PEFT (adapters inside it are fine). It may
-            have a `soft_prompt`, the virtual tokens of `PromptedTrunk`.
+        model: of transformers, not wrapped by PEFT (adapters inside it are fine); it may have a
+            `soft_prompt`, the virtual tokens of `PromptedTrunk`.
         input_ids, position_ids, branch_ids: (R, T), see `BranchedBatch`.
     """
     trunk = getattr(model, trunk_name(model))
@@ -67,10 +67,7 @@ def hidden_states(
 def choose_way(config, branch_ids: Tensor, right: Collection[str] = WAYS) -> str:
     """Return how a decoder runs a branched batch: `masked`, `blocks`, `cached` or `rows`.
 
-    Args:
-        config: of the decoder.
-        branch_ids: (R, T), see `BranchedBatch`.
-        right: the ways of `WAYS` that give this decoder's numbers, see `heads.checking`.
+    Of `WAYS` those that are `right` give this decoder's numbers, see `heads.checking`.
     """
     if "masked" not in right:
         return "rows"

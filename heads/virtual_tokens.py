@@ -31,11 +31,10 @@ class PromptedTrunk:
     def __call__(
         self, input_ids: Tensor, position_ids: Tensor, attention_mask, use_cache: bool
     ) -> BaseModelOutputWithPast:
-        """Return the (R, T, D) last hidden states of (R, T) tokens; nothing is cached.
+        """Return the (R, T, D) last hidden states of tokens at (R, T) or (1, T) positions.
 
-        Args:
-            position_ids: (R, T) or (1, T), counted without the virtual tokens.
-            attention_mask: (R, T), or an additive (R, 1, T, T), or one for each type of layer.
+        These are counted without the virtual tokens. The mask is (R, T), or an additive
+        (R, 1, T, T), or one for each type of layer.
         """
         virtual = self.prompt(len(input_ids))
         if not isinstance(virtual, Tensor):
