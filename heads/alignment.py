@@ -1,11 +1,9 @@
 """Put tensors where float32 matrix products round alike.
 
-A float32 product with few rows or columns (fewer than 4 or 16 on the CPUs tried) picks its
-instructions by where its operands start, and so rounds by it: Intel's MKL promises equal bits for
-operands that start at multiples of 64 bytes only, on whatever processor it runs. Memory of torch
-does; a tensor out of a safetensors file starts at any multiple of its element. So a run scored
-differently in memory and loaded. Products of bfloat16 and float16 do not depend on it, nor do
-sums and elementwise products.
+A float32 product with few rows or columns picks its instructions, and so rounds, by where its
+operands start: Intel's MKL promises equal bits at multiples of 64 bytes only. Memory of torch
+starts there, a tensor out of a file anywhere: a run scored differently in memory and loaded.
+Products of bfloat16 and float16, sums and elementwise products do not depend on it.
 
 Source: oneMKL developer guide, "Obtaining numerically reproducible results".
 """

@@ -1,9 +1,8 @@
 """Run the options of a branched batch apart from each other: cached prefix, or one row each.
 
-For attention that takes no mask of ours, and for prefixes so long that one would not pay. The
-prefixes of the cache are padded on the left, so that prefix and option touch: distances between
-tokens are then distances between positions, which is what sliding windows and flash attention
-count.
+For attention that takes no mask of ours, and for prefixes so long that one would not pay. Cached
+prefixes are padded on the left, so that prefix and option touch: distances between tokens are then
+distances between positions, which is what sliding windows and flash attention count.
 """
 
 import torch
@@ -15,13 +14,10 @@ from .branching import PREFIX
 from .virtual_tokens import PromptedTrunk
 
 
-def run_rows(
-    trunk: nn.Module, input_ids: Tensor, position_ids: Tensor, branch_ids: Tensor
-) -> Tensor:
+def run_rows(trunk: nn.Module, input_ids: Tensor, position_ids: Tensor, branch_ids: Tensor):
     """Run one row per option, each behind a copy of its prefix.
 
-    Returns:
-        (R * T, D) hidden states in the order of the branched batch, 0 for padding.
+    Returns (R * T, D) hidden states in the order of the branched batch, 0 for padding.
     """
     rows, kept = [], []
     for prefix, options in _pieces(branch_ids):
@@ -29,28 +25,19 @@ def run_rows(
             rows.append(torch.cat((prefix, option)))
             # Every copy of a prefix is the same; gradients must come through one of them.
             kept.append(torch.arange(len(rows[-1])) >= (len(prefix) if number else 0))
-    index = pad_sequence(rows, batch_first=True, padding_value=-1).to(input_ids.device)
-    keep = pad_sequence(kept, batch_first=True, padding_value=False).to(input_ids.device)
+    index, keep = _padded(rows, input_ids.device), _padded(kept, input_ids.device, value=False)
     hidden = _run(trunk, input_ids, position_ids, index, (index >= 0).long(), use_cache=False)
     result = hidden.new_zeros(input_ids.numel(), hidden.shape[-1])
     return result.index_put((index[keep],), hidden[keep])
 
 
-def run_cached(
-    trunk: nn.Module, input_ids: Tensor, position_ids: Tensor, branch_ids: Tensor
-) -> Tensor:
-    """Run the prefixes into a KV cache and every option from its prefix's entries.
-
-    Returns what `run_rows` does, without gradients.
-    """
-    prefixes, options, row_of = [], [], []
-    for row, (prefix, continuations) in enumerate(_pieces(branch_ids)):
-        prefixes.append(prefix.flip(0))
-        options += continuations
-        row_of += [row] * len(continuations)
+def run_cached(trunk: nn.Module, input_ids: Tensor, position_ids: Tensor, branch_ids: Tensor):
+    """Do as `run_rows`, but without gradients: prefixes into a KV cache, then the options."""
+    pieces = _pieces(branch_ids)
     device = input_ids.device
-    prefix = pad_sequence(prefixes, batch_first=True, padding_value=-1).flip(1).to(device)
-    option = pad_sequence(options, batch_first=True, padding_value=-1).to(device)
+    prefix = _padded([prefix.flip(0) for prefix, _ in pieces], device).flip(1)
+    option = _padded([option for _, options in pieces for option in options], device)
+    row_of = [row for row, (_, options) in enumerate(pieces) for _ in options]
     row_of = torch.tensor(row_of, device=device)
     cache = DynamicCache()
     known = (prefix >= 0).long()
@@ -70,12 +57,17 @@ def _pieces(branch_ids: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
     pieces = []
     n_tokens = branch_ids.shape[1]
     for row, branches in enumerate(branch_ids.cpu()):
-        present = branches.unique().tolist()
-        where = [(branches == branch).nonzero().squeeze(1) + row * n_tokens for branch in present]
-        by_branch = dict(zip(present, where, strict=True))
-        prefix = by_branch.get(PREFIX, branches.new_empty(0))
-        pieces.append((prefix, [by_branch[branch] for branch in present if branch > PREFIX]))
+        where = {
+            branch: (branches == branch).nonzero().squeeze(1) + row * n_tokens
+            for branch in branches.unique().tolist()
+        }
+        prefix = where.pop(PREFIX, branches.new_empty(0))
+        pieces.append((prefix, [tokens for branch, tokens in where.items() if branch > PREFIX]))
     return pieces
+
+
+def _padded(rows: list[Tensor], device, value=-1) -> Tensor:
+    return pad_sequence(rows, batch_first=True, padding_value=value).to(device)
 
 
 def _run(trunk, input_ids, position_ids, index, attention_mask, **arguments) -> Tensor:

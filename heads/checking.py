@@ -1,14 +1,13 @@
 """A decoder is checked against itself: does it give its own numbers when its options branch?
 
-Three ways are compared on one short text with two options: branched, one row per option, and the
-model's own forward. First on a small copy of the architecture (`heads.small_copy`), with the small
-tolerance of float32 and with windows that the text exceeds; then on the model itself, with its
-weights, its type and its kernels, where rounding allows no more than a coarse look. A way that is
+Branched, one row per option, and the model's own forward are compared on one short text: first on a
+small copy of the architecture (`heads.small_copy`), in float32 and with windows that the text
+exceeds; then on the model itself, where rounding allows no more than a coarse look. A way that is
 not right is not used. Where one row per option is not right either, the decoder is refused.
 
-The trap: bidirectional models have a causal class too. They look ahead, at the very token that
-is to be predicted, and every way agrees on numbers that mean nothing; so the check also asks
-whether the beginning of a text knows how the text goes on.
+The trap: bidirectional models have a causal class too. They look ahead at the very token that is
+to be predicted, and every way agrees on numbers that mean nothing; so the check also asks whether
+the beginning of a text knows how the text goes on.
 """
 
 import torch
@@ -20,31 +19,27 @@ from .caching import run_cached
 from .multiple_choice import DecoderForMultipleChoice
 from .own_logits import own_logits, trunk_name
 from .small_copy import small_copy
-from .trunk import LAYER_KINDS, WAYS, hidden_states
+from .trunk import WAYS, hidden_states, unknown_layers
 
 # How far numbers may be from those they should equal, as a part of their spread.
 EXACT, ROUNDED = 1e-3, 0.25
 PREFIX = (11, 23, 35, 17, 29, 41, 13, 37)
-OTHER_NUMBERS = "branched options would not get the numbers of their own rows"
 OPTIONS = ((19, 31, 43, 53, 7), (47, 25))
+OTHER_NUMBERS = "branched options would not get the numbers of their own rows"
 
 
 class DecoderError(ValueError):
     """A decoder whose numbers would be wrong whatever way it is run."""
 
 
+@torch.no_grad()
 def check_decoder(model: nn.Module, twin: nn.Module | None) -> str:
-    """Find out which ways of running branched batches are right, and keep a model to them.
-
-    Random states, modes and gradients stay as they are.
+    """Keep a model to the ways that are right; return why it runs one row per option, if it must.
 
     Args:
-        model: a causal LM, or a multiple-choice model of `heads`.
+        model: a causal LM, or a multiple-choice model of `heads`; nothing else of it changes.
         twin: the same in evaluation mode, to be run with its weights, for a first run leaves
             traces in quantized layers; None runs the small copy only.
-
-    Returns:
-        Why it runs one row per option; nothing where it need not.
 
     Raises:
         DecoderError: even these rows do not give what its own forward gives.
@@ -53,42 +48,33 @@ def check_decoder(model: nn.Module, twin: nn.Module | None) -> str:
     if twin is not None:
         exact = model.dtype == torch.float32 and getattr(model, "hf_quantizer", None) is None
         tolerance = EXACT if exact else ROUNDED
-        if right and not right_ways(twin, tolerance, ["masked"]):
+        if right and not _right_ways(twin, tolerance, ["masked"]):
             right, reason = frozenset(), OTHER_NUMBERS
         if not right:
-            check_rows(twin, tolerance)
+            _check_rows(twin, tolerance)
     getattr(model, trunk_name(model)).right_ways = right
     return reason
 
 
 def _ways_of_architecture(model: nn.Module) -> tuple[frozenset[str], str]:
     """Return which ways are right for a model's architecture, and why branching is not."""
-    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ()) - LAYER_KINDS
-    if kinds:
-        return frozenset(), f"it has layers of type {', '.join(sorted(kinds))}"
+    if kinds := unknown_layers(model.config):
+        return frozenset(), f"it has layers of type {kinds}"
     try:
         small = small_copy(model)
-        own_states(small)
+        _own_states(small)
     except Exception as error:  # of any kind: configurations of other people's classes
         return frozenset(), f"its small copy cannot be run to check it ({_first_line(error)})"
-    check_rows(small, EXACT)
-    right = right_ways(small, EXACT)
+    _check_rows(small, EXACT)
+    right = _right_ways(small, EXACT)
     return (right, "") if "masked" in right else (frozenset(), OTHER_NUMBERS)
 
 
-@torch.no_grad()
-def check_rows(model: nn.Module, tolerance: float) -> None:
-    """Make sure that one row per option gives what the model itself gives.
-
-    Args:
-        model, tolerance: as for `right_ways`.
-
-    Raises:
-        DecoderError: it does not, or the model looks ahead.
-    """
+def _check_rows(model: nn.Module, tolerance: float) -> None:
+    """Refuse a model that looks ahead, or gives other numbers with one row per option."""
     rows = pack_rows([PREFIX], [OPTIONS]).to(model.device)
     try:
-        own = own_states(model)
+        own = _own_states(model)
         of_rows = _states(model, rows, hidden_states)
     except Exception as error:
         raise DecoderError(f"it cannot be run on rows of tokens ({_first_line(error)})") from error
@@ -98,24 +84,25 @@ def check_rows(model: nn.Module, tolerance: float) -> None:
         raise DecoderError("its numbers are not those of its own forward pass")
 
 
-@torch.no_grad()
-def right_ways(model: nn.Module, tolerance: float, ways=WAYS) -> frozenset[str]:
-    """Return which of some ways of running a branched batch give what the model itself gives.
+def _right_ways(model: nn.Module, tolerance: float, ways=WAYS) -> frozenset[str]:
+    """Return which ways of running a branched batch give what the model itself gives.
 
-    Args:
-        model: see `check_decoder`.
-        tolerance: how far numbers may be apart, as a part of their spread.
-        ways: of `WAYS`, to try. `masked` stands for what the model's kind of attention runs.
+    `masked` stands for what the model's kind of attention runs.
     """
-    branched, rows = (
-        lay_out([PREFIX], [OPTIONS]).to(model.device) for lay_out in (pack, pack_rows)
-    )
-    expected = own_states(model).flatten(0, 1)[_wanted(rows)]
-    return frozenset(way for way in ways if _is_right(model, way, branched, expected, tolerance))
+    batch = pack([PREFIX], [OPTIONS]).to(model.device)
+    expected = _own_states(model).flatten(0, 1)[_wanted(pack_rows([PREFIX], [OPTIONS]))]
+
+    def is_right(way: str) -> bool:
+        try:
+            states = _states(model, batch, hidden_states if way == "masked" else _run_cached)
+        except Exception:
+            return False
+        return _near(states, expected, tolerance)
+
+    return frozenset(filter(is_right, ways))
 
 
-@torch.no_grad()
-def own_states(model: nn.Module) -> Tensor:
+def _own_states(model: nn.Module) -> Tensor:
     """Return (2, T, V) logits of the model's own forward, or hidden states where it has none.
 
     Each row runs alone: in some models padding moves the numbers of others.
@@ -129,14 +116,6 @@ def own_states(model: nn.Module) -> Tensor:
             output = model(input_ids=input_ids, use_cache=False).logits
         states.append(output[0].float())
     return pad_sequence(states, batch_first=True)
-
-
-def _is_right(model, way: str, branched: BranchedBatch, expected: Tensor, tolerance: float) -> bool:
-    run = hidden_states if way == "masked" else _run_cached
-    try:
-        return _near(_states(model, branched, run), expected, tolerance)
-    except Exception:
-        return False
 
 
 def _run_cached(model, *inputs: Tensor) -> Tensor:

@@ -1,12 +1,9 @@
 """transformers' own multiple-choice classes for encoders, run on branched batches.
 
-An encoder looks both ways: what it makes of the question depends on the option behind it, so there
-is nothing to branch. Every option becomes a row of its own behind a copy of the prefix, and only
-here, so that everything before and after is the same for encoders and decoders. Options that do not
-exist get no row.
-
-The layers are those of `BertForMultipleChoice` and its like, and what they save is theirs. The
-traps: the pooler belongs to the head, but stands inside the trunk; and head and pooler are linear
+An encoder looks both ways, so there is nothing to branch: every option that exists becomes a row of
+its own behind a copy of the prefix, and only here, so that all before and after is the same for
+encoders and decoders. The layers, and what they save, are those of `BertForMultipleChoice` and its
+like. The traps: the pooler belongs to the head, but stands inside the trunk; and both are linear
 layers, which quantizers and low precision would take along. They are kept in float32.
 """
 
@@ -21,21 +18,13 @@ from transformers.modeling_outputs import MultipleChoiceModelOutput
 from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES
 
 from .branching import PREFIX
-from .losses import LOSSES
+from .losses import head_loss
 from .settings import HeadSettings
 
 # Model types whose head reads the first token, and whose rows may be padded on the right.
 ENCODERS = (
-    "albert",
-    "bert",
-    "camembert",
-    "deberta-v2",
-    "distilbert",
-    "electra",
-    "modernbert",
-    "mpnet",
-    "roberta",
-    "xlm-roberta",
+    *("albert", "bert", "camembert", "deberta-v2", "distilbert"),
+    *("electra", "modernbert", "mpnet", "roberta", "xlm-roberta"),
 )
 POOLER = "pooler"
 
@@ -43,9 +32,7 @@ POOLER = "pooler"
 class EncoderForMultipleChoice:
     """Score options with an encoder; mixed into transformers' own multiple-choice class.
 
-    Args:
-        config: of the encoder.
-        multiple_choice: what to train with, the `loss` and `label_smoothing` of `HeadSettings`.
+    Of the `multiple_choice` settings only `loss` and `label_smoothing` count.
     """
 
     accepts_loss_kwargs = True  # the Trainer hands `num_items_in_batch` on
@@ -69,22 +56,9 @@ class EncoderForMultipleChoice:
         labels: Tensor | None = None,
         num_items_in_batch=None,
     ) -> MultipleChoiceModelOutput:
-        """Score a branched batch, one row per option.
-
-        Args:
-            input_ids, branch_ids, option_spans, fork: of a `BranchedBatch`.
-            position_ids: of it too; the encoder counts for itself.
-            labels: (B,) index of the right option; then the loss is returned too.
-            num_items_in_batch: questions of the whole optimizer step, from the Trainer.
-
-        Returns:
-            `logits` (B, O) float32, -inf where an option does not exist.
-
-        Raises:
-            ValueError: a label points at an option that does not exist.
-        """
+        """Score a `BranchedBatch`, one row per option; see `DecoderForMultipleChoice.forward`."""
         exists_BO = fork >= 0
-        index_RT = option_rows(option_spans, fork, input_ids.shape[1])
+        index_RT = _option_rows(option_spans, fork, input_ids.shape[1])
         real_RT, token_RT = index_RT >= 0, index_RT.clamp(min=0)
         rows = input_ids.flatten()[token_RT].masked_fill(~real_RT, self.config.pad_token_id or 0)
         inputs = {"input_ids": rows, "attention_mask": real_RT.long()}
@@ -98,25 +72,13 @@ class EncoderForMultipleChoice:
         scores_BO = scores_BO.masked_scatter(exists_BO, logits_R)
         loss = None
         if labels is not None:
-            loss = self._loss(scores_BO, exists_BO, labels, num_items_in_batch)
+            loss = head_loss(self.settings, scores_BO, exists_BO, labels, num_items_in_batch)
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
 
-    def _loss(self, scores_BO, exists_BO, labels, num_items) -> Tensor:
-        smoothing = self.settings.label_smoothing
-        more = {"label_smoothing": smoothing} if smoothing else {}
-        return LOSSES[self.settings.loss](scores_BO, exists_BO, labels, num_items=num_items, **more)
 
-
-def option_rows(option_spans: Tensor, fork: Tensor, n_tokens: int) -> Tensor:
-    """Return the rows of the options that exist, as indices into the batch's flattened tokens.
-
-    Args:
-        option_spans, fork: of a `BranchedBatch`.
-        n_tokens: how many tokens a row of that batch has.
-
-    Returns:
-        (R, T) a prefix and one option each, question by question; -1 for padding, on the right.
-    """
+def _option_rows(option_spans: Tensor, fork: Tensor, n_tokens: int) -> Tensor:
+    """Return (R, T) rows of a prefix and an option that exists each, as indices into the batch's
+    flattened tokens, whose rows have `n_tokens`; -1 for padding, on the right."""
     rows = []
     ends = fork[fork >= 0].tolist()
     for (start, end), last in zip(option_spans[fork >= 0].tolist(), ends, strict=True):
@@ -147,10 +109,7 @@ def is_encoder(config) -> bool:
 
 @functools.cache
 def encoder_class(model_type: str) -> type[PreTrainedModel]:
-    """Return transformers' multiple-choice class of a model type, made to take branched batches.
-
-    It keeps its name, by which a saved model is found again.
-    """
+    """Return transformers' multiple-choice class of a model type, made to take branched batches."""
     own = getattr(transformers, MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES[model_type])
-    members = {"__module__": __name__, "__doc__": EncoderForMultipleChoice.__doc__}
-    return type(own.__name__, (EncoderForMultipleChoice, own), members)
+    # Under its own name a saved model is found again.
+    return type(own.__name__, (EncoderForMultipleChoice, own), {"__module__": __name__})

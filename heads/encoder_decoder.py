@@ -1,8 +1,7 @@
 """The same likelihoods from an encoder-decoder (T5): the prefix runs once, in the encoder.
 
-The branched batch is read the other way round: its prefix tokens are the encoder's input, and every
-option is a decoder row of its own that attends to the encoder's states of its question. Nothing is
-computed twice, so there is nothing to branch.
+The batch's prefixes are the encoder's input, and every option is a decoder row of its own that
+attends to the encoder's states of its question. Nothing is computed twice, so nothing branches.
 """
 
 import torch
@@ -14,7 +13,7 @@ from .branching import PREFIX, BranchedBatch, option_tokens
 IGNORED = -100
 
 
-def encode_prefixes(model: nn.Module, input_ids: Tensor, branch_ids: Tensor) -> tuple:
+def _encode_prefixes(model: nn.Module, input_ids: Tensor, branch_ids: Tensor) -> tuple:
     """Run the encoder over the (R, T) rows' prefixes: (R, P, D) states and their (R, P) mask."""
     mask = branch_ids == PREFIX
     longest = int(mask.sum(1).max())
@@ -24,7 +23,7 @@ def encode_prefixes(model: nn.Module, input_ids: Tensor, branch_ids: Tensor) -> 
     return states, mask
 
 
-def decode_labels(model: nn.Module, states: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+def _decode_labels(model: nn.Module, states: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
     """Return (M, L, V) float32 logits that predict (M, L) labels behind (M, P, D) states."""
     return model(
         encoder_outputs=BaseModelOutput(last_hidden_state=states),
@@ -35,29 +34,24 @@ def decode_labels(model: nn.Module, states: Tensor, mask: Tensor, labels: Tensor
 
 
 def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tuple[Tensor, Tensor]:
-    """Return what `heads.likelihood.option_token_log_probabilities` returns.
-
-    Args:
-        model: an encoder-decoder of transformers.
-        batch: branched (`pack`).
-    """
-    states, mask = encode_prefixes(model, batch.input_ids, batch.branch_ids)
+    """Return what `heads.likelihood.option_token_log_probabilities` does, of a branched batch."""
+    states, mask = _encode_prefixes(model, batch.input_ids, batch.branch_ids)
     owner, token, _ = option_tokens(batch.option_spans, batch.fork)
     present, row, length = owner.unique_consecutive(return_inverse=True, return_counts=True)
     column = torch.arange(len(owner), device=owner.device) - (length.cumsum(0) - length)[row]
     labels = batch.input_ids.new_full((len(present), int(length.max())), IGNORED)
     labels[row, column] = batch.input_ids.flatten()[token]
     question = present // batch.fork.shape[1]
-    logits = decode_labels(model, states[question], mask[question], labels)[row, column]
+    logits = _decode_labels(model, states[question], mask[question], labels)[row, column]
     chosen = logits.gather(1, labels[row, column][:, None]).squeeze(1)
     return chosen - logits.logsumexp(-1), owner
 
 
 def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tensor:
     """Return (B, V) log-probabilities, in nats, of the decoder's first token."""
-    states, mask = encode_prefixes(model, batch.input_ids, batch.branch_ids)
+    states, mask = _encode_prefixes(model, batch.input_ids, batch.branch_ids)
     anything = torch.zeros(len(states), 1, dtype=torch.long, device=states.device)
-    return decode_labels(model, states, mask, anything)[:, 0].log_softmax(-1)
+    return _decode_labels(model, states, mask, anything)[:, 0].log_softmax(-1)
 
 
 def completion_loss(
@@ -65,11 +59,11 @@ def completion_loss(
 ) -> Tensor:
     """Return what `heads.likelihood.completion_loss` returns: nats per labelled token."""
     labelled = labels != IGNORED
-    states, mask = encode_prefixes(model, input_ids, branch_ids.masked_fill(labelled, PREFIX + 1))
+    states, mask = _encode_prefixes(model, input_ids, branch_ids.masked_fill(labelled, PREFIX + 1))
     length = labelled.sum(1)
     shown = torch.arange(int(length.max()), device=length.device) < length[:, None]
     decoder_labels = labels.new_full(shown.shape, IGNORED)
     decoder_labels[shown] = labels[labelled]
-    logits = decode_labels(model, states, mask, decoder_labels)
+    logits = _decode_labels(model, states, mask, decoder_labels)
     total = nn.functional.cross_entropy(logits[shown], decoder_labels[shown], reduction="sum")
     return total / (length.sum() if num_items is None else num_items)

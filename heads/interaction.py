@@ -7,20 +7,19 @@ the vectors and its last matrix starts at 0: at first every option is scored alo
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import initialization
 
 from .alignment import aligned
 
 ATTENTION_HEADS = 4
 WIDTH = 256
+DEVIATION = 0.02
 
 
 class OptionInteraction(nn.Module):
     """Attend from every option of a question to all of them.
 
     The weights are plain parameters, not `nn.Linear`: quantizers and LoRA pass them by.
-
-    Args:
-        hidden_size: D of the options' vectors.
     """
 
     def __init__(self, hidden_size: int):
@@ -28,6 +27,11 @@ class OptionInteraction(nn.Module):
         width = max(min(hidden_size, WIDTH) // ATTENTION_HEADS, 1) * ATTENTION_HEADS
         self.into = nn.Parameter(torch.empty(3 * width, hidden_size, dtype=torch.float32))
         self.back = nn.Parameter(torch.empty(hidden_size, width, dtype=torch.float32))
+
+    def start(self) -> None:
+        """Fill what no checkpoint brought, so that the layer adds nothing at first."""
+        initialization.normal_(self.into, std=DEVIATION)
+        initialization.zeros_(self.back)
 
     def forward(self, vectors_BOD: Tensor, option_mask_BO: Tensor) -> Tensor:
         """Return (B, O, D) vectors that have seen their rivals; absent options are not seen."""

@@ -1,11 +1,9 @@
 """The language-model head as a scorer: what is each option worth to the decoder itself?
 
-Only the hidden states that predict an option's token go through the LM head. Of a MedMCQA
-question that is one state in three, and the head of a small Llama costs a quarter of its trunk.
-The state at the end of the prefix predicts the first token of every option and is run once.
-
-`add_training_forward` gives a causal LM the same economy in training. Its completion loss is the
-one of `LlamaForCausalLM`: the mean over all labelled tokens.
+Only the hidden states that predict an option's token go through the LM head (of a MedMCQA question
+one in three, and the head of a small Llama costs a quarter of its trunk), the state at the end of
+the prefix once for all options. `add_training_forward` gives a causal LM the same economy in
+training; its completion loss is that of `LlamaForCausalLM`, the mean over all labelled tokens.
 """
 
 import functools
@@ -36,8 +34,7 @@ def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tu
         batch: branched or one row per option; the numbers are the same.
 
     Returns:
-        (N,) float32 log-probabilities, option by option, and their (N,) owners: question * O +
-        option.
+        (N,) float32, option by option, and their (N,) owners: question * O + option.
     """
     if model.config.is_encoder_decoder:
         return encoder_decoder_option_tokens(model, batch)
@@ -58,8 +55,7 @@ def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tu
 def option_log_likelihoods(model: nn.Module, batch: BranchedBatch) -> Tensor:
     """Return (B, O) log-probabilities of the options given their prefix, in nats.
 
-    The sum over an option's tokens, so 0 for an option without tokens or without existence.
-    Takes what `option_token_log_probabilities` takes.
+    Each is the sum over an option's tokens, so 0 where there are none.
     """
     each, owner = option_token_log_probabilities(model, batch)
     totals = each.new_zeros(batch.fork.numel()).index_add(0, owner, each)
@@ -80,10 +76,8 @@ def gold_option_loss(
     """Return the next-token loss of the right options, in nats per token, mean over questions.
 
     Args:
-        model: has an LM head.
-        hidden_ND: (R * T, D) last hidden states of the batch.
-        labels: (B,) index of the right option.
-        num_items: questions of the whole optimizer step; by default those of this batch.
+        hidden_ND: last hidden states of the batch.
+        labels, num_items: as in `heads.losses`.
     """
     question = torch.arange(len(labels), device=labels.device)
     spans, fork = batch.option_spans[question, labels], batch.fork[question, labels]
@@ -104,8 +98,7 @@ def completion_loss(
     Args:
         input_ids, branch_ids: (R, T) plain causal rows.
         labels: (R, T) the token itself where it counts, -100 elsewhere.
-        num_items: labelled tokens of the whole optimizer step, where gradients accumulate;
-            by default those of this batch.
+        num_items: labelled tokens of the whole optimizer step; by default those of this batch.
     """
     if model.config.is_encoder_decoder:
         return encoder_decoder_completion_loss(model, input_ids, branch_ids, labels, num_items)
@@ -140,9 +133,9 @@ def add_training_forward(model: nn.Module) -> nn.Module:
     batch and (B,) labels it returns the cross-entropy of a softmax over the options'
     log-likelihoods, and these as (B, O) `logits`.
 
-    The class of this one instance is extended under its own name, so what the model saves, and
-    everything it does without `branch_ids` (generation, say), stays as it was. Going through
-    `forward` is what lets DDP and PEFT wrap the model.
+    DDP, PEFT and AdaLoRA's regularizer want the loss out of the model's own `forward`. So the class
+    of this one instance is extended, under its own name: what the model saves, and what it does
+    without `branch_ids` (generation, say), stays as it was.
     """
     base = type(model)
     forward = functools.wraps(base.forward)(_TrainingForward.forward)

@@ -6,8 +6,7 @@ many options it has. They take
     scores_BO       (B, O) scores
     option_mask_BO  (B, O) True where an option exists; the others get no gradient
     label_B         (B,) index of the right option
-    num_items       questions of the whole optimizer step, where gradients accumulate; by default
-                    those of this batch
+    num_items       questions of the whole optimizer step; by default those of this batch
 
 and raise ValueError where a label points at an option that does not exist.
 """
@@ -28,8 +27,7 @@ def cross_entropy(
 ) -> Tensor:
     """Return the cross-entropy of a softmax over each question's options, in nats per question.
 
-    With `label_smoothing` e the target is 1 - e for the right option plus e spread evenly over
-    the options that exist.
+    With `label_smoothing` e the target is 1 - e for the right option, and e spread over all.
     """
     _check(option_mask_BO, label_B)
     log_probabilities = scores_BO.masked_fill(~option_mask_BO, float("-inf")).log_softmax(-1)
@@ -72,12 +70,14 @@ def listwise(scores_BO: Tensor, option_mask_BO: Tensor, label_B: Tensor, num_ite
     return _mean((1 - 1 / torch.log2(1 + rank_B)).sum(), label_B, num_items)
 
 
-LOSSES = {
-    "cross_entropy": cross_entropy,
-    "binary": binary,
-    "margin": margin,
-    "listwise": listwise,
-}
+LOSSES = {one.__name__: one for one in (cross_entropy, binary, margin, listwise)}
+
+
+def head_loss(settings, scores_BO, option_mask_BO, label_B, num_items) -> Tensor:
+    """Return the loss that `HeadSettings` name."""
+    smoothing = settings.label_smoothing
+    more = {"label_smoothing": smoothing} if smoothing else {}
+    return LOSSES[settings.loss](scores_BO, option_mask_BO, label_B, num_items, **more)
 
 
 def _leads(scores_BO, option_mask_BO, label_B) -> tuple[Tensor, Tensor]:

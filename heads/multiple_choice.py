@@ -1,11 +1,9 @@
 """AutoModelForMultipleChoice for decoders: one scalar per option, softmax over the options.
 
-transformers has multiple-choice classes for encoders only. Here is one class for every decoder:
-`multiple_choice_class` puts it on an architecture's trunk, and this module makes them by name, so
-that `LlamaForMultipleChoice` can be imported, pickled, and found by remote code. The modules import
-each other relatively for that reason too: transformers copies them beside a saved model.
-
-The trunk runs the branched batch once, and the head (`heads.option_head`) scores each option.
+transformers has multiple-choice classes for encoders only. `multiple_choice_class` puts one on any
+decoder's trunk, and this module makes them by name, so that `LlamaForMultipleChoice` can be
+imported, pickled, and found by remote code. The modules import each other relatively for that
+reason too: transformers copies them beside a saved model.
 """
 
 import functools
@@ -19,12 +17,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import can_return_tuple
 
 from .branching import BranchedBatch
-from .initialization import start_head, start_interaction
 from .interaction import OptionInteraction
 from .likelihood import gold_option_loss
-from .losses import LOSSES
+from .losses import head_loss
 from .option_head import OptionHead
-from .own_logits import without_trunk
 from .settings import HeadSettings
 from .shared_prefix import branch_rows
 from .trunk import hidden_states
@@ -37,9 +33,8 @@ class DecoderForMultipleChoice:
     """Score options with a decoder's trunk and a head; mixed into an architecture's base class.
 
     Args:
-        config: of the decoder; its `multiple_choice` holds the head's settings.
-        multiple_choice: settings to put there, see `HeadSettings`; what `from_pretrained(...,
-            multiple_choice={"pooling": "mean"})` hands on.
+        config: of the decoder; its `multiple_choice` holds the head's `HeadSettings`.
+        multiple_choice: what to put there.
     """
 
     trunk_class: type[PreTrainedModel]
@@ -59,8 +54,7 @@ class DecoderForMultipleChoice:
             causal_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
             self._tied_weights_keys = causal_class._tied_weights_keys
             with torch.device("meta"):
-                language_model = without_trunk(causal_class(config))
-            self.without_weights = (language_model,)  # no module of this one: it has no weights
+                self.without_weights = (causal_class(config),)  # in a tuple: no module of this one
         self.option_head = OptionHead(config.hidden_size, self.settings)
         self.post_init()
 
@@ -74,16 +68,16 @@ class DecoderForMultipleChoice:
         return getattr(self, "lm_head", None)
 
     def causal_lm(self) -> nn.Module:
-        """Return the causal LM of the kept LM head, which takes hidden states as embeddings."""
-        language_model = without_trunk(*self.without_weights)
+        """Return a causal LM that has the kept LM head, and else no weights."""
+        (language_model,) = self.without_weights
         language_model.set_output_embeddings(self.lm_head)
         return language_model
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, OptionInteraction):
-            start_interaction(module)
+            module.start()
         elif isinstance(module, OptionHead):
-            start_head(module, self.settings.init, self._word_rows())
+            module.start(self.settings.init, self._word_rows())
         else:
             super()._init_weights(module)
 
@@ -115,10 +109,8 @@ class DecoderForMultipleChoice:
         Args:
             input_ids: (B, O, T) tokens of every option behind its own copy of the question; or
                 (R, T) those of a `BranchedBatch`.
-            attention_mask: (B, O, T) 1 for real tokens; with rows only.
+            attention_mask, option_mask, share_prefix: of rows, see `branch_rows`.
             labels: (B,) index of the right option; then the loss is returned too.
-            option_mask: (B, O) False for options that do not exist; with rows only.
-            share_prefix: compute the prefix that a question's options share once; with rows only.
             position_ids, branch_ids, option_spans, fork: of a `BranchedBatch`.
             num_items_in_batch: questions of the whole optimizer step, from the Trainer.
 
@@ -145,44 +137,31 @@ class DecoderForMultipleChoice:
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
 
     def _loss(self, hidden_ND, scores_BO, batch: BranchedBatch, labels, num_items) -> Tensor:
-        settings = self.settings
-        smoothing = (
-            {"label_smoothing": settings.label_smoothing} if settings.label_smoothing else {}
-        )
-        loss = LOSSES[settings.loss](
-            scores_BO, batch.option_mask, labels, num_items=num_items, **smoothing
-        )
-        if settings.lm_loss_weight > 0:
+        loss = head_loss(self.settings, scores_BO, batch.option_mask, labels, num_items)
+        if self.settings.lm_loss_weight > 0:
             language = gold_option_loss(self, hidden_ND, batch, labels, num_items)
-            loss = loss + settings.lm_loss_weight * language
+            loss = loss + self.settings.lm_loss_weight * language
         return loss
 
 
 @functools.cache
 def multiple_choice_class(trunk_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
-    """Return the multiple-choice class of a decoder, made from its trunk's class.
-
-    Args:
-        trunk_class: what `AutoModel` gives for the decoder, `LlamaModel` for Llama.
-    """
+    """Return the multiple-choice class of a decoder, made from its trunk's: `LlamaModel`, say."""
     base = next(b for b in trunk_class.__mro__[1:] if issubclass(b, PreTrainedModel))
-    unsplit = [*(base._no_split_modules or ()), "OptionHead"]
-    ignored = [*(base._keys_to_ignore_on_load_unexpected or ()), r"^lm_head\."]
+    members = {
+        "__module__": __name__,
+        "__doc__": DecoderForMultipleChoice.__doc__,
+        "config_class": trunk_class.config_class,
+        "trunk_class": trunk_class,
+        "_no_split_modules": [*(base._no_split_modules or ()), "OptionHead"],
+        "_keys_to_ignore_on_load_unexpected": [
+            *(base._keys_to_ignore_on_load_unexpected or ()),
+            r"^lm_head\.",
+        ],
+    }
     name = trunk_class.__name__.removesuffix("Model") + SUFFIX
-    made = type(
-        name,
-        (DecoderForMultipleChoice, base),
-        {
-            "__module__": __name__,
-            "__doc__": DecoderForMultipleChoice.__doc__,
-            "config_class": trunk_class.config_class,
-            "trunk_class": trunk_class,
-            "_no_split_modules": unsplit,
-            "_keys_to_ignore_on_load_unexpected": ignored,
-        },
-    )
-    globals()[name] = made
-    return made
+    globals()[name] = type(name, (DecoderForMultipleChoice, base), members)
+    return globals()[name]
 
 
 def __getattr__(name: str):

@@ -26,9 +26,7 @@ def attention_of_span(
 ) -> Tensor:
     """Return a mean of each option's states weighted by softmax(state . query / sqrt(D))."""
     scale = query_D.shape[0] ** -0.5
-    return _weighted(
-        hidden_ND, option_spans, fork, lambda states: (states * query_D).sum(-1) * scale
-    )
+    return _weighted(hidden_ND, option_spans, fork, lambda x: (x * query_D).sum(-1) * scale)
 
 
 def _weighted(hidden_ND: Tensor, option_spans: Tensor, fork: Tensor, weigh) -> Tensor:

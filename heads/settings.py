@@ -15,17 +15,12 @@ class HeadSettings:
     """Hold the settings of a head; `config.multiple_choice` holds them as a dict.
 
     Args:
-        pooling: from an option's tokens to its vector: the `last` one's state, the `mean` over
-            its span, or `attention` over its span.
-        interaction: `none`, every option is scored alone; or one self-`attention` layer over the
-            options' vectors, without positions.
-        init: start at `zero`; `normal`; or `words`: the LM head's row of one word minus
-            another's.
+        pooling: an option's vector: its `last` token's state, or `mean` or `attention` over all.
+        interaction: `none`, or one self-`attention` layer over the options' vectors.
+        init: `zero`, `normal`, or `words`: the LM head's row of one word minus another's.
         words: token ids of these two words.
-        loss: see `heads.losses`.
-        label_smoothing: of the cross-entropy, over the options that exist.
-        lm_loss_weight: weight of the next-token loss on the right option; above 0 the model
-            keeps its LM head.
+        loss, label_smoothing: see `heads.losses`.
+        lm_loss_weight: of the next-token loss on the right option; above 0 the LM head is kept.
 
     Raises:
         ValueError: a value is not allowed, or two do not go together.
@@ -41,10 +36,8 @@ class HeadSettings:
 
     def __post_init__(self):
         for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{name} {getattr(self, name)!r}: must be one of {', '.join(allowed)}."
-                )
+            if (value := getattr(self, name)) not in allowed:
+                raise ValueError(f"{name} {value!r}: must be one of {', '.join(allowed)}.")
         if (self.init == "words") != (self.words is not None):
             raise ValueError("init 'words' and the two token ids in words go together.")
         if self.words is not None and len(self.words) != 2:
@@ -58,11 +51,7 @@ class HeadSettings:
 
     @classmethod
     def from_dict(cls, values: dict | None) -> "HeadSettings":
-        """Return the settings of a config's dict, or the defaults.
-
-        Raises:
-            ValueError: a name or value is not allowed.
-        """
+        """Return the settings of a config's dict, or the defaults."""
         values = values or {}
         known = [field.name for field in fields(cls)]
         unknown = sorted(values.keys() - set(known))
@@ -74,5 +63,4 @@ class HeadSettings:
 
     def as_dict(self) -> dict:
         """Return the settings as JSON knows them."""
-        values = asdict(self)
-        return values | {"words": list(self.words) if self.words is not None else None}
+        return asdict(self) | {"words": list(self.words) if self.words is not None else None}

@@ -1,9 +1,7 @@
 """From rows to branches: find the prefix that a question's options share, and keep one copy.
 
 The usual multiple-choice batch is (B, O, T): every option behind its own copy of the question.
-Which tokens are real is read from the attention mask alone, so it does not matter on which side
-the padding is, or which token it is.
-
+Which tokens are real is read from the attention mask alone, on whatever side the padding is.
 The trap: identical options, or one that is the beginning of another, share everything. Every
 option keeps at least its last token, or it would have none to be pooled from.
 """
@@ -27,10 +25,8 @@ def branch_rows(
     Args:
         input_ids: (B, O, T) tokens.
         attention_mask: (B, O, T) 1 for real tokens; all are by default.
-        option_mask: (B, O) False for options that do not exist; by default those without any
-            real token.
-        share_prefix: compute a shared prefix once; the spans, and so the scores, are the same
-            without.
+        option_mask: (B, O) False for options that do not exist; by default those without tokens.
+        share_prefix: compute a shared prefix once; spans and scores are the same without.
 
     Raises:
         ValueError: shapes do not fit, an existing option has no token, or a question no option.
@@ -40,7 +36,7 @@ def branch_rows(
     if option_mask is not None:
         _check_options(option_mask, input_ids, exists_BO)
         exists_BO = option_mask.bool().tolist()
-    rows, questions = [], []
+    rows = []
     for question, (candidates, exists) in enumerate(zip(rows_BO, exists_BO, strict=True)):
         present = [(i, tokens) for i, tokens in enumerate(candidates) if exists[i]]
         if not present:
@@ -49,11 +45,9 @@ def branch_rows(
         prefix = present[0][1][:length]
         branches = [(i, tokens[length:]) for i, tokens in present]
         together = share_prefix and length > 0
-        new = [(prefix, branches)] if together else [(prefix, [branch]) for branch in branches]
-        rows += new
-        questions += [question] * len(new)
-    batch = lay_out(rows, questions, tuple(input_ids.shape[:2]), pad_token_id=0)
-    return batch.to(input_ids.device)
+        groups = [branches] if together else [[branch] for branch in branches]
+        rows += [(question, prefix, group) for group in groups]
+    return lay_out(rows, tuple(input_ids.shape[:2]), pad_token_id=0).to(input_ids.device)
 
 
 def shared_length(rows: list[list[int]]) -> int:
@@ -74,11 +68,10 @@ def _token_lists(input_ids: Tensor, attention_mask: Tensor | None) -> list[list[
             f"attention_mask has shape {tuple(attention_mask.shape)}, input_ids "
             f"{tuple(input_ids.shape)}: they must be the same."
         )
-    input_ids, real = input_ids.cpu(), attention_mask.cpu().bool()
-    return [
-        [row[mask].tolist() for row, mask in zip(rows, masks, strict=True)]
-        for rows, masks in zip(input_ids, real, strict=True)
-    ]
+    pairs = zip(input_ids.flatten(0, 1), attention_mask.bool().flatten(0, 1), strict=True)
+    rows = [row[real].tolist() for row, real in pairs]
+    n_options = input_ids.shape[1]
+    return [rows[start : start + n_options] for start in range(0, len(rows), n_options)]
 
 
 def _check_options(option_mask: Tensor, input_ids: Tensor, has_tokens: list[list[bool]]) -> None:

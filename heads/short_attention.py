@@ -1,12 +1,9 @@
 """Attention for short sequences on a CPU: torch's kernel forward, plain matrix products backward.
 
-The backward pass of torch's fused kernel costs about ten times its forward there. At the lengths
-of questions, computing the attention weights again and taking a few matrix products is twice as
-fast. Nothing that grows with the square of the length is kept between the two, and rows are taken
-one by one, for their weights to stay in the cache. Heads that share keys and values share them
-without copies, forward too. Long sequences stay with the kernel. The kernel itself is up to 2.7
-times faster where the number of keys is a multiple of 16, so it gets unseen keys to make it one.
-
+The backward pass of torch's fused kernel costs about ten times its forward there; at the lengths of
+questions, computing the attention weights again and taking a few matrix products is twice as fast,
+and nothing that grows with the square of the length is kept. The kernel itself is up to 2.7 times
+faster where the number of keys is a multiple of 16, so it gets unseen keys to make it one.
 Registered with transformers as an attention of its own, `NAME`; masks are those of `sdpa`.
 """
 
@@ -25,8 +22,13 @@ LANES = 16  # numbers in a vector register: the kernel takes what is over one by
 
 def use_short_attention(model: nn.Module) -> None:
     """Let a model that attends by `sdpa` use this attention; any other is left alone."""
-    if model._supports_attention_backend and model.config._attn_implementation == "sdpa":
+    if model.is_backend_compatible() and attention_of(model.config) == "sdpa":
         model.set_attn_implementation(NAME)
+
+
+def attention_of(config) -> str:
+    """Return the name of the attention that a model with this configuration runs."""
+    return config._attn_implementation
 
 
 def short_attention(
@@ -39,18 +41,14 @@ def short_attention(
     scaling: float | None = None,
     **others,
 ) -> tuple[Tensor, None]:
-    """Attend as `sdpa` does, for a layer of transformers.
+    """Attend as `sdpa` does, for a layer of transformers: (B, T, H, D), and None for the weights.
 
     Args:
-        module: the layer.
         query: (B, H, T, D).
         key, value: (B, K, S, D); H / K heads share each.
         attention_mask: (B or 1, 1, T, S) additive or boolean, or None where transformers' own
             attention knows what is seen.
-        dropout, scaling, others: as in transformers.
-
-    Returns:
-        (B, T, H, D), and None for the weights.
+        module, dropout, scaling, others: as in transformers.
     """
     same_dtype = query.dtype == key.dtype == value.dtype
     if torch.is_autocast_enabled("cpu"):  # which would change the type between here and backward

@@ -1,9 +1,8 @@
 """A small copy of an architecture: random weights, a few layers, windows of a few tokens.
 
 Whether branches stay apart is a matter of the architecture and its settings, not of its weights: a
-copy a few tokens wide shows it in milliseconds, in float32, where rounding hides nothing, and with
-windows that a short text exceeds. All settings that are no size stay: scales, caps, kinds of
-layers, attention biases.
+small copy shows it in milliseconds, in float32, where rounding hides nothing, and with windows that
+a short text exceeds. All settings that are no size stay: scales, caps, kinds of layers, biases.
 """
 
 import torch
@@ -11,22 +10,22 @@ from torch import nn
 
 WINDOW = 4
 LARGEST = 10_000_000  # parameters: a copy that does not become small would take long
-SIZES = {
-    "vocab_size": 96,
-    "vocab_size_per_layer_input": 96,
-    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "dim", "word_embed_proj_dim"), 32),
-    **dict.fromkeys(("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size"), 48),
-    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size"), 16),
-    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4),
-    **dict.fromkeys(("head_dim", "kv_channels", "v_head_dim", "rotary_dim"), 8),
-    **dict.fromkeys(("qk_rope_head_dim", "qk_nope_head_dim", "hidden_size_per_layer_input"), 8),
-    **dict.fromkeys(("q_lora_rank", "kv_lora_rank", "qk_head_dim"), 16),
-    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
-    **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "moe_k"), 2),
-    **dict.fromkeys(("n_group", "topk_group", "num_expert_group"), 1),
-    "num_kv_shared_layers": 0,
-    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"), 128),
+NAMES = {
+    0: "num_kv_shared_layers",
+    1: "n_group topk_group num_expert_group",
+    2: "num_experts_per_tok num_experts_per_token moe_k",
+    4: "num_attention_heads n_head n_heads num_heads "
+    "num_experts num_local_experts n_routed_experts",
+    8: "head_dim kv_channels v_head_dim rotary_dim qk_rope_head_dim qk_nope_head_dim "
+    "hidden_size_per_layer_input",
+    16: "moe_intermediate_size shared_expert_intermediate_size "
+    "q_lora_rank kv_lora_rank qk_head_dim",
+    32: "hidden_size n_embd d_model dim word_embed_proj_dim",
+    48: "intermediate_size ffn_dim n_inner ffn_hidden_size",
+    96: "vocab_size vocab_size_per_layer_input",
+    128: "max_position_embeddings n_positions max_seq_len n_ctx",
 }
+SIZES = {name: size for size, names in NAMES.items() for name in names.split()}
 HEADS = ("num_attention_heads", "n_head", "n_heads")
 SHARED_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
 DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
@@ -34,11 +33,7 @@ LEFT_OUT = ("quantization_config", "multiple_choice")
 
 
 def small_copy(model: nn.Module) -> nn.Module:
-    """Return a small random model of the same class, in float32 and on the CPU.
-
-    Raises:
-        Exception: of any kind, where the configuration does not bear it.
-    """
+    """Return a small random model of the same class; raise anything if its config forbids it."""
     config = type(model.config).from_dict(shrink(model.config.to_dict()))
     with torch.device("meta"):
         size = sum(parameter.numel() for parameter in type(model)(config).parameters())

@@ -1,8 +1,7 @@
 """Virtual tokens in front of every row: embeddings, or keys and values for every layer.
 
-Trained prompts of PEFT's prompt learning (prompt tuning, P-tuning, prefix tuning). They are more
-prefix: every token sees them, options still do not see each other, and positions start behind
-them, as in transformers' own forward. So a branched batch stays branched.
+Trained prompts of PEFT's prompt learning (prompt tuning, P-tuning, prefix tuning) are more prefix:
+every token sees them and positions start behind them, so a branched batch stays branched.
 
 The trap: PEFT adds them in the forward of its wrapper only. Whoever takes the model out of the
 wrapper scores without them and gets no error, so the model itself says where they come from
@@ -32,13 +31,10 @@ class PromptedTrunk:
     def __call__(
         self, input_ids: Tensor, position_ids: Tensor, attention_mask, use_cache: bool
     ) -> BaseModelOutputWithPast:
-        """Return the (R, T, D) last hidden states of (R, T) tokens.
+        """Return the (R, T, D) last hidden states of tokens at (R, T) or (1, T) positions.
 
-        Args:
-            input_ids: (R, T) tokens.
-            position_ids: (R, T) or (1, T) their positions, counted without the virtual tokens.
-            attention_mask: (R, T), or an additive (R, 1, T, T), or one for each type of layer.
-            use_cache: for the decoder; nothing is kept.
+        These are counted without the virtual tokens. The mask is (R, T), or an additive
+        (R, 1, T, T), or one for each type of layer.
         """
         virtual = self.prompt(len(input_ids))
         if not isinstance(virtual, Tensor):

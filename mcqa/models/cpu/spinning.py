@@ -1,12 +1,11 @@
 """Threads that wait for each other spin while the cores are theirs, and sleep where others compute.
 
 Spinning is the quickest way to wait, and the worst where another program has the core that the
-awaited thread needs: two threads on two cores then nearly stop. No one length of spinning is good
-at both (docs/experiments.md), so it is switched: while mcqa computes on a CPU, a thread of ours
-looks how long the threads of this process wait for a core. Where that is long, idle OpenMP threads
-are added until they are more than the cores, and GNU's runtime lets no thread spin any more; when
-the cores have been free for a while these threads end. The number of threads that compute stays,
-so no result depends on it.
+awaited thread needs. No one length of spinning is good at both (docs/experiments.md), so while mcqa
+computes on a CPU, a thread of ours looks how long the threads of this process wait for a core.
+Where that is long, idle OpenMP threads are added until they are more than the cores, and GNU's
+runtime lets no thread spin any more; when the cores have been free for a while they end. The number
+of threads that compute stays, so no result depends on it.
 
 Source: GNU libgomp manual, "GOMP_SPINCOUNT"; Linux, Documentation/scheduler/sched-stats.rst.
 """
@@ -62,12 +61,7 @@ def giving_way(device: str) -> Iterator[None]:
 
 
 class Contention:
-    """Judge, look by look, whether other programs want the cores.
-
-    >>> contention = Contention()
-    >>> [contention.look(share) for share in (0.1, 0.9, 0.1, 0.7, 0.7, 0.1, 0.1)]
-    [False, False, False, False, True, True, False]
-    """
+    """Judge, look by look, whether other programs want the cores."""
 
     def __init__(self):
         self._mean, self._holds = 0.0, False
@@ -79,24 +73,20 @@ class Contention:
         return self._holds
 
 
-class Crowd:
-    """Idle OpenMP threads, so many that with those of the caller they are more than the cores."""
+def crowd() -> threading.Event:
+    """Start so many idle OpenMP threads that there are more than cores; return what ends them."""
+    over = threading.Event()
 
-    def __init__(self):
-        self._over = threading.Event()
-        for _ in range(_groups()):
-            threading.Thread(target=self._stand, daemon=True, name="mcqa-crowd").start()
-
-    def _stand(self) -> None:
+    def stand() -> None:
         torch.zeros(GRAIN * torch.get_num_threads()).add_(1)  # this thread's group is made by that
-        self._over.wait()
+        over.wait()
 
-    def leave(self) -> None:
-        """End the threads."""
-        self._over.set()
+    for _ in range(_groups()):
+        threading.Thread(target=stand, daemon=True, name="mcqa-crowd").start()
+    return over
 
 
-def waited() -> float:
+def _waited() -> float:
     """Return the seconds that threads of this process, together, have waited for a core."""
     nanoseconds = 0
     for task in TASKS.iterdir():
@@ -126,17 +116,16 @@ def _goes_on() -> bool:
 
 
 def _keep_watch() -> None:
-    contention, crowd = Contention(), None
-    before, then = waited(), time.monotonic()
+    contention, over = Contention(), threading.Event()
+    over.set()  # there is no crowd yet
+    before, then = _waited(), time.monotonic()
     while _goes_on():
         time.sleep(INTERVAL)
-        waits, now = waited(), time.monotonic()
+        waits, now = _waited(), time.monotonic()
         contended = contention.look((waits - before) / (now - then))
         before, then = waits, now
-        if contended and crowd is None:
-            crowd = Crowd()
-        elif crowd is not None and not contended:
-            crowd.leave()
-            crowd = None
-    if crowd is not None:
-        crowd.leave()
+        if contended and over.is_set():
+            over = crowd()
+        elif not contended:
+            over.set()
+    over.set()

@@ -12,7 +12,6 @@ from moved import at, move
 
 from heads.alignment import align, aligned, is_aligned
 from heads.branching import pack
-from heads.initialization import start_head, start_interaction
 from heads.option_head import OptionHead
 from heads.settings import HeadSettings
 
@@ -31,8 +30,8 @@ def head(request, pooling):
     settings = HeadSettings(pooling=pooling, interaction=request.param)
     made = OptionHead(WIDTH, settings)
     if made.interaction is not None:
-        start_interaction(made.interaction)
-    start_head(made, "zero", None)
+        made.interaction.start()
+    made.start("zero")
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.normal_(std=0.3)

@@ -71,7 +71,7 @@ def test_both_layouts_name_the_same_option_tokens(branched, rows):
 def test_an_empty_option_exists_and_has_no_tokens():
     batch = pack([[11, 12]], [[[], [1]]])
     assert batch.option_mask.tolist() == [[True, True]]
-    assert option_tokens(batch.option_spans, batch.fork).owner.tolist() == [1]
+    assert option_tokens(batch.option_spans, batch.fork)[0].tolist() == [1]
 
 
 def test_an_option_sees_the_prefix_and_itself_and_no_sibling(branched):

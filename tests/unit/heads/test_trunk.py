@@ -8,8 +8,8 @@ from architectures import CONFIGS, WINDOW, build
 from transformers import AutoModelForMultipleChoice
 
 from heads import trunk
-from heads.branching import attention_mask, pack
-from heads.trunk import branch_sight, choose_way, hidden_states
+from heads.branching import attention_mask, branch_sight, pack
+from heads.trunk import choose_way, hidden_states
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 

@@ -44,10 +44,10 @@ def until(condition):
 """
 SWITCHED = """
 alone = spun()
-crowd = spinning.Crowd()
+over = spinning.crowd()
 time.sleep(0.3)
 crowded = spun()
-crowd.leave()
+over.set()
 time.sleep(0.3)
 print(alone, crowded, spun())
 """
