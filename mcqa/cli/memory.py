@@ -94,7 +94,7 @@ def command(
     flags = {name: value for name, value in flags.items() if value not in (None, ())}
     settings = load_config(config, flags)
     from mcqa.footprint.command import tell_memory
-    from mcqa.footprint.step import Shape
+    from mcqa.footprint.plan import Shape
     from mcqa.system.files import require_file, write_json
 
     path = require_file(output) if output else None

@@ -1,7 +1,6 @@
-"""What a training step takes of memory: foretold without weights, and measured with them.
+"""What a training step takes of memory: `estimating` without weights, `measuring` with them.
 
-`ledger` books tensors, `step` is the step, `dry` runs it on tensors without storage, `measuring`
-runs it in earnest, in a process of its own.
+Both train what `plan` makes of a run's settings.
 """
 
 import mcqa.system.quiet  # noqa: F401  before anything imports bitsandbytes
