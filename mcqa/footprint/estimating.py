@@ -1,28 +1,30 @@
 """Estimate what a training step takes, from a model's configuration alone.
 
-Weights, adapter, gradients and the optimizer's state are counted on a model without storage. What
-the forward pass keeps is counted on real ones of two depths, full width and all zeros, and drawn on
-in a straight line to all layers. What is there for a moment only is arithmetic, and what a CPU's
-kernels and modules take besides a number once measured.
+Weights, adapter, gradients and the optimizer's state are counted on the device `meta`. What the
+forward pass keeps is counted on models of zeros, full width and two depths, and drawn on in a line
+to all layers: zeros that nobody writes to take no memory on a CPU. The rest is arithmetic.
 """
 
-import tempfile
-from dataclasses import replace
+import weakref
+from itertools import chain
 
+import bitsandbytes as bnb
 import torch
+from torch import nn
+from transformers import BitsAndBytesConfig
+from transformers.quantizers import AutoHfQuantizer
 
-from heads.small_copy import DEPTHS
-from mcqa.footprint.empty import build_empty
-from mcqa.footprint.plan import Plan, of_training, own_tensors, storages
-from mcqa.models.backbones import load_config
+from mcqa.errors import ConfigError
+from mcqa.footprint.plan import Plan, of_training, storages
+from mcqa.models.backbones import own_quantization, quantization_config, suit_device
+from mcqa.models.recipes.weights import decoder_layers
 from mcqa.system.quiet import quiet_loading
 from mcqa.training.devices import Machine
 from mcqa.training.loop import loss_of
 
-STACKS = (*DEPTHS, "num_decoder_layers", "encoder_layers", "decoder_layers")
-# Bytes of code and scratch space of kernels, and of modules, in a process on a CPU: 34 to 62 MB.
+# Bytes of code and scratch space of kernels, and of modules: measured on CPUs, 34 to 62 MB.
 BESIDE_TENSORS = 50_000_000
-# What an optimizer makes of the size of the gradient that it takes, while it does.
+# Copies of the largest gradient that an optimizer makes while it takes it.
 COPIES = {"adamw_torch": 2, "adamw_8bit": 3, "paged_adamw_8bit": 0, "paged_adamw_32bit": 0}
 
 
@@ -35,71 +37,104 @@ def estimate(plan: Plan) -> dict:
         highest moment of a step; `total`: the sum of that.
 
     Raises:
-        McqaError: the recipe does not go with the model.
+        McqaError: the model is not known or cannot be built, or the recipe does not go with it.
     """
     with quiet_loading():
-        model, sizes = build_empty(plan, "meta")
+        model, sizes = _empty(plan, "meta")
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        for parameter in trained:
+            parameter.grad = torch.zeros_like(parameter)
         optimizer = plan.make_optimizer(model)
-        gradients = []
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.grad = torch.zeros_like(parameter)
-                gradients.append(parameter.grad.nbytes)
         optimizer.step()
         sizes |= of_training(optimizer)
-        depth = model.config.get_text_config().num_hidden_layers
-        sizes["activations"], layer, largest = _activations(plan, depth)
-    again = layer if plan.config.gradient_checkpointing else 0
+        # The first layer that passes gradients on keeps other things than those behind it.
+        depths = (fewest := max(2, plan.config.top_layers)), fewest + 1
+        plain, more = (_kept(plan, depth, checkpointing=False) for depth in depths)
+        activations, layer = sum(plain), sum(more) - sum(plain)
+        each, again = layer, 0
+        if plan.config.gradient_checkpointing:
+            few, more = (sum(_kept(plan, depth, checkpointing=True)) for depth in depths)
+            activations, each, again = few, more - few, layer
+        sizes["activations"] = activations + (len(decoder_layers(model)) - fewest) * each
+    update = COPIES[plan.optimizer] * max(parameter.grad.nbytes for parameter in trained)
     moments = (  # the backward pass begins, it ends, the optimizer steps
-        {"gradients": 0, "temporaries": 2 * largest + again},
-        {"activations": layer, "temporaries": 2 * largest},
-        {"activations": 0, "temporaries": COPIES[plan.optimizer] * max(gradients)},
+        {"gradients": 0, "temporaries": 2 * max(plain) + again},
+        {"activations": layer, "temporaries": 2 * max(plain)},
+        {"activations": 0, "temporaries": update},
     )
     at_peak = max((sizes | moment for moment in moments), key=lambda parts: sum(parts.values()))
     at_peak["temporaries"] += BESIDE_TENSORS if plan.device == "cpu" else 0
     return sizes | {"at_peak": at_peak, "total": sum(at_peak.values())}
 
 
-def _activations(plan: Plan, depth: int) -> tuple[int, int, int]:
-    """Return the bytes that a forward pass keeps, a layer without checkpointing, and a tensor."""
-    fewest = plan.config.top_layers if plan.config.recipe == "top-layers" else 1
-    plain, more = (_kept(plan, layers, checkpointing=False) for layers in (fewest, fewest + 1))
-    first, second = sum(plain), sum(more)
-    layer = second - first
-    if plan.config.gradient_checkpointing:
-        first, second = (sum(_kept(plan, n, checkpointing=True)) for n in (fewest, fewest + 1))
-    return first + (depth - fewest) * (second - first), layer, max(plain)
-
-
-def _kept(plan: Plan, layers: int, *, checkpointing: bool) -> list[int]:
+def _kept(plan: Plan, depth: int, *, checkpointing: bool) -> list[int]:
     """Return the bytes of each piece of memory that the forward pass of so many layers keeps."""
-    config, kept = load_config(plan.path), {}
-    with tempfile.TemporaryDirectory() as folder:
-        type(config).from_dict(_cut(config.to_dict(), layers)).save_pretrained(folder)
-        model, _ = build_empty(replace(plan, path=folder), plan.device)
+    model, _ = _empty(plan, plan.device, depth)
     model.config.use_cache = False
     if checkpointing:  # reentrant: the other kind shows its layers' inputs to no hook
         model.activation_checkpointing_enable({"use_reentrant": True})
+    saved = []
 
-    def keep(tensor: torch.Tensor) -> None:
-        kept.update(storages([tensor]))
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        saved.append(weakref.ref(alias := tensor.detach()))  # gone where no gradient needs it
+        return alias
 
-    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda nothing: nothing)
+    hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda alias: alias)
     with hooks, Machine(plan.device, plan.dtype).mixed():
-        loss_of(model, plan.batch)
-    return [kept[each].nbytes() for each in kept.keys() - storages(own_tensors(model))]
+        loss = loss_of(model, plan.batch)
+    kept = storages(alias() for alias in saved)
+    own = storages(chain(model.parameters(), model.buffers()))
+    del loss  # which kept them
+    return [kept[each].nbytes() for each in kept.keys() - own.keys()]
 
 
-def _cut(settings: dict, layers: int) -> dict:
-    """Return the settings of a configuration with so many layers, the first ones."""
-    depth = max((settings[name] or 0 for name in STACKS if name in settings), default=0)
-    cut = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and "model_type" in value:
-            value = _cut(value, layers)
-        elif name in STACKS:
-            value = layers
-        elif isinstance(value, list) and len(value) == depth:
-            value = value[:layers]
-        cut[name] = value
-    return cut
+def _empty(plan: Plan, device: str, depth: int | None = None):
+    """Return what `Plan.build` does, for a model of zeros with so many layers, by default all."""
+    name, own = plan.config.quantization, own_quantization(plan.path)
+    if own and own.get("quant_method", "bitsandbytes") != "bitsandbytes":
+        raise ConfigError(
+            f"model {plan.path!r} comes quantized by {own['quant_method']}, whose sizes are not "
+            "known here; name the model before quantization."
+        )
+    with torch.device("meta"):
+        model = plan.formulation.empty_backbone(plan.path, head=plan.head, dtype=plan.dtype)
+    if depth:
+        del decoder_layers(model)[depth:]
+    if device != "meta":
+        model.to_empty(device=device)
+        for tensor in chain(model.parameters(), model.buffers()):
+            tensor.data = torch.zeros_like(tensor)
+        model.tie_weights()
+    if own or name != "none":
+        given = BitsAndBytesConfig.from_dict(own) if own else quantization_config(name, plan.dtype)
+        _quantize(model, given, plan, device)
+    suit_device(model, plan.device).requires_grad_(False).eval()
+    with torch.device(device):
+        return plan.build(model)
+
+
+def _quantize(model: nn.Module, given: BitsAndBytesConfig, plan: Plan, device: str) -> None:
+    """Quantize zeros where loading quantizes weights."""
+    # bitsandbytes keeps the first table of numbers that it makes, so that one has to be real.
+    bnb.functional.quantize_blockwise(torch.zeros(1))
+    quantizer = AutoHfQuantizer.from_config(given)
+    quantizer.preprocess_model(model, device_map={"": plan.device})
+    four_bit = {
+        "quant_type": given.bnb_4bit_quant_type,
+        "compress_statistics": given.bnb_4bit_use_double_quant,
+    }
+    for layer in model.modules():
+        if not isinstance(layer, bnb.nn.Linear4bit | bnb.nn.Linear8bitLt):
+            continue
+        zeros = torch.zeros(layer.out_features, layer.in_features, dtype=plan.dtype, device=device)
+        if given.load_in_4bit:
+            codes, state = bnb.functional.quantize_4bit(zeros, **four_bit)
+            more = {"quant_state": state, "bnb_quantized": True, "module": layer}
+            layer.weight = bnb.nn.Params4bit(codes, **four_bit, **more)
+        else:
+            codes, scales, _ = bnb.functional.int8_vectorwise_quant(zeros.half())
+            layer.weight = bnb.nn.Int8Params(codes, requires_grad=False, CB=codes, SCB=scales)
+        if layer.bias is not None:
+            layer.bias = nn.Parameter(zeros.new_zeros(layer.out_features), requires_grad=False)
+    quantizer.postprocess_model(model)
+    model.hf_quantizer = quantizer

@@ -1,9 +1,8 @@
 """Measure what training steps take, by taking some, in a process of its own.
 
 The trap: a process that has trained holds several hundred megabytes whatever the model. So a toy is
-trained first, by the same recipe; what is held after that is the `baseline`, and told apart. And
-the C library is told to give back what is freed, of which it keeps a good third for later: measured
-is what is allocated, not what is reserved, as on a GPU.
+trained first, by the same recipe; what is held after that is the `baseline`. And the C library is
+told to give back what is freed: measured is what is allocated, not what is reserved.
 """
 
 import functools
@@ -17,7 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from mcqa.errors import RunError
-from mcqa.footprint.plan import Plan, Shape, make_plan, of_training
+from mcqa.footprint.plan import Plan, Shape, of_training
 from mcqa.system.allocation import return_freed_memory
 from mcqa.system.memory import PeakMemory, in_use
 from mcqa.system.quiet import quiet_loading
@@ -30,6 +29,7 @@ TOY = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 128}
 TOY |= {"num_hidden_layers": 2, "num_attention_heads": 4}
 TOY_SHAPE = Shape(batch_size=2, length=16, options=2, option_length=2)
 AS_GIVEN = {"recipe", "quantization", "dtype", "device", "objective", "optimizer"}
+AS_GIVEN.add("gradient_checkpointing")
 
 
 def measure(formulation: str, config: TrainingConfig, shape: Shape, steps: int) -> dict:
@@ -56,34 +56,26 @@ def measure(formulation: str, config: TrainingConfig, shape: Shape, steps: int) 
 
 
 def _measure(formulation: str, config: TrainingConfig, shape: Shape, steps: int) -> dict:
+    plan_for = functools.partial(Plan, formulation, announce=lambda line: None)  # who asks says it
+    plan, alike = plan_for(config=config, shape=shape), config.model_dump(include=AS_GIVEN)
     with tempfile.TemporaryDirectory() as folder, quiet_loading():
         LlamaForCausalLM(LlamaConfig(**TOY)).save_pretrained(folder)
-        alike = config.model_dump(include=AS_GIVEN | {"gradient_checkpointing"})
         toy = TrainingConfig(model=folder, batch_size=TOY_SHAPE.batch_size, **alike)
-        _train(make_plan(formulation, toy, TOY_SHAPE, _say_nothing), steps=2)
-        plan = make_plan(formulation, config, shape, _say_nothing)
+        _train(plan_for(config=toy, shape=TOY_SHAPE), steps=2)
         baseline = _settled(plan.device)
         sizes = _train(plan, steps)
     total = None if None in (baseline, sizes["total"]) else sizes["total"] - baseline
     return sizes | {"baseline": baseline, "total": total}
 
 
-def _say_nothing(line: str) -> None:
-    """Take a line that the process that asks has said."""
-
-
 def _train(plan: Plan, steps: int) -> dict:
     """Load, build and train, and return sizes; `total` includes what was held before."""
     config, device = plan.config, plan.device
     load = functools.partial(
-        plan.formulation.load_backbone,
-        plan.path,
-        head=plan.head,
-        dtype=config.dtype,
-        device=device,
+        plan.formulation.load_backbone, plan.path, head=plan.head, dtype=config.dtype, device=device
     )
-    backbone = load(quantization=config.quantization)
-    model, sizes = plan.build(backbone, functools.partial(load, quantization="none"))
+    original = functools.partial(load, quantization="none")
+    model, sizes = plan.build(load(quantization=config.quantization), original)
     if config.gradient_checkpointing:
         model.activation_checkpointing_enable()
     model.config.use_cache = False

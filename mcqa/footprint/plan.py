@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -32,19 +32,37 @@ class Shape:
     option_length: int
 
 
-@dataclass(frozen=True)
 class Plan:
-    """Say what base model trains on which batch, and how."""
+    """Hold what trains on which batch, and how; weights are not needed to make one.
 
-    formulation: ModuleType
-    objective: Objective
-    config: TrainingConfig
-    path: str
-    head: dict | None
-    device: str
-    dtype: torch.dtype
-    optimizer: str
-    batch: dict[str, Tensor]
+    Of the settings, data and how long training takes are not looked at.
+
+    Raises:
+        ConfigError: settings that do not go together, or a length that has no room for options.
+        ModelError: there is no such model.
+    """
+
+    def __init__(self, formulation: str, config: TrainingConfig, shape: Shape, announce):
+        self.config, self.formulation = config, get_formulation(formulation)
+        self.objective = pick_objective(self.formulation, config.objective)
+        head_fields = config.head_settings(self.formulation.SETTINGS)
+        example = _example(self.objective, shape)
+        reference = pinned(resolve_model(config.model))
+        if reference.kind == "run":
+            reference = base_of(reference.path, read_record(reference.path))
+        self.path, self.device = reference.path, pick_device(config.device)
+        reach = getattr(load_config(self.path), "max_position_embeddings", None)
+        beside = (shape.options - 1) * shape.option_length * (self.objective.name == "options")
+        if reach is not None and shape.length - beside > reach:
+            raise ConfigError(
+                f"length {shape.length}: the model's positions reach {reach:,} tokens only."
+            )
+        tokenizer = load_tokenizer(self.path) if config.head_words else None
+        self.head = self.formulation.head_settings(self.path, tokenizer, **head_fields)
+        self.dtype = pick_dtype(config.dtype, self.device)
+        self.optimizer = pick_optimizer(config.optimizer, self.device, announce)
+        batch = self.objective.collate([example] * shape.batch_size, 1)
+        self.batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
 
     def build(self, backbone, load_original=None) -> tuple[nn.Module, dict[str, int]]:
         """Make a frozen backbone trainable, and count its `weights` and the `adapter`, in bytes."""
@@ -55,49 +73,27 @@ class Plan:
         own = [tensor for name, tensor in named if not name.startswith(of_head)]
         settings = self.config.recipe_settings() | {"load_original": load_original}
         model = add_recipe(backbone, self.config.recipe, head=head, **settings)
-        weights = n_bytes(own)
-        return model, {"weights": weights, "adapter": n_bytes(own_tensors(model)) - weights}
+        weights, whole = n_bytes(own), n_bytes(chain(model.parameters(), model.buffers()))
+        return model, {"weights": weights, "adapter": whole - weights}
+
+    def describe(self) -> dict:
+        """Return the settings that memory depends on."""
+        return {
+            "model": self.config.model,
+            "formulation": self.formulation.NAME,
+            "objective": self.objective.name,
+            "recipe": self.config.recipe,
+            "quantization": self.config.quantization,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "optimizer": self.optimizer,
+            "gradient_checkpointing": self.config.gradient_checkpointing,
+            "device": self.device,
+        }
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """Return the optimizer of a model that `build` returned."""
         rates = self.config.model_dump(include={"learning_rate", "weight_decay"})
         return make_optimizer(model, self.optimizer, **rates)
-
-
-def make_plan(formulation_name: str, config: TrainingConfig, shape: Shape, announce) -> Plan:
-    """Check settings against the model's configuration; weights are not needed.
-
-    Raises:
-        ConfigError: settings that do not go together, or a length that has no room for options.
-        ModelError: there is no such model.
-    """
-    formulation = get_formulation(formulation_name)
-    objective = pick_objective(formulation, config.objective)
-    head_fields = config.head_settings(formulation.SETTINGS)
-    example = _example(objective, shape)
-    reference = pinned(resolve_model(config.model))
-    if reference.kind == "run":
-        reference = base_of(reference.path, read_record(reference.path))
-    device = pick_device(config.device)
-    reach = getattr(load_config(reference.path), "max_position_embeddings", None)
-    beside = (shape.options - 1) * shape.option_length if objective.name == "options" else 0
-    if reach is not None and shape.length - beside > reach:
-        raise ConfigError(
-            f"length {shape.length}: the model's positions reach {reach:,} tokens only."
-        )
-    tokenizer = load_tokenizer(reference.path) if config.head_words else None
-    batch = objective.collate([example] * shape.batch_size, 1)
-    return Plan(
-        formulation=formulation,
-        objective=objective,
-        config=config,
-        path=reference.path,
-        head=formulation.head_settings(reference.path, tokenizer, **head_fields),
-        device=device,
-        dtype=pick_dtype(config.dtype, device),
-        optimizer=pick_optimizer(config.optimizer, device, announce),
-        batch={name: tensor.to(device) for name, tensor in batch.items()},
-    )
 
 
 def _example(objective: Objective, shape: Shape) -> dict:
@@ -110,18 +106,12 @@ def _example(objective: Objective, shape: Shape) -> dict:
         return objective.example(encoded, SimpleNamespace(eos_token_id=1))
 
     prefix = shape.length - (laid_out(1)["length"] - 1)
-    if prefix < 1:
-        raise ConfigError(
-            f"length {shape.length}: has no room for {shape.options} options of "
-            f"{shape.option_length} tokens behind a question; make it longer, or --options or "
-            "--option-length smaller."
-        )
-    return laid_out(prefix)
-
-
-def own_tensors(model: nn.Module) -> list[Tensor]:
-    """Return a model's parameters and buffers."""
-    return [*model.parameters(), *model.buffers()]
+    if prefix > 0:
+        return laid_out(prefix)
+    raise ConfigError(
+        f"length {shape.length}: has no room for {shape.options} options of {shape.option_length} "
+        "tokens behind a question; make it longer, or --options or --option-length smaller."
+    )
 
 
 def storages(tensors: Iterable) -> dict[int, torch.UntypedStorage]:

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from mcqa.footprint.plan import Shape, make_plan, n_bytes
+from mcqa.footprint.plan import Plan, Shape, n_bytes
 from mcqa.training.config import TrainingConfig
 
 EXACT = ("weights", "adapter", "gradients", "optimizer")
@@ -54,7 +54,7 @@ def test_the_embedded_models_total_is_within_15_percent(command):
 def held_by_linear_layers(settings):
     """Return the bytes of weights, gradients and state of linear layers, and of their adapters."""
     config = TrainingConfig(model="smollm2-135m", device="cpu", **settings)
-    plan = make_plan("generative", config, Shape(1, 32, 4, 4), print)
+    plan = Plan("generative", config, Shape(1, 32, 4, 4), print)
     backbone = plan.formulation.load_backbone(
         plan.path, dtype=config.dtype, quantization=config.quantization, device="cpu"
     )
