@@ -83,7 +83,18 @@ def command(
         measured = take_steps(plan.formulation.NAME, settings, shape, steps)
         both = {part: (predicted[part], measured[part]) for part in MEANINGS if part in measured}
         ratio = {part: guess / size if size else None for part, (guess, size) in both.items()}
-    about = plan.describe() | asdict(shape)
+    about = {
+        "model": settings.model,
+        "formulation": plan.formulation.NAME,
+        "objective": plan.objective.name,
+        "recipe": settings.recipe,
+        "quantization": settings.quantization,
+        "dtype": str(plan.dtype).removeprefix("torch."),
+        "optimizer": plan.optimizer,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "device": plan.device,
+        **asdict(shape),
+    }
     report = {"settings": about, "predicted": predicted, "measured": measured, "ratio": ratio}
     if path:
         write_json(path, report)

@@ -22,19 +22,18 @@ from mcqa.system.quiet import quiet_loading
 from mcqa.training.devices import Machine
 from mcqa.training.loop import loss_of
 
-# Bytes of code and scratch space of kernels, and of modules: measured on CPUs, 34 to 62 MB.
+# On a CPU: bytes of code and scratch space of kernels, and of modules (34 to 62 MB were measured),
+# and how many copies of the largest gradient an optimizer makes while it takes it.
 BESIDE_TENSORS = 50_000_000
-# Copies of the largest gradient that an optimizer makes while it takes it.
-COPIES = {"adamw_torch": 2, "adamw_8bit": 3, "paged_adamw_8bit": 0, "paged_adamw_32bit": 0}
+COPIES = {"adamw_torch": 2, "adamw_8bit": 3}
 
 
 def estimate(plan: Plan) -> dict:
     """Return what a training step would take, in bytes.
 
     Returns:
-        `weights`, `adapter`, `gradients`, `optimizer`; `activations`: what the forward pass keeps
-        for the backward pass; `at_peak`: how much of each, and of `temporaries`, is there at the
-        highest moment of a step; `total`: the sum of that.
+        `weights`, `adapter`, `gradients`, `optimizer`, `activations`; `at_peak`: how much of each,
+        and of `temporaries`, is there at the highest moment of a step; `total`: the sum of that.
 
     Raises:
         McqaError: the model is not known or cannot be built, or the recipe does not go with it.
@@ -49,17 +48,19 @@ def estimate(plan: Plan) -> dict:
         sizes |= of_training(optimizer)
         # The first layer that passes gradients on keeps other things than those behind it.
         depths = (fewest := max(2, plan.config.top_layers)), fewest + 1
-        plain, more = (_kept(plan, depth, checkpointing=False) for depth in depths)
-        activations, layer = sum(plain), sum(more) - sum(plain)
-        each, again = layer, 0
+        plain = [_kept(plan, depth, checkpointing=False) for depth in depths]
+        layer, kept, again = sum(plain[1]) - sum(plain[0]), plain, 0
         if plan.config.gradient_checkpointing:
-            few, more = (sum(_kept(plan, depth, checkpointing=True)) for depth in depths)
-            activations, each, again = few, more - few, layer
-        sizes["activations"] = activations + (len(decoder_layers(model)) - fewest) * each
-    update = COPIES[plan.optimizer] * max(parameter.grad.nbytes for parameter in trained)
+            kept, again = [_kept(plan, depth, checkpointing=True) for depth in depths], layer
+        first, second = map(sum, kept)
+        sizes["activations"] = first + (len(decoder_layers(model)) - fewest) * (second - first)
+    largest = 2 * max(plain[0])  # the gradient of the logits, and what it is made of
+    update = sizes["gradients"] if plan.optimizer == "adamw_torch" else 0  # all at once
+    if plan.device == "cpu":
+        update = COPIES[plan.optimizer] * max(parameter.grad.nbytes for parameter in trained)
     moments = (  # the backward pass begins, it ends, the optimizer steps
-        {"gradients": 0, "temporaries": 2 * max(plain) + again},
-        {"activations": layer, "temporaries": 2 * max(plain)},
+        {"gradients": 0, "temporaries": largest + again},
+        {"activations": layer, "temporaries": largest},
         {"activations": 0, "temporaries": update},
     )
     at_peak = max((sizes | moment for moment in moments), key=lambda parts: sum(parts.values()))
@@ -70,7 +71,6 @@ def estimate(plan: Plan) -> dict:
 def _kept(plan: Plan, depth: int, *, checkpointing: bool) -> list[int]:
     """Return the bytes of each piece of memory that the forward pass of so many layers keeps."""
     model, _ = _empty(plan, plan.device, depth)
-    model.config.use_cache = False
     if checkpointing:  # reentrant: the other kind shows its layers' inputs to no hook
         model.activation_checkpointing_enable({"use_reentrant": True})
     saved = []
@@ -83,9 +83,9 @@ def _kept(plan: Plan, depth: int, *, checkpointing: bool) -> list[int]:
     with hooks, Machine(plan.device, plan.dtype).mixed():
         loss = loss_of(model, plan.batch)
     kept = storages(alias() for alias in saved)
-    own = storages(chain(model.parameters(), model.buffers()))
     del loss  # which kept them
-    return [kept[each].nbytes() for each in kept.keys() - own.keys()]
+    others = kept.keys() - storages(chain(model.parameters(), model.buffers())).keys()
+    return [kept[each].nbytes() for each in others]
 
 
 def _empty(plan: Plan, device: str, depth: int | None = None):
@@ -119,13 +119,10 @@ def _quantize(model: nn.Module, given: BitsAndBytesConfig, plan: Plan, device: s
     bnb.functional.quantize_blockwise(torch.zeros(1))
     quantizer = AutoHfQuantizer.from_config(given)
     quantizer.preprocess_model(model, device_map={"": plan.device})
-    four_bit = {
-        "quant_type": given.bnb_4bit_quant_type,
-        "compress_statistics": given.bnb_4bit_use_double_quant,
-    }
-    for layer in model.modules():
-        if not isinstance(layer, bnb.nn.Linear4bit | bnb.nn.Linear8bitLt):
-            continue
+    four_bit = {"quant_type": given.bnb_4bit_quant_type}
+    four_bit["compress_statistics"] = given.bnb_4bit_use_double_quant
+    kinds = bnb.nn.Linear4bit | bnb.nn.Linear8bitLt
+    for layer in [module for module in model.modules() if isinstance(module, kinds)]:
         zeros = torch.zeros(layer.out_features, layer.in_features, dtype=plan.dtype, device=device)
         if given.load_in_4bit:
             codes, state = bnb.functional.quantize_4bit(zeros, **four_bit)

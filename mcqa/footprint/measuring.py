@@ -27,7 +27,6 @@ from mcqa.training.schedules import on_the_way
 
 TOY = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 128}
 TOY |= {"num_hidden_layers": 2, "num_attention_heads": 4}
-TOY_SHAPE = Shape(batch_size=2, length=16, options=2, option_length=2)
 AS_GIVEN = {"recipe", "quantization", "dtype", "device", "objective", "optimizer"}
 AS_GIVEN.add("gradient_checkpointing")
 
@@ -36,16 +35,13 @@ def measure(formulation: str, config: TrainingConfig, shape: Shape, steps: int) 
     """Train for some steps, from 2 on, in a process of its own; return what that took, in bytes.
 
     Returns:
-        As `mcqa.footprint.estimating.estimate`, without `at_peak`; `activations` and `total` are
-        None on other systems than Linux and CUDA. `baseline`: what the process held without the
-        model, which is not in `total`.
+        As `estimate`, without `at_peak`; `activations` and `total` are None but on Linux and CUDA.
+        `baseline`: what the process held without the model, which is not in `total`.
 
     Raises:
-        McqaError: the model cannot be loaded or trained.
-        RunError: the process was ended from outside, as is usual where memory runs out.
+        McqaError: the model cannot be loaded or trained, or memory ran out.
     """
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
             return pool.submit(_measure, formulation, config, shape, steps).result()
         except BrokenProcessPool as error:
@@ -56,16 +52,18 @@ def measure(formulation: str, config: TrainingConfig, shape: Shape, steps: int) 
 
 
 def _measure(formulation: str, config: TrainingConfig, shape: Shape, steps: int) -> dict:
-    plan_for = functools.partial(Plan, formulation, announce=lambda line: None)  # who asks says it
-    plan, alike = plan_for(config=config, shape=shape), config.model_dump(include=AS_GIVEN)
+    plan, alike = Plan(formulation, config, shape, _ignore), config.model_dump(include=AS_GIVEN)
     with tempfile.TemporaryDirectory() as folder, quiet_loading():
         LlamaForCausalLM(LlamaConfig(**TOY)).save_pretrained(folder)
-        toy = TrainingConfig(model=folder, batch_size=TOY_SHAPE.batch_size, **alike)
-        _train(plan_for(config=toy, shape=TOY_SHAPE), steps=2)
-        baseline = _settled(plan.device)
-        sizes = _train(plan, steps)
+        toy = TrainingConfig(model=folder, batch_size=2, **alike)
+        _train(Plan(formulation, toy, Shape(2, 16, 2, 2), _ignore), steps=2)
+        baseline, sizes = _settled(plan.device), _train(plan, steps)
     total = None if None in (baseline, sizes["total"]) else sizes["total"] - baseline
     return sizes | {"baseline": baseline, "total": total}
+
+
+def _ignore(line: str) -> None:
+    """Take a line that who asks has said."""
 
 
 def _train(plan: Plan, steps: int) -> dict:
@@ -82,7 +80,6 @@ def _train(plan: Plan, steps: int) -> dict:
     optimizer, machine = plan.make_optimizer(model), Machine(device, plan.dtype)
     recipe = on_the_way(model, config.recipe, config.recipe_settings())
     recipe.begin(0, steps, 1)
-    _settled(device)
     memory = PeakMemory(device)
     for step in range(steps):
         before = _settled(device)

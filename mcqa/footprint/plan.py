@@ -1,5 +1,6 @@
 """What a run's settings make: the model that trains, its optimizer, a batch, and their bytes."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -24,22 +25,17 @@ from mcqa.training.setup import pick_objective
 
 @dataclass(frozen=True)
 class Shape:
-    """Say how large a batch is; `length` is the tokens of a row."""
-
     batch_size: int
-    length: int
+    length: int  # tokens of a row
     options: int
     option_length: int
 
 
 class Plan:
-    """Hold what trains on which batch, and how; weights are not needed to make one.
-
-    Of the settings, data and how long training takes are not looked at.
+    """Hold what trains on which batch, and how; neither weights nor data are looked at.
 
     Raises:
-        ConfigError: settings that do not go together, or a length that has no room for options.
-        ModelError: there is no such model.
+        McqaError: no such model, settings that do not go together, or no room for the options.
     """
 
     def __init__(self, formulation: str, config: TrainingConfig, shape: Shape, announce):
@@ -60,7 +56,11 @@ class Plan:
         tokenizer = load_tokenizer(self.path) if config.head_words else None
         self.head = self.formulation.head_settings(self.path, tokenizer, **head_fields)
         self.dtype = pick_dtype(config.dtype, self.device)
-        self.optimizer = pick_optimizer(config.optimizer, self.device, announce)
+        self.optimizer = pick_optimizer(
+            config.optimizer, self.device, announce or (lambda line: None)
+        )
+        rates = config.model_dump(include={"learning_rate", "weight_decay"})
+        self.make_optimizer = functools.partial(make_optimizer, name=self.optimizer, **rates)
         batch = self.objective.collate([example] * shape.batch_size, 1)
         self.batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
 
@@ -75,25 +75,6 @@ class Plan:
         model = add_recipe(backbone, self.config.recipe, head=head, **settings)
         weights, whole = n_bytes(own), n_bytes(chain(model.parameters(), model.buffers()))
         return model, {"weights": weights, "adapter": whole - weights}
-
-    def describe(self) -> dict:
-        """Return the settings that memory depends on."""
-        return {
-            "model": self.config.model,
-            "formulation": self.formulation.NAME,
-            "objective": self.objective.name,
-            "recipe": self.config.recipe,
-            "quantization": self.config.quantization,
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "optimizer": self.optimizer,
-            "gradient_checkpointing": self.config.gradient_checkpointing,
-            "device": self.device,
-        }
-
-    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Return the optimizer of a model that `build` returned."""
-        rates = self.config.model_dump(include={"learning_rate", "weight_decay"})
-        return make_optimizer(model, self.optimizer, **rates)
 
 
 def _example(objective: Objective, shape: Shape) -> dict:
