@@ -1,8 +1,8 @@
 """Measure what training steps take, by taking some, in a process of its own.
 
 The trap: a process that has trained holds several hundred megabytes whatever the model. So a toy is
-trained first, by the same recipe; what is held after that is the `baseline`. And the C library is
-told to give back what is freed: measured is what is allocated, not what is reserved.
+trained first, by the same recipe; what is held then is the `baseline`. And what is freed goes back
+to the system: measured is what is allocated, not what is reserved.
 """
 
 import functools
@@ -52,18 +52,15 @@ def measure(formulation: str, config: TrainingConfig, shape: Shape, steps: int) 
 
 
 def _measure(formulation: str, config: TrainingConfig, shape: Shape, steps: int) -> dict:
-    plan, alike = Plan(formulation, config, shape, _ignore), config.model_dump(include=AS_GIVEN)
+    unheard = [].append  # of what the process that asks has said
+    plan, alike = Plan(formulation, config, shape, unheard), config.model_dump(include=AS_GIVEN)
     with tempfile.TemporaryDirectory() as folder, quiet_loading():
         LlamaForCausalLM(LlamaConfig(**TOY)).save_pretrained(folder)
         toy = TrainingConfig(model=folder, batch_size=2, **alike)
-        _train(Plan(formulation, toy, Shape(2, 16, 2, 2), _ignore), steps=2)
+        _train(Plan(formulation, toy, Shape(2, 16, 2, 2), unheard), steps=2)
         baseline, sizes = _settled(plan.device), _train(plan, steps)
     total = None if None in (baseline, sizes["total"]) else sizes["total"] - baseline
     return sizes | {"baseline": baseline, "total": total}
-
-
-def _ignore(line: str) -> None:
-    """Take a line that who asks has said."""
 
 
 def _train(plan: Plan, steps: int) -> dict:

@@ -49,16 +49,14 @@ class Plan:
         self.path, self.device = reference.path, pick_device(config.device)
         reach = getattr(load_config(self.path), "max_position_embeddings", None)
         beside = (shape.options - 1) * shape.option_length * (self.objective.name == "options")
-        if reach is not None and shape.length - beside > reach:
+        if reach and shape.length - beside > reach:
             raise ConfigError(
                 f"length {shape.length}: the model's positions reach {reach:,} tokens only."
             )
         tokenizer = load_tokenizer(self.path) if config.head_words else None
         self.head = self.formulation.head_settings(self.path, tokenizer, **head_fields)
         self.dtype = pick_dtype(config.dtype, self.device)
-        self.optimizer = pick_optimizer(
-            config.optimizer, self.device, announce or (lambda line: None)
-        )
+        self.optimizer = pick_optimizer(config.optimizer, self.device, announce)
         rates = config.model_dump(include={"learning_rate", "weight_decay"})
         self.make_optimizer = functools.partial(make_optimizer, name=self.optimizer, **rates)
         batch = self.objective.collate([example] * shape.batch_size, 1)
