@@ -1,5 +1,8 @@
 """`mcqa memory`: will it fit? The settings are those of `mcqa train`."""
 
+import functools
+from dataclasses import asdict
+
 import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -11,18 +14,8 @@ from mcqa.formulations.head import HeadOptions
 from mcqa.models.recipes.table import SETTINGS as RECIPE_SETTINGS
 from mcqa.training.config import TrainingConfig, load_config
 
-SETTINGS = (
-    "model",
-    "recipe",
-    "quantization",
-    "dtype",
-    "device",
-    "optimizer",
-    "gradient_checkpointing",
-    "objective",
-    *RECIPE_SETTINGS,
-    *HeadOptions.model_fields,
-)
+SETTINGS = ("model", "recipe", "quantization", "dtype", "device", "optimizer")
+SETTINGS += ("gradient_checkpointing", "objective", *RECIPE_SETTINGS, *HeadOptions.model_fields)
 MEANINGS = {
     "weights": "the model's own, as it is held",
     "adapter": "what the recipe adds, and the head",
@@ -32,6 +25,7 @@ MEANINGS = {
     "temporaries": "all else at the highest moment",
     "total": "the highest moment of a step",
 }
+number_option = functools.partial(click.option, type=click.IntRange(1), show_default=True)
 
 
 @click.command("memory")
@@ -42,33 +36,16 @@ MEANINGS = {
     show_default=True,
 )
 @click.option("--config", help="YAML file of settings, as for `mcqa train`; flags override it.")
-@click.option(
-    "--batch-size",
-    "--batch",
-    type=click.IntRange(1),
-    help="Questions a forward pass.  [default: 16]",
-)
-@click.option(
+@number_option("--batch-size", "--batch", help="Questions a forward pass.  [default: 16]")
+@number_option(
     "--length",
-    type=click.IntRange(1),
     default=256,
-    show_default=True,
     help="Tokens of a question with all that is trained on of its options.",
 )
-@click.option(
-    "--options", type=click.IntRange(2), default=4, show_default=True, help="Options of a question."
-)
-@click.option(
-    "--option-length",
-    type=click.IntRange(1),
-    default=8,
-    show_default=True,
-    help="Tokens of an option.",
-)
+@number_option("--options", type=click.IntRange(2), default=4, help="Options of a question.")
+@number_option("--option-length", default=8, help="Tokens of an option.")
 @click.option("--measure", is_flag=True, help="Take training steps too, and measure.")
-@click.option(
-    "--steps", type=click.IntRange(2), default=3, show_default=True, help="How many to measure."
-)
+@number_option("--steps", type=click.IntRange(2), default=3, help="How many to measure.")
 @click.option("--output", help="JSON file to write.")
 @format_option
 def command(
@@ -94,18 +71,32 @@ def command(
     """
     flags = {name: value for name, value in flags.items() if value not in (None, ())}
     settings = load_config(config, flags)
-    from mcqa.footprint.command import tell_memory
-    from mcqa.footprint.step import Shape
+    from mcqa.footprint.estimating import estimate
+    from mcqa.footprint.measuring import measure as take_steps
+    from mcqa.footprint.plan import Plan, Shape
     from mcqa.system.files import require_file, write_json
 
     path = require_file(output) if output else None
-    report = tell_memory(
-        formulation.replace("-", "_"),
-        settings,
-        Shape(settings.batch_size, length, options, option_length),
-        steps=steps if measure else None,
-        announce=say,
-    )
+    shape = Shape(settings.batch_size, length, options, option_length)
+    plan = Plan(formulation.replace("-", "_"), settings, shape, say)
+    predicted, measured, ratio = estimate(plan), None, None
+    if measure:
+        measured = take_steps(plan.formulation.NAME, settings, shape, steps)
+        both = {part: (predicted[part], measured[part]) for part in MEANINGS if part in measured}
+        ratio = {part: guess / size if size else None for part, (guess, size) in both.items()}
+    about = {
+        "model": settings.model,
+        "formulation": plan.formulation.NAME,
+        "objective": plan.objective.name,
+        "recipe": settings.recipe,
+        "quantization": settings.quantization,
+        "dtype": str(plan.dtype).removeprefix("torch."),
+        "optimizer": plan.optimizer,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "device": plan.device,
+        **asdict(shape),
+    }
+    report = {"settings": about, "predicted": predicted, "measured": measured, "ratio": ratio}
     if path:
         write_json(path, report)
         say(f"Written: {path}")

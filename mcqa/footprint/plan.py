@@ -1,119 +1,115 @@
-"""What is to be foretold or measured, made out of a run's settings."""
+"""What a run's settings make: the model that trains, its optimizer, a batch, and their bytes."""
 
+import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import ModuleType, SimpleNamespace
+from itertools import chain
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
 
 from mcqa.errors import ConfigError
-from mcqa.footprint.step import Shape, example, own_tensors
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import Objective
 from mcqa.models.adapters import head_names
 from mcqa.models.backbones import load_tokenizer, model_config, pick_device, pick_dtype
 from mcqa.models.names import pinned, resolve_model
 from mcqa.models.recipes.building import add_recipe
+from mcqa.prompting.encoding import EncodedQuestion
+from mcqa.question import Question
 from mcqa.runs.trained import base_of, read_record
 from mcqa.training.config import TrainingConfig
-from mcqa.training.optimizers import pick_optimizer
+from mcqa.training.optimizers import make_optimizer, pick_optimizer
 from mcqa.training.setup import pick_objective
 
 
 @dataclass(frozen=True)
+class Shape:
+    batch_size: int
+    length: int  # tokens of a row
+    options: int
+    option_length: int
+
+
 class Plan:
-    """Say what model trains on what batch.
-
-    Args:
-        formulation: its module.
-        objective: what is learned.
-        config: the settings of the run.
-        shape: of a batch.
-        path: of the base model, a folder or a Hub id.
-        head: the head's settings, None where there is none.
-        device: where it trains.
-        dtype: what it computes in.
-        optimizer: the one that is used there.
-    """
-
-    formulation: ModuleType
-    objective: Objective
-    config: TrainingConfig
-    shape: Shape
-    path: str
-    head: dict | None
-    device: str
-    dtype: torch.dtype
-    optimizer: str
-
-    def build(self, backbone, load_original=None) -> tuple[nn.Module, list[Tensor]]:
-        """Make a backbone trainable; return the model, and the tensors that are the backbone's.
-
-        Args:
-            backbone: frozen, from the formulation or of its sizes.
-            load_original: see `mcqa.models.recipes.building.add_recipe`.
-        """
-        backbone = self.formulation.prepare_for_training(backbone)
-        own = own_tensors(backbone, without=head_names(backbone))
-        model = add_recipe(
-            backbone,
-            self.config.recipe,
-            load_original=load_original,
-            **self.config.recipe_settings(),
-        )
-        return model, own
-
-    def batch(self) -> dict[str, Tensor]:
-        """Return what the model's forward takes, of questions of this plan's length."""
-        questions = [example(self.objective, self.shape)] * self.shape.batch_size
-        made = self.objective.collate(questions, SimpleNamespace(pad_token_id=1, eos_token_id=1))
-        return {name: tensor.to(self.device) for name, tensor in made.items()}
-
-
-def make_plan(formulation_name: str, config: TrainingConfig, shape: Shape, announce) -> Plan:
-    """Check settings against the model's configuration; weights are not needed.
-
-    Args:
-        formulation_name: `generative` or `multiple_choice`.
-        config: the settings; those of data and of how long training takes are not looked at.
-        shape: of a batch.
-        announce: called with lines for the user.
+    """Hold what trains on which batch, and how; neither weights nor data are looked at.
 
     Raises:
-        ConfigError: settings that do not go together, or a length that has no room for options.
-        ModelError: there is no such model.
+        McqaError: no such model, settings that do not go together, or no room for the options.
     """
-    formulation = get_formulation(formulation_name)
-    objective = pick_objective(formulation, config.objective)
-    if not formulation.HAS_HEAD:
-        config.refuse_head()
-    if example(objective, shape) is None:
-        raise ConfigError(
-            f"length {shape.length}: has no room for {shape.options} options of "
-            f"{shape.option_length} tokens behind a question; make it longer, or --options or "
-            "--option-length smaller."
-        )
-    reference = pinned(resolve_model(config.model))
-    if reference.kind == "run":
-        reference = base_of(reference.path, read_record(reference.path))
-    device = pick_device(config.device)
-    reach = getattr(model_config(reference.path), "max_position_embeddings", None)
-    longest = shape.length - (objective.name == "options") * (
-        (shape.options - 1) * shape.option_length
+
+    def __init__(self, formulation: str, config: TrainingConfig, shape: Shape, announce):
+        self.config, self.formulation = config, get_formulation(formulation)
+        self.objective = pick_objective(self.formulation, config.objective)
+        if not self.formulation.HAS_HEAD:
+            config.refuse_head()
+        question = _question(self.objective, shape)
+        reference = pinned(resolve_model(config.model))
+        if reference.kind == "run":
+            reference = base_of(reference.path, read_record(reference.path))
+        self.path, self.device = reference.path, pick_device(config.device)
+        reach = getattr(model_config(self.path), "max_position_embeddings", None)
+        beside = (shape.options - 1) * shape.option_length * (self.objective.name == "options")
+        if reach and shape.length - beside > reach:
+            raise ConfigError(
+                f"length {shape.length}: the model's positions reach {reach:,} tokens only."
+            )
+        tokenizer = load_tokenizer(self.path) if config.head_words else None
+        self.head = self.formulation.head_settings(self.path, tokenizer, config)
+        self.dtype = pick_dtype(config.dtype, self.device)
+        self.optimizer = pick_optimizer(config.optimizer, self.device, announce)
+        rates = config.model_dump(include={"learning_rate", "weight_decay"})
+        self.make_optimizer = functools.partial(make_optimizer, name=self.optimizer, **rates)
+        special = SimpleNamespace(pad_token_id=1, eos_token_id=1)
+        batch = self.objective.collate([question] * shape.batch_size, special)
+        self.batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+
+    def build(self, backbone, load_original=None) -> tuple[nn.Module, dict[str, int]]:
+        """Make a frozen backbone trainable, and count its `weights` and the `adapter`, in bytes."""
+        backbone = self.formulation.prepare_for_training(backbone)
+        of_head = tuple(f"{name}." for name in head_names(backbone))
+        named = chain(backbone.named_parameters(), backbone.named_buffers())
+        own = [tensor for name, tensor in named if not name.startswith(of_head)]
+        settings = self.config.recipe_settings() | {"load_original": load_original}
+        model = add_recipe(backbone, self.config.recipe, **settings)
+        weights, whole = n_bytes(own), n_bytes(chain(model.parameters(), model.buffers()))
+        return model, {"weights": weights, "adapter": whole - weights}
+
+
+def _question(objective: Objective, shape: Shape) -> EncodedQuestion:
+    """Return a question that takes `shape.length` tokens, all of them the same one."""
+    question = Question(id="q", stem="q", options=("a",) * shape.options, label=0)
+    options = ((1,) * shape.option_length,) * shape.options
+    prefix = shape.length - (objective.length(EncodedQuestion(question, (1,), options)) - 1)
+    if prefix > 0:
+        return EncodedQuestion(question, (1,) * prefix, options)
+    raise ConfigError(
+        f"length {shape.length}: has no room for {shape.options} options of {shape.option_length} "
+        "tokens behind a question; make it longer, or --options or --option-length smaller."
     )
-    if reach is not None and longest > reach:
-        raise ConfigError(
-            f"length {shape.length}: the model's positions reach {reach:,} tokens only."
-        )
-    tokenizer = load_tokenizer(reference.path) if config.head_words else None
-    return Plan(
-        formulation=formulation,
-        objective=objective,
-        config=config,
-        shape=shape,
-        path=reference.path,
-        head=formulation.head_settings(reference.path, tokenizer, config),
-        device=device,
-        dtype=pick_dtype(config.dtype, device),
-        optimizer=pick_optimizer(config.optimizer, device, announce),
-    )
+
+
+def storages(tensors: Iterable) -> dict[int, torch.UntypedStorage]:
+    """Return the memory of tensors by its id, with the scales beside quantized weights."""
+    found = {}
+    for tensor in tensors:
+        state = getattr(tensor, "quant_state", None)
+        parts = [tensor, getattr(tensor, "SCB", None)]
+        for holder in (state, getattr(state, "state2", None)):
+            parts += [getattr(holder, name, None) for name in ("absmax", "code", "offset")]
+        memory = [part.untyped_storage() for part in parts if isinstance(part, Tensor)]
+        found |= {id(storage): storage for storage in memory}
+    return found
+
+
+def n_bytes(tensors: Iterable) -> int:
+    """Return the bytes of tensors, memory that several share once; all else has none."""
+    return sum(storage.nbytes() for storage in storages(tensors).values())
+
+
+def of_training(optimizer: torch.optim.Optimizer) -> dict[str, int]:
+    """Return the bytes of `gradients` as they are now, and of what the `optimizer` remembers."""
+    trained = chain.from_iterable(group["params"] for group in optimizer.param_groups)
+    remembered = chain.from_iterable(state.values() for state in optimizer.state.values())
+    return {"gradients": n_bytes(p.grad for p in trained), "optimizer": n_bytes(remembered)}

@@ -1,13 +1,11 @@
-"""`mcqa memory`: foretold from a configuration, and measured in a process of its own."""
+"""`mcqa memory`: estimated from a configuration, and measured in a process of its own."""
 
 import json
 
 import pytest
 import torch
 
-from mcqa.footprint.plan import make_plan
-from mcqa.footprint.predicting import optimizer_of
-from mcqa.footprint.step import Shape, trainable, with_scales
+from mcqa.footprint.plan import Plan, Shape, n_bytes
 from mcqa.training.config import TrainingConfig
 
 EXACT = ("weights", "adapter", "gradients", "optimizer")
@@ -17,7 +15,7 @@ SMALL = ["--batch-size", "2", "--length", "48", "--option-length", "4", "--devic
 @pytest.mark.parametrize(
     ("formulation", "recipe"), [("generative", "full"), ("multiple-choice", "qlora")]
 )
-def test_what_is_measured_is_what_was_foretold(
+def test_what_is_measured_is_what_was_estimated(
     command, tiny_model_folder, tmp_path, formulation, recipe
 ):
     path = tmp_path / "memory.json"
@@ -56,21 +54,20 @@ def test_the_embedded_models_total_is_within_15_percent(command):
 def held_by_linear_layers(settings):
     """Return the bytes of weights, gradients and state of linear layers, and of their adapters."""
     config = TrainingConfig(model="smollm2-135m", device="cpu", **settings)
-    plan = make_plan("generative", config, Shape(1, 32, 4, 4), print)
+    plan = Plan("generative", config, Shape(1, 32, 4, 4), print)
     backbone = plan.formulation.load_backbone(
         plan.path, dtype=config.dtype, quantization=config.quantization, device="cpu"
     )
     model, _ = plan.build(backbone)
-    optimizer = optimizer_of(plan, model)
-    for parameter in trainable(model):
-        parameter.grad = torch.zeros_like(parameter)
+    optimizer = plan.make_optimizer(model)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
     optimizer.step()
     linear = [p for name, p in model.named_parameters() if "_proj." in name]
-    held = [*with_scales(linear), *(p.grad for p in linear if p.grad is not None)]
+    held = [*linear, *(p.grad for p in linear)]
     for parameter in linear:
-        values = optimizer.state.get(parameter, {}).values()
-        held += [value for value in values if isinstance(value, torch.Tensor)]
-    return sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in held}.values())
+        held += optimizer.state.get(parameter, {}).values()
+    return n_bytes(held)
 
 
 @pytest.mark.model
