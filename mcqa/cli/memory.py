@@ -1,7 +1,6 @@
 """`mcqa memory`: will it fit? The settings are those of `mcqa train`."""
 
 import functools
-from dataclasses import asdict
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -94,7 +93,7 @@ def command(
         "optimizer": plan.optimizer,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "device": plan.device,
-        **asdict(shape),
+        **shape._asdict(),
     }
     report = {"settings": about, "predicted": predicted, "measured": measured, "ratio": ratio}
     if path:

@@ -10,7 +10,6 @@ from itertools import chain
 
 import bitsandbytes as bnb
 import torch
-from torch import nn
 from transformers import BitsAndBytesConfig
 from transformers.quantizers import AutoHfQuantizer
 
@@ -22,10 +21,8 @@ from mcqa.system.quiet import quiet_loading
 from mcqa.training.devices import Machine
 from mcqa.training.loop import loss_of
 
-# On a CPU: bytes of code and scratch space of kernels, and of modules (34 to 62 MB were measured),
-# and how many copies of the largest gradient an optimizer makes while it takes it.
-BESIDE_TENSORS = 50_000_000
-COPIES = {"adamw_torch": 2, "adamw_8bit": 3}
+BESIDE_TENSORS = 50_000_000  # code, scratch space and modules on a CPU; 34 to 62 MB were measured
+COPIES = {"adamw_torch": 2, "adamw_8bit": 3}  # of the largest gradient, while a CPU takes it
 
 
 def estimate(plan: Plan) -> dict:
@@ -113,7 +110,7 @@ def _empty(plan: Plan, device: str, depth: int | None = None):
         return plan.build(model)
 
 
-def _quantize(model: nn.Module, given: BitsAndBytesConfig, plan: Plan, device: str) -> None:
+def _quantize(model: torch.nn.Module, given: BitsAndBytesConfig, plan: Plan, device: str) -> None:
     """Quantize zeros where loading quantizes weights."""
     # bitsandbytes keeps the first table of numbers that it makes, so that one has to be real.
     bnb.functional.quantize_blockwise(torch.zeros(1))
@@ -132,6 +129,6 @@ def _quantize(model: nn.Module, given: BitsAndBytesConfig, plan: Plan, device: s
             codes, scales, _ = bnb.functional.int8_vectorwise_quant(zeros.half())
             layer.weight = bnb.nn.Int8Params(codes, requires_grad=False, CB=codes, SCB=scales)
         if layer.bias is not None:
-            layer.bias = nn.Parameter(zeros.new_zeros(layer.out_features), requires_grad=False)
+            layer.bias = torch.nn.Parameter(zeros.new_zeros(len(zeros)), requires_grad=False)
     quantizer.postprocess_model(model)
     model.hf_quantizer = quantizer

@@ -1,8 +1,8 @@
 """What a run's settings make: the model that trains, its optimizer, a batch, and their bytes."""
 
 import functools
+from collections import namedtuple
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain
 from types import SimpleNamespace
 
@@ -23,13 +23,8 @@ from mcqa.training.config import TrainingConfig
 from mcqa.training.optimizers import make_optimizer, pick_optimizer
 from mcqa.training.setup import pick_objective
 
-
-@dataclass(frozen=True)
-class Shape:
-    batch_size: int
-    length: int  # tokens of a row
-    options: int
-    option_length: int
+# How large a batch is; the length is the tokens of a row.
+Shape = namedtuple("Shape", ("batch_size", "length", "options", "option_length"))
 
 
 class Plan:
