@@ -152,11 +152,10 @@ def prepare(
         **config.recipe_settings(),
     )
     model, start = build("cpu" if processes.sharding() == "DeepSpeed" else device)
-    contexts = Contexts(config.context)
+    passages = {}
     if config.context == "retrieved":
         index = open_passages(config.index, config.corpus, announce, **config.reading())
-        held_out = validation.questions
-        contexts = Contexts(config.context, index=index, top_k=config.top_k, held_out=held_out)
+        passages = {"index": index, "top_k": config.top_k, "held_out": validation.questions}
     room = context_length(model, objective.written)
     room -= config.recipe_settings().get("virtual_tokens", 0)
     encoder = Encoder(
@@ -165,7 +164,7 @@ def prepare(
         min(config.max_length, room),
         pairs=is_encoder(model.config),
         apart=model.config.is_encoder_decoder,
-        contexts=contexts,
+        contexts=Contexts(config.context, **passages),
     )
     scorer_name = formulation.default_scorer(objective.name)
     learner = Learner(
