@@ -56,13 +56,8 @@ def trained_checksum(model, tensors: dict | None = None) -> str:
     return tensors_checksum(state | (tensors or {}))
 
 
-def weights_checksum(model) -> str:
-    """Return `tensors_checksum` of all of a model's tensors; it takes about 1 s a GB."""
-    return tensors_checksum(model.state_dict())
-
-
 def tensors_checksum(tensors: dict) -> str:
-    """Return a sha256 over the names and bytes of tensors."""
+    """Return a sha256 over the names and bytes of tensors; it takes about 1 s a GB."""
     import torch
 
     digest = hashlib.sha256()

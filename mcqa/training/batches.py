@@ -43,11 +43,8 @@ def shares(
     Args:
         lengths: of the questions, in tokens.
         size: questions of a share.
-        epoch: which, from 0.
         accumulation: how many batches in a row should be of like length.
-        seed: of the order.
-        count: how many processes there are.
-        index: which of them this is.
+        count, index: how many processes there are, and which of them this is.
     """
     chance, whole = torch.Generator().manual_seed(seed), size * count
     for _ in range(epoch + 1):
@@ -68,7 +65,6 @@ class Data:
         collate: questions -> the keyword arguments of the model's forward, `labels` among them.
         batch_size: questions of a forward pass, in each process.
         accumulation: forward passes of an optimizer step.
-        seed: of the order.
         pin: whether batches wait in memory that a GPU can read.
     """
 
@@ -93,11 +89,7 @@ class Data:
         return math.ceil(n_batches / self.accumulation)
 
     def steps(self, first: int) -> Iterator[tuple[float, list[Batch]]]:
-        """Yield the batches of each step from a first one on, for ever.
-
-        Yields:
-            How many epochs are over after the step, and the step's batches.
-        """
+        """Yield of each step from a first one on how many epochs it ends, and its batches."""
         lengths = list(map(self.length, self.training))
         start, skipped = divmod(first, self.steps_per_epoch)
         for epoch in itertools.count(start):
@@ -117,10 +109,9 @@ class Data:
         return self._shares(list(map(self.length, self.validation)))
 
     def _shares(self, lengths: list[int], epoch: int = 0, accumulation: int = 1):
-        among = {"count": processes.count(), "index": processes.index()}
-        return shares(
-            lengths, self.batch_size, epoch, accumulation=accumulation, seed=self.seed, **among
-        )
+        how = {"accumulation": accumulation, "seed": self.seed}
+        how |= {"count": processes.count(), "index": processes.index()}
+        return shares(lengths, self.batch_size, epoch, **how)
 
     def _load(self, questions: Sequence, order: Sequence[Sequence[int]]) -> DataLoader:
         def collate(share: Sequence[EncodedQuestion]) -> Batch:

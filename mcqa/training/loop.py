@@ -118,7 +118,7 @@ def fit(
             norm = norm.item() if isinstance(norm, Tensor) else norm
             log({"loss": loss, "grad_norm": norm, "learning_rate": rate})
         if (is_due or is_end) and data.validation:
-            tell("on_evaluate", progress.step, len(data.validation))
+            tell("on_evaluate", progress.step)
             values = evaluate(model, data, machine)
             log(values)
             if accuracy is not None:
@@ -167,13 +167,13 @@ def count(batches: Sequence[Batch], machine: Machine) -> tuple[Tensor, int]:
 def evaluate(model: nn.Module, data: Data, machine: Machine) -> dict:
     """Return the mean loss over all labels of the validation questions, and how long that took."""
     started, total, labels = time.time(), 0.0, 0
+    batches = data.validation_batches()
     model.eval()
-    for batch in data.validation_batches():
+    for batch in batches:
         n = batch["labels"].ne(IGNORED).sum().item()
         with machine.mixed():
             total += n * loss_of(model, machine.take(batch)).float().item()
         labels += n
     totals, counts = zip(*processes.gather((total, labels)), strict=True)
-    n_batches = math.ceil(len(data.validation) / (data.batch_size * processes.count()))
-    speed = {"num_samples": len(data.validation), "num_steps": n_batches}
+    speed = {"num_samples": len(data.validation), "num_steps": len(batches)}
     return {"eval_loss": sum(totals) / sum(counts)} | speed_metrics("eval", started, **speed)
