@@ -81,22 +81,19 @@ def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: st
     Returns:
         The record with size and checksum of what was trained added.
     """
-    from safetensors.torch import save_file
-
     from mcqa.models.recipes.weights import trained_tensors
 
     folder, tensors = Path(folder), {}
     kept_by = _recipe_of(record).kept_by
     if kept_by != "peft":  # which saves no weights of the model itself, nor a prompt's head
-        kept = trained_tensors(model.get_base_model() if kept_by == "prompt" else model)
-        tensors = {name: tensor.contiguous() for name, tensor in kept.items()}
+        tensors = trained_tensors(model.get_base_model() if kept_by == "prompt" else model)
     with whole_files(folder) as made:
         if kept_by != "weights":
             model.active_peft_config.base_model_name_or_path = record["base_model"]
             model.active_peft_config.revision = record.get("base_commit")
             model.save_pretrained(made, save_embedding_layers=False)
         if tensors:
-            save_file(tensors, made / TRAINED_FILE, metadata={"format": "pt"})
+            save_tensors(tensors, made / TRAINED_FILE)
         tokenizer.save_pretrained(made)
     write_whole(folder / "README.md", card)
     files = [folder / name for name in (ADAPTER_FILE, TRAINED_FILE)]
@@ -106,6 +103,14 @@ def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: st
     }
     write_json(folder / RUN_FILE, record)
     return record
+
+
+def save_tensors(tensors: dict, path: Path) -> None:
+    """Write a file of tensors by their names."""
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(whole, path, metadata={"format": "pt"})
 
 
 def _recipe_of(record: dict):

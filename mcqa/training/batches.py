@@ -1,13 +1,9 @@
 """The data of a run: the order of its questions, and each process's share of every batch.
 
-An epoch's order depends on the seed and the epoch alone: not on what else draws random numbers,
-how often training was interrupted, or how many processes there are. All of them go through the
-same batches, of which each takes every Nth question; so N processes take the steps that one process
-takes with N times the batch size.
-
-The trap: the last batch may have fewer questions than there are processes, and each of them must
-come along for the gradients to be added up. A share may therefore be empty: it is then a question
-without a label; see `mcqa.training.loop.loss_of`.
+An epoch's order depends on the seed and the epoch alone. Of every batch each of N processes takes
+every Nth question, so that they take the steps that one takes with N times the batch size. The
+trap: a last batch may have nothing for a process, which must come along for the gradients to be
+added up; its share is then a question without a label, see `mcqa.training.loop.loss_of`.
 """
 
 import functools
@@ -29,14 +25,7 @@ Batch = dict[str, Tensor]
 
 
 def shares(
-    lengths: Sequence[int],
-    size: int,
-    epoch: int = 0,
-    *,
-    accumulation: int = 1,
-    seed: int = 0,
-    count: int = 1,
-    index: int = 0,
+    lengths: Sequence[int], size: int, epoch=0, *, accumulation=1, seed=0, count=1, index=0
 ) -> list[list[int]]:
     """Return one process's share of each batch of an epoch; a batch is of questions of like length.
 

@@ -1,8 +1,7 @@
 """AdamW in its kinds, and what weight decay leaves alone.
 
-The trap: bitsandbytes keeps exceptions from 8 bits in one manager for the whole process, by the
-place of a parameter in its optimizer; the next training would meet those of the one before. Each
-optimizer here has a manager of its own.
+The trap: bitsandbytes keeps exceptions from 8 bits in one manager for the whole process, and the
+next training would meet those of the one before. So each optimizer has a manager of its own.
 """
 
 import copy

@@ -45,8 +45,7 @@ class Listener:
 class TrainingLog(Listener):
     """Append what the loop logs to a file of JSON lines and announce it; the main process does.
 
-    An entry has its `step` and the run's `seconds` so far. A resumed run goes on with the file from
-    the step of its checkpoint.
+    An entry has the run's `seconds` so far. A resumed run goes on from its checkpoint's step.
     """
 
     path: Path
@@ -58,11 +57,9 @@ class TrainingLog(Listener):
         return self._before + time.monotonic() - self._started
 
     def on_begin(self, step: int, steps: int) -> None:
-        kept = []
-        if self.path.exists():
-            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last may be half
-            entries = map(json.loads, lines)
-            kept = [entry for entry in entries if entry["step"] <= step]
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        entries = map(json.loads, text.split("\n")[:-1])  # the last line may be half
+        kept = [entry for entry in entries if entry["step"] <= step]
         if processes.is_main():
             write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._first_step, self._steps = step, steps

@@ -55,8 +55,7 @@ def train(
         progress: shows live how far training and the validation at its end are.
 
     Raises:
-        McqaError: a setting, the data or the model cannot be used; nothing has been trained or
-            removed then.
+        McqaError: a setting, the data or the model cannot be used; nothing was trained or removed.
     """
     with processes.together(), contextlib.ExitStack() as held:
         if not processes.is_main():
@@ -101,13 +100,11 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
         announce(remark)
     rejected = [row for one in sets for row in one.account.rejected]
     write_rejected(setup.folder, rejected, announce=announce)
-    n_processes, data = processes.count(), setup.data
+    data = setup.data
     step = f"{data.questions_per_step:,} questions a step"
-    if n_processes * data.accumulation > 1:
-        step += (
-            f" (processes {n_processes} x batch {data.batch_size} x "
-            f"accumulation {data.accumulation})"
-        )
+    if data.questions_per_step > data.batch_size:
+        parts = f"processes {processes.count()} x batch {data.batch_size}"
+        step += f" ({parts} x accumulation {data.accumulation})"
     announce(
         f"Training {setup.formulation.NAME} ({setup.objective.name}) on {training.described()} "
         f"({config.recipe}, {config.template}, {config.quantization}, {setup.device}); "
@@ -146,16 +143,12 @@ def _fit(
         contextlib.ExitStack() as closing,
         giving_way(setup.device),
     ):
+        rates = config.model_dump(include={"learning_rate", "weight_decay"})
         batch = data.batch_size * processes.count()
         bar = TrainingBar(len(data.training), batch, data.accumulation, progress, closing)
         wrapped, standing = fit(
             model,
-            make_optimizer(
-                model,
-                optimizer,
-                learning_rate=config.learning_rate,
-                weight_decay=config.weight_decay,
-            ),
+            make_optimizer(model, optimizer, **rates),
             data,
             setup.schedule,
             machine=machine,

@@ -18,7 +18,7 @@ WARM_UP, FINAL = 0.1, 0.3
 class Schedule:
     """Say what happens at which optimizer step.
 
-    Every so many of them losses are logged, validation questions evaluated, and the run saved; the
+    Every `between` steps losses are logged, validation questions evaluated, and the run saved; the
     last two also at the end.
     """
 
@@ -60,7 +60,7 @@ def linear(steps: int, warmup: int) -> Callable[[int], float]:
 
 
 def jagged(factor: Callable[[int], float], every: int, warmup: int) -> Callable[[int], float]:
-    """Return a learning-rate factor that rises from 0 back to another after each restart."""
+    """Return a learning-rate factor that rises from 0 back to another one after each restart."""
 
     def after_restart(step: int) -> float:
         since = step % every

@@ -105,9 +105,8 @@ def prepare(
     if not formulation.HAS_HEAD:
         config.refuse_head()
     check_trackers(config.report_to)
-    folder = held.enter_context(
-        run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
-    )
+    asked = config.model_dump(include={"resume", "overwrite"})
+    folder = held.enter_context(run_folder(config.output, **asked))
     reference = pinned(resolve_model(config.model))
     earlier = _earlier_run(reference, formulation)
     device = pick_device(config.device)
@@ -147,18 +146,15 @@ def prepare(
         validation=encode_set(encoder, validation.questions),
         length=objective.length,
         collate=functools.partial(objective.collate, tokenizer=tokenizer),
-        batch_size=config.batch_size,
-        accumulation=config.accumulation,
-        seed=config.seed,
+        **config.model_dump(include={"batch_size", "accumulation", "seed"}),
         pin=torch.device(device).type != "cpu",
     )
     steps = count_steps(data.steps_per_epoch, config.epochs, config.max_steps)
     schedule = Schedule(
         steps=steps,
         between=config.steps_between,
-        learning_rate=config.learning_rate,
         factor=pick_factor(steps, config.warmup_steps, **recipe_settings),
-        best_metric=config.best_metric,
+        **config.model_dump(include={"learning_rate", "best_metric"}),
     )
     scorer_name = formulation.default_scorer(objective.name)
     return Setup(
@@ -181,14 +177,9 @@ def prepare(
 
 
 def pick_objective(formulation, name: str | None) -> Objective:
-    """Return the objective of a name, the formulation's first where that is None.
-
-    Raises:
-        ConfigError: the formulation has no such objective.
-    """
+    """Return the objective of a name, the formulation's first where that is None."""
     objectives = formulation.OBJECTIVES
-    if name is None:
-        return next(iter(objectives.values()))
+    name = name or next(iter(objectives))
     if name not in objectives:
         raise ConfigError(
             f"objective {name!r} does not go with {formulation.NAME}: use {', '.join(objectives)}."

@@ -36,9 +36,7 @@ def check_sharding(**settings: str) -> None:
 def whole_model(build, accelerator: Accelerator, model):
     """Return the trained model in the main process, None in the others; all must call.
 
-    Args:
-        build: see `mcqa.training.setup.Setup`.
-        accelerator, model: what took the model apart, and its parts.
+    `build` is that of `mcqa.training.setup.Setup`; `model` is what accelerate took apart.
 
     Raises:
         RunError: what was gathered is not what the recipe trains.

@@ -1,7 +1,7 @@
 """Experiment trackers beside the run's own log: which are installed, and where they write.
 
-accelerate's trackers do the logging. Keys and places are the trackers' own matter, read by them
-from the environment; what it does not say of folders and projects is said here.
+accelerate's trackers log, and read keys and places from the environment. What it does not say of
+folders and projects is said here.
 """
 
 import contextlib
