@@ -1,17 +1,8 @@
 """Run folders: what training leaves behind, and how it comes back exactly as it was.
 
-    adapter_model.safetensors  adapter_config.json   what PEFT has a format for, and the head with
-                                                     it where PEFT saves one
-    trained.safetensors                              trained weights that PEFT has no format for
-    tokenizer files            README.md             tokenizer, model card
-    run.json                                         what was done; written last, so a folder
-                                                     with it is complete
-    training_log.jsonl  checkpoints/                 the way there
-    validation_predictions.jsonl                     what the trained model answered to the
-                                                     validation questions, where there are some
-
-The traps: an adapter without its head gives random scores and no error, and a file can be swapped
-or cut short. So `run.json` has a checksum of the trained tensors, which loading checks.
+What PEFT has a format for is in its files, all else that was trained in `TRAINED_FILE`; `run.json`
+is written last. The traps: an adapter without its head gives random scores and no error, and a file
+can be swapped or cut short. So `run.json` has a checksum of these tensors, which loading checks.
 """
 
 import hashlib
@@ -72,11 +63,8 @@ def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: st
     """Write a finished run: what was trained, tokenizer, model card, and last `run.json`.
 
     Args:
-        folder: where to.
         model: as `mcqa.models.recipes.building.finish` returns it.
-        tokenizer: its tokenizer.
         record: what was done; its `recipe` says how the model is kept.
-        card: the model card.
 
     Returns:
         The record with size and checksum of what was trained added.
@@ -146,11 +134,7 @@ def read_record(folder: str | os.PathLike) -> dict:
 
 
 def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:
-    """Return the model that a run was trained on, of the Hub at the commit it then had.
-
-    Raises:
-        ModelError: it is not where it was.
-    """
+    """Return the model a run was trained on, at its commit then, or raise ModelError without it."""
     name, commit = record["base_model"], record.get("base_commit")
     try:
         base = resolve_model(name)

@@ -177,7 +177,7 @@ def prepare(
 
 
 def pick_objective(formulation, name: str | None) -> Objective:
-    """Return the objective of a name, the formulation's first where that is None."""
+    """Return the objective of a name, by default the first, or raise ConfigError."""
     objectives = formulation.OBJECTIVES
     name = name or next(iter(objectives))
     if name not in objectives:
