@@ -15,7 +15,12 @@ from transformers.quantizers import AutoHfQuantizer
 
 from mcqa.errors import ConfigError
 from mcqa.footprint.plan import Plan, of_training, storages
-from mcqa.models.backbones import own_quantization, quantization_config, suit_device
+from mcqa.models.backbones import (
+    checkpoint_activations,
+    own_quantization,
+    quantization_config,
+    suit_device,
+)
 from mcqa.models.recipes.weights import decoder_layers
 from mcqa.system.quiet import quiet_loading
 from mcqa.training.devices import Machine
@@ -69,7 +74,7 @@ def _kept(plan: Plan, depth: int, *, checkpointing: bool) -> list[int]:
     """Return the bytes of each piece of memory that the forward pass of so many layers keeps."""
     model, _ = _empty(plan, plan.device, depth)
     if checkpointing:  # reentrant: the other kind shows its layers' inputs to no hook
-        model.activation_checkpointing_enable({"use_reentrant": True})
+        checkpoint_activations(model, {"use_reentrant": True})
     saved = []
 
     def note(tensor: torch.Tensor) -> torch.Tensor:

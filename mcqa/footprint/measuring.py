@@ -17,6 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from mcqa.errors import RunError
 from mcqa.footprint.plan import Plan, Shape, of_training
+from mcqa.models.backbones import checkpoint_activations
 from mcqa.system.allocation import return_freed_memory
 from mcqa.system.memory import PeakMemory, in_use
 from mcqa.system.quiet import quiet_loading
@@ -72,7 +73,7 @@ def _train(plan: Plan, steps: int) -> dict:
     original = functools.partial(load, quantization="none")
     model, sizes = plan.build(load(quantization=config.quantization), original)
     if config.gradient_checkpointing:
-        model.activation_checkpointing_enable()
+        checkpoint_activations(model)
     model.config.use_cache = False
     optimizer, machine = plan.make_optimizer(model), Machine(device, plan.dtype)
     recipe = on_the_way(model, config.recipe, config.recipe_settings())

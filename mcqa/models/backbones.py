@@ -207,6 +207,18 @@ def suit_device(model, device: str):
     return model
 
 
+def checkpoint_activations(model, how: dict | None = None) -> None:
+    """Let a model keep less of its forward pass, and compute that again in the backward one.
+
+    Args:
+        how: keyword arguments of `torch.utils.checkpoint.checkpoint`, else transformers' own.
+    """
+    # transformers before 5.23 has the older name alone, later ones warn of it.
+    name = "activation_checkpointing_enable"
+    name = name if hasattr(model, name) else "gradient_checkpointing_enable"
+    getattr(model, name)(how)
+
+
 def _check_complete(path: str, missing: set[str], allowed: Sequence[str]) -> None:
     """Refuse weights without a tensor that is not of a module allowed to be new."""
     lacking = sorted(key for key in missing if not key.startswith(tuple(f"{n}." for n in allowed)))

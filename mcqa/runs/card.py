@@ -23,16 +23,11 @@ EXAMPLE = Question(
 
 
 def model_card(
-    record: dict,
-    *,
-    repo: str | None = None,
-    licence: str | None = None,
-    scores: Sequence[EvalResult] = (),
+    record: dict, *, repo: str | None = None, licence: str | None = None, scores: Sequence = ()
 ) -> str:
-    """Return the README of a run folder.
+    """Return the README of a run folder from its `run.json`.
 
     Args:
-        record: what its `run.json` holds.
         repo: where it will be on the Hub, None where it stays a folder.
         licence: of the base; None leaves it out.
         scores: on questions other than those it was trained and chosen by.
@@ -51,7 +46,10 @@ def model_card(
         eval_results=list(scores) or None,
     )
     arguments = [f'snapshot_download("{repo}")' if repo else '"this folder"']
-    if context["kind"] == "retrieved":
+    shown_context = context["kind"]
+    if shown_context == "retrieved":
+        passages = f"{context['passages']:,} passages of {context['source']}"
+        shown_context += f", top {context['top_k']} of {passages}"
         arguments.append('index="what `mcqa index` wrote"')
     of_base = ["ensure_embedded()" if embedded else f'"{base}"']
     if commit := record.get("base_commit"):
@@ -60,12 +58,8 @@ def model_card(
         of_base.append(f"multiple_choice={head}")
     peft_takes_all = recipe.kept_by == "peft" or (recipe.kept_by == "prompt" and not head)
     auto_class = "AutoModelForMultipleChoice" if head else "AutoModelForCausalLM"
-    environment = Environment(
-        loader=PackageLoader("mcqa.runs"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    whitespace = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    environment = Environment(loader=PackageLoader("mcqa.runs"), **whitespace)
     return environment.get_template("card.md.j2").render(
         front=front,
         run=record,
@@ -76,7 +70,7 @@ def model_card(
         pooled=pooled,
         repo=repo,
         licence=licence,
-        context=_context(context),
+        context=shown_context,
         trained_on="; ".join(map(_set, training_sets(record))),
         validated=_validated(record),
         trainable="not known" if trainable is None else f"{trainable:,}",
@@ -93,13 +87,6 @@ def training_sets(record: dict) -> list[dict]:
     """Return the records of a run's training sets; earlier versions had one, without a weight."""
     train = record.get("train") or {}
     return train.get("sets") or ([train] if train else [])
-
-
-def _context(context: dict) -> str:
-    if context["kind"] != "retrieved":
-        return context["kind"]
-    passages = f"{context['passages']:,} passages of {context['source']}"
-    return f"retrieved, top {context['top_k']} of {passages}"
 
 
 def _set(one: dict) -> str:
@@ -124,7 +111,6 @@ def _validated(record: dict) -> str:
 
 
 def _row(score: EvalResult) -> str:
-    """Return the line of an evaluation in the table."""
     data, how = score.dataset_args, score.metric_args
     learned = ", **which it was trained on**" if data["trained_on"] else ""
     accuracy = format_accuracy(score.metric_value, how["ci95"])

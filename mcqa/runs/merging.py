@@ -8,9 +8,13 @@ rounded once, to the type the model is saved in. That still moves scores: score 
 import os
 from pathlib import Path
 
+import torch
+from transformers.pytorch_utils import Conv1D
+
 from heads.multiple_choice import DecoderForMultipleChoice
 from mcqa.errors import ConfigError, RunError
 from mcqa.models.recipes.table import DEFAULT, RECIPES
+from mcqa.models.recipes.weights import has_additions
 from mcqa.runs.trained import attach_adapter
 from mcqa.system.files import whole_folder
 from mcqa.system.quiet import quiet_loading
@@ -33,23 +37,18 @@ def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
 
     Args:
         backbone: the base as the run's record says, quantized or not; it is used up.
-        folder, record: the run folder, and its `run.json`.
         dtype: torch dtype of the result. A decoder's head stays float32.
 
     Raises:
         ConfigError: what was trained has no place in a plain model.
         ModelError: the adapter is missing or damaged.
     """
-    import torch
     from peft import PeftModel
-
-    from mcqa.models.recipes.weights import has_additions
 
     with quiet_loading():
         if getattr(backbone, "hf_quantizer", None) is not None:
             backbone = backbone.dequantize(dtype=torch.float32)
-        backbone = backbone.to(torch.float32)
-        merged = attach_adapter(backbone, folder, record)
+        merged = attach_adapter(backbone.to(torch.float32), folder, record)
         if isinstance(merged, PeftModel):
             merged = merged.merge_and_unload(safe_merge=True)
     check_mergeable(folder, record, merges=not has_additions(merged))
@@ -60,9 +59,6 @@ def merge_adapter(backbone, folder: str | os.PathLike, record: dict, dtype):
 
 def _restore_conv1d(model) -> None:
     """Turn GPT-2's layers, which quantizers make linear, into what its class and files expect."""
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
     with torch.device("meta"):
         plain = type(model)(model.config)
     for name, expected in plain.named_modules():
@@ -75,11 +71,7 @@ def _restore_conv1d(model) -> None:
 
 
 def check_mergeable(folder: str | os.PathLike, record: dict, *, merges: bool | None = None) -> None:
-    """Refuse a run that adds what no plain model has, or by default whose recipe always does.
-
-    Raises:
-        ConfigError: it does.
-    """
+    """Raise ConfigError if a run adds what no plain model has, by default if its recipe does."""
     name = record.get("recipe", DEFAULT)
     recipe = RECIPES[name]
     if not (recipe.merges if merges is None else merges):
@@ -90,11 +82,7 @@ def check_mergeable(folder: str | os.PathLike, record: dict, *, merges: bool | N
 
 
 def save_merged(folder: str | os.PathLike, model, tokenizer, record: dict) -> Path:
-    """Write a merged model as a plain folder, the multiple-choice model of a decoder with its code.
-
-    Raises:
-        RunError: nothing plain came out of the merge.
-    """
+    """Write a merged model as a plain folder, a decoder's multiple-choice model with its code."""
     folder = check_output(folder)
     if hasattr(model.config, "quantization_config"):
         raise RunError(f"{folder}: the merged model is still marked as quantized; not saved.")

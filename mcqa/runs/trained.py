@@ -1,17 +1,8 @@
 """Run folders: what training leaves behind, and how it comes back exactly as it was.
 
-    adapter_model.safetensors  adapter_config.json   what PEFT has a format for, and the head with
-                                                     it where PEFT saves one
-    trained.safetensors                              trained weights that PEFT has no format for
-    tokenizer files            README.md             tokenizer, model card
-    run.json                                         what was done; written last, so a folder
-                                                     with it is complete
-    training_log.jsonl  checkpoints/                 the way there
-    validation_predictions.jsonl                     what the trained model answered to the
-                                                     validation questions, where there are some
-
-The traps: an adapter without its head gives random scores and no error, and a file can be swapped
-or cut short. So `run.json` has a checksum of the trained tensors, which loading checks.
+What PEFT has a format for is in its files, all else that was trained in `TRAINED_FILE`; `run.json`
+is written last. The traps: an adapter without its head gives random scores and no error, and a file
+can be swapped or cut short. So `run.json` has a checksum of these tensors, which loading checks.
 """
 
 import hashlib
@@ -56,13 +47,8 @@ def trained_checksum(model, tensors: dict | None = None) -> str:
     return tensors_checksum(state | (tensors or {}))
 
 
-def weights_checksum(model) -> str:
-    """Return `tensors_checksum` of all of a model's tensors; it takes about 1 s a GB."""
-    return tensors_checksum(model.state_dict())
-
-
 def tensors_checksum(tensors: dict) -> str:
-    """Return a sha256 over the names and bytes of tensors."""
+    """Return a sha256 over the names and bytes of tensors; it takes about 1 s a GB."""
     import torch
 
     digest = hashlib.sha256()
@@ -77,31 +63,25 @@ def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: st
     """Write a finished run: what was trained, tokenizer, model card, and last `run.json`.
 
     Args:
-        folder: where to.
         model: as `mcqa.models.recipes.building.finish` returns it.
-        tokenizer: its tokenizer.
         record: what was done; its `recipe` says how the model is kept.
-        card: the model card.
 
     Returns:
         The record with size and checksum of what was trained added.
     """
-    from safetensors.torch import save_file
-
     from mcqa.models.recipes.weights import trained_tensors
 
     folder, tensors = Path(folder), {}
     kept_by = _recipe_of(record).kept_by
     if kept_by != "peft":  # which saves no weights of the model itself, nor a prompt's head
-        kept = trained_tensors(model.get_base_model() if kept_by == "prompt" else model)
-        tensors = {name: tensor.contiguous() for name, tensor in kept.items()}
+        tensors = trained_tensors(model.get_base_model() if kept_by == "prompt" else model)
     with whole_files(folder) as made:
         if kept_by != "weights":
             model.active_peft_config.base_model_name_or_path = record["base_model"]
             model.active_peft_config.revision = record.get("base_commit")
             model.save_pretrained(made, save_embedding_layers=False)
         if tensors:
-            save_file(tensors, made / TRAINED_FILE, metadata={"format": "pt"})
+            save_tensors(tensors, made / TRAINED_FILE)
         tokenizer.save_pretrained(made)
     write_whole(folder / "README.md", card)
     files = [folder / name for name in (ADAPTER_FILE, TRAINED_FILE)]
@@ -111,6 +91,14 @@ def save_run(folder: str | os.PathLike, model, tokenizer, record: dict, card: st
     }
     write_json(folder / RUN_FILE, record)
     return record
+
+
+def save_tensors(tensors: dict, path: Path) -> None:
+    """Write a file of tensors by their names."""
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(whole, path, metadata={"format": "pt"})
 
 
 def _recipe_of(record: dict):
@@ -146,11 +134,7 @@ def read_record(folder: str | os.PathLike) -> dict:
 
 
 def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:
-    """Return the model that a run was trained on, of the Hub at the commit it then had.
-
-    Raises:
-        ModelError: it is not where it was.
-    """
+    """Return the model a run was trained on, at its commit then, or raise ModelError without it."""
     name, commit = record["base_model"], record.get("base_commit")
     try:
         base = resolve_model(name)

@@ -90,14 +90,9 @@ def _is_whole(checkpoint: Path) -> bool:
 
 
 def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
-    """Write down what is trained, and return the checkpoint to go on from, if any.
+    """Write down the work, which decides the result, and return the checkpoint to go on from.
 
     Half a checkpoint is removed.
-
-    Args:
-        folder: the run folder.
-        work: what decides the result.
-        resume: whether to go on.
 
     Raises:
         ConfigError: the checkpoint is of other work.
@@ -140,13 +135,10 @@ def telling_how_to_go_on(folder: Path) -> Iterator[None]:
 def _what_is_kept(folder: Path) -> str:
     if (folder / RUN_FILE).exists():
         return f"The finished run in {folder} is as it was."
-    checkpoint = last_checkpoint(folder)
-    if checkpoint is None:
-        return "No checkpoint was written yet; the same command starts anew."
-    return (
-        f"Step {_step(checkpoint)} is kept in {checkpoint}; the same command with --resume goes on "
-        "from there."
-    )
+    if checkpoint := last_checkpoint(folder):
+        kept = f"Step {_step(checkpoint)} is kept in {checkpoint}"
+        return f"{kept}; the same command with --resume goes on from there."
+    return "No checkpoint was written yet; the same command starts anew."
 
 
 def clear_run(folder: Path) -> None:

@@ -28,7 +28,7 @@ from mcqa.data.digests import digest, digest_questions, tell_changes
 from mcqa.errors import ConfigError
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
-from mcqa.runs.trained import weights_checksum
+from mcqa.runs.trained import tensors_checksum
 from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
 from mcqa.system.files import inside, not_written, write_whole
@@ -76,7 +76,7 @@ def describe_work(
         "system": encoder.system,
         "max_length": encoder.max_length,
         "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
-        "weights": weights_checksum(model)[:16],
+        "weights": tensors_checksum(model.state_dict())[:16],
         "quantization": _quantization(model),
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": model.device.type,

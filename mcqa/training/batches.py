@@ -1,13 +1,9 @@
 """The data of a run: the order of its questions, and each process's share of every batch.
 
-An epoch's order depends on the seed and the epoch alone: not on what else draws random numbers,
-how often training was interrupted, or how many processes there are. All of them go through the
-same batches, of which each takes every Nth question; so N processes take the steps that one process
-takes with N times the batch size.
-
-The trap: the last batch may have fewer questions than there are processes, and each of them must
-come along for the gradients to be added up. A share may therefore be empty: it is then a question
-without a label; see `mcqa.training.loop.loss_of`.
+An epoch's order depends on the seed and the epoch alone. Of every batch each of N processes takes
+every Nth question, so that they take the steps that one takes with N times the batch size. The
+trap: a last batch may have nothing for a process, which must come along for the gradients to be
+added up; its share is then a question without a label, see `mcqa.training.loop.loss_of`.
 """
 
 import functools
@@ -29,25 +25,15 @@ Batch = dict[str, Tensor]
 
 
 def shares(
-    lengths: Sequence[int],
-    size: int,
-    epoch: int = 0,
-    *,
-    accumulation: int = 1,
-    seed: int = 0,
-    count: int = 1,
-    index: int = 0,
+    lengths: Sequence[int], size: int, epoch=0, *, accumulation=1, seed=0, count=1, index=0
 ) -> list[list[int]]:
     """Return one process's share of each batch of an epoch; a batch is of questions of like length.
 
     Args:
         lengths: of the questions, in tokens.
         size: questions of a share.
-        epoch: which, from 0.
         accumulation: how many batches in a row should be of like length.
-        seed: of the order.
-        count: how many processes there are.
-        index: which of them this is.
+        count, index: how many processes there are, and which of them this is.
     """
     chance, whole = torch.Generator().manual_seed(seed), size * count
     for _ in range(epoch + 1):
@@ -68,7 +54,6 @@ class Data:
         collate: questions -> the keyword arguments of the model's forward, `labels` among them.
         batch_size: questions of a forward pass, in each process.
         accumulation: forward passes of an optimizer step.
-        seed: of the order.
         pin: whether batches wait in memory that a GPU can read.
     """
 
@@ -93,11 +78,7 @@ class Data:
         return math.ceil(n_batches / self.accumulation)
 
     def steps(self, first: int) -> Iterator[tuple[float, list[Batch]]]:
-        """Yield the batches of each step from a first one on, for ever.
-
-        Yields:
-            How many epochs are over after the step, and the step's batches.
-        """
+        """Yield of each step from a first one on how many epochs it ends, and its batches."""
         lengths = list(map(self.length, self.training))
         start, skipped = divmod(first, self.steps_per_epoch)
         for epoch in itertools.count(start):
@@ -117,10 +98,9 @@ class Data:
         return self._shares(list(map(self.length, self.validation)))
 
     def _shares(self, lengths: list[int], epoch: int = 0, accumulation: int = 1):
-        among = {"count": processes.count(), "index": processes.index()}
-        return shares(
-            lengths, self.batch_size, epoch, accumulation=accumulation, seed=self.seed, **among
-        )
+        how = {"accumulation": accumulation, "seed": self.seed}
+        how |= {"count": processes.count(), "index": processes.index()}
+        return shares(lengths, self.batch_size, epoch, **how)
 
     def _load(self, questions: Sequence, order: Sequence[Sequence[int]]) -> DataLoader:
         def collate(share: Sequence[EncodedQuestion]) -> Batch:

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from mcqa.models.recipes.low_rank import importance_tensors, set_importance_tensors
 from mcqa.models.recipes.restarts import grown_tensors, set_grown_tensors
 from mcqa.models.recipes.weights import load_tensors, trained_tensors
-from mcqa.runs.trained import TRAINED_FILE
+from mcqa.runs.trained import TRAINED_FILE, save_tensors
 from mcqa.runs.training_folder import PROGRESS, checkpoint_folder, checkpoint_folders
 from mcqa.system import processes
 from mcqa.system.files import write_json
@@ -87,18 +87,16 @@ class Checkpoints:
             self._keep_only(progress.best_step)
 
     def _keep_only(self, *steps: int | None) -> None:
-        kept = [checkpoint_folder(self.folder, step) for step in steps]
-        for path in checkpoint_folders(self.folder):
-            if path not in kept:
-                shutil.rmtree(path)
+        kept = {checkpoint_folder(self.folder, step) for step in steps}
+        for path in set(checkpoint_folders(self.folder)) - kept:
+            shutil.rmtree(path)
 
     def _write_trained(self, models: list, weights: list[dict], folder: str) -> None:
         weights.clear()  # all there is; the main process writes what trains
         if processes.is_main():
             tensors = trained_tensors(self.model)
             tensors |= grown_tensors(self.model) | importance_tensors(self.model)
-            tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-            save_file(tensors, Path(folder) / TRAINED_FILE, metadata={"format": "pt"})
+            save_tensors(tensors, Path(folder) / TRAINED_FILE)
 
     def _read_trained(self, models: list, folder: str) -> None:
         models.clear()

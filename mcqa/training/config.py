@@ -7,15 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mcqa.data.mapping import parse_fields
 from mcqa.errors import ConfigError
@@ -29,12 +21,8 @@ from mcqa.training.mixture import parse_sources
 
 Positive = Annotated[int, Field(ge=1)]
 # What a file says of these goes when a flag gives the setting that they belong to.
-GO_WITH = {
-    "data": ("split",),
-    "validation_data": ("validation_split",),
-    "index": ("corpus",),
-    "corpus": ("index",),
-}
+GO_WITH = {"data": "split", "validation_data": "validation_split"}
+GO_WITH |= {"index": "corpus", "corpus": "index"}
 
 
 def _as_pairs(fields):
@@ -45,6 +33,12 @@ def _as_pairs(fields):
 def _as_sources(data):
     """Let a file say `data: a.jsonl`, or `data: {a.jsonl: 2, b.jsonl: 0.5}` for several sets."""
     return (data,) if isinstance(data, str) else _as_pairs(data)
+
+
+def _as_trackers(names):
+    """Let a file name one tracker, or say `none`."""
+    names = [names] if isinstance(names, str) else names
+    return () if names in (["none"], ("none",)) else names
 
 
 class _BeforeTheHead(BaseModel):
@@ -144,9 +138,9 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
     batch_size: Positive = Field(16, description="questions a forward pass, in each process")
     accumulation: Positive = Field(1, description="forward passes an optimizer step")
     steps_between: Positive = Field(50, description="evaluate, save and log every N steps")
-    report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
-        (), description="experiment tracker to log to: tensorboard, wandb, trackio or none"
-    )
+    report_to: Annotated[
+        tuple[Literal["tensorboard", "wandb", "trackio"], ...], BeforeValidator(_as_trackers)
+    ] = Field((), description="experiment tracker to log to: tensorboard, wandb, trackio or none")
     best_metric: Literal["loss", "accuracy"] = Field(
         "loss", description="which validation result decides what model is kept"
     )
@@ -156,12 +150,6 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
     )
     resume: bool = Field(False, description="go on from the last checkpoint in the output folder")
     overwrite: bool = Field(False, description="replace what is in the output folder")
-
-    @field_validator("report_to", mode="before")
-    @classmethod
-    def _one_several_or_none(cls, value):
-        value = [value] if isinstance(value, str) else value
-        return () if value in (["none"], ("none",)) else value
 
     @model_validator(mode="after")
     def _recipe_fits(self):
@@ -219,9 +207,7 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
         }
 
     def going_on_from(self, earlier: dict) -> "TrainingConfig":
-        """Return these settings with the recipe of an earlier run, whose record is given.
-
-        Its quantization too, where none was given.
+        """Return these settings with an earlier run's recipe, and its quantization by default.
 
         Raises:
             ConfigError: another recipe was asked for.
@@ -239,20 +225,16 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
 
 
 def load_config(path: str | None, flags: dict) -> TrainingConfig:
-    """Read a YAML file, if any, and let flags override it, with what belongs to what they replace.
+    """Read a YAML file, if any, and let flags that are not None override it.
 
     A flag for data replaces its split, one for passages or for a context without any the passages.
-
-    Args:
-        path: the file.
-        flags: settings given on the command line; None means not given.
 
     Raises:
         ConfigError: all faults at once, each with its field.
     """
     settings = {} if path is None else _read_yaml(Path(path))
     flags = {name: value for name, value in flags.items() if value is not None}
-    replaced = {name for flag in flags for name in GO_WITH.get(flag, ())}
+    replaced = {GO_WITH[flag] for flag in flags if flag in GO_WITH}
     if flags.get("context", "retrieved") != "retrieved":
         replaced |= {"index", "corpus", "top_k"}
     settings = {name: value for name, value in settings.items() if name not in replaced}

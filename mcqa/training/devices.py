@@ -6,12 +6,10 @@ whole, mixed precision is torch's autocast. Weights in shards are accelerate's t
 """
 
 import contextlib
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 import torch
 from accelerate import Accelerator
-from accelerate.tracking import GeneralTracker
 from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 from torch import Tensor
 
@@ -26,17 +24,11 @@ class Machine:
     Args:
         device, dtype: where this process trains, and what the model computes in.
         batch_size, accumulation: questions of a forward pass, and such passes of a step.
-        trackers: experiment trackers, which `accelerator.init_trackers` starts.
+        trackers: of experiments, which `accelerator.init_trackers` starts.
     """
 
     def __init__(
-        self,
-        device: str,
-        dtype: torch.dtype,
-        *,
-        batch_size: int = 1,
-        accumulation: int = 1,
-        trackers: Sequence[GeneralTracker] = (),
+        self, device: str, dtype: torch.dtype, *, batch_size=1, accumulation=1, trackers=()
     ):
         self.device, self.dtype = device, dtype
         place = torch.device(device)

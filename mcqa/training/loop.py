@@ -1,9 +1,9 @@
 """Training, from the first step to the last: `fit` reads from top to bottom.
 
-A step's loss is the mean over all labels of its questions, however many batches and processes they
-came in: each batch's loss is divided by the labels of the whole step, and multiplied by the number
-of processes, whose gradients are averaged. The trap: what draws random numbers (dropout) must do so
-alike in a resumed run. Batches, and evaluations in between, draw none.
+A step's loss is the mean over all its labels, in however many batches and processes: each batch's
+is divided by the labels of the whole step, and multiplied by the number of processes, whose
+gradients are averaged. The trap: what draws random numbers (dropout) must do so alike in a resumed
+run. Batches, and evaluations in between, draw none.
 """
 
 import contextlib
@@ -46,7 +46,6 @@ def fit(
 
     Args:
         model, optimizer: what trains, on its device; its forward returns a loss.
-        data, schedule: the examples; steps and learning rates.
         machine: where to compute, and how; its trackers are started.
         checkpoints, resume: where the run is saved, and what it goes on from.
         listeners, recipe: hear of what happens; the recipe acts on it.
@@ -118,7 +117,7 @@ def fit(
             norm = norm.item() if isinstance(norm, Tensor) else norm
             log({"loss": loss, "grad_norm": norm, "learning_rate": rate})
         if (is_due or is_end) and data.validation:
-            tell("on_evaluate", progress.step, len(data.validation))
+            tell("on_evaluate", progress.step)
             values = evaluate(model, data, machine)
             log(values)
             if accuracy is not None:
@@ -132,13 +131,9 @@ def fit(
             tell("on_save", progress.step)
 
     taken = progress.step - first_step
-    speed = {"num_samples": taken * data.questions_per_step, "num_steps": taken}
-    total_loss += unlogged.item()
-    log(
-        speed_metrics("train", started, **speed)
-        | {"total_flos": float(per_token * progress.tokens)}
-        | {"train_loss": total_loss / max(taken, 0.001)}
-    )
+    mean = (total_loss + unlogged.item()) / max(taken, 0.001)
+    speed = speed_metrics("train", started, taken * data.questions_per_step, num_steps=taken)
+    log(speed | {"total_flos": float(per_token * progress.tokens), "train_loss": mean})
     checkpoints.load_best(progress)
     return model, progress
 
@@ -167,13 +162,13 @@ def count(batches: Sequence[Batch], machine: Machine) -> tuple[Tensor, int]:
 def evaluate(model: nn.Module, data: Data, machine: Machine) -> dict:
     """Return the mean loss over all labels of the validation questions, and how long that took."""
     started, total, labels = time.time(), 0.0, 0
+    batches = data.validation_batches()
     model.eval()
-    for batch in data.validation_batches():
+    for batch in batches:
         n = batch["labels"].ne(IGNORED).sum().item()
         with machine.mixed():
             total += n * loss_of(model, machine.take(batch)).float().item()
         labels += n
     totals, counts = zip(*processes.gather((total, labels)), strict=True)
-    n_batches = math.ceil(len(data.validation) / (data.batch_size * processes.count()))
-    speed = {"num_samples": len(data.validation), "num_steps": n_batches}
-    return {"eval_loss": sum(totals) / sum(counts)} | speed_metrics("eval", started, **speed)
+    speed = speed_metrics("eval", started, len(data.validation), num_steps=len(batches))
+    return {"eval_loss": sum(totals) / sum(counts)} | speed

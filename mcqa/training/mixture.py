@@ -5,6 +5,7 @@ share of the set, drawn once with the run's seed, so that every epoch has the sa
 sets may use the same ids for different questions, and hold the same questions under different ids.
 """
 
+import contextlib
 import itertools
 import math
 import random
@@ -19,6 +20,7 @@ from mcqa.errors import ConfigError
 from mcqa.question import Question
 
 MOST = 100
+Questions = Sequence[Question]
 
 
 def parse_sources(texts: Sequence[str]) -> list[tuple[str, float]]:
@@ -42,10 +44,9 @@ def _parse(text: str) -> tuple[str, float]:
     name, equals, weight = text.rpartition("=")
     if not equals or Path(text).exists():
         return text, 1.0
-    try:
+    value = math.nan
+    with contextlib.suppress(ValueError):
         value = float(weight)
-    except ValueError:
-        value = math.nan
     if not name or not 0 < value <= MOST:
         raise ConfigError(
             f"data {text!r}: expected SOURCE or SOURCE=WEIGHT with a weight above 0 and at most "
@@ -64,13 +65,8 @@ def short_names(sources: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(sources)
 
 
-def draw(questions: Sequence[Question], weight: float, seed: int) -> Sequence[Question]:
-    """Return a set's questions as often as its weight says.
-
-    >>> questions = [Question(stem=s, options=("x", "y"), id=s) for s in "abcd"]
-    >>> [question.id for question in draw(questions, 1.5, seed=0)]
-    ['a', 'b', 'c', 'd', 'c', 'd']
-    """
+def draw(questions: Questions, weight: float, seed: int) -> Questions:
+    """Return a set's questions as often as its weight says."""
     if weight == 1:
         return questions
     whole, share = divmod(weight, 1)
@@ -80,24 +76,18 @@ def draw(questions: Sequence[Question], weight: float, seed: int) -> Sequence[Qu
     return StoredQuestions(questions[place] for place in places)
 
 
-def with_unique_ids(
-    sets: Sequence[Sequence[Question]], names: Sequence[str]
-) -> list[Sequence[Question]]:
+def with_unique_ids(sets: Sequence[Questions], names: Sequence[str]) -> Sequence[Questions]:
     """Return the sets' questions, every id behind its set's name where two sets share an id."""
-    if len(sets) == 1:
-        return list(sets)
-    counts = Counter(question.id for questions in sets for question in questions)
-    if all(count == 1 for count in counts.values()):
-        return list(sets)
+    ids = (question.id for questions in sets for question in questions)
+    if len(sets) == 1 or max(Counter(ids).values(), default=1) == 1:
+        return sets
     return [
         StoredQuestions(replace(question, id=f"{name}:{question.id}") for question in questions)
         for questions, name in zip(sets, names, strict=True)
     ]
 
 
-def overlaps(
-    sets: Mapping[str, Sequence[Question]], validation: Sequence[Question] = ()
-) -> list[str]:
+def overlaps(sets: Mapping[str, Questions], validation: Questions = ()) -> list[str]:
     """Return a line for each set that has questions of an earlier one, or of validation."""
     if len(sets) == 1 and not validation:
         return []
@@ -111,8 +101,7 @@ def overlaps(
             "trained on more often than the weights say."
             for other, count in again.items()
         ]
-        leaked = sum(held_out[key] for key in set(keys))
-        if leaked:
+        if leaked := sum(held_out[key] for key in set(keys)):
             lines.append(
                 f"{name}: {leaked:,} of the {len(validation):,} validation questions are training "
                 "questions here. Validation will look better than it is; take them out of one."

@@ -1,8 +1,7 @@
 """AdamW in its kinds, and what weight decay leaves alone.
 
-The trap: bitsandbytes keeps exceptions from 8 bits in one manager for the whole process, by the
-place of a parameter in its optimizer; the next training would meet those of the one before. Each
-optimizer here has a manager of its own.
+The trap: bitsandbytes keeps exceptions from 8 bits in one manager for the whole process, and the
+next training would meet those of the one before. So each optimizer has a manager of its own.
 """
 
 import copy
@@ -20,10 +19,7 @@ ADAM = {"betas": (0.9, 0.999), "eps": 1e-8}
 
 
 def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> str:
-    """Return the optimizer to use: where paging or 8 bits are not to be had, one without.
-
-    Then `announce` is called with a line that says so.
-    """
+    """Return the optimizer to use; where it is not the one asked for, `announce` why."""
     kind = processes.sharding()
     if kind and name != "adamw_torch":
         announce(f"Optimizer {name} does not know the shards of {kind}; adamw_torch is used.")
@@ -38,12 +34,7 @@ def pick_optimizer(name: str, device: str, announce: Callable[[str], None]) -> s
 def make_optimizer(
     model: nn.Module, name: str, *, learning_rate: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """Return an optimizer of the parameters that train, by a name from `pick_optimizer`.
-
-    Args:
-        learning_rate: at the start; `Schedule` says it for each step.
-        weight_decay: of all but biases and norms.
-    """
+    """Return an optimizer of the parameters that train, by a name from `pick_optimizer`."""
     decayed = set(get_parameter_names(model, [nn.LayerNorm], WITHOUT_DECAY))
     trained = [(key, p) for key, p in model.named_parameters() if p.requires_grad]
     groups = [

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from mcqa.system import processes
@@ -19,10 +20,7 @@ SHOWN = {"loss": "loss", "eval_loss": "validation loss", "eval_accuracy": "accur
 
 
 class Listener:
-    """Hear of what the training loop does; here nothing comes of it.
-
-    `step` is how many steps are taken.
-    """
+    """Hear of what the training loop does, after so many steps; here nothing comes of it."""
 
     def on_begin(self, step: int, steps: int) -> None:
         """Hear that training begins, or goes on, towards so many steps."""
@@ -33,8 +31,8 @@ class Listener:
     def on_step(self, step: int) -> None:
         """Hear that the weights moved."""
 
-    def on_evaluate(self, step: int, questions: int) -> None:
-        """Hear that so many validation questions are evaluated next."""
+    def on_evaluate(self, step: int) -> None:
+        """Hear that the validation questions are evaluated next."""
 
     def on_log(self, step: int, values: dict) -> None:
         """Hear what is known, by name."""
@@ -43,16 +41,15 @@ class Listener:
         """Hear that a checkpoint is whole."""
 
 
+@dataclass
 class TrainingLog(Listener):
     """Append what the loop logs to a file of JSON lines and announce it; the main process does.
 
-    An entry has its `step` and the run's `seconds` so far. A resumed run goes on with the file from
-    the step of its checkpoint.
+    An entry has the run's `seconds` so far. A resumed run goes on from its checkpoint's step.
     """
 
-    def __init__(self, path: Path, announce: Callable[[str], None]):
-        self.path = path
-        self.announce = announce
+    path: Path
+    announce: Callable[[str], None]
 
     @property
     def seconds(self) -> float:
@@ -60,11 +57,9 @@ class TrainingLog(Listener):
         return self._before + time.monotonic() - self._started
 
     def on_begin(self, step: int, steps: int) -> None:
-        kept = []
-        if self.path.exists():
-            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last may be half
-            entries = map(json.loads, lines)
-            kept = [entry for entry in entries if entry["step"] <= step]
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        entries = map(json.loads, text.split("\n")[:-1])  # the last line may be half
+        kept = [entry for entry in entries if entry["step"] <= step]
         if processes.is_main():
             write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._first_step, self._steps = step, steps
@@ -80,13 +75,9 @@ class TrainingLog(Listener):
         shown = [f"{name} {values[key]:.3f}" for key, name in SHOWN.items() if key in values]
         if not shown:
             return
-        elapsed = time.monotonic() - self._started
-        done = step - self._first_step
-        left = elapsed / max(done, 1) * (self._steps - step)
-        self.announce(
-            f"  step {step}/{self._steps}  {'  '.join(shown)}  "
-            f"{self.seconds:.0f} s, {left:.0f} s left"
-        )
+        pace = (time.monotonic() - self._started) / max(step - self._first_step, 1)
+        times = f"{self.seconds:.0f} s, {pace * (self._steps - step):.0f} s left"
+        self.announce(f"  step {step}/{self._steps}  {'  '.join(shown)}  {times}")
 
 
 @contextlib.contextmanager
@@ -95,36 +86,23 @@ def no_progress(total: int, label: str) -> Iterator[Callable[..., None]]:
     yield lambda count, note="": None
 
 
+@dataclass
 class TrainingBar(Listener):
     """Show live how many questions were trained on, and the loss of the last step.
 
     A question counts each time it is trained on; those of all processes count.
-
-    Args:
-        questions: how many an epoch has.
-        batch: questions of a forward pass, over all processes.
-        accumulation: forward passes of a step; the last step of an epoch may have fewer.
-        progress, closing: what shows it, to the end of `closing`.
     """
 
-    def __init__(
-        self,
-        questions: int,
-        batch: int,
-        accumulation: int,
-        progress: ShowProgress,
-        closing: contextlib.ExitStack,
-    ):
-        self.questions = questions
-        self.batch = batch
-        self.accumulation = accumulation
-        self.progress = progress
-        self.closing = closing
-        self._done, self._note = 0, ""
+    questions: int  # of an epoch
+    batch: int  # questions of a forward pass, over all processes
+    accumulation: int  # forward passes of a step; the last step of an epoch may have fewer
+    progress: ShowProgress
+    closing: contextlib.ExitStack  # which ends what shows it
 
     def on_begin(self, step: int, steps: int) -> None:
         total = self._trained_on(steps)
         self._advance = self.closing.enter_context(self.progress(total, "training"))
+        self._done, self._note = 0, ""
         self._begin_step(step)
 
     def on_pass(self, loss, questions: int) -> None:
@@ -136,7 +114,7 @@ class TrainingBar(Listener):
         self._note = f"loss {self._losses:.3f}"
         self._begin_step(step)
 
-    def on_evaluate(self, step: int, questions: int) -> None:
+    def on_evaluate(self, step: int) -> None:
         self._show(", validating")
 
     def on_log(self, step: int, values: dict) -> None:

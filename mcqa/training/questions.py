@@ -72,16 +72,12 @@ class Mixture:
 
 
 def load_training(
-    data: Sequence[str],
-    split: str | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    **reading,
+    data: Sequence[str], split: str | None = None, limit: int | None = None, seed=0, **reading
 ) -> Mixture:
     """Load the training questions of sets, each `SOURCE` or `SOURCE=WEIGHT`.
 
     Args:
-        data, split, limit: the sets, the split of those that have some, and how many of each.
+        split, limit: of the sets that have splits, and of each set.
         seed: of the share that a weight leaves.
         reading: how rows are read, see `mcqa.data.open_questions`.
 

@@ -13,12 +13,8 @@ from mcqa.training.config import TrainingConfig
 def list_recipes(model: str | None = None, formulation: str = "generative") -> list[dict]:
     """Return every recipe, and what it trains of a model, by its settings' defaults, head included.
 
-    Returns:
-        Dicts of `name`, `trains`, `source`, `settings`, `quantization`; with a model also
-        `trainable_parameters` and `share` of all its parameters, or `cannot`: why not.
-
-    Raises:
-        ModelError: there is no such model.
+    Dicts of `name`, `trains`, `source`, `settings`, `quantization`; with a model also
+    `trainable_parameters` and `share` of all its parameters, or `cannot`: why not.
     """
     reference = resolve_model(model) if model else None
     if reference and reference.kind == "run":

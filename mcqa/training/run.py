@@ -13,6 +13,7 @@ import mcqa
 from mcqa.data.reader import write_rejected
 from mcqa.errors import RunError
 from mcqa.models.adapters import adapted_modules, trainable_parameters
+from mcqa.models.backbones import checkpoint_activations
 from mcqa.models.cpu.spinning import giving_way
 from mcqa.models.recipes.building import finish
 from mcqa.models.recipes.weights import trained_tensors
@@ -50,13 +51,11 @@ def train(
 
     Args:
         formulation_name: `generative` or `multiple_choice`.
-        config: the settings.
         announce: called with the lines for the user.
         progress: shows live how far training and the validation at its end are.
 
     Raises:
-        McqaError: a setting, the data or the model cannot be used; nothing has been trained or
-            removed then.
+        McqaError: a setting, the data or the model cannot be used; nothing was trained or removed.
     """
     with processes.together(), contextlib.ExitStack() as held:
         if not processes.is_main():
@@ -67,10 +66,10 @@ def train(
 def _train(setup: Setup, announce: Callable[[str], None], progress: ShowProgress) -> dict:
     processes.wait()  # until all have seen the run folder as it was
     checkpoint = processes.on_main(lambda: _begin(setup, announce))
-    config, learner = setup.config, setup.learner
-    optimizer = pick_optimizer(config.optimizer, learner.device, announce)
-    log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(learner.device)
-    trainable = trainable_parameters(learner.model)
+    config = setup.config
+    optimizer = pick_optimizer(config.optimizer, setup.device, announce)
+    log, memory = TrainingLog(setup.folder / LOG_FILE, announce), PeakMemory(setup.device)
+    trainable = trainable_parameters(setup.model)
     model, standing = _fit(setup, optimizer, log, progress, checkpoint)
     outcome = {
         "seconds": log.seconds,
@@ -83,10 +82,8 @@ def _train(setup: Setup, announce: Callable[[str], None], progress: ShowProgress
         "best_metric": config.best_metric,
         "best_validation_value": standing.best_value,
     }
-    questions = [] if processes.sharding() else setup.data.validation
-    outcome |= validate(
-        learner.scorer, questions, setup.folder, config.batch_size, announce, progress
-    )
+    held_out = [] if processes.sharding() else setup.data.validation
+    outcome |= validate(setup.scorer, held_out, setup.folder, config.batch_size, announce, progress)
     return processes.on_main(lambda: _write(setup, model, outcome, announce))
 
 
@@ -97,43 +94,37 @@ def _begin(setup: Setup, announce: Callable[[str], None]) -> Path | None:
         clear_run(setup.folder)
     checkpoint = begin(setup.folder, setup.work, resume=config.resume)
     sets = (*training.sets, validation)
-    shared = overlaps({one.name: one.questions for one in training.sets}, validation.questions)
-    for remark in (*(remark for one in sets for remark in one.remarks()), *shared):
+    remarks = [remark for one in sets for remark in one.remarks()]
+    trained_on = {one.name: one.questions for one in training.sets}
+    for remark in remarks + overlaps(trained_on, validation.questions):
         announce(remark)
     rejected = [row for one in sets for row in one.account.rejected]
     write_rejected(setup.folder, rejected, announce=announce)
-    n_processes, data = processes.count(), setup.data
+    data = setup.data
     step = f"{data.questions_per_step:,} questions a step"
-    if n_processes * data.accumulation > 1:
-        step += (
-            f" (processes {n_processes} x batch {data.batch_size} x "
-            f"accumulation {data.accumulation})"
-        )
+    if data.questions_per_step > data.batch_size:
+        parts = f"processes {processes.count()} x batch {data.batch_size}"
+        step += f" ({parts} x accumulation {data.accumulation})"
     announce(
         f"Training {setup.formulation.NAME} ({setup.objective.name}) on {training.described()} "
-        f"({config.recipe}, {config.template}, {config.quantization}, {setup.learner.device}); "
-        f"{trainable_parameters(setup.learner.model):,} trainable parameters; "
+        f"({config.recipe}, {config.template}, {config.quantization}, {setup.device}); "
+        f"{trainable_parameters(setup.model):,} trainable parameters; "
         f"{step}; run folder {setup.folder}"
     )
     return checkpoint
 
 
 def _fit(
-    setup: Setup,
-    optimizer: str,
-    log: TrainingLog,
-    progress: ShowProgress,
-    checkpoint: Path | None,
+    setup: Setup, optimizer: str, log: TrainingLog, progress: ShowProgress, checkpoint: Path | None
 ):
     """Train, or go on training, and return the model as it will be saved, and how it went."""
-    config, data, learner, folder = setup.config, setup.data, setup.learner, setup.folder
-    model = learner.model
+    config, data, model, folder = setup.config, setup.data, setup.model, setup.folder
     model.config.use_cache = False
     if config.gradient_checkpointing:
-        model.activation_checkpointing_enable()
+        checkpoint_activations(model)
     machine = Machine(
-        learner.device,
-        learner.dtype,
+        setup.device,
+        setup.dtype,
         batch_size=data.batch_size,
         accumulation=data.accumulation,
         trackers=make_trackers(config.report_to, folder / TRACKED, folder.absolute().name),
@@ -143,25 +134,21 @@ def _fit(
         # Weights that train are float32 in a model that may compute in bfloat16.
         mixed = contextlib.nullcontext() if isinstance(model, PeftModel) else machine.mixed()
         with mixed:
-            scored = learner.scorer.score_encoded(data.validation, data.batch_size)
+            scored = setup.scorer.score_encoded(data.validation, data.batch_size)
         return sum(prediction.correct for prediction in scored) / len(scored)
 
     with (
         tracking(machine.accelerator, config.model_dump(mode="json")),
         quiet_loading(),
         contextlib.ExitStack() as closing,
-        giving_way(learner.device),
+        giving_way(setup.device),
     ):
+        rates = config.model_dump(include={"learning_rate", "weight_decay"})
         batch = data.batch_size * processes.count()
         bar = TrainingBar(len(data.training), batch, data.accumulation, progress, closing)
         wrapped, standing = fit(
             model,
-            make_optimizer(
-                model,
-                optimizer,
-                learning_rate=config.learning_rate,
-                weight_decay=config.weight_decay,
-            ),
+            make_optimizer(model, optimizer, **rates),
             data,
             setup.schedule,
             machine=machine,
@@ -172,44 +159,39 @@ def _fit(
             resume=checkpoint,
         )
     if processes.sharding():
-        model = whole_model(learner.build, machine.accelerator, wrapped)
-    elif processes.count() > 1 and not _are_alike(model):
-        raise RunError(
-            "the processes did not come to the same weights, and nothing was saved. This is a "
-            "bug of mcqa: please report the command. One process trains as it should."
-        )
+        model = whole_model(setup.build, machine.accelerator, wrapped)
+    elif processes.count() > 1:
+        sums = processes.gather(tensors_checksum(trained_tensors(model)))
+        if len(set(sums)) > 1:
+            raise RunError(
+                "the processes did not come to the same weights, and nothing was saved. This is a "
+                "bug of mcqa: please report the command. One process trains as it should."
+            )
     if model is None:  # in shards, and another process saves it
         return None, standing
-    generates = learner.head is None
-    return finish(model, config.recipe, dtype=learner.dtype, generates=generates), standing
-
-
-def _are_alike(model) -> bool:
-    """Say whether all processes came to the same weights; all must call."""
-    return len(set(processes.gather(tensors_checksum(trained_tensors(model))))) == 1
+    generates = setup.base["head"] is None
+    return finish(model, config.recipe, dtype=setup.dtype, generates=generates), standing
 
 
 def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) -> dict:
     """Write the run folder, and return what its `run.json` holds."""
-    config, learner = setup.config, setup.learner
-    encoder, settings = learner.scorer.encoder, config.model_dump(mode="json")
+    config, encoder = setup.config, setup.scorer.encoder
+    settings = config.model_dump(mode="json")
     record = {
         "formulation": setup.formulation.NAME,
         "objective": setup.objective.name,
         "template": config.template,
         "context": encoder.contexts.record,
-        "head": learner.head,
-        "base_model": learner.base_model,
-        "base_commit": learner.base_commit,
+        **setup.base,
         "started_from": config.model,
         "quantization": config.quantization,
-        "dtype": str(learner.dtype).removeprefix("torch."),
+        "dtype": str(setup.dtype).removeprefix("torch."),
         "max_length": encoder.max_length,
         "train": setup.training.record(),
         "validation": setup.validation.record,
         "target_modules": adapted_modules(model),
         "seed": config.seed,
-        "device": learner.device,
+        "device": setup.device,
         "processes": processes.count(),
         "threads": torch.get_num_threads(),
         **outcome,
@@ -222,8 +204,7 @@ def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) 
             **{name: version(name) for name in VERSIONED},
         },
     }
-    tokenizer = learner.scorer.tokenizer
-    record = save_run(setup.folder, model, tokenizer, record, model_card(record))
+    record = save_run(setup.folder, model, setup.scorer.tokenizer, record, model_card(record))
     (setup.folder / STARTED).unlink()
     announce(f"Trained in {record['seconds']:.0f} s: {setup.folder}")
     return record

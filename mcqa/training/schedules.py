@@ -16,21 +16,17 @@ WARM_UP, FINAL = 0.1, 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Say what happens at which step.
+    """Say what happens at which optimizer step.
 
-    Args:
-        steps: optimizer steps of the run.
-        between: every so many of them losses are logged, validation questions evaluated, and the
-            run saved; the last two also at the end.
-        learning_rate: at its peak; `factor` gives the share of it at a step, from 0.
-        best_metric: `loss` or `accuracy`, by which the best step is chosen.
+    Every `between` steps losses are logged, validation questions evaluated, and the run saved; the
+    last two also at the end.
     """
 
-    steps: int
+    steps: int  # of the run
     between: int
-    learning_rate: float
-    factor: Callable[[int], float]
-    best_metric: str = "loss"
+    learning_rate: float  # at its peak
+    factor: Callable[[int], float]  # the share of it at a step, from 0
+    best_metric: str = "loss"  # or `accuracy`, by which the best step is chosen
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -64,16 +60,11 @@ def linear(steps: int, warmup: int) -> Callable[[int], float]:
 
 
 def jagged(factor: Callable[[int], float], every: int, warmup: int) -> Callable[[int], float]:
-    """Return a learning-rate factor that rises from 0 back to another after each restart.
-
-    >>> [jagged(lambda step: 1.0, 4, 2)(step) for step in range(8)]
-    [1.0, 1.0, 1.0, 1.0, 0.0, 0.5, 1.0, 1.0]
-    """
+    """Return a learning-rate factor that rises from 0 back to another one after each restart."""
 
     def after_restart(step: int) -> float:
         since = step % every
-        rising = since / warmup if step >= every and since < warmup else 1.0
-        return factor(step) * rising
+        return factor(step) * (since / warmup if step >= every and since < warmup else 1.0)
 
     return after_restart
 

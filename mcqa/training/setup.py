@@ -28,7 +28,7 @@ from mcqa.prompting.encoding import Encoder
 from mcqa.prompting.prompts import get_template
 from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import open_passages
-from mcqa.runs.trained import attach_adapter, base_of, read_record, weights_checksum
+from mcqa.runs.trained import attach_adapter, base_of, read_record, tensors_checksum
 from mcqa.runs.training_folder import run_folder
 from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
@@ -48,33 +48,25 @@ WITHOUT_INFLUENCE = {"output", "resume", "overwrite", "report_to", "gradient_che
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learner:
-    """Hold the model that trains, where it does, and what belongs to it.
-
-    `build` returns it as it is before training, on the device that it is given; `start` changes
-    with the weights that it starts from; `base_commit` is None where its base is not from the Hub.
-    """
-
-    model: torch.nn.Module
-    device: str
-    dtype: torch.dtype
-    build: Callable[[str], torch.nn.Module]
-    start: str
-    base_model: str
-    base_commit: str | None
-    head: dict | None
-    scorer: Scorer
-
-
-@dataclass(frozen=True, kw_only=True)
 class Setup:
-    """Hold what a run is made of; the settings are those of the run that training goes on from."""
+    """Hold what a run is made of; the settings are those of the run that training goes on from.
+
+    `base` is what `run.json` says of the base and its head. `build` returns the model as it is
+    before training, on the device that it is given, and what `start` is: it changes with the
+    weights that training starts from.
+    """
 
     config: TrainingConfig
     formulation: ModuleType
     objective: Objective
     folder: Path
-    learner: Learner
+    base: dict
+    model: torch.nn.Module
+    start: str
+    build: Callable[[str], tuple[torch.nn.Module, str]]
+    device: str
+    dtype: torch.dtype
+    scorer: Scorer
     training: Mixture
     validation: QuestionSet
     data: Data
@@ -85,10 +77,10 @@ class Setup:
         """What decides the trained weights, by the names in which a change is told."""
         return {
             "formulation": self.formulation.NAME,
-            "weights to start from": self.learner.start,
+            "weights to start from": self.start,
             **self.training.work(),
             "validation questions": digest_questions(self.validation.questions),
-            "context": str(self.learner.scorer.encoder.contexts),
+            "context": str(self.scorer.encoder.contexts),
             **self.config.model_dump(mode="json", exclude=BY_CONTENT | WITHOUT_INFLUENCE),
             "processes": processes.count(),
             "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
@@ -113,51 +105,34 @@ def prepare(
     if not formulation.HAS_HEAD:
         config.refuse_head()
     check_trackers(config.report_to)
-    folder = held.enter_context(
-        run_folder(config.output, resume=config.resume, overwrite=config.overwrite)
-    )
+    asked = config.model_dump(include={"resume", "overwrite"})
+    folder = held.enter_context(run_folder(config.output, **asked))
     reference = pinned(resolve_model(config.model))
     earlier = _earlier_run(reference, formulation)
     device = pick_device(config.device)
     reading = {"unlabelled": config.unlabelled, **config.reading()}
     training = load_training(config.data, config.split, config.limit, config.seed, **reading)
-    validation = load_validation(
-        config.validation_data,
-        config.validation_split,
-        config.validation_limit,
-        config.data,
-        **reading,
-    )
+    held_out = (config.validation_data, config.validation_split, config.validation_limit)
+    validation = load_validation(*held_out, config.data, **reading)
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(reference.path)
     if earlier:
-        head = earlier.get("head")
+        base = {name: earlier.get(name) for name in ("head", "base_model", "base_commit")}
         config = config.going_on_from(earlier)
         announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
         head = formulation.head_settings(reference.path, tokenizer, config)
-    check_sharding(
-        recipe=config.recipe, quantization=config.quantization, best_metric=config.best_metric
-    )
-    build = functools.partial(
-        _trainable_model,
-        formulation,
-        reference,
-        earlier,
-        head=head,
-        recipe=config.recipe,
-        quantization=config.quantization,
-        dtype=config.dtype,
-        **config.recipe_settings(),
-    )
+        base = {"head": head, "base_model": reference.repository, "base_commit": reference.commit}
+    check_sharding(**config.model_dump(include={"recipe", "quantization", "best_metric"}))
+    build = functools.partial(_build, formulation, reference, earlier, base["head"], config)
     model, start = build("cpu" if processes.sharding() == "DeepSpeed" else device)
     passages = {}
     if config.context == "retrieved":
         index = open_passages(config.index, config.corpus, announce, **config.reading())
         passages = {"index": index, "top_k": config.top_k, "held_out": validation.questions}
-    room = context_length(model, objective.written)
-    room -= config.recipe_settings().get("virtual_tokens", 0)
+    recipe_settings = config.recipe_settings()
+    room = context_length(model, objective.written) - recipe_settings.get("virtual_tokens", 0)
     encoder = Encoder(
         tokenizer,
         get_template(config.template),
@@ -166,42 +141,34 @@ def prepare(
         apart=model.config.is_encoder_decoder,
         contexts=Contexts(config.context, **passages),
     )
-    scorer_name = formulation.default_scorer(objective.name)
-    learner = Learner(
-        model=model,
-        device=device,
-        dtype=pick_dtype(config.dtype, device),
-        build=lambda device: build(device)[0],
-        start=start,
-        base_model=earlier["base_model"] if earlier else reference.repository,
-        base_commit=earlier.get("base_commit") if earlier else reference.commit,
-        head=head,
-        scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
-    )
     data = Data(
         training=encode_set(encoder, training.questions, learning=True),
         validation=encode_set(encoder, validation.questions),
         length=objective.length,
         collate=functools.partial(objective.collate, tokenizer=tokenizer),
-        batch_size=config.batch_size,
-        accumulation=config.accumulation,
-        seed=config.seed,
+        **config.model_dump(include={"batch_size", "accumulation", "seed"}),
         pin=torch.device(device).type != "cpu",
     )
     steps = count_steps(data.steps_per_epoch, config.epochs, config.max_steps)
     schedule = Schedule(
         steps=steps,
         between=config.steps_between,
-        learning_rate=config.learning_rate,
-        factor=pick_factor(steps, config.warmup_steps, **config.recipe_settings()),
-        best_metric=config.best_metric,
+        factor=pick_factor(steps, config.warmup_steps, **recipe_settings),
+        **config.model_dump(include={"learning_rate", "best_metric"}),
     )
+    scorer_name = formulation.default_scorer(objective.name)
     return Setup(
         config=config,
         formulation=formulation,
         objective=objective,
         folder=folder,
-        learner=learner,
+        base=base,
+        model=model,
+        start=start,
+        build=build,
+        device=device,
+        dtype=pick_dtype(config.dtype, device),
+        scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
         training=training,
         validation=validation,
         data=data,
@@ -210,14 +177,9 @@ def prepare(
 
 
 def pick_objective(formulation, name: str | None) -> Objective:
-    """Return the objective of a name, the formulation's first where that is None.
-
-    Raises:
-        ConfigError: the formulation has no such objective.
-    """
+    """Return the objective of a name, by default the first, or raise ConfigError."""
     objectives = formulation.OBJECTIVES
-    if name is None:
-        return next(iter(objectives.values()))
+    name = name or next(iter(objectives))
     if name not in objectives:
         raise ConfigError(
             f"objective {name!r} does not go with {formulation.NAME}: use {', '.join(objectives)}."
@@ -239,37 +201,23 @@ def _earlier_run(reference: ModelReference, formulation) -> dict | None:
     return record
 
 
-def _trainable_model(
+def _build(
     formulation: ModuleType,
     reference: ModelReference,
     earlier: dict | None,
-    device: str,
-    *,
     head: dict | None,
-    recipe: str,
-    quantization: str,
-    dtype: str,
-    **recipe_settings,
+    config: TrainingConfig,
+    device: str,
 ) -> tuple[torch.nn.Module, str]:
     """Return the model, and what changes with the weights that it starts from."""
     base = base_of(reference.path, earlier) if earlier else reference
-    load = functools.partial(
-        formulation.load_backbone,
-        base.path,
-        head=head,
-        dtype=dtype,
-        device=device,
-        sharding=processes.sharding(),
-    )
-    backbone = formulation.prepare_for_training(load(quantization=quantization))
-    start = weights_checksum(backbone)[:16]
+    where = {"dtype": config.dtype, "device": device, "sharding": processes.sharding()}
+    load = functools.partial(formulation.load_backbone, base.path, head=head, **where)
+    backbone = formulation.prepare_for_training(load(quantization=config.quantization))
+    start = tensors_checksum(backbone.state_dict())[:16]
     if earlier:
         start += f" with {earlier['trained_sha256'][:16]}"
         return attach_adapter(backbone, reference.path, earlier, trainable=True), start
-    model = add_recipe(
-        backbone,
-        recipe,
-        load_original=functools.partial(load, quantization="none"),
-        **recipe_settings,
-    )
-    return model, start
+    load_original = functools.partial(load, quantization="none")
+    settings = config.recipe_settings()
+    return add_recipe(backbone, config.recipe, load_original=load_original, **settings), start

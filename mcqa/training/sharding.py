@@ -16,11 +16,7 @@ QUANTIZATIONS = {"FSDP": ("none", "nf4", "fp4"), "DeepSpeed": ("none",)}
 
 
 def check_sharding(**settings: str) -> None:
-    """Make sure that weights in shards, where asked for, go with recipe, quantization, best_metric.
-
-    Raises:
-        ConfigError: they do not; all faults at once.
-    """
+    """Raise a ConfigError of all settings that do not go with weights in shards, if any are."""
     kind = processes.sharding()
     if kind is None:
         return
@@ -40,9 +36,7 @@ def check_sharding(**settings: str) -> None:
 def whole_model(build, accelerator: Accelerator, model):
     """Return the trained model in the main process, None in the others; all must call.
 
-    Args:
-        build: returns the model as it was before training, on the device that it is given.
-        accelerator, model: what took it apart, and its parts.
+    `build` is that of `mcqa.training.setup.Setup`; `model` is what accelerate took apart.
 
     Raises:
         RunError: what was gathered is not what the recipe trains.
@@ -50,7 +44,7 @@ def whole_model(build, accelerator: Accelerator, model):
     gathered = accelerator.get_state_dict(model)
     if not processes.is_main():
         return None
-    whole = build("cpu")
+    whole, _ = build("cpu")
     start = {name: tensor.clone() for name, tensor in trained_tensors(whole).items()}
     try:
         load_tensors(whole, {name: gathered[name] for name in start})

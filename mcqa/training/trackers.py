@@ -1,7 +1,7 @@
 """Experiment trackers beside the run's own log: which are installed, and where they write.
 
-accelerate's trackers do the logging. Keys and places are the trackers' own matter, read by them
-from the environment; what it does not say of folders and projects is said here.
+accelerate's trackers log, and read keys and places from the environment. What it does not say of
+folders and projects is said here.
 """
 
 import contextlib
@@ -12,18 +12,14 @@ from pathlib import Path
 
 from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTracker, WandBTracker
-from transformers.integrations import (
-    is_tensorboard_available,
-    is_trackio_available,
-    is_wandb_available,
-)
+from transformers import integrations
 
 from mcqa.errors import ConfigError
 
 AVAILABLE = {
-    "tensorboard": is_tensorboard_available,
-    "wandb": is_wandb_available,
-    "trackio": is_trackio_available,
+    "tensorboard": integrations.is_tensorboard_available,
+    "wandb": integrations.is_wandb_available,
+    "trackio": integrations.is_trackio_available,
 }
 PROJECT = "huggingface"  # as transformers names it
 
@@ -43,9 +39,7 @@ def make_trackers(names: Sequence[str], folder: Path, run_name: str) -> list[Gen
 
     The user's environment may name another. trackio has a place of its own for all runs.
     """
-
-    def project(tracker: str) -> str:
-        return os.environ.get(f"{tracker}_PROJECT", PROJECT)
+    project = {name: os.environ.get(f"{name.upper()}_PROJECT", PROJECT) for name in names}
 
     def place(variable: str) -> str:
         if variable not in os.environ:
@@ -54,8 +48,8 @@ def make_trackers(names: Sequence[str], folder: Path, run_name: str) -> list[Gen
 
     make = {
         "tensorboard": lambda: TensorBoardTracker("", place("TENSORBOARD_LOGGING_DIR")),
-        "wandb": lambda: WandBTracker(project("WANDB"), name=run_name, dir=place("WANDB_DIR")),
-        "trackio": lambda: TrackioTracker(project("TRACKIO"), name=run_name, resume="allow"),
+        "wandb": lambda: WandBTracker(project["wandb"], name=run_name, dir=place("WANDB_DIR")),
+        "trackio": lambda: TrackioTracker(project["trackio"], name=run_name, resume="allow"),
     }
     return [make[name]() for name in names]
 

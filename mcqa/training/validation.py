@@ -29,9 +29,8 @@ def validate(
 ) -> dict:
     """Score the validation questions, write the predictions, and fit the temperature.
 
-    Returns:
-        For `run.json`: `validation_accuracy` (`value`, `n`, `ci95`) and `calibration` (`scorer`,
-        `temperature`, `n`, `at_bound`), each None where it is not known.
+    Returns `validation_accuracy` (`value`, `n`, `ci95`) and `calibration` (`scorer`, `temperature`,
+    `n`, `at_bound`), each None where it is not known.
     """
     if not questions:
         return {"validation_accuracy": None, "calibration": None}

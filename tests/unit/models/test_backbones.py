@@ -16,6 +16,7 @@ from heads.branching import pack
 from mcqa.errors import ConfigError, ModelError
 from mcqa.models import backbones
 from mcqa.models.backbones import (
+    checkpoint_activations,
     context_length,
     load_tokenizer,
     load_weights,
@@ -238,3 +239,14 @@ def test_a_quantized_model_leaves_the_file_of_unquantized_weights(tiny_model_fol
     gc.collect()
     assert model.is_loaded_in_4bit
     assert folder not in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.parametrize("names", [("activation", "gradient"), ("gradient",)])
+def test_activations_are_checkpointed_by_the_name_that_transformers_has(names):
+    called = []
+    methods = {
+        f"{name}_checkpointing_enable": lambda how, name=name: called.append((name, how))
+        for name in names
+    }
+    checkpoint_activations(SimpleNamespace(**methods), {"use_reentrant": True})
+    assert called == [(names[0], {"use_reentrant": True})]

@@ -39,7 +39,7 @@ def train(*, questions=10, steps, size=4, accumulation=1, start=0, until=None):
                 bar.on_pass(torch.tensor(0.5), size)
             bar.on_step(step)
             if step == 2:
-                bar.on_evaluate(step, 3)
+                bar.on_evaluate(step)
                 bar.on_log(step, {"eval_loss": 1.0})
     return screen
 
