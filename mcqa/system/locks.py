@@ -1,7 +1,6 @@
 """Hold a file or folder for one process: a second one is refused at once.
 
-The operating system keeps the lock, until the process ends, however it does: a lock file that a
-killed process left is no obstacle.
+The operating system keeps the lock: a lock file that a killed process left is no obstacle.
 """
 
 import contextlib
@@ -17,12 +16,9 @@ from mcqa.errors import ConfigError
 
 @contextlib.contextmanager
 def locked(path: str | os.PathLike) -> Iterator[None]:
-    """Hold a folder, or a file that need not be there yet, against other processes.
+    """Hold a folder, or a file that need not be there yet; ConfigError where another does.
 
     Warns, and holds nothing, where the file system has no locks.
-
-    Raises:
-        ConfigError: another process holds it.
     """
     path = Path(path)
     lock = FileLock(path / ".lock" if path.is_dir() else path.with_name(f".{path.name}.lock"))

@@ -1,15 +1,16 @@
 """How much memory a piece of work took at most, and whether it failed for want of more.
 
-On a GPU it is what PyTorch's allocator held there, elsewhere the process's resident set: with
-Python, libraries, weights and what earlier work in the same process left behind.
-
-The trap: the kernel keeps one high-water mark per process. It is set back before each measurement,
-which only Linux can do; elsewhere, and where a container forbids it, the peak is not known.
+On a GPU it is what PyTorch's allocator held there, elsewhere the process's resident set. The trap:
+the kernel keeps one high-water mark per process. It is set back before each measurement, which only
+Linux can do; elsewhere, and where a container forbids it, the peak is not known.
 """
 
 import contextlib
 import gc
+from collections.abc import Callable
 from pathlib import Path
+
+import torch
 
 from mcqa.system.allocation import trim
 
@@ -28,8 +29,8 @@ class PeakMemory:
         gc.collect()
         trim()
         with contextlib.suppress(OSError):
-            if gpu := _gpu(device):
-                gpu.reset_peak_memory_stats(device)
+            if device.startswith("cuda"):
+                torch.cuda.reset_peak_memory_stats(device)
             else:
                 (PROCESS / "clear_refs").write_text("5")
             self.start = in_use(device)
@@ -39,13 +40,11 @@ class PeakMemory:
         """The most bytes in use since the start, None where that cannot be known."""
         if self.start is None:
             return None
-        gpu = _gpu(self.device)
-        return gpu.max_memory_allocated(self.device) if gpu else _status("VmHWM")
+        return _bytes(self.device, torch.cuda.max_memory_allocated, "VmHWM")
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Say whether an error means that a GPU's or this machine's memory did not suffice."""
-    import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
     known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
@@ -54,22 +53,15 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def in_use(device: str) -> int | None:
     """Return the bytes in use now, None where they cannot be known."""
-    gpu = _gpu(device)
-    return gpu.memory_allocated(device) if gpu else _status("VmRSS")
+    return _bytes(device, torch.cuda.memory_allocated, "VmRSS")
 
 
-def _gpu(device: str):
-    if not device.startswith("cuda"):
-        return None
-    import torch
-
-    return torch.cuda
-
-
-def _status(name: str) -> int | None:
-    try:
-        lines = (PROCESS / "status").read_text().splitlines()
-    except OSError:
-        return None
-    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
-    return found[0] if found else None
+def _bytes(device: str, of_gpu: Callable[[str], int], of_process: str) -> int | None:
+    """Return what PyTorch counted on a GPU, or what the kernel counted of this process."""
+    if device.startswith("cuda"):
+        return of_gpu(device)
+    with contextlib.suppress(OSError):
+        for line in (PROCESS / "status").read_text().splitlines():
+            if line.startswith(f"{of_process}:"):
+                return int(line.split()[1]) * 1024
+    return None

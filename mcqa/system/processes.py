@@ -1,9 +1,8 @@
 """Several processes on one piece of work: which one this is, how they wait, what they hand on.
 
-`torchrun` and `accelerate launch` start them and give each its number in the environment. They
-share work between the start and the end of a command. A process by itself is the main one, and
-each function here does nothing, or hands back what it was given. Objects and waiting go through
-gloo on the CPU, gradients on GPUs through NCCL.
+`torchrun` and `accelerate launch` start them and give each its number in the environment. For a
+process by itself, which is the main one, each function here does nothing, or hands back what it was
+given. Objects and waiting go through gloo on the CPU, gradients on GPUs through NCCL.
 
 The trap: when one process ends with an error the launcher ends the others at once, also the one
 that was about to report it. So the first to fail reports, and the others are held back until then.
@@ -57,10 +56,7 @@ def sharding() -> str | None:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Join the other processes, and wait for them at the end, but not after an error.
-
-    Inside another one nothing happens.
-    """
+    """Join the other processes, and wait for them at the end, but not after an error."""
     global _store
     if count() == 1 or _store is not None:
         yield
@@ -93,8 +89,7 @@ def together() -> Iterator[None]:
 def reporting_an_error(*, everywhere: bool = False) -> Iterator[bool]:
     """Give whether this process is to report an error: the first that fails; the others wait.
 
-    Args:
-        everywhere: whether all processes meet it, as they do Ctrl-C; then the main one reports.
+    Of an error that all meet `everywhere`, as they do Ctrl-C, the main one reports.
     """
     if _store is None:
         yield is_main()
@@ -121,12 +116,7 @@ def gather(value: Value) -> list[Value]:
 
 def on_main(work: Callable[[], Value]) -> Value:
     """Do something in the main process while the others wait, and give all what it returned."""
-    result = [work() if is_main() or _store is None else None]
-    if _store is not None:
-        import torch.distributed as dist
-
-        dist.broadcast_object_list(result, src=0)
-    return result[0]
+    return gather(work() if is_main() or _store is None else None)[0]
 
 
 @contextlib.contextmanager
