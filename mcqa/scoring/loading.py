@@ -122,8 +122,7 @@ def load_scorer(
             `mcqa.retrieval.contexts.Contexts`.
         index, top_k: passages, or the folder that `mcqa index` wrote, and how many to retrieve.
         held_out: all questions that will be scored, whose passages are not retrieved.
-        chat: write the prompt as turns of the model's chat template.
-        system: a system message for the chat.
+        chat, system: write the prompt as turns of the model's chat template; a system message.
         parser: how `generate` reads an answer, `strict` or `lenient`.
         fallback: how `generate` answers what it cannot read: `text`, as that scorer, or `none`.
 

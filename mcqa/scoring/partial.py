@@ -31,6 +31,7 @@ from mcqa.runs.trained import weights_checksum
 from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
 from mcqa.system.files import inside, not_written, write_whole
+from mcqa.system.locks import locked
 from mcqa.system.memory import PeakMemory
 
 
@@ -117,7 +118,7 @@ class Partial:
         self._first = path
         self._again = "the same command" + (", without --overwrite," if overwrite else "")
         with contextlib.ExitStack() as held:
-            held.enter_context(processes.held_by_main(path))
+            held.enter_context(locked(path))
             if overwrite:
                 processes.on_main(lambda: forget(path))
             self._files = [_read(file, work) for file in _found(path)]

@@ -28,15 +28,10 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
 
     An interruption leaves the file as it was before. Missing folders are made.
     """
-    path = Path(path)
+    path, content = Path(path), content.encode() if isinstance(content, str) else content
     try:
-        with _removable_folder(path) as temporary:
-            made = temporary / path.name
-            with made.open("wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
-            made.replace(path)
+        with whole_files(path.parent) as made:
+            (made / path.name).write_bytes(content)
     except OSError as error:
         raise not_written(path, error) from error
     return path
@@ -44,10 +39,7 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
 
 @contextlib.contextmanager
 def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a folder to write into, which becomes `path` at the end and is gone after an error.
-
-    `path` is an empty folder, none, or a link to one.
-    """
+    """Give a folder to write into, which becomes `path`, an empty one or none, unless it fails."""
     path = Path(path).resolve()
     with _removable_folder(path) as temporary:
         yield temporary

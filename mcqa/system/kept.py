@@ -24,11 +24,7 @@ def kept_folder() -> Path:
 
 
 def private_folder() -> Path:
-    """Return `kept_folder`, made for the user alone: tokens say what questions say.
-
-    Raises:
-        RunError: it cannot be made, or is another user's.
-    """
+    """Return it, made for the user alone, for tokens say what questions say; else RunError."""
     folder = kept_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,10 +7,7 @@ Linux can do; elsewhere, and where a container forbids it, the peak is not known
 
 import contextlib
 import gc
-from collections.abc import Callable
 from pathlib import Path
-
-import torch
 
 from mcqa.system.allocation import trim
 
@@ -18,11 +15,7 @@ PROCESS = Path("/proc/self")
 
 
 class PeakMemory:
-    """Measure a torch device from here on.
-
-    Attributes:
-        start: the bytes in use at the start, None where they, and so a peak, cannot be known.
-    """
+    """Measure a torch device from here on; `start` is what was in use then, None if not known."""
 
     def __init__(self, device: str):
         self.device, self.start = device, None
@@ -30,6 +23,8 @@ class PeakMemory:
         trim()
         with contextlib.suppress(OSError):
             if device.startswith("cuda"):
+                import torch
+
                 torch.cuda.reset_peak_memory_stats(device)
             else:
                 (PROCESS / "clear_refs").write_text("5")
@@ -40,11 +35,12 @@ class PeakMemory:
         """The most bytes in use since the start, None where that cannot be known."""
         if self.start is None:
             return None
-        return _bytes(self.device, torch.cuda.max_memory_allocated, "VmHWM")
+        return _bytes(self.device, "max_memory_allocated", "VmHWM")
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Say whether an error means that a GPU's or this machine's memory did not suffice."""
+    import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
     known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
@@ -53,13 +49,15 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def in_use(device: str) -> int | None:
     """Return the bytes in use now, None where they cannot be known."""
-    return _bytes(device, torch.cuda.memory_allocated, "VmRSS")
+    return _bytes(device, "memory_allocated", "VmRSS")
 
 
-def _bytes(device: str, of_gpu: Callable[[str], int], of_process: str) -> int | None:
-    """Return what PyTorch counted on a GPU, or what the kernel counted of this process."""
+def _bytes(device: str, of_gpu: str, of_process: str) -> int | None:
+    """Return a number that PyTorch keeps of a GPU, or one that the kernel keeps of this process."""
     if device.startswith("cuda"):
-        return of_gpu(device)
+        import torch
+
+        return getattr(torch.cuda, of_gpu)(device)
     with contextlib.suppress(OSError):
         for line in (PROCESS / "status").read_text().splitlines():
             if line.startswith(f"{of_process}:"):

@@ -3,8 +3,7 @@
 GNU's runtime, which torch's Linux wheels bring, reads its environment once, when torch is loaded.
 So `import mcqa` sets there how long a thread spins before it sleeps: as long as by default, but
 not at all while there are more OpenMP threads than cores, which `mcqa.models.cpu.spinning` brings
-about where other programs want the cores. What was set is taken back once torch has read it, so
-that programs started later do not see it.
+about where other programs want the cores. Once torch has read it, it is taken back.
 
 Source: GNU libgomp manual, "GOMP_SPINCOUNT" and "OMP_WAIT_POLICY".
 """

@@ -12,10 +12,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
-
-from mcqa.system.locks import locked
 
 Value = TypeVar("Value")
 
@@ -119,14 +116,6 @@ def on_main(work: Callable[[], Value]) -> Value:
     return gather(work() if is_main() or _store is None else None)[0]
 
 
-@contextlib.contextmanager
-def held_by_main(path: Path) -> Iterator[None]:
-    """Hold a path for all of the processes against those of other commands, by `locks`."""
-    with contextlib.ExitStack() as held:
-        on_main(lambda: held.enter_context(locked(path)))
-        yield
-
-
 def share_from_main(tensor) -> None:
     """Give all processes the main one's values of a tensor."""
     if _store is not None:
@@ -141,11 +130,7 @@ def wait() -> None:
 
 
 def rounds(items: Sequence[Value]) -> Iterator[tuple[Value | None, Sequence[Value]]]:
-    """Yield an item for this process, None where there is none left, and those that all take.
-
-    >>> list(rounds(["a", "b"]))  # of one process
-    [('a', ['a']), ('b', ['b'])]
-    """
+    """Yield an item for this process, None where there is none left, and those that all take."""
     size, own = (1, 0) if _store is None else (count(), index())
     for start in range(0, len(items), size):
         taken = items[start : start + size]
