@@ -32,14 +32,13 @@ class Prediction:
         label: 0-based index of the right option, or None.
         choice: 0-based index of the predicted option; None where generated text names none, which
             counts as wrong, and is counted apart as unparsed.
-        scores: one real number per option, higher is better; None for free generation.
-        probabilities: scores normalised over the options by softmax; None for free generation.
+        scores, probabilities: one real number per option, higher is better, and these normalised
+            by softmax; None for free generation.
         unit: what a score measures, `nats` or `logit`; None where there are no scores.
         scorer: the scorer's name.
         tokens: how many tokens the model computed for this question.
         truncated: how many tokens of the question were cut to make it fit.
-        text: what was generated, for scorers that generate.
-        parsed: how the text was read (`letter`, `text`, ... or `unparsed`), likewise.
+        text, parsed: what was generated, and how it was read (`letter`, `text`, ... `unparsed`).
         retrieved: the passages that were its context, best first; None where none were looked for.
     """
 
@@ -86,18 +85,7 @@ class Prediction:
     def calibrated(self, temperature: float) -> "Prediction":
         """Return the same prediction, its probabilities those of the scores over a temperature.
 
-        A prediction without scores stays as it is.
-
-        Args:
-            temperature: above 0, fitted on other questions: see `Scorer.temperature`.
-
-        Raises:
-            ConfigError: the temperature is not above 0.
-
-        >>> question = Question(stem="2 + 2 = ?", options=("3", "4"), label=1, id="sum")
-        >>> result = Prediction.scored(question, [0.0, 1.0], unit="logit", scorer="head", tokens=9)
-        >>> [round(p, 3) for p in result.calibrated(2.0).probabilities]
-        [0.378, 0.622]
+        That is above 0, and fitted on other questions: see `Scorer.temperature`.
         """
         if not temperature > 0:
             raise ConfigError(f"temperature is {temperature}; it must be above 0.")
@@ -140,11 +128,7 @@ def write_predictions(path: str | os.PathLike, predictions: Iterable[Prediction]
 
 
 def read_predictions(path: str | os.PathLike) -> list[Prediction]:
-    """Read a `predictions.jsonl` file.
-
-    Raises:
-        DataError: the file is missing, or a line is not a prediction.
-    """
+    """Read a `predictions.jsonl` file; DataError where it is missing, or a line is none of it."""
     path = Path(path)
     try:
         # Not splitlines(): a generated text may hold U+2028 or U+0085, which JSON leaves as is.

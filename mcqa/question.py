@@ -16,8 +16,7 @@ class Question:
     Args:
         stem: the question's text, not blank.
         options: 2 to 26 candidate answers, none blank, in display order.
-        label: 0-based index of the right option, or None where it is not known. An integer of
-            numpy's is taken, and kept as Python's.
+        label: 0-based index of the right option, or None where it is not known.
         id: a name that is unique in its data set; by default a hash of stem and options.
         context: a passage to read before the stem.
         subject: what the question is about, for results per subject.

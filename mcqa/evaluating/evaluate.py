@@ -13,7 +13,7 @@ from mcqa.question import Question
 from mcqa.scoring.loading import load_scorer, look_up
 from mcqa.scoring.orders import Plan
 from mcqa.scoring.partial import Partial, describe_work, partial_path
-from mcqa.scoring.scoring_run import encode_timed, score_orders, score_timed
+from mcqa.scoring.scoring_run import encode_timed, score_orders
 from mcqa.system import processes
 
 COST = {  # what an evaluation says that a run cost, and its name in `run.json`
@@ -88,8 +88,8 @@ def evaluate(
     path, orders = partial_path(folder / PREDICTIONS), None
     with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
         part = partial.part("questions")
-        predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
-        metrics = summarize(predictions, encoding + seconds, part.peak_memory_bytes)
+        predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
+        metrics = summarize(predictions, encoding + part.seconds, part.peak_memory_bytes)
         if not any(prediction.scores for prediction in predictions):
             validation = Validation([], UNSCORED)
         elif validation_questions:

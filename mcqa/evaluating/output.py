@@ -22,6 +22,7 @@ from mcqa.scoring.orders import ORDERS_FILE
 from mcqa.scoring.partial import forget, partial_path
 from mcqa.system import processes
 from mcqa.system.files import inside, require_folder, write_json
+from mcqa.system.locks import locked
 
 STARTED = "evaluation.partial.json"
 
@@ -48,7 +49,7 @@ def evaluation_folder(path: str | os.PathLike, *, overwrite: bool) -> Iterator[P
                 "--overwrite."
             )
 
-    with processes.held_by_main(folder):
+    with locked(folder):
         processes.on_main(check)
         yield folder
 

@@ -13,8 +13,8 @@ from mcqa.data.reader import REJECTED
 from mcqa.errors import ConfigError, RunError
 from mcqa.models.names import RUN_FILE
 from mcqa.runs.trained import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
-from mcqa.system import processes
 from mcqa.system.files import inside, require_folder, write_json
+from mcqa.system.locks import locked
 from mcqa.system.memory import is_out_of_memory
 
 CHECKPOINTS = "checkpoints"
@@ -34,7 +34,7 @@ def run_folder(path: str, *, resume: bool, overwrite: bool) -> Iterator[Path]:
             nobody said to replace or that cannot be resumed, or a part of it is a link elsewhere.
     """
     folder = require_folder(path)
-    with processes.held_by_main(folder):
+    with locked(folder):
         _check(folder, resume, overwrite)
         yield folder
 

@@ -1,7 +1,6 @@
 """Check a data set before a model spends hours on it.
 
-Errors are what would stop a run: rows that cannot be read, no question at all, options that do not
-fit into the model. Everything else is a warning, for only the user knows whether it is meant.
+Errors are what would stop a run; all else is a warning: only the user knows whether it is meant.
 Questions are read and dropped, their tokens are kept on disk, so a large set takes little memory.
 """
 
@@ -12,7 +11,7 @@ import numpy as np
 from mcqa.data import open_questions
 from mcqa.data.findings import EXAMPLES, WARNINGS, Findings
 from mcqa.data.formats import FORMATS
-from mcqa.data.reader import QuestionReader, Rejected
+from mcqa.data.reader import Account, QuestionReader, Rejected
 from mcqa.data.same import question_key
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.prompting.encoded_sets import EncodedSet, encode_set
@@ -35,22 +34,14 @@ def check(
     """Read a data set and report what is in it and what is wrong with it.
 
     Args:
-        source, reading: see `mcqa.data.open_questions`.
+        source, reading: see `mcqa.data.open_questions`, also for errors.
         against, against_split: another set, usually of training, that must share no question.
         encoder: to measure lengths in tokens, or None.
         skip_invalid: whether rows that cannot be read are warnings; else they are errors.
 
     Returns:
-        The report, and the rows that cannot be read. The report has `data`, `format`,
-        `label_base` (`value`, `evidence`), counts of `questions`, `rejected`, `skipped`, `hidden`
-        and `several`; `option_counts`, `labels` and `subjects` with how many questions have each;
-        `most_frequent` (the `label` that most questions have, the `accuracy` of always choosing
-        it, and `chance`); `tokens` (see `_lengths`); `against`; and `findings`, each with `level`
-        (`error` or `warning`), `finding`, `count`, `meaning` and `examples`.
-
-    Raises:
-        ConfigError: a setting is unknown or does not apply.
-        DataError: a source cannot be read at all.
+        The report, see `_summary`, and the rows that cannot be read. With `tokens` (see `_lengths`)
+        and `findings`, each with `level`, `finding`, `count`, `meaning` and `examples`.
     """
     reading["skip_invalid"] = True
     others, other = _keys(against, against_split, reading) if against else (frozenset(), None)
@@ -62,15 +53,14 @@ def check(
         tokens, lengths = _lengths(encode_set(encoder, seen, faults=True), encoder)
     for _ in seen:
         pass
-    rejected = reader.account.rejected
+    rejected, report = reader.account.rejected, _summary(source, reader, findings)
     found = [
         _rejections(rejected, "warning" if skip_invalid else "error", source),
         _rejections(other.account.rejected if other else [], "warning", against),
         _entry("error", "no questions", "none is left", not findings.option_counts),
         *lengths,
-        *_warnings(findings, reader),
+        *_warnings(findings, reader.account, report["most_frequent"]),
     ]
-    report = _summary(source, reader, findings)
     report["tokens"] = tokens
     report["against"] = other and {"data": other.table.name, "questions": len(others)}
     return {**report, "findings": [entry for entry in found if entry["count"]]}, rejected
@@ -84,10 +74,8 @@ def load_encoder(model: str, template: str | None = None, max_length: int | None
     found = look_up(model)
     chosen = get_template(template or found.record.get("template") or "cloze")
     config = model_config(found.base.path)
-    length = max_length or found.record.get("max_length")
-    if length is None:
-        positions = getattr(config, "max_position_embeddings", None)
-        length = min(positions or MAX_LENGTH, MAX_LENGTH)
+    longest = min(getattr(config, "max_position_embeddings", None) or MAX_LENGTH, MAX_LENGTH)
+    length = max_length or found.record.get("max_length") or longest
     tokenizer = load_tokenizer(found.reference.path)
     return Encoder(tokenizer, chosen, length, apart=config.is_encoder_decoder)
 
@@ -101,12 +89,7 @@ def _keys(source: str, split: str | None, reading: dict) -> tuple[frozenset[byte
 
 
 def _lengths(encoded: EncodedSet, encoder: Encoder) -> tuple[dict, list[dict]]:
-    """Return how long questions are in tokens, and what is found wrong with that.
-
-    A length is that of the prefix with the longest option, before anything is cut. The first has
-    `template`, `max_length`, `median`, `p95` and `longest`; `cut`, how many questions lose tokens,
-    and `cut_tokens`, how many they lose.
-    """
+    """Return how long prefixes with their longest options are, uncut, and what is wrong there."""
     most, faults = encoder.max_length, encoded.column("fault")
     cut_N = np.array(encoded.column("truncated"), dtype=int)
     whole = np.array([fault is None for fault in faults], dtype=bool)
@@ -167,16 +150,14 @@ def _most_frequent(findings: Findings) -> dict | None:
     }
 
 
-def _warnings(findings: Findings, reader: QuestionReader) -> Iterator[dict]:
+def _warnings(findings: Findings, account: Account, often: dict | None) -> Iterator[dict]:
     for name, meaning in WARNINGS.items():
         fault = findings.faults[name]
         yield _entry("warning", name, meaning, fault.count, fault.examples)
-    account = reader.account
     fate = "skipped" if account.skipped else "kept without a label"
     meaning = f"rows without exactly one right answer are {fate} (--unlabelled)"
     yield _entry("warning", "no answer", meaning, account.hidden)
     yield _entry("warning", "several answers", meaning, account.several)
-    often = _most_frequent(findings)
     if often and often["accuracy_ci95"][0] > often["chance"] + UNEVEN:
         right, chance = (f"{100 * often[key]:.1f}%" for key in ("accuracy", "chance"))
         meaning = f"always {often['label']} is right in {right}, by chance in {chance}"

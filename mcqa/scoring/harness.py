@@ -9,9 +9,6 @@ The harness requests the log-likelihood of each (context, continuation) pair by 
 pairs of a document that share a context are one question again, branched off one prefix, and with
 a head its logits take the place of the log-likelihoods. The highest still wins, so `acc` is right.
 The trap: `acc_norm` and others divide or add logits as if they were log-likelihoods.
-
-The harness (0.4.13) lets no package register a model from outside; `mcqa harness` is its command
-with the model registered.
 """
 
 import sys
@@ -25,12 +22,10 @@ from tqdm import tqdm
 
 from heads.encoder import is_encoder
 from mcqa.errors import ConfigError, EncodingError, MissingDependencyError
-from mcqa.formulations import get_formulation
 from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.prompting.prompts import RenderedQuestion
 from mcqa.prompting.tokens import tokenize
-from mcqa.scoring.loading import load_scorer
-from mcqa.scoring.scorer import Scorer
+from mcqa.scoring.loading import load_scorer, look_up
 
 try:
     import lm_eval.models  # noqa: F401  fills the registry, which is left alone once it has a model
@@ -68,18 +63,12 @@ class HarnessModel(LM):
 
     Args:
         run, model: a run folder, or any other model name, as one of the two.
-        scorer: `head`, `text`, `text-mean` or `text-char`; by default `head` or `text`, as the
-            model allows.
+        scorer: one of `SCORERS`; by default `head` or `text`, as the model allows.
         batch_size: questions a forward pass; `auto` is 16.
         max_batch_size: not used; the harness passes it.
-        device: `auto` or a torch device. The harness passes `cuda:0` where nobody names one, so
+        device: as for `mcqa.load_scorer`. The harness passes `cuda:0` where nobody names one, so
             that is `auto` too on a machine without CUDA.
-        dtype, quantization, max_length: as for `mcqa.load_scorer`.
-
-    Raises:
-        ConfigError: not exactly one of `run` and `model`, a setting that is not allowed, or an
-            encoder.
-        ModelError: the name means no model.
+        dtype, quantization, max_length: as for `mcqa.load_scorer`, as are the errors.
     """
 
     def __init__(
@@ -96,6 +85,7 @@ class HarnessModel(LM):
         max_length: int | None = None,
     ):
         super().__init__()
+        name = run or model
         if (run is None) == (model is None):
             raise ConfigError("model_args: name one model, as in run=runs/head.")
         if scorer is not None and scorer not in SCORERS:
@@ -108,25 +98,17 @@ class HarnessModel(LM):
             device = "auto"
         settings = {"dtype": dtype, "quantization": quantization, "max_length": max_length}
         settings |= {"device": device, "context": "data"}  # the harness has contexts of its own
-        made = load_scorer(run or model, scorer, **settings)
-        if is_encoder(made.model.config):
+        if scorer is None:
+            scorer = "head" if look_up(name).scorer == "head" else "text"
+        self.scorer = load_scorer(name, scorer, **settings)
+        if is_encoder(self.scorer.model.config):
             raise ConfigError(
-                f"model {run or model!r} is an encoder, which reads pairs of texts; the harness "
+                f"model {name!r} is an encoder, which reads pairs of texts; the harness "
                 "has texts and what follows them. Use `mcqa evaluate`."
             )
-        if scorer is None and made.name != "head":
-            made = Scorer(
-                made.model, made.tokenizer, made.encoder, "text", get_formulation(made.formulation)
-            )
-        self.scorer = made
 
     def loglikelihood(self, requests, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-        """Return (score, False) for each request; nothing is known of greedy decoding.
-
-        Args:
-            requests: `lm_eval.api.instance.Instance`s whose arguments are context and continuation,
-                in any order.
-            disable_tqdm: whether to show no progress bar.
+        """Return (score, False) for each `Instance`; nothing is known of greedy decoding.
 
         Raises:
             ConfigError: a document has one continuation only, so there is nothing to choose from.
@@ -155,7 +137,7 @@ class HarnessModel(LM):
         """Encode questions; contexts that are too long lose their beginning, as in the harness."""
         tokenizer, max_length = self.scorer.tokenizer, self.scorer.encoder.max_length
         rendered = [one.rendered for one in groups]
-        encoded, cut = [], 0
+        encoded = []
         tokenized = tokenize(tokenizer, rendered, self.scorer.encoder.frame)
         for one, r, (prefix, tail, continuations) in zip(groups, rendered, tokenized, strict=True):
             lengths = sorted(map(len, continuations))
@@ -166,7 +148,6 @@ class HarnessModel(LM):
                     "document out, or pass a larger max_length in model_args."
                 )
             room = max_length - lengths[-1]
-            cut += len(prefix) > room
             encoded.append(
                 EncodedQuestion(
                     question=one,
@@ -176,7 +157,7 @@ class HarnessModel(LM):
                     truncated=max(0, len(prefix) - room),
                 )
             )
-        if cut:
+        if cut := sum(e.truncated > 0 for e in encoded):
             warnings.warn(
                 f"{cut} of {len(groups)} contexts are longer than max_length = {max_length} "
                 "tokens and lost their beginning.",

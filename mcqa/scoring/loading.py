@@ -1,12 +1,7 @@
 """The public API: load a scorer by model name, give it questions, get predictions.
 
-scorer = mcqa.load_scorer("runs/demo/multiple_choice")
-result = scorer.score(mcqa.Question(stem="...", options=("...", "...")))
+result = mcqa.load_scorer("runs/demo/multiple_choice").score(question)
 result.scores, result.probabilities, result.choice, result.unit
-
-A run trained with validation questions has a temperature that calibrates the probabilities:
-
-result.calibrated(scorer.temperature).probabilities
 """
 
 import os
@@ -17,14 +12,7 @@ from typing import NamedTuple
 from heads.encoder import is_encoder
 from mcqa.errors import ConfigError
 from mcqa.formulations import NAMES, get_formulation
-from mcqa.models.backbones import (
-    context_length,
-    has_head,
-    load_tokenizer,
-    model_config,
-    pick_device,
-    pick_dtype,
-)
+from mcqa.models import backbones
 from mcqa.models.names import ModelReference, pinned, resolve_model
 from mcqa.models.recipes.building import scoring_model
 from mcqa.models.sharing import shared_model, shares_base
@@ -63,11 +51,7 @@ class Found(NamedTuple):
         return self.record.get("base_commit") if self.record else self.reference.commit
 
     def context(self, wanted: str | None, *, passages: bool) -> str:
-        """Return the kind of context wanted, else that of training.
-
-        Raises:
-            ConfigError: training had passages, and there are none to retrieve.
-        """
+        """Return the kind of context wanted, else that of training, where that can be had."""
         own = self.record.get("context", {})
         kind = wanted or own.get("kind", "data")
         if wanted is None and kind == "retrieved" and not passages:
@@ -80,16 +64,11 @@ class Found(NamedTuple):
 
 
 def look_up(model: str, scorer: str | None = None) -> Found:
-    """Find out what a model name means, and that the scorer goes with it; as `load_scorer`.
-
-    Raises:
-        ModelError: the name means no model, or its record or configuration cannot be read.
-        ConfigError: the scorer does not exist, or does not go with the model.
-    """
+    """Find out what a model name means, and that the scorer goes with it; as `load_scorer`."""
     reference = pinned(resolve_model(model))
     record = read_record(reference.path) if reference.kind == "run" else {}
-    config = None if record else model_config(reference.path)
-    of_config = "multiple_choice" if config and has_head(config) else "generative"
+    config = None if record else backbones.model_config(reference.path)
+    of_config = "multiple_choice" if config and backbones.has_head(config) else "generative"
     formulation = get_formulation(record.get("formulation") or of_config)
     head = record.get("head") or getattr(config, "multiple_choice", None)
     name = scorer or formulation.default_scorer(record.get("objective"))
@@ -125,6 +104,8 @@ def load_scorer(
     """Load whatever a model name means, ready to score.
 
     Scorers on the same base, quantized and loaded alike, share its weights: do not change them.
+    By default template, quantization, dtype, max_length, context and top_k are the run's own; else
+    the scorer's usual template, `none`, `auto`, what the model takes up to 2,048, `data` and 3.
 
     Args:
         model: `smollm2-135m`, a local folder, a Hub id (`owner/name`, or `owner/name@revision`), or
@@ -132,21 +113,16 @@ def load_scorer(
         scorer: `text`, `text-mean`, `text-char`, `pmi`, `letter`, `constrained` or `generate`
             (generative), `head` (multiple choice); by default `head`, `text` for a run trained
             with the objective `options`, or `text-mean`.
-        template: by default the run's own, else the scorer's usual one.
-        quantization: `nf4`, `fp4`, `int8` or `none`; by default the run's own, else `none`.
-        dtype: `auto`, `bfloat16`, `float16` or `float32`; by default the run's own, else `auto`.
+        quantization: `nf4`, `fp4`, `int8` or `none`.
+        dtype: `auto`, `bfloat16`, `float16` or `float32`.
         device: `auto` or a torch device.
-        max_length: the most tokens of a prompt with one option; by default the run's own, else
-            what the model can take, up to 2,048.
+        max_length: the most tokens of a prompt with one option.
         shots: worked examples to put before each question.
-        context: what a question gets to read before it, `data`, `none`, `gold` or `retrieved` (see
-            `mcqa.retrieval.contexts.Contexts`); by default the run's own, else `data`.
-        index: where passages are retrieved from, or the folder that `mcqa index` wrote.
-        top_k: how many; by default the run's own, else 3.
-        held_out: all questions that will be scored; their passages are not retrieved. Those of a
-            call never are.
-        chat: write the prompt as turns of the model's chat template.
-        system: a system message for the chat.
+        context: what a question gets to read before it, `data`, `none`, `gold` or `retrieved`, see
+            `mcqa.retrieval.contexts.Contexts`.
+        index, top_k: passages, or the folder that `mcqa index` wrote, and how many to retrieve.
+        held_out: all questions that will be scored, whose passages are not retrieved.
+        chat, system: write the prompt as turns of the model's chat template; a system message.
         parser: how `generate` reads an answer, `strict` or `lenient`.
         fallback: how `generate` answers what it cannot read: `text`, as that scorer, or `none`.
 
@@ -173,8 +149,8 @@ def load_scorer(
             "scorer 'pmi' compares with a prompt without a question, and a chat has none. "
             "Leave out --chat, or use text."
         )
-    device = pick_device(device)
-    compute = pick_dtype(dtype or record.get("dtype", "auto"), device)
+    device = backbones.pick_device(device)
+    compute = backbones.pick_dtype(dtype or record.get("dtype", "auto"), device)
     how = {
         "head": head,
         "quantization": quantization or record.get("quantization", "none"),
@@ -185,7 +161,7 @@ def load_scorer(
         backbone, held = shared_model(formulation.load_backbone, found.base.path, **how)
     else:
         backbone, held = formulation.load_backbone(found.base.path, **how), None
-    tokenizer = load_tokenizer(reference.path)
+    tokenizer = backbones.load_tokenizer(reference.path)
     length = _pick_length(max_length, record, backbone, name, formulation.WRITES[name])
     if record:
         backbone = scoring_model(attach_adapter(backbone, reference.path, record))
@@ -204,7 +180,7 @@ def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
 
 
 def _pick_length(wanted: int | None, record: dict, backbone, scorer: str, written: int) -> int:
-    room = context_length(backbone, written)
+    room = backbones.context_length(backbone, written)
     room -= (record.get("recipe_settings") or {}).get("virtual_tokens", 0)
     if wanted and wanted > room:
         besides = f" besides the {written} that scorer {scorer!r} writes" if written else ""

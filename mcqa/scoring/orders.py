@@ -25,10 +25,7 @@ NEEDS_LABELS = ("accuracy", "accuracy_over_orders", "accuracy_by_order", "averag
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold the orders of each question's options, the original one first.
-
-    `kind` and `seed` are those of `mcqa.evaluation.orders.choose_orders`.
-    """
+    """Hold the orders of each question's options, the original one first; see `choose_orders`."""
 
     kind: str
     seed: int
@@ -56,11 +53,8 @@ class Plan:
 class OrderedAnswer:
     """Hold a question's answer with its options in one order, as a line of `permutations.jsonl`.
 
-    Args:
-        id: the question's id.
-        order: the original place of the option at each place shown.
-        shown_scores: the options' scores in the order shown; None from scorers without scores.
-        choice: the chosen option in the original order, None where it was not parsed.
+    `order` has the original place of the option at each place shown; `shown_scores` are in that
+    order, None from scorers without scores; `choice` is in the original one, None if not parsed.
     """
 
     id: str
@@ -76,10 +70,7 @@ class OrderedAnswer:
 
 @dataclass(frozen=True)
 class Orders:
-    """Hold a run's answers in all orders, for each question the one in the original order first.
-
-    `kind` and `seed` are the plan's, `seconds` how long scoring all other orders took.
-    """
+    """Hold a run's answers in all orders of a plan, and the seconds that all but the first took."""
 
     kind: str
     seed: int
@@ -93,12 +84,7 @@ class Orders:
 
 
 def reorder(question: Question, order: Order) -> Question:
-    """Return a question with its options in another order, and its label gone along.
-
-    >>> question = Question(stem="2 + 2 = ?", options=("3", "4", "5"), label=1, id="sum")
-    >>> reorder(question, (2, 0, 1)).options, reorder(question, (2, 0, 1)).label
-    (('5', '3', '4'), 2)
-    """
+    """Return a question with its options in another order, and its label gone along."""
     label = None if question.label is None else order.index(question.label)
     return replace(question, options=show(question.options, order), label=label)
 
@@ -123,18 +109,14 @@ def write_orders(folder: Path, orders: Orders) -> None:
 
 
 def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict) -> Orders:
-    """Read what `write_orders` wrote, in the order of the run's predictions.
-
-    Raises:
-        DataError: the file is missing or is not about these predictions.
-    """
+    """Read what `write_orders` wrote; DataError where it is not about these predictions."""
     path, answers = folder / ORDERS_FILE, {prediction.id: [] for prediction in predictions}
     try:
         with path.open(encoding="utf-8") as file:
             for row in map(json.loads, file):
-                id, scores = row["id"], row["shown_scores"] and tuple(row["shown_scores"])
-                order = tuple(row["permutation"])
-                answers[id].append(OrderedAnswer(id, order, scores, row["choice"]))
+                order, scores = row["permutation"], row["shown_scores"]
+                answer = row["id"], tuple(order), scores and tuple(scores), row["choice"]
+                answers[row["id"]].append(OrderedAnswer(*answer))
         first = [rows[0].choice for rows in answers.values()]
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise DataError(
@@ -154,11 +136,9 @@ def describe_run_orders(
 ) -> dict:
     """Return the `permutations` of `metrics.json`; `listed` says if the template lists options.
 
-    Returns:
-        `kind`; `options_listed`; `seconds`, of all orders but the original one; what
-        `describe_orders` returns; `largest_score_change` of any option between two orders (None
-        without scores); and, for `letter` in complete rotations, `pride` (see `describe_pride`).
-        Over the labelled questions; where there is none over all, without what needs labels.
+    Beside what `describe_orders` returns, it has `largest_score_change` of any option between two
+    orders (None without scores) and, for `letter` in complete rotations, `pride`. Over the labelled
+    questions; where there is none over all, without what needs labels.
     """
     pairs = list(zip(predictions, orders.answers, strict=True))
     labelled = [(p.label, answers) for p, answers in pairs if p.label is not None]
@@ -167,19 +147,14 @@ def describe_run_orders(
     def of_all(name: str) -> list[list]:
         return [[getattr(answer, name) for answer in answers_P] for answers_P in answers]
 
-    scored = all(answer.shown_scores for answers_P in answers for answer in answers_P)
+    scored = all(map(all, of_all("shown_scores")))
     scores = of_all("scores") if scored else None
     described = describe_orders(label_N, of_all("choice"), scores, seed=orders.seed)
-    if not labelled:
-        described = {key: value for key, value in described.items() if key not in NEEDS_LABELS}
+    for name in () if labelled else NEEDS_LABELS:
+        described.pop(name, None)
     changes = [float(np.ptp(np.array(scores_PO), axis=0).max()) for scores_PO in scores or ()]
-    result = {
-        "kind": orders.kind,
-        "options_listed": listed,
-        "seconds": orders.seconds,
-        **described,
-        "largest_score_change": max(changes, default=None),
-    }
+    result = {"kind": orders.kind, "options_listed": listed, "seconds": orders.seconds, **described}
+    result["largest_score_change"] = max(changes, default=None)
     if labelled and scorer == "letter" and orders.kind in COMPLETE:
         shown = of_all("order"), of_all("shown_scores")
         result["pride"] = describe_pride(label_N, *shown, seed=orders.seed)

@@ -7,11 +7,10 @@ Of several processes, each has a file of its own, `predictions.partial.jsonl.1` 
 read them all: a run may go on with another number of processes.
 
 A line is a whole batch: what else is in a batch shows in a score's last bits, so that only a run
-that resumes batch by batch ends with the very numbers of an unbroken one. For the same reason it
-must be the same work: `describe_work` lists what decides the answers.
+that resumes batch by batch, with the same work, ends with the very numbers of an unbroken one.
 
-The trap: a killed process or a full disk leaves half a line, or one that lacks nothing but its end,
-to which the next would be glued. The file is cut before the first line that is not whole.
+The trap: a killed process or a full disk leaves half a line, or one that lacks nothing but its end.
+The file is cut before the first line that is not whole.
 """
 
 import contextlib
@@ -32,23 +31,20 @@ from mcqa.runs.trained import tensors_checksum
 from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
 from mcqa.system.files import inside, not_written, write_whole
+from mcqa.system.locks import locked
 from mcqa.system.memory import PeakMemory
 
 
 def partial_path(output: str | os.PathLike) -> Path:
-    """Return where the answers for a predictions file are kept until it is written.
-
-    >>> partial_path("runs/base/predictions.jsonl").as_posix()
-    'runs/base/predictions.partial.jsonl'
-    """
+    """Return where the answers for a predictions file are kept until it is written."""
     output = Path(output)
     return output.with_name(f"{output.stem}.partial{output.suffix}")
 
 
 def _found(path: Path) -> list[Path]:
     """Return the files that are there, whichever process wrote them; ConfigError for a link."""
-    others = path.parent.glob(f"{glob.escape(path.name)}.*")
-    files = [path, *sorted(file for file in others if file.suffix[1:].isdecimal())]
+    others = sorted(path.parent.glob(f"{glob.escape(path.name)}.*"))
+    files = [path, *(file for file in others if file.suffix[1:].isdecimal())]
     return [inside(path.parent, file.name) for file in files if file.exists()]
 
 
@@ -88,22 +84,19 @@ def describe_work(
 
 def _quantization(model) -> str:
     config = getattr(model.config, "quantization_config", None)
-    if config is None:
-        return "none"
-    of_bitsandbytes = getattr(config, "quantization_method", None)
-    return of_bitsandbytes() if of_bitsandbytes else str(config.quant_method)
+    if hasattr(config, "quantization_method"):  # of bitsandbytes
+        return config.quantization_method()
+    return str(config.quant_method) if config else "none"
 
 
 class Partial:
-    """Keep a run's answers batch by batch; use it as a context.
-
-    Batches that are in the file, or in those of other processes beside it, are taken over.
+    """Keep a run's answers batch by batch, and take over those that are kept; use it as a context.
 
     Args:
         path: from `partial_path`.
         work: from `describe_work`.
         scorer: what scores; how far it had to halve its batches is kept too.
-        overwrite: forget what is in the file.
+        overwrite: forget what is kept.
         announce: called with a line where answers are taken over.
 
     Raises:
@@ -125,7 +118,7 @@ class Partial:
         self._first = path
         self._again = "the same command" + (", without --overwrite," if overwrite else "")
         with contextlib.ExitStack() as held:
-            held.enter_context(processes.held_by_main(path))
+            held.enter_context(locked(path))
             if overwrite:
                 processes.on_main(lambda: forget(path))
             self._files = [_read(file, work) for file in _found(path)]
@@ -142,8 +135,7 @@ class Partial:
 
     def part(self, name: str) -> "Part":
         """Return the batches of one pass over questions, to go on with."""
-        files = [[line for line in lines if line["part"] == name] for lines in self._files]
-        return Part(files, name, self)
+        return Part(name, self, self._files)
 
     def append(self, line: dict) -> None:
         """Write a batch down before the next one is scored; RunError where that fails."""
@@ -177,22 +169,24 @@ class Partial:
 
 
 class Part(dict):
-    """Hold the predictions of each batch of a pass by the batch's number, and write down more.
+    """Hold the predictions of each batch of a pass by the batch's number, and write down more."""
 
-    Attributes:
-        seconds: how long the batches took that were there at the start; of several processes,
-            which work at the same time, the slowest.
-    """
-
-    def __init__(self, files: Sequence[Sequence[dict]], name: str, partial: Partial):
+    def __init__(self, name: str, partial: Partial, files: Sequence[Sequence[dict]]):
+        files = [[line for line in lines if line["part"] == name] for lines in files]
         batches = list(itertools.chain(*files))
         super().__init__(
             (batch["batch"], list(map(Prediction.from_row, batch["predictions"])))
             for batch in batches
         )
-        self.seconds = max((sum(line["seconds"] for line in lines) for lines in files), default=0)
+        before = max((sum(line["seconds"] for line in lines) for lines in files), default=0)
         self._peaks = [batch["peak_memory_bytes"] for batch in batches]
         self._name, self._partial, self._since = name, partial, time.perf_counter()
+        self._started = self._since - before
+
+    @property
+    def seconds(self) -> float:
+        """How long the pass has taken, in interrupted runs too, by their slowest process."""
+        return time.perf_counter() - self._started
 
     @property
     def peak_memory_bytes(self) -> int | None:
@@ -215,7 +209,7 @@ class Part(dict):
 
 
 def _read(path: Path, work: dict) -> list[dict]:
-    """Return the lines of finished batches of this work, after cutting off what is not whole."""
+    """Return the lines of batches of this work, after cutting off what is not whole."""
     rows, size = [], 0
     with path.open("rb") as file, contextlib.suppress(ValueError):
         for line in itertools.takewhile(lambda line: line.endswith(b"\n"), file):

@@ -7,7 +7,7 @@ from a model's name.
 import functools
 import math
 import warnings
-from collections import ChainMap
+from collections import ChainMap, defaultdict
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 
@@ -28,8 +28,7 @@ class Scorer:
     """Turn questions into predictions; made by `mcqa.scoring.loading.load_scorer`.
 
     Args:
-        model: a transformers model on its device; adapters may be inside it.
-        tokenizer: its tokenizer.
+        model: a transformers model on its device, with its tokenizer; adapters may be inside it.
         encoder: writes questions down as token ids.
         name: the scorer's name, one of the formulation's.
         formulation: the module of the formulation.
@@ -54,15 +53,11 @@ class Scorer:
         base=None,
         **settings,
     ):
-        self.model = align(model)
-        self.tokenizer = tokenizer
-        self.encoder = encoder
-        self.name = name
-        self.formulation = formulation.NAME
-        self.calibration = calibration
-        self._base = base  # lives as long as one of those who share it
-        self.settings = settings
+        self.model, self.tokenizer, self.encoder = align(model), tokenizer, encoder
+        self.name, self.formulation = name, formulation.NAME
+        self.settings, self.calibration = settings, calibration
         self.batch_limit: int | None = None
+        self._base = base  # lives as long as one of those who share it
         self._score = functools.partial(formulation.SCORERS[name], **settings)
 
     @property
@@ -71,9 +66,8 @@ class Scorer:
 
         None fits best where all validation answers were right, or the scores less than nothing.
         """
-        if self.calibration is None or self.calibration.get("at_bound"):
-            return None
-        return self.calibration["temperature"]
+        known = self.calibration and not self.calibration.get("at_bound")
+        return self.calibration["temperature"] if known else None
 
     @property
     def template(self) -> str:
@@ -93,19 +87,17 @@ class Scorer:
     ) -> list[Prediction]:
         """Score questions, longest first, and return their predictions in the order given.
 
-        In a command that several processes were started for, each scores its share of the
-        batches, all must call this, and all get all the predictions.
+        Of several processes each scores its share of the batches; all must call this, and all get
+        all the predictions.
 
         Args:
             questions: what to score; labels are carried through, never looked at.
             batch_size: questions a forward pass; scores do not depend on it, beyond rounding.
-            on_progress: called after each batch with how many questions it had; of several
-                processes, with how many all of them had meanwhile.
+            on_progress: called after each batch, of all the processes, with its questions' number.
             kept: each batch's predictions by its number. Those that are there are taken over from
                 an earlier call with the same arguments, those that this process scores are put in.
 
         Raises:
-            ConfigError: the batch size is not positive.
             EncodingError: a question's options do not fit into the model's context.
             ModelError: a score is not a finite number.
             RunError: there is not enough memory for one question.
@@ -125,10 +117,12 @@ class Scorer:
         kept = {} if kept is None else kept
         report = on_progress or (lambda count: None)
         batches = _batches(encoded, batch_size)
-        missing = [number for number in range(len(batches)) if number not in kept]
-        for number in sorted(set(range(len(batches))).difference(missing)):
-            report(len(batches[number]))
-        own = {}
+        own, missing = {}, []
+        for number, batch in enumerate(batches):
+            if number in kept:
+                report(len(batch))
+            else:
+                missing.append(number)
         with giving_way(self.model.device.type):
             for number, numbers in processes.rounds(missing):
                 if number is not None:
@@ -145,7 +139,7 @@ class Scorer:
 
     def _score_batch(self, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
         """Score a batch, in parts of `batch_limit` questions once it was too large."""
-        results: list[Prediction] = []
+        results = []
         while len(results) < len(batch):
             part = batch[len(results) :][: self.batch_limit]
             try:
@@ -156,7 +150,12 @@ class Scorer:
                     raise
                 self._halve(part, error)
         for prediction in results:
-            _check_finite(prediction, self.model.dtype)
+            if prediction.scores and not all(map(math.isfinite, prediction.scores)):
+                raise ModelError(
+                    f"question {prediction.id!r}: its scores {prediction.scores} are not all "
+                    f"finite numbers (computed in {str(self.model.dtype).removeprefix('torch.')}). "
+                    "Score with --dtype float32; if they stay so, the model's weights are damaged."
+                )
         return [
             replace(prediction, truncated=encoded.truncated, retrieved=encoded.retrieved)
             for prediction, encoded in zip(results, batch, strict=True)
@@ -176,15 +175,6 @@ class Scorer:
         )
 
 
-def _check_finite(prediction: Prediction, dtype: torch.dtype) -> None:
-    if prediction.scores and not all(map(math.isfinite, prediction.scores)):
-        raise ModelError(
-            f"question {prediction.id!r}: its scores {prediction.scores} are not all finite "
-            f"numbers (computed in {str(dtype).removeprefix('torch.')}). Score with --dtype "
-            "float32; if they stay so, the model's weights are damaged."
-        )
-
-
 def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[int]]:
     """Return indices of questions of like length; the longest first shows early what fits.
 
@@ -195,9 +185,9 @@ def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[i
         tokens, options = encoded.column("tokens"), encoded.column("options")
     else:
         tokens, options = [e.tokens for e in encoded], [len(e.continuations) for e in encoded]
-    groups: dict[int, list[int]] = {}
+    groups = defaultdict(list)
     for index in sorted(range(len(tokens)), key=lambda index: -tokens[index]):
-        groups.setdefault(options[index], []).append(index)
+        groups[options[index]].append(index)
     batches = [
         group[start : start + batch_size]
         for group in groups.values()

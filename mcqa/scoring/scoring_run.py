@@ -6,7 +6,6 @@ from pathlib import Path
 
 from mcqa.prediction import Prediction, write_predictions
 from mcqa.prompting.encoded_sets import EncodedSet, encode_set
-from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.question import Question
 from mcqa.scoring.orders import OrderedAnswer, Orders, Plan, mapped_back, reorder
 from mcqa.scoring.partial import Part, Partial, describe_work, partial_path
@@ -20,19 +19,6 @@ def encode_timed(scorer: Scorer, questions: Sequence[Question]) -> tuple[Encoded
     return encode_set(scorer.encoder, questions), time.perf_counter() - started
 
 
-def score_timed(
-    scorer: Scorer,
-    encoded: Sequence[EncodedQuestion],
-    batch_size: int,
-    on_progress: Callable[[int], None] | None,
-    part: Part,
-) -> tuple[list[Prediction], float]:
-    """Return predictions and the seconds they took, with those of a run that was interrupted."""
-    started = time.perf_counter()
-    predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
-    return predictions, part.seconds + time.perf_counter() - started
-
-
 def score(
     scorer: Scorer,
     questions: Sequence[Question],
@@ -44,21 +30,19 @@ def score(
 ) -> tuple[list[Prediction], float]:
     """Score questions and write a predictions file, going on where an earlier call was killed.
 
-    Of several processes, all must call it and the main one writes. Other arguments are those of
-    `Scorer.score_many` and `mcqa.scoring.partial.Partial`, as are the errors.
-
-    Returns:
-        The predictions, and the seconds they took.
+    Of several processes, all must call it and the main one writes. Returns the predictions and the
+    seconds they took. Other arguments and errors are those of `Scorer.score_many` and `Partial`.
     """
     encoded, encoding = encode_timed(scorer, questions)
     work = describe_work(scorer, encoded, batch_size)
     with Partial(partial_path(output), work, scorer, **how) as partial:
         part = partial.part("questions")
-        predictions, seconds = score_timed(scorer, encoded, batch_size, on_progress, part)
+        predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
+        seconds = encoding + part.seconds
         if processes.is_main():
             write_predictions(output, predictions)
         partial.finish()
-    return predictions, encoding + seconds
+    return predictions, seconds
 
 
 def score_orders(
@@ -81,21 +65,17 @@ def score_orders(
         plan: the orders.
         part_of: from a pass's name to where its answers are kept, see `Partial.part`.
     """
-    started, before = time.perf_counter(), 0.0
+    seconds = 0.0
     answers = [
         [OrderedAnswer(p.id, orders[0], p.scores, p.choice)]
         for p, orders in zip(predictions, plan.orders, strict=True)
     ]
     for nth in range(1, max(map(len, plan.orders), default=0)):
-        left = [
-            (place, question, orders[nth])
-            for place, (question, orders) in enumerate(zip(questions, plan.orders, strict=True))
-            if nth < len(orders)
-        ]
-        part = part_of(f"order {nth}")
-        before += part.seconds
-        reordered = [reorder(question, order) for _, question, order in left]
-        results = scorer.score_many(reordered, batch_size, on_progress, part)
-        for (place, _, order), result in zip(left, results, strict=True):
-            answers[place].append(mapped_back(result, order))
-    return Orders(plan.kind, plan.seed, before + time.perf_counter() - started, answers)
+        part, asked = part_of(f"order {nth}"), zip(questions, plan.orders, strict=True)
+        shown = [reorder(question, orders[nth]) for question, orders in asked if nth < len(orders)]
+        results = iter(scorer.score_many(shown, batch_size, on_progress, part))
+        for given, orders in zip(answers, plan.orders, strict=True):
+            if nth < len(orders):
+                given.append(mapped_back(next(results), orders[nth]))
+        seconds += part.seconds
+    return Orders(plan.kind, plan.seed, seconds, answers)

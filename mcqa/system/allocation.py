@@ -1,8 +1,7 @@
 """Freed memory stays with the process, for fresh pages cost more than many an operator.
 
 glibc gives freed memory back once twice the largest block is free, so that the next operator's is
-fresh pages again, each zeroed when first touched: up to a third of a forward pass on a CPU. What is
-free between two peaks is held, up to `HELD`; a measurement asks for it back first.
+fresh pages again, each zeroed when first touched: up to a third of a forward pass on a CPU.
 
 Source: mallopt(3), M_TRIM_THRESHOLD and M_MMAP_THRESHOLD. Other allocators are left alone.
 """

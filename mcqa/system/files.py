@@ -1,8 +1,8 @@
 """Write a file all or nothing, and find out beforehand whether that will work.
 
 Two traps. A rename may reach the disk before what was written; so the content is synced first. And
-in a folder of others a link may lie where a file is going to be; so temporary names cannot be
-guessed and are taken by nobody else, a rename replaces a link, and `inside` refuses the rest.
+a link may lie where a file is going to be; so temporary names cannot be guessed, a rename replaces
+a link, and `inside` refuses the rest.
 """
 
 import contextlib
@@ -24,24 +24,14 @@ def cache_folder() -> Path:
 
 
 def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
-    """Write a file under a temporary name, then rename it, and return its path.
+    """Write a file elsewhere, then rename it, and return its path; RunError on a full disk.
 
     An interruption leaves the file as it was before. Missing folders are made.
-
-    Raises:
-        RunError: it cannot be written, for instance because the disk is full.
     """
-    path = Path(path)
-    temporary = _temporary(path)
+    path, content = Path(path), content.encode() if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as at_the_end:
-            with temporary.open("xb") as file:
-                at_the_end.callback(temporary.unlink, missing_ok=True)
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+        with whole_files(path.parent) as made:
+            (made / path.name).write_bytes(content)
     except OSError as error:
         raise not_written(path, error) from error
     return path
@@ -49,10 +39,7 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> Path:
 
 @contextlib.contextmanager
 def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a folder to write into, which becomes `path` at the end and is gone after an error.
-
-    `path` is an empty folder, none, or a link to one.
-    """
+    """Give a folder to write into, which becomes `path`, an empty one or none, unless it fails."""
     path = Path(path).resolve()
     with _removable_folder(path) as temporary:
         yield temporary
@@ -63,10 +50,9 @@ def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_files(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write into, whose files take their places in another at the end.
+    """Give a folder to write into, whose files take their places in another if all goes well.
 
-    None does after an error; what else is there stays. Libraries write through a link that they
-    find; this way they find none.
+    What else is there stays. Libraries write through a link that they find; here they find none.
     """
     with _removable_folder(folder / "files") as temporary:
         yield temporary
@@ -80,15 +66,10 @@ def whole_files(folder: Path) -> Iterator[Path]:
             made.replace(place)
 
 
-def _temporary(path: Path) -> Path:
-    """Return a name beside a path that nobody can have foreseen."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-
-
 @contextlib.contextmanager
 def _removable_folder(path: Path) -> Iterator[Path]:
-    """Give a new folder beside a path, which is removed at the end where it is there still."""
-    temporary = _temporary(path)
+    """Give a new folder beside a path, of a name that nobody can foresee; it goes at the end."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -97,11 +78,7 @@ def _removable_folder(path: Path) -> Iterator[Path]:
 
 
 def inside(folder: str | os.PathLike, name: str) -> Path:
-    """Return a path in a folder that is to be listed, read or added to.
-
-    Raises:
-        ConfigError: a link leads it out of there.
-    """
+    """Return a path in a folder; ConfigError where a link leads it out of there."""
     path = Path(folder, name)
     if not path.resolve().is_relative_to(Path(folder).resolve()):
         raise ConfigError(

@@ -2,10 +2,8 @@
 
     $MCQA_CACHE/encoded/KEY/   the tokens of one set
 
-When a set is added, those used longest ago go until all take no more than `LIMIT`.
-
-The trap: another process may be reading a set that is removed; it has the files open, so that they
-stay readable. A set that is still being written has a hidden name, and is left alone for a day.
+Another process may be reading a set that is removed; it has the files open, and they stay readable.
+A set that is still being written has a hidden name, and is left alone for a day.
 """
 
 import contextlib
@@ -26,11 +24,7 @@ def kept_folder() -> Path:
 
 
 def private_folder() -> Path:
-    """Return where encoded sets are kept, made for the user alone: tokens say what questions say.
-
-    Raises:
-        RunError: it cannot be made, or is another user's.
-    """
+    """Return it, made for the user alone, for tokens say what questions say; else RunError."""
     folder = kept_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,10 +1,8 @@
 """How much memory a piece of work took at most, and whether it failed for want of more.
 
-On a GPU it is what PyTorch's allocator held there, elsewhere the process's resident set: with
-Python, libraries, weights and what earlier work in the same process left behind.
-
-The trap: the kernel keeps one high-water mark per process. It is set back before each measurement,
-which only Linux can do; elsewhere, and where a container forbids it, the peak is not known.
+On a GPU it is what PyTorch's allocator held there, elsewhere the process's resident set. The trap:
+the kernel keeps one high-water mark per process. It is set back before each measurement, which only
+Linux can do; elsewhere, and where a container forbids it, the peak is not known.
 """
 
 import contextlib
@@ -17,19 +15,17 @@ PROCESS = Path("/proc/self")
 
 
 class PeakMemory:
-    """Measure a torch device from here on.
-
-    Attributes:
-        start: the bytes in use at the start, None where they, and so a peak, cannot be known.
-    """
+    """Measure a torch device from here on; `start` is what was in use then, None if not known."""
 
     def __init__(self, device: str):
         self.device, self.start = device, None
         gc.collect()
         trim()
         with contextlib.suppress(OSError):
-            if gpu := _gpu(device):
-                gpu.reset_peak_memory_stats(device)
+            if device.startswith("cuda"):
+                import torch
+
+                torch.cuda.reset_peak_memory_stats(device)
             else:
                 (PROCESS / "clear_refs").write_text("5")
             self.start = in_use(device)
@@ -39,8 +35,7 @@ class PeakMemory:
         """The most bytes in use since the start, None where that cannot be known."""
         if self.start is None:
             return None
-        gpu = _gpu(self.device)
-        return gpu.max_memory_allocated(self.device) if gpu else _status("VmHWM")
+        return _bytes(self.device, "max_memory_allocated", "VmHWM")
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -54,22 +49,17 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def in_use(device: str) -> int | None:
     """Return the bytes in use now, None where they cannot be known."""
-    gpu = _gpu(device)
-    return gpu.memory_allocated(device) if gpu else _status("VmRSS")
+    return _bytes(device, "memory_allocated", "VmRSS")
 
 
-def _gpu(device: str):
-    if not device.startswith("cuda"):
-        return None
-    import torch
+def _bytes(device: str, of_gpu: str, of_process: str) -> int | None:
+    """Return a number that PyTorch keeps of a GPU, or one that the kernel keeps of this process."""
+    if device.startswith("cuda"):
+        import torch
 
-    return torch.cuda
-
-
-def _status(name: str) -> int | None:
-    try:
-        lines = (PROCESS / "status").read_text().splitlines()
-    except OSError:
-        return None
-    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
-    return found[0] if found else None
+        return getattr(torch.cuda, of_gpu)(device)
+    with contextlib.suppress(OSError):
+        for line in (PROCESS / "status").read_text().splitlines():
+            if line.startswith(f"{of_process}:"):
+                return int(line.split()[1]) * 1024
+    return None

@@ -3,10 +3,7 @@
 GNU's runtime, which torch's Linux wheels bring, reads its environment once, when torch is loaded.
 So `import mcqa` sets there how long a thread spins before it sleeps: as long as by default, but
 not at all while there are more OpenMP threads than cores, which `mcqa.models.cpu.spinning` brings
-about where other programs want the cores. Scores and weights do not depend on it.
-
-A program that set this itself, or loaded torch first, is left alone. What was set is taken back
-once torch has read it, so that programs started later do not see it.
+about where other programs want the cores. Once torch has read it, it is taken back.
 
 Source: GNU libgomp manual, "GOMP_SPINCOUNT" and "OMP_WAIT_POLICY".
 """
@@ -20,24 +17,22 @@ from pathlib import Path
 # The passive policy is for the time of too many threads; the count is GNU's own default.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "300000"}
 
-_is_set = False
+_set: dict[str, str] = {}
 
 
 def set_waiting() -> None:
     """Set the environment for torch to be loaded, where nobody else has and it is of use."""
-    global _is_set
     if "torch" not in sys.modules and not _found() and is_gnus():
         os.environ.update(WAITING)
-        _is_set = True
+        _set.update(WAITING)
 
 
 def take_back() -> None:
     """Take the environment back, now that torch is loaded."""
-    global _is_set
-    for name, value in WAITING.items() if _is_set else ():
+    while _set:
+        name, value = _set.popitem()
         if os.environ.get(name) == value:
             del os.environ[name]
-    _is_set = False
 
 
 def is_left_to_us() -> bool:

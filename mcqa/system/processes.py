@@ -1,9 +1,8 @@
 """Several processes on one piece of work: which one this is, how they wait, what they hand on.
 
-`torchrun` and `accelerate launch` start them and give each its number in the environment. They
-share work between the start and the end of a command. A process by itself is the main one, and
-each function here does nothing, or hands back what it was given. Objects and waiting go through
-gloo on the CPU, gradients on GPUs through NCCL.
+`torchrun` and `accelerate launch` start them and give each its number in the environment. For a
+process by itself, which is the main one, each function here does nothing, or hands back what it was
+given. Objects and waiting go through gloo on the CPU, gradients on GPUs through NCCL.
 
 The trap: when one process ends with an error the launcher ends the others at once, also the one
 that was about to report it. So the first to fail reports, and the others are held back until then.
@@ -13,10 +12,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
-
-from mcqa.system.locks import locked
 
 Value = TypeVar("Value")
 
@@ -57,10 +53,7 @@ def sharding() -> str | None:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Join the other processes, and wait for them at the end, but not after an error.
-
-    Inside another one nothing happens.
-    """
+    """Join the other processes, and wait for them at the end, but not after an error."""
     global _store
     if count() == 1 or _store is not None:
         yield
@@ -93,8 +86,7 @@ def together() -> Iterator[None]:
 def reporting_an_error(*, everywhere: bool = False) -> Iterator[bool]:
     """Give whether this process is to report an error: the first that fails; the others wait.
 
-    Args:
-        everywhere: whether all processes meet it, as they do Ctrl-C; then the main one reports.
+    Of an error that all meet `everywhere`, as they do Ctrl-C, the main one reports.
     """
     if _store is None:
         yield is_main()
@@ -121,20 +113,7 @@ def gather(value: Value) -> list[Value]:
 
 def on_main(work: Callable[[], Value]) -> Value:
     """Do something in the main process while the others wait, and give all what it returned."""
-    result = [work() if is_main() or _store is None else None]
-    if _store is not None:
-        import torch.distributed as dist
-
-        dist.broadcast_object_list(result, src=0)
-    return result[0]
-
-
-@contextlib.contextmanager
-def held_by_main(path: Path) -> Iterator[None]:
-    """Hold a path for all of the processes against those of other commands, by `locks`."""
-    with contextlib.ExitStack() as held:
-        on_main(lambda: held.enter_context(locked(path)))
-        yield
+    return gather(work() if is_main() or _store is None else None)[0]
 
 
 def share_from_main(tensor) -> None:
@@ -151,11 +130,7 @@ def wait() -> None:
 
 
 def rounds(items: Sequence[Value]) -> Iterator[tuple[Value | None, Sequence[Value]]]:
-    """Yield an item for this process, None where there is none left, and those that all take.
-
-    >>> list(rounds(["a", "b"]))  # of one process
-    [('a', ['a']), ('b', ['b'])]
-    """
+    """Yield an item for this process, None where there is none left, and those that all take."""
     size, own = (1, 0) if _store is None else (count(), index())
     for start in range(0, len(items), size):
         taken = items[start : start + size]

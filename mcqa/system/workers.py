@@ -32,9 +32,7 @@ def cores() -> int:
 def run_in_workers(function: Callable[..., None], calls: Sequence[tuple]) -> None:
     """Call a function, which returns nothing, with each of several arguments in as many workers.
 
-    Raises:
-        RunError: a worker was killed.
-        Exception: what a call raised; the first call's, where several did.
+    Raises what a call raised, the first call's where several did; RunError where one was killed.
     """
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
@@ -49,12 +47,13 @@ def run_in_workers(function: Callable[..., None], calls: Sequence[tuple]) -> Non
         raise
     finally:
         pool.shutdown()
-    for error in filter(None, errors):
-        if isinstance(error, BrokenProcessPool):
-            raise RunError(
-                "a worker process was killed, perhaps because memory ran out. Free some memory, "
-                "then run the same command again."
-            ) from error
+    error = next(filter(None, errors), None)
+    if isinstance(error, BrokenProcessPool):
+        raise RunError(
+            "a worker process was killed, perhaps because memory ran out. Free some memory, "
+            "then run the same command again."
+        ) from error
+    if error:
         raise error
 
 

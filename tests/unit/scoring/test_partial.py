@@ -65,7 +65,7 @@ def test_whole_batches_are_taken_over_as_they_were(path, kept, batches):
         assert dict(partial.part("validation")) == {}
         assert scorer.batch_limit == 1
         lines = [json.loads(line) for line in path.read_bytes().split(b"\n")[1:3]]
-        assert partial.part("questions").seconds == sum(line["seconds"] for line in lines) > 0
+        assert partial.part("questions").seconds > sum(line["seconds"] for line in lines) > 0
 
 
 @pytest.mark.parametrize("tail", [b'{"part": "questions", "ba', b"\x00\x00\x00", b"\xff\n{}\n"])

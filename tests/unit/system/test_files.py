@@ -74,7 +74,7 @@ def test_what_lies_at_a_temporary_name_is_not_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda length: "known")
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    for name in ("file", "model"):
+    for name in ("files", "model"):
         for temporary in (f".{name}.known.tmp", f".{name}.{os.getpid()}.tmp"):
             (tmp_path / temporary).symlink_to(victim)
     with pytest.raises(RunError, match="File exists"):
