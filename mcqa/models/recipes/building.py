@@ -32,7 +32,6 @@ def add_recipe(model, name: str, *, load_original: Callable | None = None, **set
     """Make a frozen model trainable, its head in full whatever the recipe.
 
     Args:
-        model: a transformers model, quantized or not.
         name: of the recipe, which takes these settings.
         load_original: returns the model without quantization, for recipes that start from it.
 
@@ -52,11 +51,9 @@ def add_recipe(model, name: str, *, load_original: Callable | None = None, **set
 
 
 def finish(model, name: str, *, dtype: torch.dtype, generates: bool):
-    """Turn a trained model into what is saved, loaded and scored.
+    """Turn a trained model from `add_recipe` into what is saved, loaded and scored.
 
     Args:
-        model: from `add_recipe`, trained.
-        name: of the recipe.
         dtype: what the backbone computes in.
         generates: whether it is a language model.
     """
