@@ -9,8 +9,7 @@ from heads.encoder import EncoderForMultipleChoice, head_modules
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from mcqa.errors import ConfigError
 
-OF_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-SEVEN_PROJECTIONS = (*OF_ATTENTION, "gate_proj", "up_proj", "down_proj")
+SEVEN_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 ALL_LINEAR = "all-linear"
 
 

@@ -236,7 +236,7 @@ def _explained(path: str):
         raise
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().partition("\n")[0] or type(error).__name__
-        reason = first if first.endswith(".") else f"{first}."
+        reason = f"{first.removesuffix('.')}."
         reason = next((said for mark, said in REASONS.items() if mark in str(error)), reason)
         remedy = "Restore the folder, or name another model."
         if not Path(path).is_dir():

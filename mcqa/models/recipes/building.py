@@ -36,8 +36,7 @@ def add_recipe(model, name: str, *, load_original: Callable | None = None, **set
         load_original: returns the model without quantization, for recipes that start from it.
 
     Returns:
-        The model in training mode: a `peft.PeftModel`, or the model itself where weights of its
-        own train. `requires_grad` says what trains.
+        The model in training mode: a `peft.PeftModel`, or itself where its own weights train.
 
     Raises:
         ConfigError: the settings do not go with the model.

@@ -14,8 +14,8 @@ def add_ia3(model):
     """Train one factor for each key, value and inner MLP activation, on the layers PEFT names."""
     from peft import IA3Config, get_peft_model
 
+    config = IA3Config(modules_to_save=head_names(model) or None)
     try:
-        config = IA3Config(modules_to_save=head_names(model) or None)
         return mend(get_peft_model(model, config)).train()
     except ValueError as error:
         raise ConfigError(
@@ -75,10 +75,9 @@ def regularized_class():
 
 def importance_tensors(model) -> dict[str, torch.Tensor]:
     """Return AdaLoRA's running averages of how much each number matters, for a checkpoint."""
-    averages = {kind: getattr(_rank_allocator(model), kind, {}) for kind in AVERAGES}
-    return {
-        f"{name}.{kind}": tensor for kind in AVERAGES for name, tensor in averages[kind].items()
-    }
+    allocator = _rank_allocator(model)
+    kinds = [(kind, getattr(allocator, kind, {})) for kind in AVERAGES]
+    return {f"{name}.{kind}": one for kind, tensors in kinds for name, one in tensors.items()}
 
 
 def set_importance_tensors(model, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -111,7 +110,6 @@ def add_loftq(model, *, load_original: Callable | None, **settings):
         model: a 4-bit model.
         load_original: returns it without quantization; None leaves LoRA's own start, for who only
             counts or loads.
-        settings: of `add_lora`.
 
     Source: Li et al. (2023), arXiv 2310.08659, algorithm 1 with T = 1.
     """

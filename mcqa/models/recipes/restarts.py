@@ -19,10 +19,7 @@ ADAPTER = "default"
 
 
 class Grown(nn.Linear):
-    """A linear layer whose trainable weight continues a frozen one, `before`.
-
-    Ranks are its rows (LoRA's A, `dim` 0) or its columns (LoRA's B, `dim` 1).
-    """
+    """A linear layer whose trainable weight continues a frozen one, `before`; ranks lie in `dim`."""
 
     def __init__(self, weight: nn.Parameter, before: Tensor, dim: int):
         super().__init__(weight.shape[1], weight.shape[0], bias=False, device="meta")

@@ -15,15 +15,11 @@ from mcqa.errors import ConfigError
 from mcqa.models.adapters import head_names
 
 
-def add_soft_prompt(
-    model, *, kind: str, virtual_tokens: int, prompt_encoder_size: int | None = None
-):
+def add_soft_prompt(model, *, kind: str, virtual_tokens: int, prompt_encoder_size: int = 0):
     """Put trainable virtual tokens in front of everything a frozen decoder reads.
 
     Args:
-        model: a transformers model, quantized or not.
         kind: `prefix-tuning`, `prompt-tuning` or `p-tuning`.
-        virtual_tokens: how many.
         prompt_encoder_size: width of P-tuning's network.
 
     Returns:
