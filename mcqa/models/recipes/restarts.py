@@ -19,7 +19,7 @@ ADAPTER = "default"
 
 
 class Grown(nn.Linear):
-    """A linear layer whose trainable weight continues a frozen one, `before`; ranks lie in `dim`."""
+    """A linear layer whose trainable weight continues a frozen one, `before`, in `dim`."""
 
     def __init__(self, weight: nn.Parameter, before: Tensor, dim: int):
         super().__init__(weight.shape[1], weight.shape[0], bias=False, device="meta")
