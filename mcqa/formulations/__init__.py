@@ -22,11 +22,7 @@ NAMES = ("generative", "multiple_choice")
 
 
 def get_formulation(name: str):
-    """Return a formulation's module.
-
-    Raises:
-        ConfigError: there is no such formulation.
-    """
+    """Return a formulation's module; ConfigError where there is none of this name."""
     if name not in NAMES:
         raise ConfigError(f"formulation {name!r} does not exist; there are: {', '.join(NAMES)}.")
     return importlib.import_module(f"mcqa.formulations.{name}")
