@@ -44,13 +44,9 @@ def command(
         raise click.UsageError("--template and --max-length need --model: lengths are in tokens.")
     if against is None and against_split:
         raise click.UsageError("--against-split needs --against.")
-    report, rejected = check(
-        data,
-        against=against,
-        against_split=against_split,
-        encoder=load_encoder(model, template, max_length) if model else None,
-        **reading.settings(),
-    )
+    encoder = load_encoder(model, template, max_length) if model else None
+    how = reading.settings() | {"against": against, "against_split": against_split}
+    report, rejected = check(data, encoder=encoder, **how)
     if reading.skip_invalid:
         write_rejected(require_folder(output), rejected, announce=say)
     print_result(report, output_format, _print)
