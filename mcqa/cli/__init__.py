@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str], debug: bool) -> int:
-    """Run a command, print its error if it has one, and return its exit code."""
+    """Run a command and return its exit code, or print its error and exit."""
     try:
         result = app.main(args=arguments, prog_name="mcqa", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -98,4 +98,4 @@ def _run(arguments: list[str], debug: bool) -> int:
             shown.show(file)
         elif mine:
             click.secho(f"Error: {shown}", fg="red", file=file, err=True)
-    return code
+    sys.exit(code)  # others are not waited for, as after a return

@@ -41,8 +41,7 @@ def command(files, output, seed, data, split, cluster_by, output_format):
     if data is None and (split or cluster_by == "subject"):
         raise click.UsageError("--split and --cluster-by subject need --data.")
     clusters = data and clusters_of(load_questions(data, split=split), cluster_by, source=data)
-    names = _names([Path(file) for file in files])
-    runs = dict(zip(names, map(read_predictions, files), strict=True))
+    runs = dict(zip(_names(files), map(read_predictions, files), strict=True))
     comparisons = compare_runs(align(runs), seed=seed, clusters=clusters)
     path = write_comparisons(require_folder(output), comparisons)
     print_result(comparisons, output_format, _print)
@@ -70,8 +69,9 @@ def _print(comparisons: list[dict]) -> None:
         click.echo(f"  same choice {share}, kappa {kappa}, either right {either}")
 
 
-def _names(paths: list[Path]) -> list[str]:
+def _names(files: tuple[str, ...]) -> list[str]:
     """Return the files' names if they differ, else their folders' if those do, else the paths."""
+    paths = list(map(Path, files))
     for names in ([path.stem for path in paths], [path.parent.name for path in paths]):
         if len(set(names)) == len(names):
             return names

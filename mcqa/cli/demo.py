@@ -19,8 +19,7 @@ def command(output, **how):
     from mcqa.evaluating.demo import run_demo
     from mcqa.evaluating.output import evaluation_folder
 
-    held = evaluation_folder(output, overwrite=True)
-    folder = click.get_current_context().with_resource(held)
+    folder = click.get_current_context().with_resource(evaluation_folder(output, overwrite=True))
     try:
         how |= {"announce": say, "progress": progress, "details": report_details()}
         evaluations, comparisons = run_demo(folder, **how)

@@ -133,10 +133,7 @@ class Validation:
     validation_limit: int | None = option("Use only the first N.", POSITIVE)
 
     def load(self, data: str, questions: Sequence, reading: Reading) -> tuple[list, str]:
-        """Return validation questions, none by default, and in words where they are from.
-
-        Their file is read as the questions' is; the bundled ones come from the validation split.
-        """
+        """Return validation questions, none by default, and in words where they are from."""
         source = self.validation_data or (self.validation_split and data)
         if source is None:
             if self.validation_limit is not None:
@@ -163,10 +160,7 @@ class Examples:
     seed: int = option("Seed of every draw.", click.IntRange(0), default=0)
 
     def load(self, reading: Reading):
-        """Return where worked examples are drawn from, or None without any.
-
-        Their file is read as the questions' is; the bundled ones come from the training split.
-        """
+        """Return where worked examples are drawn from, or None without any."""
         if (self.shots is None) != (self.shots_data is None):
             raise click.UsageError("--shots and --shots-data go together.")
         if self.shots is None:

@@ -16,10 +16,6 @@ from mcqa.formulations.head import HeadOptions
 from mcqa.training.config import TrainingConfig, load_config
 
 FURTHER_FLAGS = {"data": ["--train-data"]}
-PURPOSES = {
-    "generative": "Completion-only fine-tuning: the loss is on the answer's tokens.",
-    "multiple_choice": "Cross-entropy over the options' scores from a scalar head.",
-}
 METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT"}
 
 
@@ -30,8 +26,7 @@ def command():
 
 def setting_option(name: str, field) -> click.Option:
     """Make a command-line option of a setting; its default None means: not given."""
-    flag, text = "--" + name.replace("_", "-"), field.description
-    kind = field.annotation
+    flag, text, kind = "--" + name.replace("_", "-"), field.description, field.annotation
     while typing.get_origin(kind) in (types.UnionType, typing.Union, typing.Annotated):
         kind = typing.get_args(kind)[0]  # of `Annotated[kind, ...] | None`
     if typing.get_origin(kind) is tuple:
@@ -66,9 +61,8 @@ def _add_command(formulation: str, purpose: str) -> None:
 
     hidden = HeadOptions.model_fields if formulation == "generative" else ()
     fields = TrainingConfig.model_fields.items()
-    settings = [setting_option(name, field) for name, field in fields if name not in hidden]
-    train_it.params[-1:-1] = settings
+    train_it.params[-1:-1] = [setting_option(*each) for each in fields if each[0] not in hidden]
 
 
-for formulation, purpose in PURPOSES.items():
-    _add_command(formulation, purpose)
+_add_command("generative", "Completion-only fine-tuning: the loss is on the answer's tokens.")
+_add_command("multiple_choice", "Cross-entropy over the options' scores from a scalar head.")
