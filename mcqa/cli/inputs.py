@@ -245,7 +245,5 @@ class Scoring:
 
 reading_options, validation_options = gathering(Reading), gathering(Validation)
 scoring_options = gathering(Scoring)
-data_options = options(
-    click.option("--data", required=True, help="File, Hub data set, or 'bundled'."),
-    reading_options,
-)
+data_option = click.option("--data", required=True, help="File, Hub data set, or 'bundled'.")
+data_options = options(data_option, reading_options)

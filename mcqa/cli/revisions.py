@@ -54,11 +54,9 @@ def revision_options(argument: str):
     def decorate(function):
         @functools.wraps(function)
         def revised(*, revision, data_revision, data, **values):
-            models = values[argument]
-            if isinstance(models, str):
-                (values[argument],) = at_revision([models], revision, "--revision")
-            else:
-                values[argument] = at_revision(models, revision, "--revision")
+            given = values[argument]
+            names = at_revision([given] if isinstance(given, str) else given, revision, "--revision")
+            values[argument] = names[0] if isinstance(given, str) else names
             (data,) = at_revision([data], data_revision, "--data-revision")
             return function(data=data, **values)
 
