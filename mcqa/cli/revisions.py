@@ -55,8 +55,9 @@ def revision_options(argument: str):
         @functools.wraps(function)
         def revised(*, revision, data_revision, data, **values):
             given = values[argument]
-            names = at_revision([given] if isinstance(given, str) else given, revision, "--revision")
-            values[argument] = names[0] if isinstance(given, str) else names
+            one = isinstance(given, str)
+            names = at_revision([given] if one else given, revision, "--revision")
+            values[argument] = names[0] if one else names
             (data,) = at_revision([data], data_revision, "--data-revision")
             return function(data=data, **values)
 
