@@ -13,10 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutput
 
-from .branching import BranchedBatch, option_tokens
-from .encoder_decoder import completion_loss as encoder_decoder_completion_loss
-from .encoder_decoder import next_token_log_probabilities as encoder_decoder_next_token
-from .encoder_decoder import option_token_log_probabilities as encoder_decoder_option_tokens
+from .branching import PREFIX, BranchedBatch, option_tokens
+from .encoder_decoder import IGNORED, target_logits
 from .losses import cross_entropy
 from .own_logits import own_logits
 from .trunk import hidden_states
@@ -36,12 +34,14 @@ def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tu
     Returns:
         (N,) float32, option by option, and their (N,) owners: question * O + option.
     """
-    if model.config.is_encoder_decoder:
-        return encoder_decoder_option_tokens(model, batch)
-    hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
     owner, token, source = option_tokens(batch.option_spans, batch.fork)
-    states, state_of = source.unique(return_inverse=True)
     targets = batch.input_ids.flatten()[token]
+    if model.config.is_encoder_decoder:
+        n_options = batch.fork.shape[1]
+        logits = target_logits(model, batch.input_ids, batch.branch_ids, targets, owner, n_options)
+        return logits.gather(1, targets[:, None]).squeeze(1) - logits.logsumexp(-1), owner
+    hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
+    states, state_of = source.unique(return_inverse=True)
     result = hidden.new_zeros(len(owner), dtype=torch.float32)
     for start in range(0, len(states), CHUNK):
         logits = own_logits(model, hidden[states[start : start + CHUNK]])
@@ -65,9 +65,13 @@ def option_log_likelihoods(model: nn.Module, batch: BranchedBatch) -> Tensor:
 def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tensor:
     """Return (B, V) log-probabilities, in nats, of the token that follows each prefix."""
     if model.config.is_encoder_decoder:
-        return encoder_decoder_next_token(model, batch)
-    hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
-    return own_logits(model, hidden[batch.fork[:, 0]]).log_softmax(-1)
+        row = torch.arange(len(batch.fork), device=batch.fork.device)
+        anything = torch.zeros_like(row)
+        logits = target_logits(model, batch.input_ids, batch.branch_ids, anything, row)
+    else:
+        hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
+        logits = own_logits(model, hidden[batch.fork[:, 0]])
+    return logits.log_softmax(-1)
 
 
 def gold_option_loss(
@@ -101,13 +105,18 @@ def completion_loss(
         num_items: labelled tokens of the whole optimizer step; by default those of this batch.
     """
     if model.config.is_encoder_decoder:
-        return encoder_decoder_completion_loss(model, input_ids, branch_ids, labels, num_items)
-    position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
-    hidden = hidden_states(model, input_ids, position_ids, branch_ids)
-    following = F.pad(labels[:, 1:], (0, 1), value=-100).flatten()
-    counted = (following != -100).nonzero().squeeze(1)
-    total = F.cross_entropy(own_logits(model, hidden[counted]), following[counted], reduction="sum")
-    return total / (len(counted) if num_items is None else num_items)
+        labelled = labels != IGNORED
+        targets, row = labels[labelled], labelled.nonzero()[:, 0]
+        known = branch_ids.masked_fill(labelled, PREFIX + 1)
+        logits = target_logits(model, input_ids, known, targets, row)
+    else:
+        position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+        hidden = hidden_states(model, input_ids, position_ids, branch_ids)
+        following = F.pad(labels[:, 1:], (0, 1), value=IGNORED).flatten()
+        counted = (following != IGNORED).nonzero().squeeze(1)
+        logits, targets = own_logits(model, hidden[counted]), following[counted]
+    total = F.cross_entropy(logits, targets, reduction="sum")
+    return total / (len(targets) if num_items is None else num_items)
 
 
 class _TrainingForward:

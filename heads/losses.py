@@ -19,11 +19,7 @@ MARGIN = 1.0
 
 
 def cross_entropy(
-    scores_BO: Tensor,
-    option_mask_BO: Tensor,
-    label_B: Tensor,
-    num_items=None,
-    label_smoothing: float = 0.0,
+    scores_BO: Tensor, option_mask_BO: Tensor, label_B: Tensor, num_items=None, label_smoothing=0.0
 ) -> Tensor:
     """Return the cross-entropy of a softmax over each question's options, in nats per question.
 
@@ -75,9 +71,10 @@ LOSSES = {one.__name__: one for one in (cross_entropy, binary, margin, listwise)
 
 def head_loss(settings, scores_BO, option_mask_BO, label_B, num_items) -> Tensor:
     """Return the loss that `HeadSettings` name."""
-    smoothing = settings.label_smoothing
-    more = {"label_smoothing": smoothing} if smoothing else {}
-    return LOSSES[settings.loss](scores_BO, option_mask_BO, label_B, num_items, **more)
+    arguments = scores_BO, option_mask_BO, label_B, num_items
+    if settings.label_smoothing:
+        return cross_entropy(*arguments, settings.label_smoothing)
+    return LOSSES[settings.loss](*arguments)
 
 
 def _leads(scores_BO, option_mask_BO, label_B) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,7 @@
 
 transformers has multiple-choice classes for encoders only. `multiple_choice_class` puts one on any
 decoder's trunk, and this module makes them by name, so that `LlamaForMultipleChoice` can be
-imported, pickled, and found by remote code. The modules import each other relatively for that
-reason too: transformers copies them beside a saved model.
+imported, pickled, and found by remote code.
 """
 
 import functools
@@ -17,10 +16,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import can_return_tuple
 
 from .branching import BranchedBatch
-from .interaction import OptionInteraction
 from .likelihood import gold_option_loss
 from .losses import head_loss
-from .option_head import OptionHead
+from .option_head import OptionHead, OptionInteraction
 from .settings import HeadSettings
 from .shared_prefix import branch_rows
 from .trunk import hidden_states
@@ -49,7 +47,8 @@ class DecoderForMultipleChoice:
         self.settings = HeadSettings.from_dict(given)
         config.multiple_choice = self.settings.as_dict()
         setattr(self, self.base_model_prefix, self.trunk_class(config))
-        if self._needs_lm_head():
+        from_words = self.settings.init == "words" and not config.tie_word_embeddings
+        if from_words or self.settings.lm_loss_weight > 0:
             self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
             causal_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
             self._tied_weights_keys = causal_class._tied_weights_keys
@@ -57,11 +56,6 @@ class DecoderForMultipleChoice:
                 self.without_weights = (causal_class(config),)  # in a tuple: no module of this one
         self.option_head = OptionHead(config.hidden_size, self.settings)
         self.post_init()
-
-    def _needs_lm_head(self) -> bool:
-        if self.settings.lm_loss_weight > 0:
-            return True
-        return self.settings.init == "words" and not self.config.tie_word_embeddings
 
     def get_output_embeddings(self) -> nn.Module | None:
         """Return the LM head where the model keeps one."""
@@ -77,17 +71,14 @@ class DecoderForMultipleChoice:
         if isinstance(module, OptionInteraction):
             module.start()
         elif isinstance(module, OptionHead):
-            module.start(self.settings.init, self._word_rows())
+            rows = None
+            if self.settings.init == "words":
+                tied = self.config.tie_word_embeddings
+                rows = (self.get_input_embeddings() if tied else self.lm_head).weight
+                rows = rows[torch.tensor(self.settings.words, device=rows.device)].detach()
+            module.start(self.settings.init, rows)
         else:
             super()._init_weights(module)
-
-    def _word_rows(self) -> Tensor | None:
-        """Return the LM head's rows of the two words that the head starts from."""
-        if self.settings.init != "words":
-            return None
-        tied = self.config.tie_word_embeddings
-        rows = (self.get_input_embeddings() if tied else self.lm_head).weight
-        return rows[torch.tensor(self.settings.words, device=rows.device)].detach()
 
     @can_return_tuple
     def forward(
@@ -133,15 +124,12 @@ class DecoderForMultipleChoice:
         scores_BO = self.option_head(hidden_ND, batch)
         loss = None
         if labels is not None:
-            loss = self._loss(hidden_ND, scores_BO, batch, labels, num_items_in_batch)
+            n = num_items_in_batch
+            loss = head_loss(self.settings, scores_BO, batch.option_mask, labels, n)
+            if self.settings.lm_loss_weight > 0:
+                language = gold_option_loss(self, hidden_ND, batch, labels, n)
+                loss = loss + self.settings.lm_loss_weight * language
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
-
-    def _loss(self, hidden_ND, scores_BO, batch: BranchedBatch, labels, num_items) -> Tensor:
-        loss = head_loss(self.settings, scores_BO, batch.option_mask, labels, num_items)
-        if self.settings.lm_loss_weight > 0:
-            language = gold_option_loss(self, hidden_ND, batch, labels, num_items)
-            loss = loss + self.settings.lm_loss_weight * language
-        return loss
 
 
 @functools.cache

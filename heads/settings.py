@@ -54,11 +54,9 @@ class HeadSettings:
         """Return the settings of a config's dict, or the defaults."""
         values = values or {}
         known = [field.name for field in fields(cls)]
-        unknown = sorted(values.keys() - set(known))
-        if unknown:
-            raise ValueError(
-                f"multiple_choice: no setting {', '.join(unknown)}; there are {', '.join(known)}."
-            )
+        if unknown := ", ".join(sorted(values.keys() - set(known))):
+            there = ", ".join(known)
+            raise ValueError(f"multiple_choice: no setting {unknown}; there are {there}.")
         return cls(**values)
 
     def as_dict(self) -> dict:
