@@ -73,9 +73,6 @@ def pack(
         pad_token_id: any valid token; padding is told apart by `branch_ids`, never by value.
         branched: or, as `pack_rows`, a plain row per option behind a copy of its prefix.
 
-    Raises:
-        ValueError: a prefix is empty, or the two lists differ in length.
-
     >>> batch = pack([[5, 6, 7]], [[[1, 2], [3]]])
     >>> batch.position_ids.tolist(), batch.branch_ids.tolist()
     ([[0, 1, 2, 3, 4, 3]], [[0, 0, 0, 1, 1, 2]])
@@ -148,10 +145,7 @@ def branch_sight(branch_ids: Tensor, position_ids: Tensor | None, window: int | 
 
 
 def attention_mask(
-    branch_ids: Tensor,
-    dtype: torch.dtype,
-    position_ids: Tensor | None = None,
-    window: int | None = None,
+    branch_ids: Tensor, dtype: torch.dtype, position_ids: Tensor | None = None, window=None
 ) -> Tensor:
     """Return the usual (R, T) mask of plain rows, or else an additive (R, 1, T, T) of `dtype`.
 

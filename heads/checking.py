@@ -1,8 +1,8 @@
 """A decoder is checked against itself: does it give its own numbers when its options branch?
 
 Branched, one row per option, and the model's own forward are compared on one short text: first on a
-small copy in float32 (`heads.small_copy`); then on the model itself, coarsely where it rounds. A
-way that is not right is not used; if one row per option is not right either, the decoder is refused.
+small copy in float32 (`heads.small_copy`); then on the model itself, coarsely where it rounds. Ways
+that are not right are not used; if one row per option is not right either, the decoder is refused.
 
 The trap: bidirectional models have a causal class too, and every way agrees on numbers that mean
 nothing; so the check also asks whether the beginning of a text knows how the text goes on.
@@ -117,13 +117,11 @@ def _own_states(model: nn.Module) -> Tensor:
 
 def _states(model, batch: BranchedBatch, way: str = "masked") -> Tensor:
     tokens = batch.input_ids, batch.position_ids, batch.branch_ids
-    if way == "cached":
-        hidden = run_cached(getattr(model, trunk_name(model)), *tokens)
-    else:
-        hidden = hidden_states(model, *tokens)
+    trunk = getattr(model, trunk_name(model))
+    hidden = run_cached(trunk, *tokens) if way == "cached" else hidden_states(model, *tokens)
     hidden = hidden[_wanted(batch)]
-    alone = isinstance(model, DecoderForMultipleChoice)
-    return hidden.float() if alone else own_logits(model, hidden)
+    has_head = isinstance(model, DecoderForMultipleChoice)
+    return hidden.float() if has_head else own_logits(model, hidden)
 
 
 def _wanted(batch: BranchedBatch) -> Tensor:

@@ -1,9 +1,8 @@
 """The language-model head as a scorer: what is each option worth to the decoder itself?
 
-Only the hidden states that predict an option's token go through the LM head (of a MedMCQA question
-one in three, and the head of a small Llama costs a quarter of its trunk), the state at the end of
-the prefix once for all options. `add_training_forward` gives a causal LM the same economy in
-training; its completion loss is that of `LlamaForCausalLM`, the mean over all labelled tokens.
+Only the hidden states that predict an option's token go through the LM head, that at the end of the
+prefix once for all options. `add_training_forward` gives a causal LM the same economy in training;
+its completion loss is that of `LlamaForCausalLM`, the mean over all labelled tokens.
 """
 
 import functools
@@ -24,15 +23,14 @@ CHUNK = 512
 
 
 def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tuple:
-    """Return the log-probability of every option token given all before it, in nats.
+    """Return the (N,) log-probability of every option token given all before it, in nats, float32.
+
+    And the tokens' (N,) options, as question * O + option, in that order.
 
     Args:
         model: a causal LM of transformers, not wrapped by PEFT (adapters inside it are fine), or
             an encoder-decoder, which reads the prefix in its encoder.
-        batch: branched or one row per option; the numbers are the same.
-
-    Returns:
-        (N,) float32, option by option, and their (N,) owners: question * O + option.
+        batch: branched or, of a causal LM, one row per option; the numbers are the same.
     """
     owner, token, source = option_tokens(batch.option_spans, batch.fork)
     targets = batch.input_ids.flatten()[token]
@@ -79,9 +77,7 @@ def gold_option_loss(
 ) -> Tensor:
     """Return the next-token loss of the right options, in nats per token, mean over questions.
 
-    Args:
-        hidden_ND: last hidden states of the batch.
-        labels, num_items: as in `heads.losses`.
+    From the last hidden states of the batch; labels and num_items are those of `heads.losses`.
     """
     question = torch.arange(len(labels), device=labels.device)
     spans, fork = batch.option_spans[question, labels], batch.fork[question, labels]
@@ -127,8 +123,7 @@ class _TrainingForward:
             return super().forward(input_ids, labels=labels, **kwargs)
         num_items = kwargs.pop("num_items_in_batch", None)
         if "option_spans" not in kwargs:
-            loss = completion_loss(self, input_ids, branch_ids, labels, num_items)
-            return CausalLMOutput(loss=loss)
+            return CausalLMOutput(completion_loss(self, input_ids, branch_ids, labels, num_items))
         batch = BranchedBatch(input_ids, branch_ids=branch_ids, **kwargs)
         scores_BO = option_log_likelihoods(self, batch)
         loss = cross_entropy(scores_BO, batch.option_mask, labels, num_items)
@@ -143,8 +138,7 @@ def add_training_forward(model: nn.Module) -> nn.Module:
     log-likelihoods, and these as (B, O) `logits`.
 
     DDP, PEFT and AdaLoRA's regularizer want the loss out of the model's own `forward`. So the class
-    of this one instance is extended, under its own name: what the model saves, and what it does
-    without `branch_ids` (generation, say), stays as it was.
+    of this one instance is extended, under its own name, for calls with `branch_ids` only.
     """
     base = type(model)
     forward = functools.wraps(base.forward)(_TrainingForward.forward)

@@ -1,7 +1,6 @@
 """Training objectives over the scores of a question's options.
 
-Each is a sum over questions divided by their number, so that a question counts the same however
-many options it has. They take
+Each is a mean over questions, which count the same however many options they have. They take
 
     scores_BO       (B, O) scores
     option_mask_BO  (B, O) True where an option exists; the others get no gradient

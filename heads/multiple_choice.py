@@ -30,9 +30,7 @@ SUFFIX = "ForMultipleChoice"
 class DecoderForMultipleChoice:
     """Score options with a decoder's trunk and a head; mixed into an architecture's base class.
 
-    Args:
-        config: of the decoder; its `multiple_choice` holds the head's `HeadSettings`.
-        multiple_choice: what to put there.
+    The config's `multiple_choice` holds the `HeadSettings`; an argument of that name sets them.
     """
 
     trunk_class: type[PreTrainedModel]
@@ -95,18 +93,15 @@ class DecoderForMultipleChoice:
         num_items_in_batch=None,
         **kwargs,
     ) -> MultipleChoiceModelOutput:
-        """Score a batch: the usual (B, O, T) rows, or a branched batch.
+        """Return (B, O) float32 `logits`, -inf where no option is, and with labels a `loss`.
 
         Args:
             input_ids: (B, O, T) tokens of every option behind its own copy of the question; or
                 (R, T) those of a `BranchedBatch`.
             attention_mask, option_mask, share_prefix: of rows, see `branch_rows`.
-            labels: (B,) index of the right option; then the loss is returned too.
+            labels: (B,) index of the right option.
             position_ids, branch_ids, option_spans, fork: of a `BranchedBatch`.
             num_items_in_batch: questions of the whole optimizer step, from the Trainer.
-
-        Returns:
-            `logits` (B, O) float32, -inf where an option does not exist.
 
         Raises:
             ValueError: shapes do not fit, or a label points at an option that does not exist.
@@ -124,11 +119,10 @@ class DecoderForMultipleChoice:
         scores_BO = self.option_head(hidden_ND, batch)
         loss = None
         if labels is not None:
-            n = num_items_in_batch
-            loss = head_loss(self.settings, scores_BO, batch.option_mask, labels, n)
-            if self.settings.lm_loss_weight > 0:
-                language = gold_option_loss(self, hidden_ND, batch, labels, n)
-                loss = loss + self.settings.lm_loss_weight * language
+            gold = labels, num_items_in_batch
+            loss = head_loss(self.settings, scores_BO, batch.option_mask, *gold)
+            if (weight := self.settings.lm_loss_weight) > 0:
+                loss = loss + weight * gold_option_loss(self, hidden_ND, batch, *gold)
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
 
 
@@ -136,16 +130,14 @@ class DecoderForMultipleChoice:
 def multiple_choice_class(trunk_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
     """Return the multiple-choice class of a decoder, made from its trunk's: `LlamaModel`, say."""
     base = next(b for b in trunk_class.__mro__[1:] if issubclass(b, PreTrainedModel))
+    ignored = [*(base._keys_to_ignore_on_load_unexpected or ()), r"^lm_head\."]
     members = {
         "__module__": __name__,
         "__doc__": DecoderForMultipleChoice.__doc__,
         "config_class": trunk_class.config_class,
         "trunk_class": trunk_class,
         "_no_split_modules": [*(base._no_split_modules or ()), "OptionHead"],
-        "_keys_to_ignore_on_load_unexpected": [
-            *(base._keys_to_ignore_on_load_unexpected or ()),
-            r"^lm_head\.",
-        ],
+        "_keys_to_ignore_on_load_unexpected": ignored,
     }
     name = trunk_class.__name__.removesuffix("Model") + SUFFIX
     globals()[name] = type(name, (DecoderForMultipleChoice, base), members)

@@ -67,10 +67,9 @@ class OptionHead(nn.Module):
         """Fill what no checkpoint brought; a part of the head starts by itself.
 
         Args:
-            kind: `zero`: every option is worth the same, and training moves the score's weights
-                first, for no gradient reaches the decoder before the first step. It beat `normal`
-                on small data and adds no seed. `words`: an option is worth how much rather the
-                decoder would go on with one word than another, in logits.
+            kind: `zero`: no gradient reaches the decoder before the first step. It beat `normal` on
+                small data and adds no seed. `words`: an option is worth how much rather the decoder
+                would go on with one word than another, in logits.
             word_rows_2D: rows of the LM head for the word in favour and the word against.
         """
         if kind == "zero":

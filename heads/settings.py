@@ -21,9 +21,6 @@ class HeadSettings:
         words: token ids of these two words.
         loss, label_smoothing: see `heads.losses`.
         lm_loss_weight: of the next-token loss on the right option; above 0 the LM head is kept.
-
-    Raises:
-        ValueError: a value is not allowed, or two do not go together.
     """
 
     pooling: str = "last"

@@ -5,8 +5,7 @@
     flash attention    knows no masks: the prefix into a KV cache, then the options (inference),
                        or one row per option (training)
 
-Whatever the way, the hidden states are the same, and in the order of the batch, so that nothing
-behind the decoder knows. Plain rows take the decoder's own road.
+The hidden states are the same, in the order of the batch. Plain rows take the decoder's own road.
 """
 
 import functools
@@ -119,19 +118,18 @@ def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, blocks: bool):
     """Return the decoder's `attention_mask`: one, or one for each type of layer."""
     if is_plain(branch_ids):
         return attention_mask(branch_ids, trunk.dtype)
-    if blocks:
-        from torch.nn.attention.flex_attention import create_block_mask
-
-        n_rows, n_tokens = branch_ids.shape
     device = branch_ids.device
     autocast = torch.is_autocast_enabled(device.type)
     dtype = torch.get_autocast_dtype(device.type) if autocast else trunk.dtype
-    masks = {}
-    for kind, window in _windows(trunk.config).items():
-        if blocks:
-            sees = branch_sight(branch_ids, position_ids, window)
-            shape = n_rows, None, n_tokens, n_tokens
-            masks[kind] = create_block_mask(sees, *shape, device=device)
-        else:
-            masks[kind] = attention_mask(branch_ids, dtype, position_ids, window)
+
+    def show(window: int | None):
+        if not blocks:
+            return attention_mask(branch_ids, dtype, position_ids, window)
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        sees = branch_sight(branch_ids, position_ids, window)
+        n_rows, n_tokens = branch_ids.shape
+        return create_block_mask(sees, n_rows, None, n_tokens, n_tokens, device=device)
+
+    masks = {kind: show(window) for kind, window in _windows(trunk.config).items()}
     return masks.get(None, masks)

@@ -3,9 +3,8 @@
 Trained prompts of PEFT's prompt learning (prompt tuning, P-tuning, prefix tuning) are more prefix:
 every token sees them and positions start behind them, so a branched batch stays branched.
 
-The trap: PEFT adds them in the forward of its wrapper only. Whoever takes the model out of the
-wrapper scores without them and gets no error, so the model itself says where they come from
-(`soft_prompt`).
+The trap: PEFT adds them in the forward of its wrapper only, and without it a model scores without
+them and gives no error. So the model itself says where they come from (`soft_prompt`).
 """
 
 import torch
@@ -18,7 +17,6 @@ class PromptedTrunk:
     """Call a decoder with virtual tokens in front, and return the states of the real ones.
 
     Args:
-        trunk: a transformers decoder without its head.
         prompt: a number of rows R -> (R, V, D) embeddings, or a cache of V keys and values.
     """
 
@@ -31,10 +29,9 @@ class PromptedTrunk:
     def __call__(
         self, input_ids: Tensor, position_ids: Tensor, attention_mask, use_cache: bool
     ) -> BaseModelOutputWithPast:
-        """Return the (R, T, D) last hidden states of tokens at (R, T) or (1, T) positions.
+        """Return (R, T, D) last hidden states; the (R, T) or (1, T) positions start at 0.
 
-        These are counted without the virtual tokens. The mask is (R, T), or an additive
-        (R, 1, T, T), or one for each type of layer.
+        The mask is (R, T), or an additive (R, 1, T, T), or one for each type of layer.
         """
         virtual = self.prompt(len(input_ids))
         if has_rows := isinstance(virtual, Tensor):
@@ -47,22 +44,18 @@ class PromptedTrunk:
             n_virtual = virtual.get_seq_length()
             tokens = {"input_ids": input_ids, "past_key_values": virtual}
             position_ids = position_ids + n_virtual
-        hidden = self.trunk(
-            **tokens,
-            position_ids=position_ids,
-            attention_mask=_with_prompt(attention_mask, n_virtual, has_rows),
-            use_cache=use_cache,
-        ).last_hidden_state
+        mask = _with_prompt(attention_mask, n_virtual, has_rows)
+        tokens |= {"position_ids": position_ids, "attention_mask": mask, "use_cache": use_cache}
+        hidden = self.trunk(**tokens).last_hidden_state
         return BaseModelOutputWithPast(last_hidden_state=hidden[:, -input_ids.shape[1] :])
 
 
 def _with_prompt(mask, n_virtual: int, has_rows: bool):
-    """Let every token see `n_virtual` keys before its own; these may have rows of their own too."""
+    """Let all tokens see `n_virtual` keys before their own; these may have causal rows too."""
     if isinstance(mask, dict):
         return {kind: _with_prompt(one, n_virtual, has_rows) for kind, one in mask.items()}
     seen = F.pad(mask, (n_virtual, 0), value=1 if mask.dim() == 2 else 0)
     if mask.dim() == 2 or not has_rows:
         return seen
-    lowest = torch.finfo(mask.dtype).min
-    rows = seen.new_full((n_virtual, seen.shape[-1]), lowest).triu(1)  # they are causal
+    rows = seen.new_full((n_virtual, seen.shape[-1]), torch.finfo(mask.dtype).min).triu(1)
     return torch.cat((rows.expand(len(seen), 1, -1, -1), seen), dim=2)
