@@ -33,9 +33,6 @@ def compare(
             independent evidence. Intervals are then those of a bootstrap over groups, and
             `clusters` says how many there are and the p-value of a permutation test that flips
             whole groups, which decides the verdict.
-
-    Raises:
-        ConfigError: `resamples` is less than 1.
     """
     n, right = len(right_a_N), [int(right_a_N.sum()), int(right_b_N.sum())]
     a_only, b_only = int((right_a_N & ~right_b_N).sum()), int((right_b_N & ~right_a_N).sum())

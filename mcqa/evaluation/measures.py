@@ -42,11 +42,7 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
 
     Returns:
         What docs/evaluation.md says of `metrics.json`, and `scored`, how many answers have
-        probabilities, `tied_gold` and the settings. Of a metric that is not defined all but `n` is
-        None.
-
-    Raises:
-        ConfigError: `resamples` is less than 1.
+        probabilities, `tied_gold` and the settings. A metric that is not defined has but an `n`.
     """
     n, scored = len(answers), int(answers.scored.sum())
     statistic = run_statistic(answers)
@@ -82,11 +78,9 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
     }
 
 
-def metric_interval(
-    metric: Metric, draws_R: np.ndarray, value: float, *, at_least: float = -np.inf
-) -> list[float] | None:
+def metric_interval(metric: Metric, draws_R: np.ndarray, value: float, **bound) -> list | None:
     """Return the bootstrap interval that suits a metric: basic where noise raises it."""
-    return interval(draws_R, value if metric.interval == "basic" else None, at_least=at_least)
+    return interval(draws_R, value if metric.interval == "basic" else None, **bound)
 
 
 def _describe(metric: Metric, values: dict, draws: dict, n: int) -> dict:

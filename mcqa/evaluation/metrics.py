@@ -1,6 +1,6 @@
 """Accuracy, its interval, and the summary of one run; an unparsed prediction is wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import binomtest
@@ -30,7 +30,7 @@ def share(successes: int, n: int) -> dict:
 
 
 def summarize(
-    predictions: Iterable[Prediction],
+    predictions: Sequence[Prediction],
     seconds: float | None = None,
     peak_memory_bytes: int | None = None,
 ) -> dict:
@@ -40,7 +40,6 @@ def summarize(
     labelled predictions, counts and costs over all. `ambiguous` are those of the `unparsed` that
     named several options.
     """
-    predictions = list(predictions)
     labelled = [prediction for prediction in predictions if prediction.label is not None]
     n, count = len(labelled), len(predictions)
     chances = [1 / len(prediction.scores) for prediction in labelled if prediction.scores]

@@ -61,10 +61,7 @@ def restore(shown: Sequence, order: Order) -> tuple:
 
 
 def average(scores: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
-    """Return each option's log-probability averaged over orders: (N, O), NaN where there is none.
-
-    `scores` are for each question and each order the options', in the original order.
-    """
+    """Return log-probabilities (N, O) averaged over orders, of scores in the original order."""
     logs = (log_softmax(np.array(orders_PO, dtype=float)) for orders_PO in scores)
     return pad([np.logaddexp.reduce(log_PO, axis=0) - np.log(len(log_PO)) for log_PO in logs])
 
@@ -82,7 +79,6 @@ def describe_orders(
     Intervals of the two means are bootstrapped over questions, the others Wilson's.
 
     Args:
-        label_N: 0-based index of the right option, in the original order.
         choices: for each question the choice in each order, the original one first, as an index in
             the original order, None where it was not parsed.
         scores: what `average` takes; None from scorers without scores.

@@ -41,7 +41,6 @@ def describe_pair(
 
     Raises:
         ComparisonError: the runs are not aligned.
-        ConfigError: a number of draws is less than 1.
     """
     check_aligned(a, b)
     common_N1 = (a.scored & b.scored)[:, None]
@@ -50,7 +49,7 @@ def describe_pair(
         for run in (a, b)
     )
     n, table = len(a), {"both": int((a.correct & b.correct).sum()), **accuracies["mcnemar"]}
-    mcnemar = table.pop("p_value")
+    mcnemar, differing = table.pop("p_value"), table["a_only"] + table["b_only"]
     groups = {"seed": seed, "cluster_N": cluster_N}
     numbers = {"resamples": resamples, "other_resamples": other_resamples}
     draws = bootstrap_differences(a, b, **numbers, **groups)
@@ -65,9 +64,7 @@ def describe_pair(
         "table": {**table, "neither": n - sum(table.values())},
         "mcnemar": mcnemar,
         "metrics": metrics,
-        "minimum_detectable_difference": minimum_detectable_difference(
-            table["a_only"] + table["b_only"], n
-        ),
+        "minimum_detectable_difference": minimum_detectable_difference(differing, n),
         "agreement": agreement(a.choices, b.choices, resamples=other_resamples, **groups),
         "clusters": None if cluster_N is None else int(cluster_N.max()) + 1,
         "seed": seed,
@@ -134,9 +131,7 @@ def agreement(
     }
 
 
-def _metrics(
-    a: Answers, b: Answers, draws: dict[str, np.ndarray], p_values: dict[str, float]
-) -> dict[str, dict]:
+def _metrics(a: Answers, b: Answers, draws: dict, p_values: dict[str, float]) -> dict[str, dict]:
     n, scored = len(a), int(a.scored.sum())
     in_a, in_b = (observed(run_statistic(run), n) for run in (a, b))
     metrics = {}

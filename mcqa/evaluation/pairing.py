@@ -11,9 +11,6 @@ from mcqa.prediction import Prediction
 def align(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, Answers]:
     """Return runs as arrays, question by question in the order of the first.
 
-    Args:
-        runs: names, for messages, and predictions: all labelled, of the same question ids.
-
     Raises:
         ComparisonError: the runs do not answer the same labelled questions, once each.
         ConfigError: a label or choice is not one of the options, or a score is not finite.

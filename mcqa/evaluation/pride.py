@@ -69,9 +69,7 @@ def divide_out(scores_NO: np.ndarray, priors: Mapping[int, np.ndarray]) -> np.nd
     return log_softmax(log_softmax(scores_NO) - np.log(prior_NO))
 
 
-def pride(
-    scores_NO: np.ndarray, sample: Mapping[int, Asked]
-) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+def pride(scores_NO: np.ndarray, sample: Mapping[int, Asked]) -> tuple[np.ndarray, dict]:
     """Return the debiased log-probabilities (N, O) of a run, and the priors.
 
     The scores are in the original order. The questions of the sample (by their places) take the
@@ -91,15 +89,11 @@ def describe_pride(
     *,
     seed: int = 0,
 ) -> dict:
-    """Return what dividing the letters' prior out does to a run's accuracy.
-
-    That is the `pride` of docs/evaluation.md.
+    """Return the `pride` of docs/evaluation.md: what dividing the letters' prior out changes.
 
     Args:
-        label_N: 0-based index of the right option, in the original order.
         orders: for each question all rotations or all orders, the original order first.
         shown_scores: for each question and order the options' scores as shown.
-        seed: of the bootstrap and of the sample.
     """
     label_N, n = np.asarray(label_N), len(label_N)
     asked = list(zip(orders, shown_scores, strict=True))

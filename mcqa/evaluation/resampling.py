@@ -22,8 +22,7 @@ def resampled_weights(
 ) -> Iterator[np.ndarray]:
     """Yield the weights (R, N) of resamples of n questions, R being what `CELLS` allows.
 
-    Args:
-        cluster_N: the group of each question, numbered from 0; None draws single questions.
+    With `cluster_N`, the group of each question, numbered from 0, whole groups are drawn.
 
     Raises:
         ConfigError: `resamples` is less than 1.

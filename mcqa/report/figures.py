@@ -1,4 +1,4 @@
-"""The plots of a report: each takes all runs, for their colours, and those that have what it shows.
+"""The plots of a report: each takes all runs, for their colours, and those with what it shows.
 
 A subject with few questions has an interval as wide as the plot. So those below `FEWEST` questions
 are taken together, unless all are that small, as are the smallest beyond `MOST`.
@@ -210,7 +210,6 @@ def cost(runs: list[dict], shown: list[dict]) -> Figure | None:
     return figure
 
 
-# the part of a run's metrics that each plot shows, and its function
 FIGURES: dict[str, tuple[str, Callable[[list[dict], list[dict]], Figure | None]]] = {
     "accuracy": ("accuracy", accuracies),
     "subjects": ("per_subject", subjects),

@@ -10,8 +10,8 @@ NOTE = (
     "A question flips if it is not answered the same in every order it was asked in. Consistency: "
     "the share of a question's orders that give its most frequent answer. Over all orders: the "
     "mean share of orders answered right; averaged: each option's probability is averaged over the "
-    "orders first. For consistency and over all orders 95% intervals are a "
-    "bootstrap's ({resamples:,} resamples, seed {seed}), else Wilson's."
+    "orders first. For consistency and over all orders 95% intervals are a bootstrap's "
+    "({resamples:,} resamples, seed {seed}), else Wilson's."
 )
 PRIDE_NOTE = (
     " PriDe estimates how likely each letter is whatever it stands for, and divides that out. The "
@@ -82,9 +82,8 @@ def _pride_rows(found: list[dict]) -> list[list[str]]:
 def _pride_sentence(name: str, pride: dict) -> str:
     gain = pride["difference"]
     low, high = gain["ci95"]
-    clear = gain["p_value"] < 0.05 and not low <= 0 <= high
+    result = "" if gain["p_value"] < 0.05 and not low <= 0 <= high else ", no clear difference"
     raw, debiased = (numbers.format_accuracy(pride[key]["value"]) for key in ("raw", "debiased"))
-    result = "" if clear else ", no clear difference"
     return (
         f"{name} with its prior for the letters taken out (PriDe, estimated on "
         f"{pride['sample']['n']:,} questions): {debiased} right instead of {raw}, "

@@ -12,9 +12,8 @@ def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Sec
     """Return a section on all comparisons, and one per pair that was described further."""
     if not comparisons:
         return []
-    sections = [
-        Section("Where the runs differ", [*map(_counts, comparisons), *_tests(comparisons)])
-    ]
+    blocks = [*map(_counts, comparisons), *_tests(comparisons)]
+    sections = [Section("Where the runs differ", blocks)]
     for place, comparison in enumerate(comparisons):
         if "paired" in comparison:
             blocks = [*_differences(comparison), *_together(comparison)]
@@ -108,10 +107,8 @@ def _agreement(paired: dict) -> Text:
 def _together(comparison: dict) -> list[Text]:
     """Report the ceiling, the average and, where validation questions were answered, the stack."""
     together = comparison["together"]
-    either = numbers.format_share(together["either"])
-    text = (
-        f"Together: at least one of the two is right for {either}, the ceiling of any combination"
-    )
+    share = numbers.format_share(together["either"])
+    text = f"Together: at least one of the two is right for {share}, the ceiling of any combination"
     if not together["average"]:
         return [Text(f"{text}.", "plain")]
     average = numbers.format_share(together["average"])
