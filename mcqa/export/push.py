@@ -157,7 +157,7 @@ def _rewrite(source: Path, target: Path, name: str, **changes) -> None:
 
 
 def _score(folder: str, record: dict, run: str) -> EvalResult:
-    """Return what an evaluation's folder says about a run, known by its seconds to the last digit."""
+    """Return what an evaluation's folder says about a run, known by its seconds and bytes."""
     kept = read_record(Path(folder))
     cost = {"training_seconds": record.get("seconds"), "adapter_bytes": record.get("adapter_bytes")}
     of_run = [e for e in kept.evaluations if (e.cost or {}).items() >= cost.items()]
