@@ -60,8 +60,16 @@ def begin(folder: Path, names: Sequence[str], *, overwrite: bool) -> list[Path]:
     Args:
         names: of the models' folders in `folder`, `.` for itself.
         overwrite: forget the answers kept by an interrupted evaluation.
+
+    Raises:
+        ConfigError: one of them is a run's own folder, which has validation answers of its own.
     """
     folders = [inside(folder, name) for name in names]
+    if runs := [str(place) for place in folders if (place / RUN_FILE).exists()]:
+        raise ConfigError(
+            f"{', '.join(runs)}: a run is in there, whose validation answers would be replaced. "
+            "Choose another --output."
+        )
 
     def clear() -> None:
         for earlier in _written(folder).difference(folders):
