@@ -1,9 +1,8 @@
-"""Read data files as rows that remember where they stand, one at a time.
+"""Read data files as rows that remember where they stand, one at a time, opened anew for each pass.
 
-A file is opened anew for each pass over its rows, so that only questions are ever held, not rows.
-CSV is read by the standard library and not by pandas: pandas would turn an option that reads
-"NA", "None" or "null" into a missing value. JSON lines are split at "\\n" only: `str.splitlines`
-would also cut a row at a line separator (U+2028) inside one of its texts.
+CSV is read by the standard library: pandas would turn an option that reads "NA" or "null" into a
+missing value. JSON lines are split at "\\n" only: `str.splitlines` would also cut a row at a line
+separator (U+2028) inside one of its texts.
 """
 
 import csv
@@ -47,17 +46,16 @@ def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) ->
 
     Args:
         path: the file.
-        headerless: whether a CSV file's first line is a question, as in MMLU's release; without
-            it that is told by the line itself.
+        headerless: whether a CSV file's first line is a question, as in MMLU's release, though it
+            does not look like one.
         paragraphs: whether to read a `.txt` file too, a row with the field `text` a paragraph.
 
     Raises:
-        DataError: the file is missing, empty, a folder, of another kind, or malformed. What is
-            inside shows only while its rows are read.
+        DataError: the file cannot be read; what is wrong inside shows while its rows are read.
     """
     readers = READERS | ({".txt": _read_txt} if paragraphs else {})
     _check_exists(path, readers)
-    kind = _ending(path)
+    kind = ending_of(path)
     if kind not in readers:
         ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
         raise DataError(
@@ -83,12 +81,7 @@ def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) ->
 
 def is_data_file(name: str) -> bool:
     """Return whether a name has the ending of a file that can be read."""
-    return _ending(Path(name)) in READERS
-
-
-def is_text_file(name: str) -> bool:
-    """Return whether a name has the ending of a file that is read by paragraphs."""
-    return _ending(Path(name)) == ".txt"
+    return ending_of(name) in READERS
 
 
 def file_sha256(path: Path) -> str:
@@ -112,8 +105,9 @@ def _told(readers: Iterable[str]) -> str:
     return ", ".join(readers) + " (text also as .gz)"
 
 
-def _ending(path: Path) -> str:
-    before, last = ("", "", *map(str.lower, path.suffixes))[-2:]
+def ending_of(path: str | Path) -> str:
+    """Return a file's ending in lower case, without the `.gz` behind one that may be packed."""
+    before, last = ("", "", *map(str.lower, Path(path).suffixes))[-2:]
     return before if last == ".gz" and before not in ("", ".parquet") else last
 
 

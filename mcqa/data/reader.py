@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 from mcqa.data.fields import Label
 from mcqa.data.files import Row, Table
-from mcqa.data.formats import FORMATS, NAMES, SAME_AS, Detection
+from mcqa.data.formats import FORMATS, NAMES, SAME_AS, Detection, check_fields, renamed
 from mcqa.data.labels import Cops, LabelBase
-from mcqa.data.mapping import check_fields, renamed
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError, QuestionError
 from mcqa.question import LETTERS, Question
@@ -68,7 +67,19 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Say how rows are read, see `mcqa.load_questions`; a `ConfigError` where that cannot be."""
+    """Say how rows are read; a `ConfigError` where that cannot be.
+
+    Args:
+        limit: read only the first so many questions. The format and the label base are still found
+            from all rows.
+        format: a name of `mcqa.data.formats.NAMES`; `auto` tells by the rows' fields.
+        label_base: 0 or 1, what number labels count from. By default MedMCQA's is found from its
+            labels, and a generic file's is 0.
+        fields: where to find a format's fields that have another name, `{"stem": "prompt"}`.
+        unlabelled: what to do with a row without exactly one right answer: `keep` it as a question
+            without a label, `skip` it, or `error`.
+        skip_invalid: leave out rows that cannot be read.
+    """
 
     limit: int | None = None
     format: str = "auto"

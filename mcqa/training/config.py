@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from mcqa.data.mapping import parse_fields
+from mcqa.data.formats import parse_fields
 from mcqa.errors import ConfigError
 from mcqa.formulations.head import HeadOptions
 from mcqa.models.embedded import ALIAS
