@@ -1,7 +1,6 @@
 """Look for what is wrong with questions that can be read: doubles, broken texts, uneven labels.
 
-One pass, and of each question only a key is kept, so that large sets can be checked. What makes two
-texts near-duplicates and two questions the same is told by `mcqa.data.same`.
+One pass, and of each question only a key is kept, so that large sets can be checked.
 """
 
 import re
@@ -38,12 +37,6 @@ class Finding:
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
-    def add(self, example: str) -> None:
-        """Count one more."""
-        self.count += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(example)
-
 
 class Findings:
     """Gather counts and faults while questions go by.
@@ -52,8 +45,7 @@ class Findings:
         others: the keys (`mcqa.data.same.question_key`) of another set's questions.
 
     Attributes:
-        faults: a `Finding` for each of `WARNINGS`.
-        option_counts, labels, subjects: how many questions have each; the label None is unknown.
+        option_counts, labels, subjects: how many questions have each.
         chance: the sum over labelled questions of one by their number of options.
     """
 
@@ -75,7 +67,10 @@ class Findings:
             self.chance += 1 / len(question.options)
         for name, found in self._look(question).items():
             if found:
-                self.faults[name].add(question.id)
+                fault = self.faults[name]
+                fault.count += 1
+                if fault.count <= EXAMPLES:
+                    fault.examples.append(question.id)
         return question
 
     def _look(self, question: Question) -> dict[str, bool]:

@@ -1,8 +1,7 @@
 """Turn the rows of a source into questions, and keep account of those that are none.
 
 A source is read twice: once to find its format and what its labels count from, which takes all of
-it, and once for the questions. Nothing is guessed: a row that cannot be read is an error or is
-rejected with its reason, and for a row without exactly one right answer there is a policy.
+it, and once for the questions.
 """
 
 import itertools
@@ -39,18 +38,15 @@ class Rejected(NamedTuple):
 
 @dataclass
 class Account:
-    """Hold what became of the rows that are no labelled questions.
-
-    Both unlabelled kinds, with a hidden answer and with several right ones, may be skipped.
-    """
+    """Hold what became of the rows that are no labelled questions."""
 
     rejected: list[Rejected] = field(default_factory=list)
     hidden: int = 0
     several: int = 0
-    skipped: bool = False
+    skipped: bool = False  # whether the rows with a hidden answer and with several are left out
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows were `rejected`, and how many unlabelled ones `skipped`."""
+        """Return how many rows were `rejected` and, without one right answer, `skipped`."""
         skipped = self.hidden + self.several if self.skipped else 0
         return {"rejected": len(self.rejected), "skipped": skipped}
 
@@ -89,8 +85,7 @@ class Settings:
     skip_invalid: bool = False
 
     def __post_init__(self):
-        whole = isinstance(self.limit, int) and not isinstance(self.limit, bool)
-        limited = self.limit is None or (whole and self.limit >= 1)
+        limited = self.limit is None or (type(self.limit) is int and self.limit >= 1)
         allowed = {
             "limit": (limited, "an integer of at least 1, or None"),
             "format": (self.format in NAMES, ", ".join(NAMES)),
@@ -114,8 +109,7 @@ class QuestionReader:
 
     Raises:
         ConfigError: `label_base` is given for a format whose labels are not numbers.
-        DataError: the source cannot be read, or fits no format or several; while iterating, a row
-            is malformed, or two rows have one id.
+        DataError: the source cannot be read; while iterating, a row is malformed.
     """
 
     def __init__(self, table: Table, settings: Settings):
@@ -133,12 +127,7 @@ class QuestionReader:
         return self._some(list(self))
 
     def store(self) -> StoredQuestions:
-        """Return all questions on disk, which takes no more memory for more of them.
-
-        Raises:
-            DataError: as `read_all`.
-            RunError: there is no room for them.
-        """
+        """Return all questions on disk; a `DataError` as in `read_all`, a `RunError` for no room."""
         return self._some(StoredQuestions(self))
 
     def _some(self, questions: Sequence[Question]) -> Sequence[Question]:

@@ -71,7 +71,7 @@ def _passage_table(source: str | os.PathLike, reading: Mapping) -> Table | None:
     """Return the rows of a file of passages; None where it holds questions, or is no file."""
     if ending_of(source) == ".txt":
         return read_file(Path(source), paragraphs=True)
-    if not is_data_file(os.fspath(source)) or not Path(source).is_file():
+    if not is_data_file(source) or not Path(source).is_file():
         return None
     table = read_file(Path(source))
     first = next((row for row in table.open() if row.fault is None), None)

@@ -1,10 +1,9 @@
 """The bundled questions: a small set of our own, so that a first try needs no download.
 
-The facts are in tables and the phrasings in `kinds.yaml`; this module turns them into questions.
-Facts are split, not questions, and the wrong options of a question are facts of the same kind
-from its own side of the split. Otherwise a held-out answer would be seen in training, and only
-ever as a wrong one. Those that look like the right one come first, or its form would give it away.
-All choices are made by hashing, so every machine and Python gives the same questions.
+Facts are split, not questions, and wrong options are facts of the same kind from the question's own
+side of the split: otherwise a held-out answer would be seen in training, and only ever as a wrong
+one. Those that look like the right one come first, or its form would give it away. All choices are
+made by hashing, so every machine and Python gives the same questions.
 """
 
 import hashlib
@@ -26,25 +25,18 @@ _Item = TypeVar("_Item")
 
 
 class _Draft(NamedTuple):
+    id: str
     kind: Kind
     phrasing: Phrasing
     fact: Fact
     pool: Sequence[Fact]
 
-    @property
-    def id(self) -> str:
-        return f"{self.fact.id}/{self.phrasing.number}"
-
 
 def bundled_questions(split: str) -> list[Question]:
     """Return the questions of one split, in a fixed order that mixes all kinds.
 
-    Args:
-        split: `train`, `validation` or `test`. No two splits share a fact.
-
-    Returns:
-        Labelled questions with 3 to 5 options. An id is made of kind, fact and number of the
-        phrasing, as in `capitals/france/2`.
+    Each is labelled and has 3 to 5 options. Its id is made of kind, fact and number of the
+    phrasing, as in `capitals/france/2`.
 
     Raises:
         DataError: there is no such split.
@@ -84,7 +76,7 @@ def _drafts(kind: Kind, split: str) -> Iterator[_Draft]:
             if split == "train" or _is_asked_only_in(part, kind, phrasing, fact)
         )
         for phrasing in itertools.islice(phrasings, count):
-            yield _Draft(kind, phrasing, fact, pool)
+            yield _Draft(f"{fact.id}/{phrasing.number}", kind, phrasing, fact, pool)
 
 
 def _parts(kind: Kind) -> dict[str, list[Fact]]:

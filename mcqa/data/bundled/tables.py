@@ -75,8 +75,7 @@ def right_answers(kind: Kind, phrasing: Phrasing, fact: Fact) -> set[str]:
     """Return every value, normalised, that is right for a fact put in a phrasing.
 
     A row answers the stem as well as the fact does if it agrees in all that the stem shows, or
-    if one of the two names the other as its rival. So an answer that two rows share, or a drug
-    that belongs to the same class, never becomes a wrong option.
+    if one of the two names the other as its rival.
     """
     given = [name for _, name, _, _ in Formatter().parse(phrasing.stem) if name]
 
