@@ -43,10 +43,6 @@ class Findings:
 
     Args:
         others: the keys (`mcqa.data.same.question_key`) of another set's questions.
-
-    Attributes:
-        option_counts, labels, subjects: how many questions have each.
-        chance: the sum over labelled questions of one by their number of options.
     """
 
     def __init__(self, others: Container[bytes] = frozenset()):
@@ -54,7 +50,7 @@ class Findings:
         self.option_counts: Counter[int] = Counter()
         self.labels: Counter[int | None] = Counter()
         self.subjects: Counter[str | None] = Counter()
-        self.chance = 0.0
+        self.chance = 0.0  # the sum over labelled questions of one by their number of options
         self._others = others
         self._answers: dict[bytes, int | None] = {}  # a hash of the right answer, by key
 

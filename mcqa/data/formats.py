@@ -22,12 +22,13 @@ class Format:
     read: Callable[[Fields, int], Parts]  # stem, options, label from a base, and what is special
     more: Mapping[str, str] = field(default_factory=dict)  # fields of parts that may be missing
     labels: str | None = None  # what they are; None for numbers, which have a `label_base`
+    id: str = "id"  # of the id, where there is no `id`
 
     def parts(self, row: Fields, base: int) -> Parts:
         """Take a row apart; a `DataError` where it is malformed."""
         parts = self.read(row, base)
         more = {part: optional_text(row, name) for part, name in self.more.items()}
-        return parts._replace(id=parts.id or identifier(row), **more)
+        return parts._replace(id=identifier(row) or identifier(row, self.id), **more)
 
 
 def _has(*names: str) -> Callable[[Fields], bool]:
@@ -89,10 +90,11 @@ FORMATS = {
         "'correct_answer' is the right option's text",
     ),
     "pubmedqa": Format(
-        ("id", "pubid", *rows.PUBMEDQA),
+        ("id", "pubid", "question", "context", "long_answer", "final_decision", *rows.CAPITALS),
         rows.is_pubmedqa,
         rows.read_pubmedqa,
         labels="'final_decision' is yes, no or maybe",
+        id="pubid",
     ),
     "generic": Format(
         ("id", *rows.STEM, *rows.OPTIONS, *rows.LABEL, *rows.MORE),

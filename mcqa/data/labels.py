@@ -33,12 +33,10 @@ class Cops:
     def see(self, place: str, value: Any) -> None:
         """Take note of one row's `cop`."""
         try:
-            number = _cop(value)
+            if (number := _cop(value)) is not None:
+                self._first.setdefault(number, place)
         except DataError as error:
             self._fault = self._fault or DataError(f"{place}: {error}")
-            return
-        if number is not None:
-            self._first.setdefault(number, place)
 
     def base(self) -> LabelBase:
         """Return what the file counts its options from; a `DataError` where that is not clear."""
@@ -134,9 +132,8 @@ def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
             f"label {shown(value)} is no option's index, letter (A to "
             f"{LETTERS[: len(options)][-1:]}) or exact text; use null where it is not known."
         )
-    remedy = ""
-    if base == 0 and number == len(options):
-        remedy = " If labels count from 1 in this file, pass --label-base 1."
+    shifted = base == 0 and number == len(options)
+    remedy = " If labels count from 1 in this file, pass --label-base 1." if shifted else ""
     raise DataError(
         f"label {shown(number)} is out of range: with {len(options)} options and label base {base} "
         f"an index is {base} to {base + len(options) - 1}, null for none.{remedy}"

@@ -127,7 +127,7 @@ class QuestionReader:
         return self._some(list(self))
 
     def store(self) -> StoredQuestions:
-        """Return all questions on disk; a `DataError` as in `read_all`, a `RunError` for no room."""
+        """Return all questions on disk, as `read_all`; a `RunError` where there is no room."""
         return self._some(StoredQuestions(self))
 
     def _some(self, questions: Sequence[Question]) -> Sequence[Question]:
@@ -143,14 +143,17 @@ class QuestionReader:
             try:
                 if fault is not None:
                     raise DataError(fault)
-                question, label = self._question(row, number)
+                parts = FORMATS[self.format].parts(row, self.base.value)
+                label = parts.label if isinstance(parts.label, int) else None
+                id = parts.id or f"{self.table.stem}-{number}"
+                question = Question(**parts._replace(id=id, label=label)._asdict())
                 if question.id in places:
                     raise DataError(
                         f"the id {question.id!r} is already that of {places[question.id]}. "
                         "Give every row an id of its own, or leave out the ids."
                     )
                 places[question.id] = place
-                wanted = isinstance(label, int) or self._wants_unlabelled(question, label)
+                wanted = label is not None or self._wants_unlabelled(question, parts.label)
             except (DataError, QuestionError) as error:
                 rejected = Rejected(self.table.name, place, str(error), row)
                 if not self.settings.skip_invalid:
@@ -189,22 +192,15 @@ class QuestionReader:
             format = detection.result(self.table.name)
         format = SAME_AS.get(format, format)
         labels = FORMATS[format].labels
-        if labels is None:
-            if label_base is not None:
-                return format, LabelBase(label_base, "given")
-            return format, cops.base() if format == "medmcqa" else LabelBase(0, "the default")
-        if label_base is not None:
+        if label_base is None:
+            known = LabelBase(0, labels or "the default")
+            return format, cops.base() if format == "medmcqa" else known
+        if labels is not None:
             raise ConfigError(
                 f"{self.table.name}: label_base {label_base} has no meaning for the {format} "
                 f"format: {labels}. Leave it out."
             )
-        return format, LabelBase(0, labels)
-
-    def _question(self, row: dict, number: int) -> tuple[Question, Label]:
-        parts = FORMATS[self.format].parts(row, self.base.value)
-        label = parts.label if isinstance(parts.label, int) else None
-        id = parts.id or f"{self.table.stem}-{number}"
-        return Question(**parts._replace(id=id, label=label)._asdict()), parts.label
+        return format, LabelBase(label_base, "given")
 
     def _wants_unlabelled(self, question: Question, label: Label) -> bool:
         """Apply the policy to a row without exactly one right answer."""

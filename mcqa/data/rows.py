@@ -10,18 +10,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from mcqa.data.fields import (
-    Fields,
-    Parts,
-    alias,
-    as_text,
-    identifier,
-    missing,
-    optional_text,
-    shown,
-    text,
-    texts,
-)
+from mcqa.data.fields import Fields, Parts, as_text, missing, optional_text, shown, text, texts
 from mcqa.data.labels import generic_label, index_label, mark_label, medmcqa_label
 from mcqa.errors import DataError
 from mcqa.question import LETTERS
@@ -29,10 +18,7 @@ from mcqa.question import LETTERS
 MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
 DISTRACTORS = ("distractor1", "distractor2", "distractor3")
 ENDINGS = ("ending0", "ending1", "ending2", "ending3")
-PUBMEDQA = (
-    *("question", "context", "long_answer", "final_decision"),
-    *("QUESTION", "CONTEXTS", "LONG_ANSWER"),
-)
+CAPITALS = ("QUESTION", "CONTEXTS", "LONG_ANSWER")  # of PubMedQA's raw release
 _DECISIONS = ("yes", "no", "maybe")
 # The names that a generic field may have.
 STEM = ("question", "stem")
@@ -42,11 +28,8 @@ MORE = ("context", "subject", "explanation")
 
 
 def read_medmcqa(row: Fields, base: int) -> Parts:
-    return Parts(
-        stem=text(row, "question"),
-        options=tuple(text(row, name) for name in MEDMCQA_OPTIONS),
-        label=medmcqa_label(row.get("cop"), base),
-    )
+    stem, options = text(row, "question"), tuple(text(row, name) for name in MEDMCQA_OPTIONS)
+    return Parts(stem, options, medmcqa_label(row.get("cop"), base))
 
 
 def is_arc(row: Fields) -> bool:
@@ -176,7 +159,6 @@ def read_pubmedqa(row: Fields, base: int) -> Parts:
         options=_DECISIONS,
         label=label,
         context="\n".join(passages) or None,
-        id=identifier(row) or identifier(row, "pubid"),
         explanation=optional_text(row, "LONG_ANSWER" if raw else "long_answer"),
     )
 
@@ -189,17 +171,25 @@ def is_generic(row: Fields) -> bool:
 
 def read_generic(row: Fields, base: int) -> Parts:
     """Read question, options as a list or as columns A, B, ..., and label."""
-    options, label = _options(row), alias(row, LABEL)
+    options, label = _options(row), _alias(row, LABEL)
     if label is None:
         raise DataError(
             "the field 'label' is missing; it may be null or empty where the answer is not known."
         )
-    stem = text(row, alias(row, STEM) or "question")
+    stem = text(row, _alias(row, STEM) or "question")
     return Parts(stem, options, generic_label(row[label], options, base))
 
 
+def _alias(row: Fields, names: tuple[str, ...]) -> str | None:
+    """Return which of the names the row uses, or None; two at once could contradict."""
+    used = [name for name in names if name in row]
+    if len(used) > 1:
+        raise DataError(f"the fields {' and '.join(map(repr, used))} mean the same; keep one.")
+    return next(iter(used), None)
+
+
 def _options(row: Fields) -> tuple[str, ...]:
-    name = alias(row, OPTIONS)
+    name = _alias(row, OPTIONS)
     columns = [letter for letter in LETTERS if letter in row]
     if name is None:
         return _lettered(row, columns)

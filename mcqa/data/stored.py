@@ -50,9 +50,13 @@ class StoredQuestions(OnDisk[Question]):
 
     def __init__(self, questions: Iterable[Question]):
         import datasets
+        import pyarrow as pa
 
+        names = ("id", "stem", "options", "label", "context", "subject", "explanation")
+        others = {"options": pa.list_(pa.string()), "label": pa.int32()}
+        schema = pa.schema(dict.fromkeys(names, pa.string()) | others)
         folder = temporary_folder()
-        path = write_rows(Path(folder.name) / "questions.arrow", map(vars, questions), _schema())
+        path = write_rows(Path(folder.name) / "questions.arrow", map(vars, questions), schema)
         self.dataset = datasets.Dataset.from_file(str(path))
         weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
@@ -92,11 +96,3 @@ def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") ->
 def temporary_folder() -> tempfile.TemporaryDirectory:
     """Return a folder for files that nobody needs later."""
     return tempfile.TemporaryDirectory(prefix="mcqa-", ignore_cleanup_errors=True)
-
-
-def _schema() -> "pyarrow.Schema":
-    import pyarrow as pa
-
-    names = ("id", "stem", "options", "label", "context", "subject", "explanation")
-    texts = dict.fromkeys(names, pa.string())
-    return pa.schema(texts | {"options": pa.list_(pa.string()), "label": pa.int32()})

@@ -9,7 +9,7 @@ made by hashing, so every machine and Python gives the same questions.
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from mcqa.data.bundled.tables import Fact, Kind, Phrasing, load_kinds, normalise, right_answers
 from mcqa.errors import DataError
@@ -20,8 +20,6 @@ SPLITS = ("train", "validation", "test")
 _SHARES = {"validation": 0.095, "test": 0.19}
 _PHRASINGS_PER_FACT = (2, 1, 2, 2)
 _OPTIONS_PER_QUESTION = (4, 4, 4, 4, 3, 4, 4, 4, 4, 5)
-
-_Item = TypeVar("_Item")
 
 
 class _Draft(NamedTuple):
@@ -57,11 +55,7 @@ def bundled_questions(split: str) -> list[Question]:
 
 
 def fact_of(id: str) -> str:
-    """Return the fact that a bundled question asks for, from its id.
-
-    >>> fact_of("capitals/france/2")
-    'capitals/france'
-    """
+    """Return the fact that a bundled question asks for, from its id: `capitals/france`."""
     return id.rsplit("/", 1)[0]
 
 
@@ -114,22 +108,17 @@ def _question(draft: _Draft, size: int, label: int) -> Question:
     assert len(chosen) == size - 1, f"{draft.id}: its table has too few held-out answers"
     options = [value for value in wrong if value in chosen]
     options.insert(label, draft.fact.values[asks])
-    return Question(
-        id=draft.id,
-        stem=draft.phrasing.ask(draft.fact),
-        options=tuple(options),
-        label=label,
-        subject=draft.kind.subject,
-    )
+    stem, subject = draft.phrasing.ask(draft.fact), draft.kind.subject
+    return Question(id=draft.id, stem=stem, options=options, label=label, subject=subject)
 
 
-def _deck(cards: Sequence[_Item], seed: str) -> Iterator[_Item]:
+def _deck(cards: Sequence, seed: str) -> Iterator:
     """Deal the cards without end, shuffled anew each round: random, and even in the long run."""
     for number in itertools.count():
         yield from _shuffled(cards, f"{seed}/{number}")
 
 
-def _shuffled(items: Sequence[_Item], seed: str) -> list[_Item]:
+def _shuffled(items: Sequence, seed: str) -> list:
     keys = {place: _hash(seed, str(place)) for place in range(len(items))}
     return [items[place] for place in sorted(keys, key=keys.get)]
 
