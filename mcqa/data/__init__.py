@@ -11,13 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mcqa.data.digests import digest
-from mcqa.data.files import Row, Table, file_sha256, is_data_file, read_file
+from mcqa.data.files import READERS, Row, Table, ending_of, file_sha256, read_file
 from mcqa.data.hub import hub_commit, load_hub, read_hub
 from mcqa.data.reader import QuestionReader, Settings
 from mcqa.errors import ConfigError
 from mcqa.question import Question
-
-__all__ = ["data_fingerprint", "load_questions", "open_questions"]
 
 BUNDLED = "bundled"
 
@@ -111,7 +109,7 @@ def is_file(source: str | os.PathLike) -> bool:
         or text.startswith((".", "/", "~"))
         or "\\" in text
         or text.partition("@")[0].count("/") > 1
-        or is_data_file(text)
+        or ending_of(text) in READERS
         or Path(text).exists()
     )
 

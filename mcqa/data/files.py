@@ -46,7 +46,6 @@ def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) ->
     """Return the rows of a file whose ending is one of `READERS`, or one of these and `.gz`.
 
     Args:
-        path: the file.
         headerless: whether a CSV file's first line is a question, as in MMLU's release, though it
             does not look like one.
         paragraphs: whether to read a `.txt` file too, a row with the field `text` a paragraph.
@@ -78,11 +77,6 @@ def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) ->
             raise DataError(f"{path}: the file holds no rows.")
 
     return Table(str(path), Path(path.stem).stem if packed else path.stem, rows)
-
-
-def is_data_file(name: str | os.PathLike) -> bool:
-    """Return whether a name has the ending of a file that can be read."""
-    return ending_of(name) in READERS
 
 
 def file_sha256(path: Path) -> str:

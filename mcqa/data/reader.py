@@ -205,9 +205,8 @@ class QuestionReader:
     def _wants_unlabelled(self, question: Question, label: Label) -> bool:
         """Apply the policy to a row without exactly one right answer."""
         if self.settings.unlabelled == "error":
-            what = "no right answer"
-            if label is not None:
-                what = f"{len(label)} right answers ({', '.join(LETTERS[i] for i in label)})"
+            letters = ", ".join(LETTERS[index] for index in label or ())
+            what = f"{len(label)} right answers ({letters})" if label else "no right answer"
             raise DataError(
                 f"question {question.id!r} has {what}; one is needed here. Pass --unlabelled skip "
                 "to leave such rows out (unlabelled= in Python)."

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mcqa.data import open_questions
 from mcqa.data.fields import Fields, identifier, shown, text
-from mcqa.data.files import Table, ending_of, is_data_file, read_file
+from mcqa.data.files import READERS, Table, ending_of, read_file
 from mcqa.data.formats import FORMATS, renamed
 from mcqa.data.reader import Rejected
 from mcqa.data.same import text_key
@@ -71,7 +71,7 @@ def _passage_table(source: str | os.PathLike, reading: Mapping) -> Table | None:
     """Return the rows of a file of passages; None where it holds questions, or is no file."""
     if ending_of(source) == ".txt":
         return read_file(Path(source), paragraphs=True)
-    if not is_data_file(source) or not Path(source).is_file():
+    if ending_of(source) not in READERS or not Path(source).is_file():
         return None
     table = read_file(Path(source))
     first = next((row for row in table.open() if row.fault is None), None)

@@ -34,14 +34,7 @@ def bundled_questions(split: str) -> list[Question]:
     """Return the questions of one split, in a fixed order that mixes all kinds.
 
     Each is labelled and has 3 to 5 options. Its id is made of kind, fact and number of the
-    phrasing, as in `capitals/france/2`.
-
-    Raises:
-        DataError: there is no such split.
-
-    >>> question = next(q for q in bundled_questions("train") if q.id.startswith("symbols/gold"))
-    >>> question.answer
-    'Au'
+    phrasing, as in `capitals/france/2`. A `DataError` where there is no such split.
     """
     if split not in SPLITS:
         raise DataError(
