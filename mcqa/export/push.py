@@ -155,11 +155,9 @@ def _is_path(text: str) -> bool:
     source = text.rpartition("=")[0] or text  # of a set with a weight
     absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
     relative = text.startswith((".", "~")) or "\\" in text or source.count("/") > 1
-    return (
-        absolute
-        or relative
-        or ("/" in text and (ending_of(source) in READERS or Path(source).exists()))
-    )
+    if absolute or relative:
+        return True
+    return "/" in text and (ending_of(source) in READERS or Path(source).exists())
 
 
 def _rewrite(source: Path, target: Path, name: str, **changes) -> None:
