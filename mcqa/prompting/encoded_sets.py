@@ -144,9 +144,8 @@ def _open(folder: Path, n: int) -> "Dataset | None":
         parts = [datasets.Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))]
     except (OSError, pa.ArrowInvalid):
         return None
-    if not parts or sum(map(len, parts)) != n:
-        return None
-    return datasets.concatenate_datasets(parts)
+    complete = parts and sum(map(len, parts)) == n
+    return datasets.concatenate_datasets(parts) if complete else None
 
 
 def _write(folder: Path, work: tuple, num_proc: int) -> None:

@@ -27,7 +27,6 @@ class EncodedQuestion:
     """Hold a question as token ids.
 
     Args:
-        question: as it came.
         prefix: token ids that all options share, never empty.
         continuations: token ids of each option.
         characters: length of each continuation's text, without white space around it.
@@ -102,8 +101,6 @@ class Encoder:
     """Encode questions with one tokenizer and one template.
 
     Args:
-        tokenizer: a transformers tokenizer.
-        template: how a question is written down.
         max_length: the most tokens of prefix + one option.
         pairs: write prefix and continuation as a pair of texts, as encoders are trained on.
         apart: write them as two texts, for encoder-decoders.
