@@ -158,18 +158,18 @@ def parse_fields(pairs: tuple[str, ...]) -> dict[str, str]:
         if name in fields:
             raise ConfigError(f"field {name!r} is mapped twice.")
         fields[name] = field
-    return check_fields(fields)
+    check_fields(fields)
+    return fields
 
 
-def check_fields(fields: dict[str, str]) -> dict[str, str]:
-    """Return a mapping; a `ConfigError` where a name in it is no field of any format."""
+def check_fields(fields: Mapping[str, str]) -> None:
+    """Raise a `ConfigError` where a name in a mapping is no field of any format."""
     known = sorted({name for format in FORMATS.values() for name in format.fields})
     for name in fields:
         if name not in known:
             raise ConfigError(
                 f"field {name!r} is known to no format; there are: {', '.join(known)}."
             )
-    return fields
 
 
 def renamed(row: Fields, fields: Mapping[str, str]) -> Fields:
