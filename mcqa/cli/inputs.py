@@ -83,7 +83,7 @@ class Reading:
 
     def settings(self) -> dict:
         """Return the arguments of `mcqa.data.open_questions`."""
-        from mcqa.data.mapping import parse_fields
+        from mcqa.data.formats import parse_fields
 
         return asdict(self) | {"fields": parse_fields(self.fields)}
 

@@ -1,7 +1,6 @@
 """What decides the result of a piece of work, so that only the same work is gone on with.
 
-Work is described as a flat dictionary, by the names in which a change is told to the user. Here
-every byte counts; whether two questions are the same to a reader is told by `mcqa.data.same`.
+Here every byte counts; whether two questions are the same to a reader is told by `mcqa.data.same`.
 """
 
 import hashlib

@@ -1,10 +1,7 @@
 """Questions on disk instead of in memory: written once as Arrow, mapped, and read as needed.
 
-A set of any size takes a few megabytes. The file is temporary (`TMPDIR` says where) and goes with
-the object.
-
-The trap: every look makes a new `Question`, equal to the last one and not the same object. Walk
-through a set by iterating, which reads in chunks; an index reads one question.
+The file is temporary (`TMPDIR` says where) and goes with the object. The trap: every look makes a
+new `Question`. Walk through a set by iterating, which reads in chunks; an index reads one question.
 """
 
 import itertools
@@ -44,10 +41,7 @@ class OnDisk(Sequence[_Item]):
 
 
 class StoredQuestions(OnDisk[Question]):
-    """Hold questions on disk, as a sequence; they are read and dropped in chunks.
-
-    Raises:
-        RunError: there is no room for them.
+    """Hold questions on disk, as a sequence; a `RunError` where there is no room for them.
 
     >>> stored = StoredQuestions([Question(stem="2 + 2 = ?", options=("3", "4"), label=1)])
     >>> len(stored), stored[0].answer
@@ -56,9 +50,13 @@ class StoredQuestions(OnDisk[Question]):
 
     def __init__(self, questions: Iterable[Question]):
         import datasets
+        import pyarrow as pa
 
+        names = ("id", "stem", "options", "label", "context", "subject", "explanation")
+        others = {"options": pa.list_(pa.string()), "label": pa.int32()}
+        schema = pa.schema(dict.fromkeys(names, pa.string()) | others)
         folder = temporary_folder()
-        path = write_rows(Path(folder.name) / "questions.arrow", map(vars, questions), _schema())
+        path = write_rows(Path(folder.name) / "questions.arrow", map(vars, questions), schema)
         self.dataset = datasets.Dataset.from_file(str(path))
         weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
@@ -82,11 +80,7 @@ def read_questions(table: "pyarrow.Table") -> list[Question]:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") -> Path:
-    """Write rows into an Arrow file, in chunks, and return its path.
-
-    Raises:
-        RunError: there is no room for them.
-    """
+    """Write rows into an Arrow file and return its path; a `RunError` where there is no room."""
     import pyarrow as pa
 
     rows = iter(rows)
@@ -102,11 +96,3 @@ def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") ->
 def temporary_folder() -> tempfile.TemporaryDirectory:
     """Return a folder for files that nobody needs later."""
     return tempfile.TemporaryDirectory(prefix="mcqa-", ignore_cleanup_errors=True)
-
-
-def _schema() -> "pyarrow.Schema":
-    import pyarrow as pa
-
-    names = ("id", "stem", "options", "label", "context", "subject", "explanation")
-    texts = dict.fromkeys(names, pa.string())
-    return pa.schema(texts | {"options": pa.list_(pa.string()), "label": pa.int32()})

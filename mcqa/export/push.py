@@ -16,7 +16,7 @@ from huggingface_hub import EvalResult, ModelCard, get_token
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from mcqa.data.files import is_data_file
+from mcqa.data.files import READERS, ending_of
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
 from mcqa.evaluating.folder import RECORD, read_record
 from mcqa.models.embedded import LICENCE
@@ -144,7 +144,9 @@ def _is_path(text: str) -> bool:
     source = text.rpartition("=")[0] or text  # of a set with a weight
     absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
     relative = text.startswith((".", "~")) or "\\" in text or source.count("/") > 1
-    return absolute or relative or ("/" in text and (is_data_file(source) or Path(source).exists()))
+    if absolute or relative:
+        return True
+    return "/" in text and (ending_of(source) in READERS or Path(source).exists())
 
 
 def _rewrite(source: Path, target: Path, name: str, **changes) -> None:

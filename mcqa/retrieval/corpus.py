@@ -13,9 +13,8 @@ from pathlib import Path
 
 from mcqa.data import open_questions
 from mcqa.data.fields import identifier, shown, text
-from mcqa.data.files import Table, is_data_file, is_text_file, read_file
-from mcqa.data.formats import FORMATS
-from mcqa.data.mapping import renamed
+from mcqa.data.files import READERS, Table, ending_of, read_file
+from mcqa.data.formats import FORMATS, renamed
 from mcqa.data.reader import Rejected
 from mcqa.data.same import text_key
 from mcqa.errors import DataError
@@ -61,9 +60,9 @@ def read_corpus(
 
 def _passage_table(source: str | os.PathLike, reading: Mapping) -> Table | None:
     """Return the rows of a file of passages; None where it holds questions, or is no file."""
-    if is_text_file(os.fspath(source)):
+    if ending_of(source) == ".txt":
         return read_file(Path(source), paragraphs=True)
-    if not is_data_file(os.fspath(source)) or not Path(source).is_file():
+    if ending_of(source) not in READERS or not Path(source).is_file():
         return None
     table = read_file(Path(source))
     first = next((row for row in table.open() if row.fault is None), None)

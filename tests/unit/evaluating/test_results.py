@@ -160,4 +160,3 @@ def test_nothing_is_read_through_a_link_either(folder, elsewhere, name):
     (folder / name).symlink_to(elsewhere / "moved")
     with pytest.raises((ConfigError, DataError), match=r"outside|leads out of"):
         redraw(folder)
-
