@@ -52,10 +52,10 @@ def _add_command(formulation: str, purpose: str) -> None:
         (model,) = at_revision([settings.model], revision, "--revision")
         data = at_revision(settings.data, data_revision, "--data-revision")
         settings = settings.model_copy(update={"model": model, "data": tuple(data)})
-        from mcqa.runs.training_folder import telling_how_to_go_on
+        from mcqa.runs.training_folder import saying_how_to_go_on
         from mcqa.training.run import train
 
-        with telling_how_to_go_on(Path(settings.output)):
+        with saying_how_to_go_on(Path(settings.output)):
             record = train(formulation, settings, announce=say, progress=progress)
         print_result(record, output_format, lambda record: None)
 

@@ -62,7 +62,7 @@ def evaluate(
     Args:
         batch_size, on_progress: see `Scorer.score_many`.
         announce, overwrite: see `mcqa.scoring.partial.Partial`.
-        plan: the orders of the options to ask in; None for their own alone.
+        plan: the orders of the options to score; None for their own alone.
         validation_questions: what to score besides, neither timed nor counted, and in words where
             they are from; without any a run's own take their place.
         settings: of `mcqa.load_scorer`; those that do not apply to this model are left out.

@@ -46,7 +46,7 @@ class Evaluation:
     Args:
         metrics: see `mcqa.evaluation.metrics.summarize`.
         cost: see `mcqa.evaluating.evaluate.COST`; None if untrained.
-        commit: of the Hub model that was asked or tuned.
+        commit: of the Hub model that was scored or tuned.
         work: see `mcqa.scoring.partial.describe_work`; None in old folders, as is `Record.data`.
     """
 

@@ -54,7 +54,7 @@ def evaluation_folder(path: str | os.PathLike, *, overwrite: bool) -> Iterator[P
 def begin(folder: Path, names: Sequence[str], *, overwrite: bool) -> list[Path]:
     """Take away what an earlier evaluation left, and return the folders of the models to evaluate.
 
-    Other models of an unfinished one keep their answers in case they are asked again. Of several
+    Other models of an unfinished one keep their answers in case they are scored again. Of several
     processes, all must call.
 
     Args:

@@ -65,7 +65,7 @@ def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], l
 
 
 def order_lines(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Return a line on the options' order for each run that was asked in others, once written."""
+    """Return a line on the options' order for each run that was scored in others, once written."""
     orders = {evaluation.name: written_orders(evaluation) for evaluation in evaluations}
     return [order_sentence(name, described) for name, described in orders.items() if described]
 

@@ -2,8 +2,8 @@
 
 A question that only the base gets right is forgotten, one that only the run does is gained.
 
-The trap: a base has no multiple-choice head and is asked by the likelihood of the options' texts
-then. The difference holds that of two ways of asking too, which is said wherever the result is.
+The trap: a base has no multiple-choice head and is scored by the likelihood of the options' texts
+then. The difference holds that of two ways of scoring too, which is said wherever the result is.
 """
 
 from collections import defaultdict
@@ -22,7 +22,6 @@ from mcqa.models.backbones import model_config
 from mcqa.models.sharing import shares_base
 from mcqa.prediction import Prediction
 from mcqa.question import Question
-from mcqa.runs.trained import base_of
 from mcqa.scoring.loading import load_scorer, look_up
 from mcqa.system.files import write_json, write_rows
 
@@ -30,10 +29,10 @@ from mcqa.system.files import write_json, write_rows
 def base_and_run(
     run: str, scorer: str | None = None, base_scorer: str | None = None, **settings
 ) -> tuple[list[ModelSpec], dict]:
-    """Return the base that a run was tuned from and the run, and how to ask both alike.
+    """Return the base that a run was tuned from and the run, and how to score both alike.
 
     Args:
-        run, scorer: a run folder, and how to ask it; by default as it was trained.
+        run, scorer: a run folder, and how to score it; by default as it was trained.
         base_scorer: by default the run's, `text-mean` where the base has no head.
         settings: for `mcqa.load_scorer`; the run's are taken where they are None.
 
@@ -46,7 +45,7 @@ def base_and_run(
             f"{run!r} is not a run folder; only a run has a base that it can have forgotten "
             "something of. `mcqa evaluate` compares any models."
         )
-    base = base_of(found.reference.path, found.record)
+    base = found.base
     if is_encoder(model_config(base.path)):
         raise ConfigError(
             f"{run}: its base {base.name!r} is an encoder, which answers nothing without the "
@@ -65,13 +64,13 @@ def base_and_run(
 
 
 def note_on(specs: Sequence[ModelSpec]) -> str | None:
-    """Return what must be said of a base and its run, None where both are asked alike."""
+    """Return what must be said of a base and its run, None where both are scored alike."""
     base, run = (spec.scorer for spec in specs)
     if base == run:
         return None
     return (
-        f"The run is asked with {run}, its base with {base}: the difference is that of the two "
-        "ways of asking too, not of what was forgotten alone."
+        f"The run is scored with {run}, its base with {base}: the difference is that of the two "
+        "ways of scoring too, not of what was forgotten alone."
     )
 
 
@@ -79,17 +78,17 @@ def check_retention(
     specs: Sequence[ModelSpec],
     questions: Sequence[Question],
     folder: Path,
-    told: dict,
+    about: dict,
     *,
     overwrite: bool = False,
     **settings,
 ) -> tuple[list[Evaluation], dict]:
-    """Ask base and run the same questions, and write their evaluation and what was forgotten.
+    """Score the same questions with base and run, and write the evaluation and what was forgotten.
 
     Args:
         specs: from `base_and_run`.
         folder: from `mcqa.evaluating.output.evaluation_folder`.
-        told: `details`, `data` and `clusters` of the `Record`.
+        about: `details`, `data` and `clusters` of the `Record`.
         settings: with `overwrite`, further arguments of `mcqa.evaluating.evaluate.evaluate`.
 
     Returns:
@@ -115,7 +114,9 @@ def check_retention(
         for spec, name, place in zip(specs, names, folders, strict=True)
     ]
     del held
-    record = Record(f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **told)
+    record = Record(
+        f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **about
+    )
     write_record(folder, record)
     (comparison,) = write_results(folder, record)
     base, run = (evaluation.predictions for evaluation in evaluations)

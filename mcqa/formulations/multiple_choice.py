@@ -60,7 +60,7 @@ def _single_token(tokenizer, word: str) -> int:
 
 
 def default_scorer(objective: str | None) -> str:
-    """Return the scorer to ask with: the head, always."""
+    """Return the default scorer: the head, always."""
     return "head"
 
 

@@ -1,4 +1,4 @@
-"""Do the answers depend on the order of the options? What a run says when asked in others."""
+"""Do the answers depend on the order of the options? A run that was scored in others too."""
 
 from collections.abc import Callable, Sequence
 
@@ -35,7 +35,7 @@ FURTHER: dict[str, Callable[[dict], str]] = {
 
 
 def order_sections(runs: list[dict]) -> list[Section]:
-    """Return the section on orders, nothing where no run was asked in others than its own."""
+    """Return the section on orders, nothing where no run was scored in others than its own."""
     asked = {run["name"]: found for run in runs if (found := run["metrics"].get("permutations"))}
     if not asked:
         return []
