@@ -43,6 +43,7 @@ def _check_unquantized(model) -> None:
 
 
 def decoder_layers(model) -> nn.ModuleList:
+    """Return a model's layers, an encoder-decoder's decoder's; ConfigError where it has none."""
     trunk = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
     lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
     if not lists:
@@ -82,6 +83,8 @@ def add_bottlenecks(model, *, bottleneck_size: int, bottleneck_modules: Sequence
 
 
 class AddedBias(nn.Module):
+    """Add a bias, at first 0, to the hidden states."""
+
     def __init__(self, width: int):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(width))
