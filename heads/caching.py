@@ -1,73 +1,121 @@
-"""Run the options of a branched batch apart from each other: cached prefix, or one row each.
+"""Run a branched batch without masks of ours: segments behind a KV cache, or a row for each path.
 
-For attention that takes no mask of ours, and for prefixes so long that one would not pay. Cached
-prefixes are padded on the left, so that prefix and option touch: distances between tokens are then
-distances between positions, which is what sliding windows and flash attention count.
+For attention that takes no mask of ours, and for prefixes so long that one would not pay. What is
+cached is padded on the left, so that it touches the tokens behind it: distances between tokens are
+then distances between positions, which is what sliding windows and flash attention count.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
-from .branching import PREFIX
+from .branching import PADDING, reach_of_branches
 from .virtual_tokens import PromptedTrunk
 
 
-def run_rows(trunk: nn.Module, input_ids: Tensor, position_ids: Tensor, branch_ids: Tensor):
-    """Run one row per option, each behind a copy of its prefix.
+def run_rows(
+    trunk: nn.Module, input_ids: Tensor, position_ids: Tensor, branch_ids: Tensor, reach=None
+) -> Tensor:
+    """Run one row per path from a root to where its tree ends.
 
     Returns (R * T, D) hidden states in the order of the branched batch, 0 for padding.
     """
-    rows, kept = [], []
-    for prefix, options in _pieces(branch_ids):
-        for number, option in enumerate(options or [prefix.new_empty(0)]):
-            rows.append(torch.cat((prefix, option)))
-            # Every copy of a prefix is the same; gradients must come through one of them.
-            kept.append(torch.arange(len(rows[-1])) >= (len(prefix) if number else 0))
+    rows, kept, last = [], [], PADDING
+    for segment in _segments(branch_ids, reach):
+        if segment.is_end:
+            rows.append(torch.cat((segment.path, segment.own)))
+            # Every copy of an ancestor is the same; gradients must come through one of them.
+            kept.append(rows[-1] > last)
+            last = int(rows[-1][-1])
     index, keep = _padded(rows, input_ids.device), _padded(kept, input_ids.device, value=False)
     hidden = _run(trunk, input_ids, position_ids, index, (index >= 0).long(), use_cache=False)
     result = hidden.new_zeros(input_ids.numel(), hidden.shape[-1])
     return result.index_put((index[keep],), hidden[keep])
 
 
-def run_cached(trunk: nn.Module, input_ids: Tensor, position_ids: Tensor, branch_ids: Tensor):
-    """Do as `run_rows`, but without gradients: prefixes into a KV cache, then the options."""
-    pieces = _pieces(branch_ids)
-    device = input_ids.device
-    prefix = _padded([prefix.flip(0) for prefix, _ in pieces], device).flip(1)
-    option = _padded([option for _, options in pieces for option in options], device)
-    row_of = [row for row, (_, options) in enumerate(pieces) for _ in options]
-    row_of = torch.tensor(row_of, device=device)
-    known = (prefix >= 0).long()
-    cache = DynamicCache()
-    arguments = {"past_key_values": cache, "use_cache": True}
-    of_prefix = _run(trunk, input_ids, position_ids, prefix, known, **arguments)
-    cache.batch_select_indices(row_of)
-    mask = torch.cat((known[row_of], (option >= 0).long()), dim=1)
-    of_option = _run(trunk, input_ids, position_ids, option, mask, **arguments)
-    result = of_prefix.new_zeros(input_ids.numel(), of_prefix.shape[-1])
-    result[prefix[prefix >= 0]] = of_prefix[prefix >= 0]
-    result[option[option >= 0]] = of_option[option >= 0]
+def run_cached(
+    trunk: nn.Module,
+    input_ids: Tensor,
+    position_ids: Tensor,
+    branch_ids: Tensor,
+    reach: Tensor | None = None,
+) -> Tensor:
+    """Do as `run_rows`, but without gradients: what segments continue is cached, level by level."""
+    levels = _levels(branch_ids, reach)
+    cache, known, row_of, result = DynamicCache(), None, {}, None
+    for depth, level in enumerate(levels):
+        own = _padded([segment.own for segment in level], input_ids.device, left=depth == 0)
+        mask = (own >= 0).long()
+        if depth > 0:
+            rows = [row_of[int(segment.path[-1])] for segment in level]
+            rows = torch.tensor(rows, device=own.device)
+            cache.batch_select_indices(rows)
+            known = known[rows]
+            if depth > 1:
+                known = _move_padding_left(cache, known)
+            mask = torch.cat((known, mask), dim=1)
+        arguments = {"past_key_values": cache, "use_cache": True}
+        hidden = _run(trunk, input_ids, position_ids, own, mask, **arguments)
+        if result is None:
+            result = hidden.new_zeros(input_ids.numel(), hidden.shape[-1])
+        result[own[own >= 0]] = hidden[own >= 0]
+        row_of = {int(segment.own[-1]): row for row, segment in enumerate(level)}
+        known = mask
     return result
 
 
-def _pieces(branch_ids: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
-    """Return each row's prefix and options as indices into the flattened tokens."""
-    pieces = []
-    n_tokens = branch_ids.shape[1]
-    for row, branches in enumerate(branch_ids.cpu()):
-        where = {
-            branch: (branches == branch).nonzero().squeeze(1) + row * n_tokens
-            for branch in branches.unique().tolist()
-        }
-        prefix = where.pop(PREFIX, branches.new_empty(0))
-        pieces.append((prefix, [tokens for branch, tokens in where.items() if branch > PREFIX]))
-    return pieces
+class _Segment(NamedTuple):
+    """Hold where a segment's tokens and its ancestors' stand in the flattened batch."""
+
+    path: Tensor
+    own: Tensor
+    depth: int  # how many ancestors have tokens
+    is_end: bool  # whether nothing continues it
 
 
-def _padded(rows: list[Tensor], device, value=-1) -> Tensor:
-    return pad_sequence(rows, batch_first=True, padding_value=value).to(device)
+def _segments(branch_ids: Tensor, reach: Tensor | None) -> list[_Segment]:
+    """Return all segments that have tokens, row by row, depth first."""
+    reach = reach_of_branches(branch_ids) if reach is None else reach
+    segments = []
+    for row, (branches, until) in enumerate(zip(branch_ids.cpu(), reach.cpu(), strict=True)):
+        names, lengths = branches.unique_consecutive(return_counts=True)
+        first = row * len(branches)
+        start = 0
+        for name, length in zip(names.tolist(), lengths.tolist(), strict=True):
+            if name != PADDING:
+                path = (until[:start] > start).nonzero().squeeze(1)
+                depth = len(branches[path].unique())
+                own = torch.arange(start, start + length)
+                is_end = int(until[start]) == start + length
+                segments.append(_Segment(path + first, own + first, depth, is_end))
+            start += length
+    return segments
+
+
+def _levels(branch_ids: Tensor, reach: Tensor | None) -> list[list[_Segment]]:
+    """Return the segments by their depth."""
+    segments = _segments(branch_ids, reach)
+    deepest = max(segment.depth for segment in segments)
+    return [[s for s in segments if s.depth == depth] for depth in range(deepest + 1)]
+
+
+def _move_padding_left(cache: DynamicCache, known: Tensor) -> Tensor:
+    """Bring what is cached together, behind its padding; return the (R, T) mask of it."""
+    order = known.argsort(dim=1, stable=True)
+    for layer in cache.layers:
+        if layer.is_initialized:
+            layer.keys = layer.keys.take_along_dim(order[:, None, :, None], dim=2)
+            layer.values = layer.values.take_along_dim(order[:, None, :, None], dim=2)
+    return known.gather(1, order)
+
+
+def _padded(rows: list[Tensor], device, value=-1, left: bool = False) -> Tensor:
+    side = "left" if left else "right"
+    padded = pad_sequence(rows, batch_first=True, padding_value=value, padding_side=side)
+    return padded.to(device)
 
 
 def _run(trunk, input_ids, position_ids, index, attention_mask, **arguments) -> Tensor:

@@ -116,9 +116,10 @@ def _own_states(model: nn.Module) -> Tensor:
 
 
 def _states(model, batch: BranchedBatch, way: str = "masked") -> Tensor:
-    tokens = batch.input_ids, batch.position_ids, batch.branch_ids
-    trunk = getattr(model, trunk_name(model))
-    hidden = run_cached(trunk, *tokens) if way == "cached" else hidden_states(model, *tokens)
+    if way == "cached":
+        hidden = run_cached(getattr(model, trunk_name(model)), *batch.tokens)
+    else:
+        hidden = hidden_states(model, *batch.tokens)
     hidden = hidden[_wanted(batch)]
     has_head = isinstance(model, DecoderForMultipleChoice)
     return hidden.float() if has_head else own_logits(model, hidden)

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import MultipleChoiceModelOutput
 from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES
 
-from .branching import PREFIX
+from .branching import path_to
 from .losses import head_loss
 from .settings import HeadSettings
 
@@ -54,16 +54,20 @@ class EncoderForMultipleChoice:
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         num_items_in_batch=None,
+        reach: Tensor | None = None,
     ) -> MultipleChoiceModelOutput:
         """Score a `BranchedBatch`, one row per option; see `DecoderForMultipleChoice.forward`."""
         exists_BO = fork >= 0
-        index_RT = _option_rows(option_spans, fork, input_ids.shape[1])
+        paths = [path_to(last, branch_ids, reach) for last in fork[exists_BO].tolist()]
+        index_RT = _option_rows(paths, option_spans[exists_BO])
         real_RT, token_RT = index_RT >= 0, index_RT.clamp(min=0)
         rows = input_ids.flatten()[token_RT].masked_fill(~real_RT, self.config.pad_token_id or 0)
         # transformers' class wants (questions, options, tokens): all rows as one question's.
         inputs = {"input_ids": rows[None], "attention_mask": real_RT.long()[None]}
         if getattr(self.config, "type_vocab_size", 0) > 1:
-            of_option = (branch_ids.flatten()[token_RT] > PREFIX) & real_RT
+            place = torch.arange(index_RT.shape[1], device=index_RT.device)
+            of_prefix = torch.tensor(list(map(len, paths)), device=index_RT.device)
+            of_option = (place >= of_prefix[:, None]) & real_RT
             inputs["token_type_ids"] = of_option.long()[None]
         logits_R = super().forward(**inputs).logits.float().squeeze(0)
         absent_BO = logits_R.new_full(fork.shape, float("-inf"))
@@ -74,15 +78,15 @@ class EncoderForMultipleChoice:
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
 
 
-def _option_rows(option_spans: Tensor, fork: Tensor, n_tokens: int) -> Tensor:
-    """Return (R, T) rows of a prefix and an option that exists each, as indices into the batch's
-    flattened tokens, whose rows have `n_tokens`; -1 for padding, on the right."""
-    rows = []
-    ends = fork[fork >= 0].tolist()
-    for (start, end), last in zip(option_spans[fork >= 0].tolist(), ends, strict=True):
-        first = last - last % n_tokens  # every row of a batch begins with its prefix
-        rows.append(torch.cat((torch.arange(first, last + 1), torch.arange(start, end))))
-    return pad_sequence(rows, batch_first=True, padding_value=-1).to(fork.device)
+def _option_rows(paths: list[Tensor], spans_R2: Tensor) -> Tensor:
+    """Return (R, T) rows of a prefix and an option each, as indices into the batch's flattened
+    tokens; -1 for padding, on the right."""
+    device = spans_R2.device
+    rows = [
+        torch.cat((path, torch.arange(start, end, device=device)))
+        for path, (start, end) in zip(paths, spans_R2.tolist(), strict=True)
+    ]
+    return pad_sequence(rows, batch_first=True, padding_value=-1)
 
 
 def _cast_input(module: nn.Module, inputs: tuple) -> tuple:

@@ -6,9 +6,10 @@ attends to the encoder's states of its question. Nothing is computed twice, so n
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers.modeling_outputs import BaseModelOutput
 
-from .branching import PREFIX
+from .branching import PADDING, PREFIX, BranchedBatch, path_to
 
 IGNORED = -100
 
@@ -39,3 +40,12 @@ def target_logits(
         use_cache=False,
     )
     return output.logits.float()[shown]
+
+
+def prefix_rows(batch: BranchedBatch) -> tuple[Tensor, Tensor]:
+    """Return (B, T) tokens of each question's prefix in a row of its own, and their branches."""
+    ends = batch.fork[:, 0].tolist()
+    paths = [path_to(end, batch.branch_ids, batch.reach) for end in ends]
+    index_BT = pad_sequence(paths, batch_first=True, padding_value=-1)
+    tokens_BT = batch.input_ids.flatten()[index_BT.clamp(min=0)]
+    return tokens_BT, torch.where(index_BT < 0, PADDING, PREFIX)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutput
 
 from .branching import PREFIX, BranchedBatch, option_tokens
-from .encoder_decoder import IGNORED, target_logits
+from .encoder_decoder import IGNORED, prefix_rows, target_logits
 from .losses import cross_entropy
 from .own_logits import own_logits
 from .trunk import hidden_states
@@ -36,9 +36,9 @@ def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tu
     targets = batch.input_ids.flatten()[token]
     if model.config.is_encoder_decoder:
         n_options = batch.fork.shape[1]
-        logits = target_logits(model, batch.input_ids, batch.branch_ids, targets, owner, n_options)
+        logits = target_logits(model, *prefix_rows(batch), targets, owner, n_options)
         return logits.gather(1, targets[:, None]).squeeze(1) - logits.logsumexp(-1), owner
-    hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
+    hidden = hidden_states(model, *batch.tokens)
     states, state_of = source.unique(return_inverse=True)
     result = hidden.new_zeros(len(owner), dtype=torch.float32)
     for start in range(0, len(states), CHUNK):
@@ -65,9 +65,9 @@ def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tens
     if model.config.is_encoder_decoder:
         row = torch.arange(len(batch.fork), device=batch.fork.device)
         anything = torch.zeros_like(row)
-        logits = target_logits(model, batch.input_ids, batch.branch_ids, anything, row)
+        logits = target_logits(model, *prefix_rows(batch), anything, row)
     else:
-        hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
+        hidden = hidden_states(model, *batch.tokens)
         logits = own_logits(model, hidden[batch.fork[:, 0]])
     return logits.log_softmax(-1)
 

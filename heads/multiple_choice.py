@@ -90,6 +90,7 @@ class DecoderForMultipleChoice:
         branch_ids: Tensor | None = None,
         option_spans: Tensor | None = None,
         fork: Tensor | None = None,
+        reach: Tensor | None = None,
         num_items_in_batch=None,
         **kwargs,
     ) -> MultipleChoiceModelOutput:
@@ -100,14 +101,14 @@ class DecoderForMultipleChoice:
                 (R, T) those of a `BranchedBatch`.
             attention_mask, option_mask, share_prefix: of rows, see `branch_rows`.
             labels: (B,) index of the right option.
-            position_ids, branch_ids, option_spans, fork: of a `BranchedBatch`.
+            position_ids, branch_ids, option_spans, fork, reach: of a `BranchedBatch`.
             num_items_in_batch: questions of the whole optimizer step, from the Trainer.
 
         Raises:
             ValueError: shapes do not fit, or a label points at an option that does not exist.
         """
         if branch_ids is not None:
-            batch = BranchedBatch(input_ids, position_ids, branch_ids, option_spans, fork)
+            batch = BranchedBatch(input_ids, position_ids, branch_ids, option_spans, fork, reach)
         elif input_ids.dim() == 3:
             batch = branch_rows(input_ids, attention_mask, option_mask, share_prefix)
         else:
@@ -115,7 +116,7 @@ class DecoderForMultipleChoice:
                 f"input_ids has shape {tuple(input_ids.shape)}: must be (questions, options, "
                 "tokens), or come with the other tensors of a BranchedBatch."
             )
-        hidden_ND = hidden_states(self, batch.input_ids, batch.position_ids, batch.branch_ids)
+        hidden_ND = hidden_states(self, *batch.tokens)
         scores_BO = self.option_head(hidden_ND, batch)
         loss = None
         if labels is not None:

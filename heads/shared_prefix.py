@@ -11,7 +11,7 @@ from itertools import takewhile
 import torch
 from torch import Tensor
 
-from .branching import BranchedBatch, lay_out
+from .branching import BranchedBatch, Segment, lay_out
 
 
 def branch_rows(
@@ -47,16 +47,22 @@ def branch_rows(
     if (empty := exists & ~has_tokens).any():
         question, option = empty.nonzero()[0].tolist()
         raise ValueError(f"option {option} of question {question} exists but has no tokens.")
-    questions = []
+    segments, options = [], []
     for question, of_question in enumerate(exists):
         present = of_question.nonzero().flatten().tolist()
         if not present:
             raise ValueError(f"question {question} of the batch has no option.")
         rows = [tokens_BOT[question, i][is_real[question, i]].tolist() for i in present]
-        length = shared_length(rows)
-        options = [(i, row[length:]) for i, row in zip(present, rows, strict=True)]
-        questions.append((rows[0][:length], options))
-    return lay_out(questions, input_ids.shape[1], branched=share_prefix).to(input_ids.device)
+        length, places = shared_length(rows), [None] * len(of_question)
+        branches_off = share_prefix and length > 0
+        for option, row in zip(present, rows, strict=True):
+            if option == present[0] or not branches_off:
+                root = len(segments)
+                segments.append(Segment(row[:length]))
+            places[option] = len(segments)
+            segments.append(Segment(row[length:], root))
+        options.append(places)
+    return lay_out(segments, options).to(input_ids.device)
 
 
 def shared_length(rows: list[list[int]]) -> int:

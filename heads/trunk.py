@@ -30,14 +30,18 @@ LONG_PREFIX, FAR_LONGER = 1024, 8
 
 
 def hidden_states(
-    model: nn.Module, input_ids: Tensor, position_ids: Tensor, branch_ids: Tensor
+    model: nn.Module,
+    input_ids: Tensor,
+    position_ids: Tensor,
+    branch_ids: Tensor,
+    reach: Tensor | None = None,
 ) -> Tensor:
     """Run the decoder below the head and return its (R * T, D) last hidden states.
 
     Args:
         model: of transformers, not wrapped by PEFT (adapters inside it are fine); it may have a
             `soft_prompt`, the virtual tokens of `PromptedTrunk`.
-        input_ids, position_ids, branch_ids: (R, T), see `BranchedBatch`.
+        input_ids, position_ids, branch_ids, reach: (R, T), see `BranchedBatch`.
     """
     trunk = getattr(model, trunk_name(model))
     right = getattr(trunk, "right_ways", WAYS)
@@ -49,12 +53,12 @@ def hidden_states(
             way = "rows"
         trunk = PromptedTrunk(trunk, prompt)
     if way == "cached":
-        return run_cached(trunk, input_ids, position_ids, branch_ids)
+        return run_cached(trunk, input_ids, position_ids, branch_ids, reach)
     if way == "rows":
-        return run_rows(trunk, input_ids, position_ids, branch_ids)
+        return run_rows(trunk, input_ids, position_ids, branch_ids, reach)
     # The positions of plain rows are what every decoder counts itself, also one that takes none.
     positions = {} if plain and prompt is None else {"position_ids": position_ids}
-    mask = _mask(trunk, position_ids, branch_ids, blocks=way == "blocks")
+    mask = _mask(trunk, position_ids, branch_ids, reach, blocks=way == "blocks")
     output = trunk(input_ids=input_ids, attention_mask=mask, use_cache=False, **positions)
     return output.last_hidden_state.flatten(0, 1)
 
@@ -114,7 +118,7 @@ def warn_once(message: str) -> None:
     warnings.warn(message, stacklevel=2)
 
 
-def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, blocks: bool):
+def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, reach: Tensor | None, blocks: bool):
     """Return the decoder's `attention_mask`: one, or one for each type of layer."""
     if is_plain(branch_ids):
         return attention_mask(branch_ids, trunk.dtype)
@@ -124,10 +128,10 @@ def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, blocks: bool):
 
     def show(window: int | None):
         if not blocks:
-            return attention_mask(branch_ids, dtype, position_ids, window)
+            return attention_mask(branch_ids, dtype, position_ids, window, reach)
         from torch.nn.attention.flex_attention import create_block_mask
 
-        sees = branch_sight(branch_ids, position_ids, window)
+        sees = branch_sight(branch_ids, position_ids, window, reach)
         n_rows, n_tokens = branch_ids.shape
         return create_block_mask(sees, n_rows, None, n_tokens, n_tokens, device=device)
 

@@ -125,7 +125,7 @@ def test_as_many_prefixes_as_lists_of_options(layout):
 
 def test_a_batch_goes_to_a_device_whole_and_to_a_model_by_name(branched):
     moved = branched.to("meta")
-    names = {"input_ids", "position_ids", "branch_ids", "option_spans", "fork"}
+    names = {"input_ids", "position_ids", "branch_ids", "option_spans", "fork", "reach"}
     assert branched.as_dict().keys() == names
     assert {tensor.device.type for tensor in moved.as_dict().values()} == {"meta"}
 
