@@ -42,28 +42,34 @@ def run_cached(
     position_ids: Tensor,
     branch_ids: Tensor,
     reach: Tensor | None = None,
+    cache: DynamicCache | None = None,
 ) -> Tensor:
-    """Do as `run_rows`, but without gradients: what segments continue is cached, level by level."""
+    """Do as `run_rows`, but without gradients: what segments continue is cached, level by level.
+
+    `cache` may have keys and values of the first tokens of every row, whose states are then 0.
+    """
+    first = 0 if cache is None else cache.get_seq_length()
+    cache = DynamicCache() if cache is None else cache
     levels = _levels(branch_ids, reach)
-    cache, known, row_of, result = DynamicCache(), None, {}, None
+    known = branch_ids.new_ones(len(levels[0]), first)
+    row_of, result = {}, None
     for depth, level in enumerate(levels):
-        own = _padded([segment.own for segment in level], input_ids.device, left=depth == 0)
-        mask = (own >= 0).long()
+        own = [segment.own[0 if depth else first :] for segment in level]
+        own = _padded(own, input_ids.device, left=depth == first == 0)
         if depth > 0:
             rows = [row_of[int(segment.path[-1])] for segment in level]
             rows = torch.tensor(rows, device=own.device)
             cache.batch_select_indices(rows)
             known = known[rows]
-            if depth > 1:
+            if depth > 1 or first:
                 known = _move_padding_left(cache, known)
-            mask = torch.cat((known, mask), dim=1)
+        known = torch.cat((known, (own >= 0).long()), dim=1)
         arguments = {"past_key_values": cache, "use_cache": True}
-        hidden = _run(trunk, input_ids, position_ids, own, mask, **arguments)
+        hidden = _run(trunk, input_ids, position_ids, own, known, **arguments)
         if result is None:
             result = hidden.new_zeros(input_ids.numel(), hidden.shape[-1])
         result[own[own >= 0]] = hidden[own >= 0]
         row_of = {int(segment.own[-1]): row for row, segment in enumerate(level)}
-        known = mask
     return result
 
 

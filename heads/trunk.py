@@ -6,6 +6,7 @@
                        or one row per option (training)
 
 The hidden states are the same, in the order of the batch. Plain rows take the decoder's own road.
+Each way goes on from a kept prefix (`heads.kept_prefix`) where the model has one; rows do not.
 """
 
 import functools
@@ -13,6 +14,7 @@ import warnings
 from collections.abc import Collection
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .branching import PREFIX, attention_mask, branch_sight, is_plain
@@ -38,9 +40,11 @@ def hidden_states(
 ) -> Tensor:
     """Run the decoder below the head and return its (R * T, D) last hidden states.
 
+    Those of a kept prefix, which no option continues from, are 0.
+
     Args:
         model: of transformers, not wrapped by PEFT (adapters inside it are fine); it may have a
-            `soft_prompt`, the virtual tokens of `PromptedTrunk`.
+            `soft_prompt`, the virtual tokens of `PromptedTrunk`, or a `kept_prefix`.
         input_ids, position_ids, branch_ids, reach: (R, T), see `BranchedBatch`.
     """
     trunk = getattr(model, trunk_name(model))
@@ -52,15 +56,21 @@ def hidden_states(
         if way != "masked" or (not plain and any(_windows(trunk.config).values())):
             way = "rows"
         trunk = PromptedTrunk(trunk, prompt)
-    if way == "cached":
-        return run_cached(trunk, input_ids, position_ids, branch_ids, reach)
     if way == "rows":
         return run_rows(trunk, input_ids, position_ids, branch_ids, reach)
+    kept = None if torch.is_grad_enabled() else getattr(model, "kept_prefix", None)
+    first = 0 if kept is None else kept.shared(input_ids, branch_ids)
+    cache = kept.cache(len(input_ids), first) if first else None
+    if way == "cached":
+        return run_cached(trunk, input_ids, position_ids, branch_ids, reach, cache)
     # The positions of plain rows are what every decoder counts itself, also one that takes none.
-    positions = {} if plain and prompt is None else {"position_ids": position_ids}
-    mask = _mask(trunk, position_ids, branch_ids, reach, blocks=way == "blocks")
-    output = trunk(input_ids=input_ids, attention_mask=mask, use_cache=False, **positions)
-    return output.last_hidden_state.flatten(0, 1)
+    others = {} if plain and prompt is None else {"position_ids": position_ids}
+    if first:
+        others = {"position_ids": position_ids[:, first:], "past_key_values": cache}
+    mask = _mask(trunk, position_ids, branch_ids, reach, first, blocks=way == "blocks")
+    tokens = {"input_ids": input_ids[:, first:], "attention_mask": mask, "use_cache": False}
+    hidden = trunk(**tokens, **others).last_hidden_state
+    return F.pad(hidden, (0, 0, first, 0)).flatten(0, 1)
 
 
 def choose_way(config, branch_ids: Tensor, right: Collection[str] = WAYS) -> str:
@@ -118,8 +128,11 @@ def warn_once(message: str) -> None:
     warnings.warn(message, stacklevel=2)
 
 
-def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, reach: Tensor | None, blocks: bool):
-    """Return the decoder's `attention_mask`: one, or one for each type of layer."""
+def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, reach, first: int, blocks: bool):
+    """Return the decoder's `attention_mask`: one, or one for each type of layer.
+
+    `first` is where in the row those tokens begin that see, `reach` that of a `BranchedBatch`.
+    """
     if is_plain(branch_ids):
         return attention_mask(branch_ids, trunk.dtype)
     device = branch_ids.device
@@ -128,12 +141,12 @@ def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, reach: Tensor | None,
 
     def show(window: int | None):
         if not blocks:
-            return attention_mask(branch_ids, dtype, position_ids, window, reach)
+            return attention_mask(branch_ids, dtype, position_ids, window, reach, first)
         from torch.nn.attention.flex_attention import create_block_mask
 
-        sees = branch_sight(branch_ids, position_ids, window, reach)
+        sees = branch_sight(branch_ids, position_ids, window, reach, first)
         n_rows, n_tokens = branch_ids.shape
-        return create_block_mask(sees, n_rows, None, n_tokens, n_tokens, device=device)
+        return create_block_mask(sees, n_rows, None, n_tokens - first, n_tokens, device=device)
 
     masks = {kind: show(window) for kind, window in _windows(trunk.config).items()}
     return masks.get(None, masks)
