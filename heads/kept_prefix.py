@@ -61,18 +61,18 @@ class KeptPrefix:
 def keeping(model: nn.Module, tokens: Sequence[int]) -> Iterator[None]:
     """Run tokens through a model's trunk, and go on from there in what it is run on inside.
 
-    Without gradients only. Nothing is kept of too few tokens, for a decoder whose cache is not
-    right (`heads.checking`), or where trained virtual tokens come first.
+    Without gradients only. Inside another such `with` the outer one's tokens stay. Nothing is kept
+    of too few tokens, for a decoder whose cache is not right (`heads.checking`), or where trained
+    virtual tokens come first.
 
     Args:
         model: a decoder of transformers, as for `hidden_states`.
         tokens: token ids that rows may begin with.
     """
-    trunk = getattr(model, trunk_name(model))
-    caches = "cached" in getattr(trunk, "right_ways", ("cached",))
-    if len(tokens) < SHORTEST or not caches or getattr(model, "soft_prompt", None) is not None:
+    if hasattr(model, "kept_prefix") or len(tokens) < SHORTEST or not may_keep(model):
         yield
         return
+    trunk = getattr(model, trunk_name(model))
     token_N, cache = torch.tensor(tokens, device=model.device), DynamicCache()
     with torch.inference_mode():
         trunk(input_ids=token_N[None], past_key_values=cache, use_cache=True)
@@ -81,3 +81,9 @@ def keeping(model: nn.Module, tokens: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         del model.kept_prefix
+
+
+def may_keep(model: nn.Module) -> bool:
+    """Say whether a decoder's cache gives its own numbers, and nothing of its own comes first."""
+    right = getattr(getattr(model, trunk_name(model)), "right_ways", ("cached",))
+    return "cached" in right and getattr(model, "soft_prompt", None) is None

@@ -157,6 +157,12 @@ class Examples:
     shots: int | None = option("Worked examples before a question.", POSITIVE)
     shots_data: str | None = option("File or data set to draw them from.")
     shots_split: str | None = option("Its split (Hub, bundled).")
+    shots_order: str = option(
+        "drawn: other ones for each question; fixed: the first of --shots-data for all questions, "
+        "which are then computed once.",
+        ["drawn", "fixed"],
+        default="drawn",
+    )
     seed: int = option("Seed of every draw.", click.IntRange(0), default=0)
 
     def load(self, reading: Reading):
@@ -164,12 +170,15 @@ class Examples:
         if (self.shots is None) != (self.shots_data is None):
             raise click.UsageError("--shots and --shots-data go together.")
         if self.shots is None:
+            if self.shots_order != "drawn":
+                raise click.UsageError("--shots-order goes with --shots.")
             return None
         from mcqa.data import load_questions
         from mcqa.prompting.prompts import Shots
 
         how = reading.further(self.shots_data, self.shots_split, bundled="train")
-        return Shots(tuple(load_questions(self.shots_data, **how)), self.shots, self.seed)
+        pool = tuple(load_questions(self.shots_data, **how))
+        return Shots(pool, self.shots, self.seed, self.shots_order)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ def evaluate(
     besides["permutations"] = plan and f"{plan.kind}, seed {plan.seed}"
     work = describe_work(scorer, encoded, batch_size, **besides)
     path, orders = partial_path(folder / PREDICTIONS), None
-    with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
+    answers = Partial(path, work, scorer, overwrite=overwrite, announce=announce)
+    with answers as partial, scorer.keeping():
         part = partial.part("questions")
         predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
         metrics = summarize(predictions, encoding + part.seconds, part.peak_memory_bytes)

@@ -245,7 +245,7 @@ def _settled(value) -> Any:
     if isinstance(value, Template):
         return value.name
     if isinstance(value, Shots):
-        return value.k, value.seed, digest_questions(value.pool)
+        return str(value), digest_questions(value.pool)
     if isinstance(value, Contexts):
         return value.checksum
     if isinstance(value, ControlTokens):

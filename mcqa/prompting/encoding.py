@@ -6,6 +6,7 @@ an error. How texts become tokens, and what is a control token, says `mcqa.promp
 """
 
 import copy
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from mcqa.retrieval.contexts import Contexts, Given
 GAP = " ... "
 BETWEEN_SHOTS = "\n\n"
 PROBE = Question(stem="Which?", options=("this", "that"), context="Here.", id="probe")
+BEGINNINGS = ("Which probe?", "7 probes", "(a probe)", "été, a probe")  # by other tokens each
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,29 @@ class Encoder:
             EncodingError: a question's options do not fit into `max_length`.
         """
         contexts = self.contexts.give(questions, learning=learning)
-        shots = [self.shots.draw(question) if self.shots else () for question in questions]
-        shown = (map(self.contexts.example, drawn) for drawn in shots)
-        prompts = list(map(_whole, questions, contexts, shown))
+        prompts = list(map(_whole, questions, contexts, map(self._examples, questions)))
         return list(map(self._fit, prompts, self._tokenize(prompts)))
+
+    def shared(self) -> tuple[int, ...]:
+        """Return the token ids that a prompt begins with whatever it asks: what a data set shares.
+
+        Those of an instruction, a system message, fixed worked examples; found from the tokens of
+        prompts that ask for different things. Two texts that are read apart share nothing here.
+        """
+        if not self.frame.joined:
+            return ()
+        probes = [replace(PROBE, stem=stem, id=stem) for stem in BEGINNINGS]
+        fixed = self.shots is not None and self.shots.order == "fixed"
+        shots = [self._examples(probe) if fixed else () for probe in probes]
+        contexts = (Given(PROBE.context), *[Given(None)] * len(probes))
+        encoded = self._tokenize(list(map(_whole, probes, contexts, shots)))
+        columns = zip(*(one.prefix for one in encoded), strict=False)
+        same = itertools.takewhile(lambda column: len(set(column)) == 1, columns)
+        return tuple(column[0] for column in itertools.islice(same, self.max_length))
+
+    def _examples(self, question: Question) -> tuple[Question, ...]:
+        drawn = self.shots.draw(question) if self.shots else ()
+        return tuple(map(self.contexts.example, drawn))
 
     def holding_out(self, questions: Iterable[Question]) -> "Encoder":
         """Return an encoder that retrieves no passage of these questions, for parts of them."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 
+SHOT_ORDERS = ("drawn", "fixed")
 THINKING_STARTS, THINKING_ENDS = "<think>", "</think>"
 NO_THINKING = f"{THINKING_STARTS}\n\n{THINKING_ENDS}\n\n"  # as chat templates write it
 
@@ -66,16 +67,24 @@ class Shots:
         pool: labelled questions to draw from.
         k: how many examples a question gets.
         seed: with the question's id it decides the draw.
+        order: `drawn`, or `fixed` for the first of the pool, the same for all questions: what they
+            share is then computed once for a whole data set.
 
     Raises:
-        ConfigError: `k` is not positive, or the pool has fewer than k + 1 labelled questions.
+        ConfigError: `k` is not positive, the pool has fewer than k + 1 labelled questions, or there
+            is no such order.
     """
 
     pool: Sequence[Question]
     k: int
     seed: int = 0
+    order: str = "drawn"
 
     def __post_init__(self):
+        if self.order not in SHOT_ORDERS:
+            raise ConfigError(
+                f"shots: order {self.order!r} does not exist; there are: {', '.join(SHOT_ORDERS)}."
+            )
         labelled = sum(question.label is not None for question in self.pool)
         if self.k < 1 or labelled <= self.k:
             raise ConfigError(
@@ -85,8 +94,7 @@ class Shots:
 
     def draw(self, question: Question) -> list[Question]:
         """Return k examples with another id and stem; a `ConfigError` where there are too few."""
-        digest = hashlib.sha256(f"{self.seed} {question.id}".encode()).digest()
-        order = _shuffled(len(self.pool), random.Random(digest))
+        order = range(len(self.pool)) if self.order == "fixed" else self._shuffle(question)
         others = (
             other
             for other in map(self.pool.__getitem__, order)
@@ -99,6 +107,14 @@ class Shots:
                 "about another question; give a larger pool or fewer shots."
             )
         return drawn
+
+    def _shuffle(self, question: Question) -> Iterator[int]:
+        digest = hashlib.sha256(f"{self.seed} {question.id}".encode()).digest()
+        return _shuffled(len(self.pool), random.Random(digest))
+
+    def __str__(self) -> str:
+        """Say which are drawn, of whichever pool."""
+        return f"{self.k}, seed {self.seed}" if self.order == "drawn" else f"{self.k}, the first"
 
 
 def _shuffled(n: int, chance: random.Random) -> Iterator[int]:

@@ -66,7 +66,7 @@ def describe_work(
         "scorer": scorer.name,
         **scorer.settings,
         "template": scorer.template,
-        "shots": shots and f"{shots.k}, seed {shots.seed}, of {digest_questions(shots.pool)}",
+        "shots": shots and f"{shots}, of {digest_questions(shots.pool)}",
         "context": str(encoder.contexts),
         "chat": encoder.chat,
         "system": encoder.system,

@@ -4,6 +4,7 @@ A `Scorer` is one model, one template and one way to get scores; `mcqa.scoring.l
 from a model's name.
 """
 
+import contextlib
 import functools
 import math
 import warnings
@@ -14,6 +15,7 @@ from dataclasses import replace
 import torch
 
 from heads.alignment import align
+from heads.kept_prefix import keeping
 from mcqa.errors import ConfigError, ModelError, RunError
 from mcqa.models.cpu.spinning import giving_way
 from mcqa.prediction import Prediction
@@ -123,7 +125,9 @@ class Scorer:
                 report(len(batch))
             else:
                 missing.append(number)
-        with giving_way(self.model.device.type):
+        # For one question it would be a second pass over the weights.
+        share = self.keeping() if len(encoded) > 1 else contextlib.nullcontext()
+        with giving_way(self.model.device.type), share:
             for number, numbers in processes.rounds(missing):
                 if number is not None:
                     own[number] = self._score_batch(_read(encoded, batches[number]))
@@ -136,6 +140,14 @@ class Scorer:
             for index, prediction in zip(indices, scored[number], strict=True)
         }
         return [predictions[index] for index in range(len(encoded))]
+
+    def keeping(self) -> contextlib.AbstractContextManager:
+        """Keep keys and values of what all prompts begin with, until the end of a `with`.
+
+        Whoever scores several questions does so by itself. Around several calls, also of one
+        question each, it is computed once for all; the model's weights must stay the same inside.
+        """
+        return keeping(self.model, self.encoder.shared())
 
     def _score_batch(self, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
         """Score a batch, in parts of `batch_limit` questions once it was too large."""

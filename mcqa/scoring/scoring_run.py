@@ -35,7 +35,7 @@ def score(
     """
     encoded, encoding = encode_timed(scorer, questions)
     work = describe_work(scorer, encoded, batch_size)
-    with Partial(partial_path(output), work, scorer, **how) as partial:
+    with Partial(partial_path(output), work, scorer, **how) as partial, scorer.keeping():
         part = partial.part("questions")
         predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
         seconds = encoding + part.seconds

@@ -97,6 +97,11 @@ FLAGS = (
         SCORE + " --shots 2",
     ),
     Case(
+        "an order of no shots",
+        "--shots-order goes with --shots.",
+        SCORE + " --shots-order fixed",
+    ),
+    Case(
         "more shots than questions",
         "shots: 50 examples from 36 labelled questions; there must be at least one example and "
         "more questions than examples.",

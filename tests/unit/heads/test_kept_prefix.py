@@ -136,7 +136,8 @@ def test_what_is_kept_is_forgotten_also_after_an_error():
             assert isinstance(model.kept_prefix, KeptPrefix)
             raise KeyError
 
-    pytest.raises(KeyError, fail)
+    with pytest.raises(KeyError):
+        fail()
     assert not hasattr(model, "kept_prefix")
 
 

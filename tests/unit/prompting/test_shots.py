@@ -72,6 +72,50 @@ def test_a_draw_is_the_beginning_of_a_whole_shuffle(k):
         assert Shots(POOL, k, seed=7).draw(asking(f"id{n}")) == [POOL[at] for at in order[:k]]
 
 
+def test_fixed_examples_are_the_first_of_the_pool_that_ask_something_else():
+    shots = Shots(POOL, 3, seed=3, order="fixed")
+    assert (
+        names(shots.draw(asking("a"))) == names(shots.draw(asking("b", "Else?"))) == names(POOL[:3])
+    )
+    assert names(shots.draw(POOL[1])) == names([POOL[0], *POOL[2:4]])
+    assert names(shots.draw(asking("a", POOL[0].stem))) == names(POOL[1:4])
+    unlabelled = replace(POOL[0], label=None)
+    assert names(Shots((unlabelled, *POOL[1:]), 2, order="fixed").draw(ASKED)) == names(POOL[1:3])
+
+
+def test_an_unknown_order_is_refused():
+    with pytest.raises(ConfigError, match="order 'last' does not exist; there are: drawn, fixed"):
+        Shots(POOL, 3, order="last")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("chat", [False, True])
+def test_what_is_shared_is_what_all_prompts_begin_with(
+    tiny_tokenizer, chat_tokenizer, template, chat
+):
+    tokenizer = chat_tokenizer if chat else tiny_tokenizer
+    shared = {}
+    for order in ("fixed", "drawn"):
+        shots = Shots(POOL, 3, order=order)
+        encoder = Encoder(tokenizer, TEMPLATES[template], 4096, shots=shots, chat=chat)
+        shared[order] = encoder.shared()
+        questions = [ASKED, asking("a"), asking("b", "7 apples?"), replace(ASKED, stem="(x)")]
+        for encoded in encoder.encode(questions):
+            assert encoded.prefix[: len(shared[order])] == shared[order]
+    text = tokenizer.decode(shared["fixed"])
+    assert [f"What is {n} of a kind?" in text for n in range(4)] == [True] * 3 + [False]
+    assert "Which" not in text
+    assert "of a kind?" not in tokenizer.decode(shared["drawn"])
+
+
+def test_no_more_is_shared_than_fits_and_nothing_of_texts_read_apart(tiny_tokenizer):
+    shots = Shots(POOL, 3, order="fixed")
+    encoder = Encoder(tiny_tokenizer, TEMPLATES["cloze"], 20, shots=shots)
+    assert len(encoder.shared()) == 20
+    encoder = Encoder(tiny_tokenizer, TEMPLATES["cloze"], 400, shots=shots, apart=True)
+    assert encoder.shared() == ()
+
+
 def test_a_draw_costs_the_same_from_a_pool_of_any_size():
     """To shuffle this one would take eight terabytes."""
 
