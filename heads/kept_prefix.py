@@ -87,3 +87,9 @@ def may_keep(model: nn.Module) -> bool:
     """Say whether a decoder's cache gives its own numbers, and nothing of its own comes first."""
     right = getattr(getattr(model, trunk_name(model)), "right_ways", ("cached",))
     return "cached" in right and getattr(model, "soft_prompt", None) is None
+
+
+def kept_tokens(model: nn.Module) -> int:
+    """Return how many tokens a model keeps, 0 outside a `with`."""
+    kept = getattr(model, "kept_prefix", None)
+    return 0 if kept is None else len(kept.tokens)

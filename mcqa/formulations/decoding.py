@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 from transformers import GenerationConfig
 
-from heads.branching import pack
 from heads.likelihood import option_token_log_probabilities
+from mcqa.formulations.layout import pack_for
 from mcqa.formulations.likelihoods import TEXT_SCORERS
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
@@ -101,8 +101,8 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     """
     end = tokenizer.eos_token_id
     options = [[(*tokens, end) for tokens in sorted(e.continuations)] for e in batch]
-    packed = pack([e.prefix for e in batch], options)
-    each, owner = option_token_log_probabilities(model, packed.to(model.device))
+    packed = pack_for(model, [e.prefix for e in batch], options)
+    each, owner = option_token_log_probabilities(model, packed)
     per_option = each.split(torch.bincount(owner, minlength=packed.fork.numel()).tolist())
     n_options = packed.fork.shape[1]
     predictions = []

@@ -7,13 +7,24 @@ their order. So they are laid out by their tokens; options of the same tokens sh
 
 from collections.abc import Callable, Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from heads.branching import BranchedBatch, pack
+from heads.branching import BranchedBatch
+from heads.kept_prefix import kept_tokens
+from heads.sharing import pack_shared
 from mcqa.prompting.encoding import EncodedQuestion
 
 
+def pack_for(
+    model: nn.Module, prefixes: Sequence[Sequence[int]], continuations: Sequence[Sequence]
+) -> BranchedBatch:
+    """Return the batch of questions on a model's device, what they share in it once."""
+    packed = pack_shared(prefixes, continuations, known=kept_tokens(model))
+    return packed.to(model.device)
+
+
 def score_in_order(
+    model: nn.Module,
     score: Callable[[BranchedBatch], Tensor],
     prefixes: Sequence[Sequence[int]],
     batch: Sequence[EncodedQuestion],
@@ -21,11 +32,12 @@ def score_in_order(
     """Return the scores of each question's options, in the order that they have there.
 
     Args:
+        model: what they are scored with.
         score: returns (B, O) scores of the batch that has them in the order of their tokens.
         prefixes: what stands before the options of each question.
     """
     ordered = [sorted(encoded.continuations) for encoded in batch]
-    scores_BO = score(pack(prefixes, ordered)).tolist()
+    scores_BO = score(pack_for(model, prefixes, ordered)).tolist()
     return [
         [scores[laid_out.index(tokens)] for tokens in encoded.continuations]
         for scores, laid_out, encoded in zip(scores_BO, ordered, batch, strict=True)

@@ -6,10 +6,9 @@ docs/generative.md has the table of them. None of them counts an end-of-sequence
 import functools
 from collections.abc import Sequence
 
-from heads.branching import pack
 from heads.likelihood import next_token_log_probabilities, option_log_likelihoods
 from mcqa.errors import ConfigError
-from mcqa.formulations.layout import score_in_order
+from mcqa.formulations.layout import pack_for, score_in_order
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
 
@@ -23,9 +22,8 @@ LENGTHS = {
 
 def _totals(model, prefixes, batch: Sequence[EncodedQuestion]) -> list[list[float]]:
     """Return each option's summed log-probability behind a prefix, question by question."""
-    return score_in_order(
-        lambda packed: option_log_likelihoods(model, packed.to(model.device)), prefixes, batch
-    )
+    score = functools.partial(option_log_likelihoods, model)
+    return score_in_order(model, score, prefixes, batch)
 
 
 def predictions(batch, scores, scorer: str, tokens, unit: str = "nats") -> list[Prediction]:
@@ -69,8 +67,8 @@ TEXT_SCORERS["pmi"] = score_pmi
 
 def score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
     """Score each option by its letter as the next token: p("A") + p(" A")."""
-    packed = pack([e.prompt for e in batch], [[()]] * len(batch))
-    log_probabilities_BV = next_token_log_probabilities(model, packed.to(model.device))
+    packed = pack_for(model, [e.prompt for e in batch], [[()]] * len(batch))
+    log_probabilities_BV = next_token_log_probabilities(model, packed)
     scores = [
         [row[list(variants)].logsumexp(0).item() for variants in _letter_tokens(e)]
         for e, row in zip(batch, log_probabilities_BV, strict=True)

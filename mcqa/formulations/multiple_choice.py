@@ -116,7 +116,8 @@ def prepare_for_training(model):
 def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
     """Score each option by the head's scalar."""
     scores = score_in_order(
-        lambda packed: model(**packed.to(model.device).as_dict()).logits,
+        model,
+        lambda packed: model(**packed.as_dict()).logits,
         [encoded.prefix for encoded in batch],
         batch,
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from heads.branching import pack
+from heads.sharing import pack_shared
 from mcqa.prompting.encoding import EncodedQuestion
 
 IGNORED = -100
@@ -39,7 +40,7 @@ def _collate_options(questions: Sequence[EncodedQuestion], tokenizer) -> dict:
     prefixes = [encoded.prefix for encoded in questions]
     options = [encoded.continuations for encoded in questions]
     labels = torch.tensor([encoded.question.label for encoded in questions])
-    return pack(prefixes, options, tokenizer.pad_token_id).as_dict() | {"labels": labels}
+    return pack_shared(prefixes, options, tokenizer.pad_token_id).as_dict() | {"labels": labels}
 
 
 # The right answer's tokens and an end-of-sequence token, after the prompt: plain causal rows.

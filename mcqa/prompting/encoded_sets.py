@@ -31,6 +31,7 @@ from mcqa.system.kept import make_room, private_folder
 from mcqa.system.workers import cores, run_in_workers
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow
     from datasets import Dataset
 
@@ -70,6 +71,11 @@ class EncodedSet(OnDisk[EncodedQuestion]):
             found = tuple(Retrieved(**passage) for passage in found)
         others = {"truncated": row["truncated"], "retrieved": found, **self._alike}
         return EncodedQuestion(question=question, **lists, **others)
+
+    def prefixes(self, start: int, count: int) -> "tuple[np.ndarray, np.ndarray]":
+        """Return the tokens of prefixes, one behind another, and how many each has."""
+        lists = self._tokens.data.column("prefix").slice(start, count).combine_chunks()
+        return lists.flatten().to_numpy(), lists.value_lengths().to_numpy()
 
     def column(self, name: str) -> list:
         """Return one of `NUMBERS` for each question, 0 where it has a `fault`, or the faults."""

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import math
 import warnings
-from collections import ChainMap, defaultdict
+from collections import ChainMap
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 
@@ -22,6 +22,7 @@ from mcqa.prediction import Prediction
 from mcqa.prompting.encoded_sets import EncodedSet
 from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.question import Question
+from mcqa.scoring.batching import make_batches
 from mcqa.system import processes
 from mcqa.system.memory import is_out_of_memory
 
@@ -118,16 +119,16 @@ class Scorer:
             raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
         kept = {} if kept is None else kept
         report = on_progress or (lambda count: None)
-        batches = _batches(encoded, batch_size)
+        # For one question it would be a second pass over the weights.
+        shared = self.encoder.shared() if len(encoded) > 1 else ()
+        batches = make_batches(encoded, batch_size, skip=len(shared))
         own, missing = {}, []
         for number, batch in enumerate(batches):
             if number in kept:
                 report(len(batch))
             else:
                 missing.append(number)
-        # For one question it would be a second pass over the weights.
-        share = self.keeping() if len(encoded) > 1 else contextlib.nullcontext()
-        with giving_way(self.model.device.type), share:
+        with giving_way(self.model.device.type), keeping(self.model, shared):
             for number, numbers in processes.rounds(missing):
                 if number is not None:
                     own[number] = self._score_batch(_read(encoded, batches[number]))
@@ -185,27 +186,6 @@ class Scorer:
             f"{self.batch_limit}. Scores do not depend on that, beyond rounding.",
             stacklevel=4,
         )
-
-
-def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[int]]:
-    """Return indices of questions of like length; the longest first shows early what fits.
-
-    What else is in a batch shows in rounding. So a batch holds questions of one number of options:
-    scored again with the options in another order, they are together again.
-    """
-    if isinstance(encoded, EncodedSet):  # on disk, not to be read for that
-        tokens, options = encoded.column("tokens"), encoded.column("options")
-    else:
-        tokens, options = [e.tokens for e in encoded], [len(e.continuations) for e in encoded]
-    groups = defaultdict(list)
-    for index in sorted(range(len(tokens)), key=lambda index: -tokens[index]):
-        groups[options[index]].append(index)
-    batches = [
-        group[start : start + batch_size]
-        for group in groups.values()
-        for start in range(0, len(group), batch_size)
-    ]
-    return sorted(batches, key=lambda batch: -tokens[batch[0]])
 
 
 def _read(encoded: Sequence[EncodedQuestion], indices: Sequence[int]) -> list[EncodedQuestion]:

@@ -1,6 +1,7 @@
 """The public API on a tiny causal LM: which scorer loads, what it promises, what it refuses."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -317,6 +318,8 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_no_score(
     scorers, tiny_questions, small_memory
 ):
     questions = [q for q in tiny_questions if len(q.options) == 3]
+    apart = [f"{n}, {q.stem}" for n, q in enumerate(questions)]
+    questions = [replace(q, stem=s, context=None) for q, s in zip(questions, apart, strict=True)]
     assert len(questions) == 9
     whole = scorers["text"].score_many(questions, batch_size=6)
     scorer, asked = small_memory(room=2)
