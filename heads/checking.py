@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from .branching import BranchedBatch, option_tokens, pack, pack_rows
 from .caching import run_cached
+from .kept_prefix import keeping
 from .multiple_choice import DecoderForMultipleChoice
 from .own_logits import own_logits, trunk_name
 from .small_copy import small_copy
@@ -119,7 +120,8 @@ def _states(model, batch: BranchedBatch, way: str = "masked") -> Tensor:
     if way == "cached":
         hidden = run_cached(getattr(model, trunk_name(model)), *batch.tokens)
     else:
-        hidden = hidden_states(model, *batch.tokens)
+        with keeping(model, PREFIX[:-1] if way == "kept" else (), shortest=1):
+            hidden = hidden_states(model, *batch.tokens)
     hidden = hidden[_wanted(batch)]
     has_head = isinstance(model, DecoderForMultipleChoice)
     return hidden.float() if has_head else own_logits(model, hidden)

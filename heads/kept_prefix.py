@@ -17,6 +17,7 @@ from transformers.cache_utils import DynamicLayer
 
 from .branching import PREFIX
 from .own_logits import trunk_name
+from .trunk import WAYS
 
 SHORTEST = 32  # tokens; fewer save less than it costs to put them before every row
 
@@ -27,10 +28,11 @@ class KeptPrefix:
     Args:
         tokens: (N,) token ids.
         cache: what running them as one row left.
+        shortest: of how many of them on any use is made.
     """
 
-    def __init__(self, tokens: Tensor, cache: DynamicCache):
-        self.tokens = tokens
+    def __init__(self, tokens: Tensor, cache: DynamicCache, shortest: int = SHORTEST):
+        self.tokens, self.shortest = tokens, shortest
         self._layers = cache.layers
 
     def shared(self, input_ids: Tensor, branch_ids: Tensor) -> int:
@@ -42,7 +44,7 @@ class KeptPrefix:
         same = (input_ids[:, :n_tokens] == self.tokens[:n_tokens]).all(0)
         in_root = (branch_ids[:, 1 : n_tokens + 1] == PREFIX).all(0)
         shared = int((same & in_root).long().cumprod(0).sum())
-        return shared if shared >= SHORTEST else 0
+        return shared if shared >= self.shortest else 0
 
     def cache(self, n_rows: int, n_tokens: int) -> DynamicCache:
         """Return a cache in which each of so many rows has the first kept tokens behind it."""
@@ -58,25 +60,26 @@ class KeptPrefix:
 
 
 @contextlib.contextmanager
-def keeping(model: nn.Module, tokens: Sequence[int]) -> Iterator[None]:
+def keeping(model: nn.Module, tokens: Sequence[int], shortest: int = SHORTEST) -> Iterator[None]:
     """Run tokens through a model's trunk, and go on from there in what it is run on inside.
 
     Without gradients only. Inside another such `with` the outer one's tokens stay. Nothing is kept
-    of too few tokens, for a decoder whose cache is not right (`heads.checking`), or where trained
+    of too few tokens, for a decoder that goes wrong with it (`heads.checking`), or where trained
     virtual tokens come first.
 
     Args:
         model: a decoder of transformers, as for `hidden_states`.
         tokens: token ids that rows may begin with.
+        shortest: how many of them are too few, plus one.
     """
-    if hasattr(model, "kept_prefix") or len(tokens) < SHORTEST or not may_keep(model):
+    if hasattr(model, "kept_prefix") or len(tokens) < shortest or not may_keep(model):
         yield
         return
     trunk = getattr(model, trunk_name(model))
     token_N, cache = torch.tensor(tokens, device=model.device), DynamicCache()
     with torch.inference_mode():
         trunk(input_ids=token_N[None], past_key_values=cache, use_cache=True)
-    model.kept_prefix = KeptPrefix(token_N, cache)
+    model.kept_prefix = KeptPrefix(token_N, cache, shortest)
     try:
         yield
     finally:
@@ -84,9 +87,9 @@ def keeping(model: nn.Module, tokens: Sequence[int]) -> Iterator[None]:
 
 
 def may_keep(model: nn.Module) -> bool:
-    """Say whether a decoder's cache gives its own numbers, and nothing of its own comes first."""
-    right = getattr(getattr(model, trunk_name(model)), "right_ways", ("cached",))
-    return "cached" in right and getattr(model, "soft_prompt", None) is None
+    """Say whether a decoder goes on from a cache with its own numbers, and has no soft prompt."""
+    right = getattr(getattr(model, trunk_name(model)), "right_ways", WAYS)
+    return "kept" in right and getattr(model, "soft_prompt", None) is None
 
 
 def kept_tokens(model: nn.Module) -> int:

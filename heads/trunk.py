@@ -24,7 +24,8 @@ from .short_attention import NAME as SHORT_ATTENTION
 from .short_attention import attention_of
 from .virtual_tokens import PromptedTrunk
 
-WAYS = frozenset(("masked", "cached"))  # a block mask shows what a mask shows
+# A block mask shows what a mask shows; `kept` goes on from a kept prefix, whichever way.
+WAYS = frozenset(("masked", "cached", "kept"))
 MASKED = ("sdpa", "eager", SHORT_ATTENTION)
 LAYER_KINDS = {"full_attention", "sliding_attention"}
 # From here on the (T, T) masks cost more than a second pass over the weights.

@@ -121,7 +121,7 @@ def test_training_does_not_go_on_from_it(run):
 def test_nothing_is_kept_where_it_would_be_of_no_use_or_wrong(reason):
     model = build("llama")
     if reason == "cache":
-        model.base_model.right_ways = frozenset(["masked"])
+        model.base_model.right_ways = frozenset(["masked", "cached"])
     if reason == "virtual tokens":
         model.soft_prompt = torch.nn.Identity()
     with keeping(model, TOKENS[: SHORTEST - (reason == "short")]):
