@@ -71,7 +71,7 @@ def hidden_states(
     mask = _mask(trunk, position_ids, branch_ids, reach, first, blocks=way == "blocks")
     tokens = {"input_ids": input_ids[:, first:], "attention_mask": mask, "use_cache": False}
     hidden = trunk(**tokens, **others).last_hidden_state
-    return F.pad(hidden, (0, 0, first, 0)).flatten(0, 1)
+    return (F.pad(hidden, (0, 0, first, 0)) if first else hidden).flatten(0, 1)
 
 
 def choose_way(config, branch_ids: Tensor, right: Collection[str] = WAYS) -> str:
