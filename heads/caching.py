@@ -25,7 +25,7 @@ def run_rows(
     """
     rows, kept, last = [], [], PADDING
     for segment in _segments(branch_ids, reach):
-        if segment.is_end:
+        if segment.ends:
             rows.append(torch.cat((segment.path, segment.own)))
             # Every copy of an ancestor is the same; gradients must come through one of them.
             kept.append(rows[-1] > last)
@@ -79,7 +79,7 @@ class _Segment(NamedTuple):
     path: Tensor
     own: Tensor
     depth: int  # how many ancestors have tokens
-    is_end: bool  # whether nothing continues it
+    ends: bool  # whether nothing continues it
 
 
 def _segments(branch_ids: Tensor, reach: Tensor | None) -> list[_Segment]:
@@ -95,8 +95,8 @@ def _segments(branch_ids: Tensor, reach: Tensor | None) -> list[_Segment]:
                 path = (until[:start] > start).nonzero().squeeze(1)
                 depth = len(branches[path].unique())
                 own = torch.arange(start, start + length)
-                is_end = int(until[start]) == start + length
-                segments.append(_Segment(path + first, own + first, depth, is_end))
+                ends = int(until[start]) == start + length
+                segments.append(_Segment(path + first, own + first, depth, ends))
             start += length
     return segments
 

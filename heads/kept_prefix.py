@@ -72,7 +72,7 @@ def keeping(model: nn.Module, tokens: Sequence[int], shortest: int = SHORTEST) -
         tokens: token ids that rows may begin with.
         shortest: how many of them are too few, plus one.
     """
-    if hasattr(model, "kept_prefix") or len(tokens) < shortest or not may_keep(model):
+    if kept_tokens(model) or len(tokens) < shortest or not may_keep(model):
         yield
         return
     trunk = getattr(model, trunk_name(model))
@@ -83,7 +83,7 @@ def keeping(model: nn.Module, tokens: Sequence[int], shortest: int = SHORTEST) -
     try:
         yield
     finally:
-        del model.kept_prefix
+        model.kept_prefix = None
 
 
 def may_keep(model: nn.Module) -> bool:

@@ -8,7 +8,7 @@ from architectures import CONFIGS, build
 
 from heads import trunk
 from heads.branching import Segment, lay_out, option_tokens, pack, pack_rows, untangled
-from heads.kept_prefix import SHORTEST, KeptPrefix, keeping
+from heads.kept_prefix import SHORTEST, KeptPrefix, keeping, kept_tokens
 from heads.trunk import hidden_states
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -125,7 +125,7 @@ def test_nothing_is_kept_where_it_would_be_of_no_use_or_wrong(reason):
     if reason == "virtual tokens":
         model.soft_prompt = torch.nn.Identity()
     with keeping(model, TOKENS[: SHORTEST - (reason == "short")]):
-        assert not hasattr(model, "kept_prefix")
+        assert not kept_tokens(model)
 
 
 def test_what_is_kept_is_forgotten_also_after_an_error():
@@ -138,7 +138,7 @@ def test_what_is_kept_is_forgotten_also_after_an_error():
 
     with pytest.raises(KeyError):
         fail()
-    assert not hasattr(model, "kept_prefix")
+    assert not kept_tokens(model)
 
 
 @torch.inference_mode()

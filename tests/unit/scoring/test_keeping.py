@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from heads.kept_prefix import kept_tokens
 from heads.likelihood import add_training_forward
 from mcqa.prompting.prompts import Shots
 from mcqa.question import Question
@@ -143,4 +144,4 @@ def test_training_does_not_see_what_scoring_kept(load):
     scorer = load()
     model = add_training_forward(scorer.model)
     scorer.score_many(QUESTIONS)
-    assert not hasattr(model, "kept_prefix")
+    assert not kept_tokens(model)
