@@ -1,4 +1,4 @@
-"""Questions with several right answers, each option judged by itself: a yes-or-no question for each.
+"""Questions with several right answers, each option judged by itself, yes or no.
 
 A language model gives the options of one prompt probabilities that compete. Asked of each option
 whether it is right, none takes anything from another, and what is learned and scored is a plain
