@@ -1,67 +1,51 @@
-"""The bundled questions: a small set of our own, so that a first try needs no download.
+"""The bundled questions: small sets of our own, so that a first try needs no download.
 
-The facts are in tables and the phrasings in `kinds.yaml`; this module turns them into questions.
-Facts are split, not questions, and the wrong options of a question are facts of the same kind
-from its own side of the split. Otherwise a held-out answer would be seen in training, and only
-ever as a wrong one. Those that look like the right one come first, or its form would give it away.
-All choices are made by hashing, so every machine and Python gives the same questions.
+The facts are in tables, and this package turns them into questions. Facts are split, not questions,
+and the wrong options of a question are facts from its own side of the split. Otherwise a held-out
+answer would be seen in training, and only ever as a wrong one. All choices are made by hashing, so
+every machine and Python gives the same questions.
 """
 
-import hashlib
-import itertools
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
-
-from mcqa.data.bundled.tables import Fact, Kind, Phrasing, load_kinds, normalise, right_answers
+from mcqa.data.bundled.choices import choice_questions
+from mcqa.data.bundled.scales import scale_questions
+from mcqa.data.bundled.several import several_questions
+from mcqa.data.bundled.splits import SPLITS
 from mcqa.errors import DataError
 from mcqa.question import Question
 
-SPLITS = ("train", "validation", "test")
-
-_SHARES = {"validation": 0.095, "test": 0.19}
-_PHRASINGS_PER_FACT = (2, 1, 2, 2)
-_OPTIONS_PER_QUESTION = (4, 4, 4, 4, 3, 4, 4, 4, 4, 5)
-
-_Item = TypeVar("_Item")
-
-
-class _Draft(NamedTuple):
-    kind: Kind
-    phrasing: Phrasing
-    fact: Fact
-    pool: Sequence[Fact]
-
-    @property
-    def id(self) -> str:
-        return f"{self.fact.id}/{self.phrasing.number}"
+_MAKERS = {
+    "choice": choice_questions,
+    "several": several_questions,
+    "scale": scale_questions,
+}
+KINDS = tuple(_MAKERS)
 
 
-def bundled_questions(split: str) -> list[Question]:
-    """Return the questions of one split, in a fixed order that mixes all kinds.
+def bundled_questions(split: str, kind: str = "choice") -> list[Question]:
+    """Return the questions of one split, in a fixed order that mixes all tables.
 
     Args:
         split: `train`, `validation` or `test`. No two splits share a fact.
+        kind: `choice`, `several` or `scale`.
 
     Returns:
-        Labelled questions with 3 to 5 options. An id is made of kind, fact and number of the
-        phrasing, as in `capitals/france/2`; `fact_of` returns what names the fact.
+        Labelled questions. `fact_of` returns from an id what names the fact of a choice or scale;
+        questions with several right answers stand on several facts.
 
     Raises:
-        DataError: there is no such split.
+        DataError: there is no such split or kind.
 
     >>> question = next(q for q in bundled_questions("train") if q.id.startswith("symbols/gold"))
     >>> question.answer
     'Au'
     """
-    if split not in SPLITS:
-        raise DataError(
-            f"the bundled questions have no split {split!r}; choose one of {', '.join(SPLITS)}."
-        )
-    drafts = [draft for kind in load_kinds() for draft in _drafts(kind, split)]
-    drafts.sort(key=lambda draft: _hash("order", draft.id))
-    sizes = _deck(_OPTIONS_PER_QUESTION, f"{split}/sizes")
-    labels = {n: _deck(range(n), f"{split}/labels/{n}") for n in set(_OPTIONS_PER_QUESTION)}
-    return [_question(draft, n, next(labels[n])) for draft, n in zip(drafts, sizes, strict=False)]
+    for what, value, allowed in (("split", split, SPLITS), ("kind", kind, KINDS)):
+        if value not in allowed:
+            raise DataError(
+                f"the bundled questions have no {what} {value!r}; choose one of "
+                f"{', '.join(allowed)}."
+            )
+    return _MAKERS[kind](split)
 
 
 def fact_of(id: str) -> str:
@@ -71,77 +55,3 @@ def fact_of(id: str) -> str:
     'capitals/france'
     """
     return id.rsplit("/", 1)[0]
-
-
-def _drafts(kind: Kind, split: str) -> Iterator[_Draft]:
-    parts = _parts(kind)
-    pool = parts["train"] if split == "train" else [*parts["validation"], *parts["test"]]
-    for fact, count in zip(parts[split], itertools.cycle(_PHRASINGS_PER_FACT), strict=False):
-        phrasings = [
-            phrasing
-            for phrasing in _shuffled(kind.phrasings, f"phrasings/{fact.id}")
-            if split == "train" or _is_asked_only_in(parts[split], kind, phrasing, fact)
-        ]
-        for phrasing in phrasings[:count]:
-            yield _Draft(kind, phrasing, fact, pool)
-
-
-def _parts(kind: Kind) -> dict[str, list[Fact]]:
-    """Split the facts of a kind: whole groups are held out, and no fact of two tables is."""
-    facts = sorted(kind.facts, key=lambda fact: _hash("split", fact.id))
-    groups: dict[str, list[Fact]] = {}
-    for fact in facts:
-        groups.setdefault(fact.group, []).append(fact)
-    validation, test = (round(share * len(facts)) for share in _SHARES.values())
-    chosen: list[Fact] = []
-    for _, group in sorted(groups.items(), key=lambda item: _hash("split", item[0])):
-        fits = len(chosen) + len(group) <= validation + test
-        if fits and not any(fact.elsewhere for fact in group):
-            chosen += group
-    held_out = [fact for fact in facts if fact in chosen]
-    return {
-        "train": [fact for fact in facts if fact not in chosen],
-        "validation": held_out[:validation],
-        "test": held_out[validation:],
-    }
-
-
-def _is_asked_only_in(part: list[Fact], kind: Kind, phrasing: Phrasing, fact: Fact) -> bool:
-    """Return whether no fact outside a part gives the same stem; its answer would differ."""
-    stem = phrasing.ask(fact)
-    return all(other in part for other in kind.facts if phrasing.ask(other) == stem)
-
-
-def _question(draft: _Draft, size: int, label: int) -> Question:
-    asks = draft.phrasing.asks
-    right = right_answers(draft.kind, draft.phrasing, draft.fact)
-    values = {normalise(fact.values[asks]): fact.values[asks] for fact in draft.pool}
-    wrong = [value for name, value in sorted(values.items()) if name not in right]
-    alike = {fact.values[asks] for fact in draft.pool if fact.group == draft.fact.group}
-    wrong = _shuffled(wrong, f"options/{draft.id}")
-    chosen = sorted(wrong, key=lambda value: value not in alike)[: size - 1]
-    assert len(chosen) == size - 1, f"{draft.id}: its table has too few held-out answers"
-    options = [value for value in wrong if value in chosen]
-    options.insert(label, draft.fact.values[asks])
-    return Question(
-        id=draft.id,
-        stem=draft.phrasing.ask(draft.fact),
-        options=tuple(options),
-        label=label,
-        subject=draft.kind.subject,
-    )
-
-
-def _deck(cards: Sequence[_Item], seed: str) -> Iterator[_Item]:
-    """Deal the cards without end, shuffled anew each round: random, and even in the long run."""
-    for number in itertools.count():
-        yield from _shuffled(cards, f"{seed}/{number}")
-
-
-def _shuffled(items: Sequence[_Item], seed: str) -> list[_Item]:
-    keys = {place: _hash(seed, str(place)) for place in range(len(items))}
-    return [items[place] for place in sorted(keys, key=keys.get)]
-
-
-def _hash(*parts: str) -> bytes:
-    return hashlib.sha256("/".join(parts).encode()).digest()

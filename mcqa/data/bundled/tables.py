@@ -73,8 +73,8 @@ class Kind:
 
 def load_kinds() -> list[Kind]:
     """Read all kinds of fact, in the order of `kinds.yaml`."""
-    entries = yaml.safe_load(_text("kinds.yaml"))
-    elsewhere = {id for ids in yaml.safe_load(_text("same_facts.yaml")) for id in ids}
+    entries = yaml.safe_load(text_of("kinds.yaml"))
+    elsewhere = {id for ids in yaml.safe_load(text_of("same_facts.yaml")) for id in ids}
     return [
         Kind(
             name=name,
@@ -117,7 +117,7 @@ def _names(fact: Fact, other: Fact) -> bool:
 
 
 def _read_facts(kind: str, elsewhere: set[str]) -> tuple[Fact, ...]:
-    lines = _text(f"{kind}.tsv").splitlines()
+    lines = text_of(f"{kind}.tsv").splitlines()
     rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     return tuple(_fact(kind, row, elsewhere) for row in rows)
 
@@ -125,7 +125,7 @@ def _read_facts(kind: str, elsewhere: set[str]) -> tuple[Fact, ...]:
 def _fact(kind: str, row: dict[str, str], elsewhere: set[str]) -> Fact:
     rivals = (row.pop(RIVALS, None) or "").split(";")
     group = row.pop(GROUP, None)
-    id = f"{kind}/{_slug(next(iter(row.values())))}"
+    id = f"{kind}/{slug(next(iter(row.values())))}"
     return Fact(
         id=id,
         values=row,
@@ -135,10 +135,12 @@ def _fact(kind: str, row: dict[str, str], elsewhere: set[str]) -> Fact:
     )
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """Return the content of a file of this package."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Return a text as ids hold it, in lower case with hyphens."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
