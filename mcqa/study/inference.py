@@ -21,7 +21,7 @@ from mcqa.study.grid import Cell
 POINTS = (0.01, 0.02, 0.05)  # true differences for which the questions needed are stated
 
 
-def correct_SN(runs: Sequence[Sequence[Prediction]]) -> np.ndarray:
+def correct_table(runs: Sequence[Sequence[Prediction]]) -> np.ndarray:
     """Return (S, N) whether each run is right on each question, in the order of the first.
 
     Raises:
@@ -72,7 +72,7 @@ def summarize_study(
     conditions = []
     for (data, model, size), arms in read_cells(cells).items():
         keys = _clusters(tests[data], sources[data], next(iter(next(iter(arms.values())).values())))
-        tables = {arm: correct_SN(list(runs.values())) for arm, runs in arms.items()}
+        tables = {arm: correct_table(list(runs.values())) for arm, runs in arms.items()}
         here = {"data": data, "model": model, "size": size}
         conditions.append(
             here
