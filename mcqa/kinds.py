@@ -1,0 +1,119 @@
+"""What a kind of question changes: what a label is, and what its scores mean.
+
+Everything else is the same for all kinds. Whoever needs to know asks `KINDS[question.kind]`, and no
+other place compares names of kinds.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Label = int | tuple[int, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Say what holds for the questions of one kind.
+
+    Args:
+        name: as files and users write it.
+        several: whether any number of options may be right. A label is then the right options'
+            indices in rising order, and each option has a probability of its own; otherwise a label
+            is one index, and the probabilities sum to 1.
+        ordered: whether the options are levels, from the lowest to the highest.
+        loss: what the head learns by, a name of `heads.losses`; None for the head's own.
+        options: what the options are where a row names none.
+        description: one line for people.
+    """
+
+    name: str
+    several: bool = False
+    ordered: bool = False
+    loss: str | None = None
+    options: tuple[str, ...] = ()
+    description: str = ""
+
+    def probabilities(self, scores: Sequence[float], temperature: float = 1.0) -> tuple[float, ...]:
+        """Return what scores over a temperature come to: a softmax, or a sigmoid for each option.
+
+        >>> KINDS["several"].probabilities([0.0, 0.0]), KINDS["choice"].probabilities([0.0, 0.0])
+        ((0.5, 0.5), (0.5, 0.5))
+        """
+        cooled = [score / temperature for score in scores]
+        return tuple(map(_sigmoid, cooled)) if self.several else _softmax(cooled)
+
+    def choose(self, scores: Sequence[float], threshold: float = 0.5) -> int | tuple[int, ...]:
+        """Return the option of the highest score, the first of several; or all that are likely.
+
+        Args:
+            scores: one finite number per option.
+            threshold: the probability, at temperature 1, from which on an option counts as right,
+                between 0 and 1; for questions with several right answers only.
+
+        >>> KINDS["several"].choose([2.0, -1.0, 0.5]), KINDS["choice"].choose([2.0, -1.0, 0.5])
+        ((0, 2), 0)
+        """
+        if not self.several:
+            return scores.index(max(scores))
+        least = math.log(threshold / (1 - threshold))
+        return tuple(index for index, score in enumerate(scores) if score >= least)
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(name="choice", description="one option is right"),
+        Kind(
+            name="yes_no",
+            options=("Yes", "No"),
+            description="two options, the first of which says yes",
+        ),
+        Kind(
+            name="scale",
+            ordered=True,
+            loss="cumulative",
+            description="one of several levels, given from the lowest to the highest",
+        ),
+        Kind(
+            name="several",
+            several=True,
+            loss="binary",
+            description="any number of options is right",
+        ),
+    )
+}
+
+
+def expected_level(probabilities: Sequence[float]) -> float:
+    """Return the mean level of a scale, counted from 0.
+
+    >>> expected_level([0.25, 0.5, 0.25])
+    1.0
+    """
+    return math.fsum(level * p for level, p in enumerate(probabilities))
+
+
+def median_level(probabilities: Sequence[float]) -> int:
+    """Return the lowest level of a scale at which half of the probability is reached.
+
+    >>> median_level([0.25, 0.5, 0.25]), median_level([0.5, 0.5])
+    (1, 0)
+    """
+    reached = 0.0
+    for level, probability in enumerate(probabilities):
+        reached += probability
+        if reached >= 0.5 - 1e-12:
+            return level
+    return len(probabilities) - 1
+
+
+def _softmax(scores: Sequence[float]) -> tuple[float, ...]:
+    best = max(scores)
+    weights = [math.exp(score - best) for score in scores]
+    return tuple(weight / sum(weights) for weight in weights)
+
+
+def _sigmoid(score: float) -> float:
+    if score >= 0:
+        return 1 / (1 + math.exp(-score))
+    return math.exp(score) / (1 + math.exp(score))
