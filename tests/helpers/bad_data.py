@@ -197,12 +197,12 @@ ROWS = (
     ),
     Case(
         "one option",
-        "FILE, line 2: question 'q2': 1 options; a question has 2 to 26.",
+        "FILE, line 2: question 'q2': 1 options; a question has 2 to 255.",
         make=row(options=["pear"]),
     ),
     Case(
-        "27 options",
-        "FILE, line 2: question 'q2': 27 options; a question has 2 to 26.",
+        "256 options",
+        "FILE, line 2: question 'q2': 256 options; a question has 2 to 255.",
         make=row(options=[f"option {n}" for n in range(27)]),
     ),
     Case(
