@@ -47,7 +47,7 @@ def label_for(kind: str | None, value: Any, row_options: tuple, base: int) -> La
     fixed = KINDS[kind].options if kind else ()
     if not fixed:
         return generic_label(value, row_options, base)
-    if row_options and [is_yes(option) for option in row_options] == [False, True]:
+    if row_options and is_yes(row_options[0]) is False:
         raise DataError(
             f"a question of kind {kind!r} has the option that says yes first, but the options are "
             f"{shown(list(row_options))}. Swap them, and the label where it is an index."

@@ -6,7 +6,8 @@ it, and once for the questions.
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,25 +104,16 @@ class Settings:
         check_fields(self.fields or {})
 
 
-class QuestionReader:
-    """Iterate over the questions of a source, after finding out its `format` and label `base`.
+class Reader(Iterable[Question]):
+    """Iterate over questions; the `account`, kept while iterating, tells of the other rows."""
 
-    The `account` tells what became of the other rows; it is kept while iterating.
+    name: str  # of the source, for messages
+    format: str
+    account: Account
 
-    Raises:
-        ConfigError: `label_base` is given for a format whose labels are not numbers.
-        DataError: the source cannot be read; while iterating, a row is malformed.
-    """
-
-    def __init__(self, table: Table, settings: Settings):
-        self.table = table
-        self.settings = settings
-        self.account = Account(skipped=settings.unlabelled == "skip")
-        self.format, self.base = self._survey()
-
-    def __iter__(self) -> Iterator[Question]:
-        self.account = Account(skipped=self.settings.unlabelled == "skip")
-        return itertools.islice(self._questions(), self.settings.limit)
+    @abstractmethod
+    def counts_from(self) -> dict:
+        """Return what labels count from, None where they are no numbers, and how that is known."""
 
     def read_all(self) -> list[Question]:
         """Return all questions; a `DataError` where a row is malformed, or no question is left."""
@@ -135,8 +127,32 @@ class QuestionReader:
         if not questions:
             rejected, remarks = self.account.rejected, ", ".join(self.account.remarks())
             first = f" The first: {rejected[0]}" if rejected else ""
-            raise DataError(f"{self.table.name}: no question is left: {remarks}.{first}")
+            raise DataError(f"{self.name}: no question is left: {remarks}.{first}")
         return questions
+
+
+class QuestionReader(Reader):
+    """Iterate over the questions of a source, after finding out its `format` and label `base`.
+
+    Raises:
+        ConfigError: `label_base` is given for a format whose labels are not numbers.
+        DataError: the source cannot be read; while iterating, a row is malformed.
+    """
+
+    def __init__(self, table: Table, settings: Settings):
+        self.table, self.name = table, table.name
+        self.settings = settings
+        self.account = Account(skipped=settings.unlabelled == "skip")
+        self.format, self.base = self._survey()
+
+    def counts_from(self) -> dict:
+        """Return the `value` that labels count from, None where they are no numbers, and why."""
+        value = self.base.value if FORMATS[self.format].labels is None else None
+        return {"value": value, "evidence": self.base.evidence}
+
+    def __iter__(self) -> Iterator[Question]:
+        self.account = Account(skipped=self.settings.unlabelled == "skip")
+        return itertools.islice(self._questions(), self.settings.limit)
 
     def _questions(self) -> Iterator[Question]:
         places: dict[str, str] = {}
