@@ -48,7 +48,9 @@ def single_sources(source: Sources) -> list[Source]:
         files = sorted(file for file in path.iterdir() if ending_of(file) in READERS)
         if not files:
             endings = ", ".join(READERS)
-            raise DataError(f"{path}: is a folder without a file that is read ({endings}).")
+            raise DataError(
+                f"{path}: is a folder without a file that is read ({endings}). Name another."
+            )
         return files
     if path.exists() or not glob.has_magic(str(path)):
         return [source]
