@@ -22,6 +22,8 @@ def question_row(question: Question) -> dict:
     row = asdict(question)
     if question.kind == Question.kind:
         del row["kind"]
+    if isinstance(question.label, tuple):  # as indices, 0 and 1 of two options could be marks
+        row["label"] = [index in question.label for index in range(len(question.options))]
     return {name: value for name, value in row.items() if value is not None or name not in _ADDED}
 
 
