@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import cluster_option, format_option, print_result, say
+from mcqa.cli.inputs import one_or_several
 from mcqa.evaluation import numbers
 
 
@@ -12,7 +13,12 @@ from mcqa.evaluation import numbers
 @click.argument("files", nargs=-1, required=True, metavar="A.jsonl B.jsonl [...]")
 @click.option("--output", required=True, help="Folder to write comparison.json to.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the bootstrap.")
-@click.option("--data", help="The questions themselves, to group them: file, Hub, 'bundled'.")
+@click.option(
+    "--data",
+    multiple=True,
+    callback=one_or_several,
+    help="The questions themselves, to group them; as of mcqa evaluate.",
+)
 @click.option("--split", help="Their split (Hub, bundled; default: test).")
 @cluster_option
 @format_option

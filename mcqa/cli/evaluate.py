@@ -59,6 +59,7 @@ def command(
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
     """
+    from mcqa.data import source_name
     from mcqa.evaluating.clusters import clusters_of
     from mcqa.evaluating.evaluate import ModelSpec
     from mcqa.evaluating.folder import Record, write_record
@@ -89,7 +90,7 @@ def command(
     )
     if not processes.is_main():
         return
-    title = f"mcqa on {Path(data).name}"
+    title = f"mcqa on {Path(source_name(data)).name}"
     record = Record(title, details, evaluations, questions, data=kept, clusters=clusters)
     write_record(folder, record)
     comparisons = write_results(folder, record)

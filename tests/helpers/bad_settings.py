@@ -141,8 +141,9 @@ FLAGS = (
     ),
     Case(
         "no such data format",
-        "format is 'squad'; it must be auto, medmcqa, arc, mmlu, medqa, swag, hellaswag, race, "
-        "sciq, pubmedqa, generic, commonsenseqa, openbookqa.",
+        "format is 'squad'; it must be auto, medmcqa, arc, mmlu, mmlu_pro, frenchmedmcqa, medqa, "
+        "swag, hellaswag, race, sciq, pubmedqa, boolq, systemone, generic, commonsenseqa, "
+        "openbookqa.",
         SCORE + " --data-format squad",
     ),
     Case(
