@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mcqa.data.files import file_sha256
+from mcqa.kinds import KINDS
 from mcqa.question import Question
 from mcqa.system.files import not_written
 
@@ -52,11 +53,12 @@ class StoredQuestions(OnDisk[Question]):
         import datasets
         import pyarrow as pa
 
-        names = ("id", "stem", "options", "label", "context", "subject", "explanation")
-        others = {"options": pa.list_(pa.string()), "label": pa.int32()}
-        schema = pa.schema(dict.fromkeys(names, pa.string()) | others)
+        texts = ("id", "stem", "context", "subject", "explanation", "kind", "state_id")
+        others = {name: pa.list_(pa.string()) for name in ("options", "names")}
+        others |= {"label": pa.list_(pa.int32()), "targets": pa.list_(pa.float64())}
+        schema = pa.schema(dict.fromkeys(texts, pa.string()) | others)
         folder = temporary_folder()
-        path = write_rows(Path(folder.name) / "questions.arrow", map(vars, questions), schema)
+        path = write_rows(Path(folder.name) / "questions.arrow", map(_row, questions), schema)
         self.dataset = datasets.Dataset.from_file(str(path))
         weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
@@ -65,6 +67,16 @@ class StoredQuestions(OnDisk[Question]):
     def sha256(self) -> str:
         """What changes with the questions and with all they hold."""
         return file_sha256(Path(self.dataset.cache_files[0]["filename"]))
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of the questions."""
+        return set(self.dataset.data.column("kind").unique().to_pylist())
+
+    @property
+    def soft(self) -> bool:
+        """Whether any question has soft labels."""
+        return self.dataset.data.column("targets").null_count < len(self)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -76,7 +88,16 @@ class StoredQuestions(OnDisk[Question]):
 
 def read_questions(table: "pyarrow.Table") -> list[Question]:
     """Return the questions that are a table's rows."""
-    return [Question(**row) for row in table.to_pylist()]
+    rows = table.to_pylist()
+    for row in rows:
+        if row["label"] is not None and not KINDS[row["kind"]].several:
+            (row["label"],) = row["label"]
+    return [Question(**row) for row in rows]
+
+
+def _row(question: Question) -> dict:
+    label = question.label
+    return vars(question) | {"label": [label] if isinstance(label, int) else label}
 
 
 def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") -> Path:
