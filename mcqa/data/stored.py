@@ -9,11 +9,12 @@ import tempfile
 import weakref
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mcqa.data.files import file_sha256
-from mcqa.kinds import KINDS
+from mcqa.kinds import KINDS, Label
 from mcqa.question import Question
 from mcqa.system.files import not_written
 
@@ -53,12 +54,12 @@ class StoredQuestions(OnDisk[Question]):
         import datasets
         import pyarrow as pa
 
-        texts = ("id", "stem", "context", "subject", "explanation", "kind", "state_id")
-        others = {name: pa.list_(pa.string()) for name in ("options", "names")}
-        others |= {"label": pa.list_(pa.int32()), "targets": pa.list_(pa.float64())}
-        schema = pa.schema(dict.fromkeys(texts, pa.string()) | others)
+        lists = {"options": pa.string(), "names": pa.string(), "label": pa.int32()}
+        types = {name: pa.list_(kind) for name, kind in (lists | {"targets": pa.float64()}).items()}
+        names = (each.name for each in fields(Question))
+        schema = pa.schema(dict.fromkeys(names, pa.string()) | types)
         folder = temporary_folder()
-        path = write_rows(Path(folder.name) / "questions.arrow", map(_row, questions), schema)
+        path = write_rows(Path(folder.name) / "questions.arrow", map(_as_row, questions), schema)
         self.dataset = datasets.Dataset.from_file(str(path))
         weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
@@ -88,16 +89,18 @@ class StoredQuestions(OnDisk[Question]):
 
 def read_questions(table: "pyarrow.Table") -> list[Question]:
     """Return the questions that are a table's rows."""
-    rows = table.to_pylist()
-    for row in rows:
-        if row["label"] is not None and not KINDS[row["kind"]].several:
-            (row["label"],) = row["label"]
-    return [Question(**row) for row in rows]
+    return [Question(**row | {"label": _label(row)}) for row in table.to_pylist()]
 
 
-def _row(question: Question) -> dict:
+def _as_row(question: Question) -> dict:
+    """Return a question's fields; a label is a list, for all rows of a file have one type."""
     label = question.label
     return vars(question) | {"label": [label] if isinstance(label, int) else label}
+
+
+def _label(row: dict) -> Label:
+    label = row["label"]
+    return label if label is None or KINDS[row["kind"]].several else label[0]
 
 
 def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") -> Path:

@@ -78,6 +78,10 @@ class Scorer:
         fitted = (self.calibration or {}).get(kind)
         return fitted["temperature"] if fitted and not fitted.get("at_bound") else None
 
+    def threshold_of(self, kind: str) -> float:
+        """Return the probability from which on an option, or yes, is best believed: or 0.5."""
+        return (self.calibration or {}).get(kind, {}).get("threshold", 0.5)
+
     def calibrated(self, prediction: Prediction) -> Prediction:
         """Return a prediction with its kind's temperature applied, the same one without any."""
         temperature = self.temperature_of(prediction.kind)
@@ -150,10 +154,11 @@ class Scorer:
 
     def _choose(self, prediction: Prediction) -> Prediction:
         """Return a prediction that chooses by the threshold of its kind, where it goes by one."""
-        kind, fitted = KINDS[prediction.kind], (self.calibration or {}).get(prediction.kind)
-        if not kind.several or not fitted or prediction.scores is None:
+        kind = KINDS[prediction.kind]
+        if not kind.several or prediction.scores is None:
             return prediction
-        return replace(prediction, choice=kind.choose(prediction.scores, fitted["threshold"]))
+        threshold = self.threshold_of(prediction.kind)
+        return replace(prediction, choice=kind.choose(prediction.scores, threshold))
 
     def _score_parts(
         self,
