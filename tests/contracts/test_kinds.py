@@ -66,7 +66,7 @@ def learn(tiny_training, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr("mcqa.training.setup.load_training", lambda *_, **__: Mixture([one]))
             patch.setattr("mcqa.training.setup.load_validation", lambda *_, **__: one)
-            settings = {"batch_size": 15, "max_steps": 60, "steps_between": 60} | settings
+            settings = {"batch_size": 15, "max_steps": 80, "steps_between": 80} | settings
             return tiny_training(way.partition(",")[0], **WAYS[way] | settings)
 
     return train
@@ -83,7 +83,8 @@ def test_what_was_learned_by_heart_is_known_of_every_kind(learn, way, tmp_path):
     ]
     for kind in KINDS:
         right = [p.correct for p in predictions if p.kind == kind]
-        assert sum(right) >= 0.8 * len(right), (kind, sum(right), len(right))
+        by_chance = {"several": 1 / 8, "scale": 1 / 4}.get(kind, 1 / 2)
+        assert sum(right) / len(right) > by_chance + 0.3, (kind, sum(right), len(right))
     for prediction in predictions:
         assert len(prediction.scores) == len(prediction.probabilities)
         if not KINDS[prediction.kind].several:
@@ -153,7 +154,7 @@ def test_plain_choices_train_to_the_same_bits_whatever_other_kinds_weigh(learn, 
 
 
 def test_what_cannot_be_learned_is_refused_before_training(learn):
-    with pytest.raises(ConfigError, match="soft labels.*--objective options"):
+    with pytest.raises(ConfigError, match=r"soft labels.*--objective options"):
         learn("generative, completion", questions=mixed_questions(soft=True))
     with pytest.raises(ConfigError, match="Give a weight to yes_no"):
         learn("generative", kind_weights=("several=0.5",))
