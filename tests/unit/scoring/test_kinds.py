@@ -1,9 +1,10 @@
-"""Questions of all kinds through one scorer: split where it must be, and whole when they come out."""
+"""Questions of all kinds through one scorer: split where they must be, and whole in the end."""
 
 from dataclasses import replace
 
 import pytest
 
+from mcqa.data.same import text_key
 from mcqa.formulations import generative, multiple_choice
 from mcqa.formulations.judged import join, split
 from mcqa.prompting.encoded_sets import encode_set
@@ -11,7 +12,8 @@ from mcqa.prompting.encoding import Encoder
 from mcqa.prompting.prompts import get_template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
-from mcqa.retrieval.index import Passage, PassageIndex
+from mcqa.retrieval.corpus import Passage
+from mcqa.retrieval.index import PassageIndex
 from mcqa.scoring.scorer import Scorer
 
 SEVERAL = Question(
@@ -74,8 +76,9 @@ def test_the_threshold_of_a_run_decides_what_is_chosen(scorer):
 
 
 def test_a_passage_of_a_split_question_is_not_shown_to_its_parts(scorer):
-    passages = [Passage("own", "pear and plum are fruits", SEVERAL.stem), Passage("x", "a saw")]
-    contexts = Contexts("retrieved", index=PassageIndex(passages, "made"), top_k=2)
+    origins = (text_key(SEVERAL.stem),)
+    passages = [Passage("own", "pear and plum are fruits", origins), Passage("x", "a saw")]
+    contexts = Contexts("retrieved", index=PassageIndex.build(passages), top_k=2)
     one = scorer(contexts=contexts)
     for learning in (False, True):
         encoded = encode_set(one.encoder, [SEVERAL], learning=learning, split=one.split)
