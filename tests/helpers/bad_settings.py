@@ -270,8 +270,8 @@ TRAINING = (
     ),
     Case(
         "a weight of a kind that is none",
-        "kind_weights 'some=2': expected KIND=WEIGHT, each kind once, like several=0.5; the kinds "
-        "are choice, yes_no, scale, several, and a weight is above 0.",
+        "settings cannot be used: kind_weights 'some=2': expected KIND=WEIGHT, each kind once, "
+        "like several=0.5; the kinds are choice, yes_no, scale, several, and a weight is above 0.",
         TRAIN + " --kind-weights some=2",
     ),
     Case(
