@@ -15,8 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# The numbers by which a batch names the loss of each question: places in TARGET_LOSSES.
+# The numbers by which a batch names the loss of each question: places in TARGET_LOSSES, or that
+# the question has none of these, but the loss of its label.
 SOFTMAX, CUMULATIVE, BINARY = range(3)
+OWN = -1
 
 
 def softmax(scores_BO: Tensor, option_mask_BO: Tensor, targets_BO: Tensor) -> Tensor:
@@ -66,7 +68,7 @@ def target_loss(
 
     Args:
         scores_BO, option_mask_BO, targets_BO: see above.
-        losses_B: (B,) the loss of each question, a place in `TARGET_LOSSES`.
+        losses_B: (B,) the loss of each question, a place in `TARGET_LOSSES`; `OWN` adds nothing.
         weights_B: (B,) what each question's loss is multiplied by, 1 where None.
         num_items: questions of the whole optimizer step, where gradients accumulate; by default
             those of this batch.

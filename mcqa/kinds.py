@@ -21,6 +21,8 @@ class Kind:
             indices in rising order, and each option has a probability of its own; otherwise a label
             is one index, and the probabilities sum to 1.
         ordered: whether the options are levels, from the lowest to the highest.
+        threshold: whether it is worth knowing from which probability on, of an option or of yes, to
+            believe it.
         loss: what the head learns by, a name of `heads.losses`; None for the head's own.
         options: what the options are where a row names none.
         description: one line for people.
@@ -29,6 +31,7 @@ class Kind:
     name: str
     several: bool = False
     ordered: bool = False
+    threshold: bool = False
     loss: str | None = None
     options: tuple[str, ...] = ()
     description: str = ""
@@ -65,6 +68,7 @@ KINDS = {
         Kind(name="choice", description="one option is right"),
         Kind(
             name="yes_no",
+            threshold=True,
             options=("Yes", "No"),
             description="two options, the first of which says yes",
         ),
@@ -77,6 +81,7 @@ KINDS = {
         Kind(
             name="several",
             several=True,
+            threshold=True,
             loss="binary",
             description="any number of options is right",
         ),

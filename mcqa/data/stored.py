@@ -69,6 +69,16 @@ class StoredQuestions(OnDisk[Question]):
         """What changes with the questions and with all they hold."""
         return file_sha256(Path(self.dataset.cache_files[0]["filename"]))
 
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of the questions."""
+        return set(self.dataset.data.column("kind").unique().to_pylist())
+
+    @property
+    def soft(self) -> bool:
+        """Whether any question has soft labels."""
+        return self.dataset.data.column("targets").null_count < len(self)
+
     def __len__(self) -> int:
         return len(self.dataset)
 

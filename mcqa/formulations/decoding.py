@@ -127,4 +127,5 @@ def _walk_trie(options: Sequence[tuple[int, ...]], steps: Sequence[Sequence[floa
 
 def _unscored(encoded: EncodedQuestion, **fields) -> Prediction:
     fields |= dict.fromkeys(("scores", "probabilities", "unit"))
-    return Prediction(id=encoded.question.id, label=encoded.question.label, **fields)
+    fields |= {name: getattr(encoded.question, name) for name in ("id", "label", "kind", "targets")}
+    return Prediction(**fields)

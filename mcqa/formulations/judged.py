@@ -5,9 +5,11 @@ whether it is right, none takes anything from another, and what is learned and s
 yes-or-no question, by every objective and scorer there is.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from mcqa.data.stored import StoredQuestions
 from mcqa.kinds import KINDS
 from mcqa.prediction import Prediction
 from mcqa.question import Question
@@ -47,6 +49,13 @@ def _judgement(question: Question, index: int) -> Question:
         targets=None if targets is None else (targets[index], 1 - targets[index]),
         state_id=question.state_id or question.id,
     )
+
+
+def split_all(questions: StoredQuestions) -> StoredQuestions:
+    """Return what is asked of questions on disk: the same ones, where none is split."""
+    if not any(KINDS[name].several for name in questions.kinds):
+        return questions
+    return StoredQuestions(itertools.chain.from_iterable(map(split, questions)))
 
 
 def join(

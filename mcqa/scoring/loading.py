@@ -22,7 +22,7 @@ from mcqa.prompting.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import PassageIndex
-from mcqa.runs.trained import attach_adapter, base_of, read_record
+from mcqa.runs.trained import attach_adapter, base_of, by_kind, read_record
 from mcqa.scoring.scorer import Scorer
 
 MAX_LENGTH = 2048
@@ -171,10 +171,11 @@ def load_scorer(
     return Scorer(backbone, tokenizer, encoder, name, formulation, base=held, **reading)
 
 
-def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
+def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict[str, dict] | None:
     """Return a run's calibration where its questions are scored as they were to fit it."""
-    fitted = record.get("calibration") or {}
-    same = fitted.get("scorer") == scorer and record["template"] == encoder.template.name
+    fitted = by_kind(record.get("calibration") or {})
+    fitted = {kind: one for kind, one in fitted.items() if one.get("scorer") == scorer}
+    same = fitted and record["template"] == encoder.template.name
     same = same and encoder.contexts.same_as(record.get("context", {"kind": "data"}))
     return fitted if same and not (encoder.shots or encoder.chat) else None
 

@@ -16,7 +16,8 @@ from mcqa.system import processes
 def encode_timed(scorer: Scorer, questions: Sequence[Question]) -> tuple[EncodedSet, float]:
     """Return questions as token ids, and the seconds that took."""
     started = time.perf_counter()
-    return encode_set(scorer.encoder, questions), time.perf_counter() - started
+    encoded = encode_set(scorer.encoder, questions, split=scorer.split)
+    return encoded, time.perf_counter() - started
 
 
 def score(

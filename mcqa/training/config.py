@@ -17,7 +17,7 @@ from mcqa.models.recipes.table import DEFAULT, RECIPES
 from mcqa.models.recipes.table import SETTINGS as RECIPE_FIELDS
 from mcqa.prompting.prompts import TEMPLATES
 from mcqa.retrieval.contexts import KINDS, TOP_K
-from mcqa.training.mixture import parse_sources
+from mcqa.training.mixture import parse_kind_weights, parse_sources
 
 Positive = Annotated[int, Field(ge=1)]
 # What a file says of these goes when a flag gives the setting that they belong to.
@@ -135,6 +135,9 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
     )
     epochs: float = Field(1.0, gt=0, description="passes over the training questions")
     max_steps: Positive | None = Field(None, description="stop after N optimizer steps")
+    kind_weights: Annotated[tuple[str, ...], BeforeValidator(_as_pairs)] = Field(
+        (), description="KIND=WEIGHT, to multiply the loss of a kind of questions: several=0.5"
+    )
     batch_size: Positive = Field(16, description="questions a forward pass, in each process")
     accumulation: Positive = Field(1, description="forward passes an optimizer step")
     steps_between: Positive = Field(50, description="evaluate, save and log every N steps")
@@ -183,6 +186,7 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
             raise ValueError("validation_split needs validation_data beside several sets of data")
         parse_sources(self.data)
         parse_fields(self.field)
+        parse_kind_weights(self.kind_weights)
         passages = [name for name in ("index", "corpus") if getattr(self, name) is not None]
         if self.context == "retrieved" and len(passages) != 1:
             raise ValueError("context retrieved needs either index or corpus")

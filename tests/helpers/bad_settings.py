@@ -270,6 +270,12 @@ TRAINING = (
         TRAIN_HEAD + " --objective completion",
     ),
     Case(
+        "a weight of a kind that is none",
+        "settings cannot be used: kind_weights 'some=2': expected KIND=WEIGHT, each kind once, "
+        "like several=0.5; the kinds are choice, yes_no, scale, several, and a weight is above 0.",
+        TRAIN + " --kind-weights some=2",
+    ),
+    Case(
         "no such recipe",
         "settings cannot be used: recipe = 'magic': Input should be …'lora'…",
         TRAIN + " --recipe magic",
