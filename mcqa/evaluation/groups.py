@@ -8,8 +8,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 import numpy as np
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.measures import describe_run
+from mcqa.evaluation.sets import AnyAnswers
 from mcqa.question import Question
 
 
@@ -19,7 +19,7 @@ def by_subject(questions: Iterable[Question]) -> dict[str, str | None]:
 
 
 def describe_groups(
-    answers: Answers, group_of: Mapping[str, str | int | None], **how
+    answers: AnyAnswers, group_of: Mapping[str, str | int | None], **how
 ) -> dict[str | int, dict]:
     """Return what `describe_run` says about each group of questions, in ascending order.
 
