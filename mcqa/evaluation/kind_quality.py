@@ -12,7 +12,7 @@ from mcqa.evaluation import of_kinds
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.confidence import auroc, ties
 from mcqa.evaluation.resampling import Statistic, divide
-from mcqa.evaluation.sets import AnyAnswers, SetAnswers, per_option
+from mcqa.evaluation.sets import AnyAnswers, SetAnswers, per_option, softplus
 from mcqa.evaluation.table import PRECISION, metrics_of
 
 YES = 0  # of a yes-or-no question's options
@@ -69,7 +69,7 @@ def _binary_nll(answers: SetAnswers) -> np.ndarray:
 
 
 def _option_nll(target_NO: np.ndarray, log_odds_NO: np.ndarray) -> np.ndarray:
-    return np.logaddexp(0, log_odds_NO) - target_NO * log_odds_NO
+    return softplus(log_odds_NO) - target_NO * log_odds_NO
 
 
 def _binary_brier(answers: SetAnswers) -> np.ndarray:

@@ -81,7 +81,7 @@ class SetAnswers:
     @property
     def probabilities(self) -> np.ndarray:
         """(N, O) of each option, that it is right; NaN where it is not known."""
-        return np.exp(-np.logaddexp(0, -self.log_odds))
+        return np.exp(-softplus(-self.log_odds))
 
     @property
     def log_likelihood(self) -> np.ndarray:
@@ -114,9 +114,7 @@ class SetAnswers:
     def mean_scores(self, other: "SetAnswers") -> np.ndarray:
         """Return the log-odds of the mean of two runs' probabilities."""
         right_NO, wrong_NO = (
-            np.logaddexp(
-                -np.logaddexp(0, -sign * self.log_odds), -np.logaddexp(0, -sign * other.log_odds)
-            )
+            _log_sum(-softplus(-sign * self.log_odds), -softplus(-sign * other.log_odds))
             for sign in (1, -1)
         )
         return right_NO - wrong_NO
@@ -130,7 +128,7 @@ class SetAnswers:
         return _sets(self.choices[[place]])[0] if self.parsed[place] else None
 
     def _log_likelihood(self, chosen_NO: np.ndarray) -> np.ndarray:
-        log_NO = -np.logaddexp(0, np.where(chosen_NO, -self.log_odds, self.log_odds))
+        log_NO = -softplus(np.where(chosen_NO, -self.log_odds, self.log_odds))
         return np.where(self.scored, np.nansum(log_NO, axis=1), np.nan)
 
 
@@ -175,6 +173,11 @@ def joint_codes(a: AnyAnswers, b: AnyAnswers) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def softplus(value: np.ndarray) -> np.ndarray:
+    """Return log(1 + exp(value)), NaN where that is; minus it is the logarithm of a sigmoid."""
+    return np.maximum(value, 0) + np.log1p(np.exp(-np.abs(value)))
+
+
 def per_option(value_NO: np.ndarray) -> np.ndarray:
     """Return (N,) the mean over each question's options, NaN where none is known."""
     return divide(np.nansum(value_NO, axis=1), (~np.isnan(value_NO)).sum(1).astype(float))
@@ -189,3 +192,7 @@ def _mask(rows: Sequence[tuple[int, ...]], width: int) -> np.ndarray:
 
 def _sets(mask_NO: np.ndarray) -> list[tuple[int, ...]]:
     return [tuple(np.flatnonzero(mask_O).tolist()) for mask_O in mask_NO]
+
+
+def _log_sum(log_a: np.ndarray, log_b: np.ndarray) -> np.ndarray:
+    return np.maximum(log_a, log_b) + np.log1p(np.exp(-np.abs(log_a - log_b)))

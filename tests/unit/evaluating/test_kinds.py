@@ -5,7 +5,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from helpers.mixed_answers import answer, mixed_questions, questions_of
+from mixed_answers import answer, mixed_questions, questions_of
 
 from mcqa.cli.common import print_evaluations
 from mcqa.cli.compare import command as compare_command

@@ -54,7 +54,7 @@ def test_the_mean_over_groups_counts_each_alike():
     low, high = mean["ci95"]
     assert 0 < low < mean["value"] < high < 1
     assert macro_accuracy({"large": groups["large"]}) is None
-    sure = macro_accuracy(dict.fromkeys("ab", {"metrics": {"accuracy": share(9, 9)}}))
+    sure = macro_accuracy({key: {"metrics": {"accuracy": share(9, 9)}} for key in "ab"})
     assert sure["ci95"][0] < sure["ci95"][1] == 1
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.mixed_answers import answer, questions_of
+from mixed_answers import answer, questions_of
 from sklearn import metrics as sk
 
 from mcqa.errors import ComparisonError, ConfigError
