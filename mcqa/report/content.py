@@ -79,7 +79,7 @@ def report_sections(
         at = [place for place, found in enumerate(comparisons) if found.get("kind", "") == kind]
         shown = [examples[place] for place in at] if examples else ()
         of_kind = _sections(kind, own, [comparisons[place] for place in at], shown, plots)
-        sections += [s._replace(heading=_headed(kind, s.heading)) for s in of_kind if s.blocks]
+        sections += [s._replace(heading=_said(kind, s.heading)) for s in of_kind if s.blocks]
     sections += [Section("Details", [Details(details)])] if details else []
     return sections
 
@@ -106,8 +106,8 @@ def _sections(
     ]
 
 
-def _headed(kind: str, heading: str) -> str:
-    return f"{kind}: {heading[0].lower()}{heading[1:]}" if kind else heading
+def _said(kind: str, text: str) -> str:
+    return f"{kind}: {text}" if kind else text
 
 
 def _first_screen(
@@ -116,9 +116,9 @@ def _first_screen(
     comparisons: list[dict],
     plots: Sequence[str],
 ) -> list[Text | Plot | Table]:
-    findings = [_headed(c.get("kind", ""), c["verdict"]) for c in comparisons]
+    findings = [_said(c.get("kind", ""), c["verdict"]) for c in comparisons]
     findings = findings or [
-        _headed(kind, _finding(run)) for kind, own in kinds.items() for run in own
+        _said(kind, _finding(run)) for kind, own in kinds.items() for run in own
     ]
     style = "finding" if len(findings) == 1 else "finding several"
     blocks = [Text(finding, style) for finding in findings]
@@ -127,7 +127,7 @@ def _first_screen(
             described = (
                 "Accuracy of each run with its 95% interval; the numbers are in the table below"
             )
-            blocks.append(Plot(plot, _headed(kind, described)))
+            blocks.append(Plot(plot, _said(kind, described)))
     columns, rows = ["Run", *(run["name"] for run in runs)], _rows(runs, kinds)
     blocks.append(Table(columns, rows, style="runs"))
     note = "A dash: not measured, or nothing was trained. Accuracy intervals are Wilson's."

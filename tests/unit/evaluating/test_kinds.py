@@ -121,13 +121,13 @@ def test_the_page_has_a_section_of_each_kind(evaluated, name):
     page = (folder / name).read_text().replace("\\_", "_")
     for comparison in comparisons:
         kind = comparison["kind"]
-        assert f"{kind}: further metrics" in page
+        assert f"{kind}: Further metrics" in page
         assert f"Accuracy ({kind}, n = {N}, 95% interval)" in page
         assert f"Mean over 2 subjects ({kind})" in page
         for metric in own_metrics(kind):
             assert page.count(metric.heading) >= 2, metric
-    assert "several: are options right as often as it says?" in page
-    assert "several: does the position matter?" not in page
+    assert "several: Are options right as often as it says?" in page
+    assert "several: Does the position matter?" not in page
 
 
 def test_the_console_has_a_table_of_each_kind(evaluated, capsys):
