@@ -20,4 +20,4 @@ def runs_by_kind(runs: list[dict]) -> dict[str, list[dict]]:
 
 def plot_name(kind: str, name: str) -> str:
     """Return what a plot of one kind's questions is called."""
-    return f"{kind}-{name}" if kind else name
+    return f"{kind.replace('_', '-')}-{name}" if kind else name

@@ -102,7 +102,7 @@ def test_the_files_hold_each_kind(evaluated):
     note = "No temperature is known: none of 27 others is of this kind."
     assert metrics["kinds"]["choice"]["calibration"]["note"] == note
     names = {path.name for path in (folder / "plots").iterdir()}
-    assert {f"{kind}-accuracy.svg" for kind in KINDS} < names
+    assert {f"{kind.replace('_', '-')}-accuracy.svg" for kind in KINDS} < names
     assert "choice-positions.svg" in names
     assert "several-positions.svg" not in names
     assert "cost.svg" not in names
