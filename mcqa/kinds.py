@@ -45,6 +45,14 @@ class Kind:
         cooled = [score / temperature for score in scores]
         return tuple(map(_sigmoid, cooled)) if self.several else _softmax(cooled)
 
+    def chance(self, options: int) -> float:
+        """Return how often an answer drawn by lot is right, of all sets where any number is.
+
+        >>> KINDS["several"].chance(3), KINDS["choice"].chance(4)
+        (0.125, 0.25)
+        """
+        return 0.5**options if self.several else 1 / options
+
     def choose(self, scores: Sequence[float], threshold: float = 0.5) -> int | tuple[int, ...]:
         """Return the option of the highest score, the first of several; or all that are likely.
 

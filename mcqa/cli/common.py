@@ -30,7 +30,8 @@ cluster_option = click.option(
     "--cluster-by",
     type=click.Choice(["auto", "none", "subject"]),
     default="auto",
-    help="What questions belong together; auto: those of 'bundled' by fact, others not at all.",
+    help="What questions belong together; auto: those of 'bundled' by fact, others by `state_id`, "
+    "where they have any.",
 )
 overwrite_option = click.option(
     "--overwrite",
@@ -77,34 +78,59 @@ def print_table(table: Table) -> None:
 
 
 def print_evaluations(evaluations, comparisons) -> None:
-    """Print one row per evaluation, every comparison's verdict and what other orders change."""
-    from mcqa.evaluating.results import order_lines
+    """Print one row per evaluation, every comparison's verdict and what other orders change.
 
-    headings = ["", "scorer", "accuracy (95%)", "n", "questions/s"]
+    Questions of several kinds have a table for each, and nothing is averaged over them.
+    """
+    from mcqa.evaluating.results import order_lines, written_metrics
+    from mcqa.report.kinds import split_kinds
+
+    of_runs = [split_kinds(written_metrics(evaluation)) for evaluation in evaluations]
+    for kind in of_runs[0]:
+        if kind:
+            click.echo(f"Questions of the kind {kind}")
+        print_table(_evaluation_table(kind, evaluations, [kinds[kind] for kinds in of_runs]))
+        for comparison in comparisons:
+            if comparison.get("kind", "") == kind:
+                _print_comparison(comparison)
+    for line in order_lines(evaluations):
+        click.echo(line)
+
+
+def _evaluation_table(kind: str, evaluations, described: list[dict]) -> Table:
+    from mcqa.evaluation.groups import macro_accuracy
+    from mcqa.evaluation.table import own_metrics
+
+    own = own_metrics(kind) if kind else []
+    macros = [macro_accuracy(metrics.get("per_subject", {})) for metrics in described]
+    headings = ["", "scorer", "accuracy (95%)", *(metric.title for metric in own)]
+    headings += ["over subjects (95%)"] * any(macros) + ["n", "questions/s"]
     if any(evaluation.cost for evaluation in evaluations):
         headings += "trainable", "training", "adapter"
     table = Table(*headings, box=SIMPLE_HEAD)
-    for evaluation in evaluations:
-        metrics, cost = evaluation.metrics, evaluation.cost or {}
+    for evaluation, metrics, macro in zip(evaluations, described, macros, strict=True):
+        cost, found = evaluation.cost or {}, metrics.get("metrics", {})
         cells = [
             escape(evaluation.name),
             evaluation.scorer,
             numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"]),
+            *(numbers.format_value(found.get(metric.name, {}).get("value")) for metric in own),
+            *([numbers.format_share(macro)] * any(macros)),
             str(metrics["n"]),
-            numbers.format_rate(metrics["questions_per_second"]),
+            numbers.format_rate(evaluation.metrics["questions_per_second"]),
             numbers.format_count(cost.get("trainable_parameters")),
             numbers.format_seconds(cost.get("training_seconds")),
             numbers.format_bytes(cost.get("adapter_bytes")),
         ]
         table.add_row(*cells[: len(headings)])
-    print_table(table)
-    for comparison in comparisons:
-        click.echo(comparison["verdict"])
-        if stacked := comparison["together"]["stacked"]:
-            pair = " and ".join(comparison[side]["name"] for side in "ab")
-            click.echo(f"  {pair} stacked: {stacked['against_better']['verdict']}")
-    for line in order_lines(evaluations):
-        click.echo(line)
+    return table
+
+
+def _print_comparison(comparison: dict) -> None:
+    click.echo(comparison["verdict"])
+    if stacked := comparison["together"]["stacked"]:
+        pair = " and ".join(comparison[side]["name"] for side in "ab")
+        click.echo(f"  {pair} stacked: {stacked['against_better']['verdict']}")
 
 
 def report_details(**more: str) -> dict[str, str]:

@@ -14,7 +14,8 @@ def clusters_of(
     """Return each question's group by its id, None where it stands alone; None where all do.
 
     Args:
-        by: `subject`, `none`, or `auto`: bundled questions by the fact they ask for, no others.
+        by: `subject`, `none`, or `auto`: bundled questions by the fact they ask for, others by
+            what they share a context by (`Question.state_id`), where any has that.
         source: as `mcqa.load_questions` takes it.
 
     Raises:
@@ -30,4 +31,7 @@ def clusters_of(
         return subjects
     if by == "auto" and source == "bundled":
         return {question.id: fact_of(question.id) for question in questions}
+    if by == "auto" and any(question.state_id for question in questions):
+        alone = ("question", "state")
+        return {q.id: f"{alone[bool(q.state_id)]} {q.state_id or q.id}" for q in questions}
     return None

@@ -16,6 +16,8 @@ from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import UNPARSED, first_best, log_softmax, pad
 from mcqa.evaluation.metrics import share
 from mcqa.evaluation.resampling import bootstrap, interval, means
+from mcqa.evaluation.sets import LIKELY
+from mcqa.kinds import Label
 
 Order = tuple[int, ...]
 MOST_OPTIONS_FOR_ALL = 6
@@ -66,9 +68,26 @@ def average(scores: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
     return pad([np.logaddexp.reduce(log_PO, axis=0) - np.log(len(log_PO)) for log_PO in logs])
 
 
+def likely(scores_PO: Sequence[Sequence[float]]) -> tuple[int, ...]:
+    """Return the options that are likely by the mean over orders of what their log-odds say."""
+    probability_O = (1 / (1 + np.exp(-np.array(scores_PO, dtype=float)))).mean(0)
+    return tuple(np.flatnonzero(probability_O >= LIKELY).tolist())
+
+
+class _Numbers(dict):
+    """Give sets of indices numbers of their own; an index is its own, and None is UNPARSED."""
+
+    def __missing__(self, choice: Label) -> int:
+        if choice is None:
+            return UNPARSED
+        if not isinstance(choice, tuple):
+            return choice
+        return self.setdefault(choice, len(self))
+
+
 def describe_orders(
-    label_N: Sequence[int],
-    choices: Sequence[Sequence[int | None]],
+    label_N: Sequence[Label],
+    choices: Sequence[Sequence[Label]],
     scores: Sequence[Sequence[Sequence[float]]] | None = None,
     *,
     seed: int = 0,
@@ -79,8 +98,9 @@ def describe_orders(
     Intervals of the two means are bootstrapped over questions, the others Wilson's.
 
     Args:
-        choices: for each question the choice in each order, the original one first, as an index in
-            the original order, None where it was not parsed.
+        label_N: of questions with several right answers the indices of these.
+        choices: for each question the choice in each order, the original one first, as an index (or
+            indices) in the original order, None where it was not parsed.
         scores: what `average` takes; None from scorers without scores.
 
     Raises:
@@ -92,9 +112,10 @@ def describe_orders(
             f"{min(map(len, choices), default=0)} orders or more; give one label per question, "
             "and each question's choice in at least one order."
         )
-    choice_NP = pad([[UNPARSED if c is None else c for c in row] for row in choices])
+    number = _Numbers()
+    choice_NP = pad([[number[choice] for choice in row] for row in choices])
     known_NP = ~np.isnan(choice_NP)
-    right_NP = choice_NP == np.asarray(label_N)[:, None]
+    right_NP = choice_NP == np.array([number[label] for label in label_N])[:, None]
     orders_N, n = known_NP.sum(1), len(label_N)
     flips = int((known_NP & (choice_NP != choice_NP[:, :1])).any(1).sum())
     times_KN = [(choice_NP == choice).sum(1) for choice in np.unique(choice_NP[known_NP])]
@@ -119,6 +140,10 @@ def describe_orders(
         "resamples": resamples,
     }
     if scores is not None:
-        right_N = first_best(average(scores)) == np.asarray(label_N)
+        if any(isinstance(label, tuple) for label in label_N):
+            chosen = [number[likely(orders_PO)] for orders_PO in scores]
+        else:
+            chosen = first_best(average(scores))
+        right_N = np.asarray(chosen) == [number[label] for label in label_N]
         described["averaged_accuracy"] = share(int(right_N.sum()), n)
     return described
