@@ -7,6 +7,9 @@ from mcqa.errors import ConfigError
 from mcqa.evaluation.groups import by_subject
 from mcqa.question import Question
 
+# The sources of the bundled questions, by kind.
+BUNDLED = {"choice": "bundled", "several": "bundled-several", "scale": "bundled-scale"}
+
 
 def clusters_of(
     questions: Sequence[Question], by: str = "auto", *, source: str
@@ -14,7 +17,8 @@ def clusters_of(
     """Return each question's group by its id, None where it stands alone; None where all do.
 
     Args:
-        by: `subject`, `none`, or `auto`: bundled questions by the fact they ask for, no others.
+        by: `subject`, `none`, or `auto`: bundled questions by the fact they ask for, or, with
+            several right answers, the table of their facts; no others.
         source: as `mcqa.load_questions` takes it.
 
     Raises:
@@ -28,6 +32,6 @@ def clusters_of(
                 "the questions a field `subject`."
             )
         return subjects
-    if by == "auto" and source == "bundled":
+    if by == "auto" and source in BUNDLED.values():
         return {question.id: fact_of(question.id) for question in questions}
     return None
