@@ -111,7 +111,7 @@ def _patterns(options: list[str]) -> _Patterns:
 
 def _leading_text(line: str, options: list[str]) -> Reading:
     """Find the option that a sentence begins with: "Yes, it is"."""
-    begun = re.match(r"\W*([^,.;:!–—]*)", line)
+    begun = re.match(r"\W*([^,.;:!*_–—]*)", line)
     said = _normalize(begun[1])
     return _only({index for index, option in enumerate(options) if option == said}, "leading text")
 
