@@ -16,7 +16,7 @@ from mcqa.data.joined import JoinedReader
 from mcqa.data.reader import QuestionReader, Reader, Settings
 from mcqa.data.sources import (
     BUNDLED,
-    BUNDLED_KINDS,
+    BUNDLED_BY_KIND,
     Source,
     Sources,
     is_bundled,
@@ -30,6 +30,7 @@ from mcqa.question import Question
 
 __all__ = [
     "BUNDLED",
+    "BUNDLED_BY_KIND",
     "data_commit",
     "data_fingerprint",
     "is_bundled",
@@ -127,7 +128,8 @@ def _bundled_table(source: str, split: str) -> Table:
     from mcqa.data.bundled import bundled_questions
 
     rows = []
-    for number, question in enumerate(bundled_questions(split, BUNDLED_KINDS[source]), 1):
+    kind = next(kind for kind, bundled in BUNDLED_BY_KIND.items() if bundled == source)
+    for number, question in enumerate(bundled_questions(split, kind), 1):
         fields = question_row(question)
         del fields["explanation"]  # there are none, and data_fingerprint tells what there is
         lists = {name: list(value) for name, value in fields.items() if isinstance(value, tuple)}

@@ -9,14 +9,14 @@ from mcqa.data.files import READERS, ending_of
 from mcqa.errors import ConfigError, DataError
 
 BUNDLED = "bundled"
-BUNDLED_KINDS = {BUNDLED: "choice", "bundled-several": "several", "bundled-scale": "scale"}
+BUNDLED_BY_KIND = {"choice": BUNDLED, "several": "bundled-several", "scale": "bundled-scale"}
 Source = str | os.PathLike
 Sources = Source | Sequence[Source]
 
 
 def is_bundled(source: Source) -> bool:
     """Return whether a source is one of the sets that ship with the package."""
-    return isinstance(source, str) and source in BUNDLED_KINDS
+    return isinstance(source, str) and source in BUNDLED_BY_KIND.values()
 
 
 def is_file(source: Source) -> bool:

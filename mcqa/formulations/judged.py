@@ -9,46 +9,13 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from mcqa.data.judgements import YES, is_judged, split
 from mcqa.data.stored import StoredQuestions
 from mcqa.kinds import KINDS
-from mcqa.prediction import Prediction
+from mcqa.prediction import Prediction, Retrieved
 from mcqa.question import Question
 
-YES = 0  # of a yes-or-no question's options
-
-
-def is_judged(question: Question) -> bool:
-    """Say whether a question is split, for any number of its options may be right."""
-    return KINDS[question.kind].several
-
-
-def split(question: Question) -> list[Question]:
-    """Return what is asked of a question: itself, or whether each of its options is right.
-
-    >>> even = Question(stem="Which are even?", options=("1", "2"), label=[1], kind="several")
-    >>> for part in split(even):
-    ...     print(part.stem.splitlines(), part.answer)
-    ['Which are even?', 'Proposed answer: 1', 'Is it right?'] No
-    ['Which are even?', 'Proposed answer: 2', 'Is it right?'] Yes
-    """
-    if not is_judged(question):
-        return [question]
-    return [_judgement(question, index) for index in range(len(question.options))]
-
-
-def _judgement(question: Question, index: int) -> Question:
-    label, targets = question.label, question.targets
-    return replace(
-        question,
-        id=f"{question.id}#{question.letters[index]}",
-        stem=f"{question.stem}\nProposed answer: {question.options[index]}\nIs it right?",
-        kind="yes_no",
-        options=KINDS["yes_no"].options,
-        names=None,
-        label=None if label is None else int(index not in label),
-        targets=None if targets is None else (targets[index], 1 - targets[index]),
-        state_id=question.state_id or question.id,
-    )
+__all__ = ["is_judged", "join", "split"]
 
 
 def split_all(questions: StoredQuestions) -> StoredQuestions:
@@ -103,4 +70,14 @@ def _joined(question: Question, parts: Sequence[Prediction], threshold: float) -
             parsed=next((p.parsed for p in parts if p.choice is None), first.parsed),
         )
     truncated = sum(part.truncated for part in parts)
-    return replace(joined, truncated=truncated, retrieved=first.retrieved)
+    return replace(joined, truncated=truncated, retrieved=_retrieved(parts))
+
+
+def _retrieved(parts: Sequence[Prediction]) -> tuple[Retrieved, ...] | None:
+    """Return the passages that any part had, each with its best score, best first."""
+    if parts[0].retrieved is None:
+        return None
+    best: dict[str, float] = {}
+    for id, score in (passage for part in parts for passage in part.retrieved):
+        best[id] = max(score, best.get(id, score))
+    return tuple(Retrieved(*pair) for pair in sorted(best.items(), key=lambda pair: -pair[1]))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 THREADS = "TOKENIZERS_PARALLELISM"
 KEPT_FROM = 10_000  # questions; fewer are encoded faster than they are looked up
 PER_PROCESS = 10_000  # questions that are worth starting a process for
-ENCODING = 2  # one more, whenever the same encoder and questions come to other tokens
+ENCODING = 3  # one more, whenever the same encoder and questions come to other tokens
 LISTS = ("prefix", "continuations", "characters", "tail")
 NUMBERS = ("truncated", "tokens", "longest", "options")
 

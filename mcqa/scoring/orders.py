@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mcqa.errors import DataError
+from mcqa.errors import ConfigError, DataError
 from mcqa.evaluation.orders import Order, choose_orders, describe_orders, restore, show
 from mcqa.evaluation.pride import describe_pride
+from mcqa.kinds import KINDS
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.system.files import write_whole
@@ -84,9 +85,25 @@ class Orders:
 
 
 def reorder(question: Question, order: Order) -> Question:
-    """Return a question with its options in another order, and its label gone along."""
-    label = None if question.label is None else order.index(question.label)
-    return replace(question, options=show(question.options, order), label=label)
+    """Return a question with its options in another order, and its answer gone along.
+
+    Raises:
+        ConfigError: its options are levels, whose order says what they mean.
+    """
+    if KINDS[question.kind].ordered and list(order) != sorted(order):
+        raise ConfigError(
+            f"question {question.id!r}: its options are levels, from the lowest to the highest, "
+            "and have no other order. Leave it out where options change places."
+        )
+    label = question.label
+    if label is not None:
+        label = tuple(map(order.index, label)) if isinstance(label, tuple) else order.index(label)
+    moved = {
+        name: show(values, order)
+        for name in ("options", "targets", "names")
+        if (values := getattr(question, name)) is not None
+    }
+    return replace(question, label=label, **moved)
 
 
 def mapped_back(prediction: Prediction, order: Order) -> OrderedAnswer:

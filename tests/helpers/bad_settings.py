@@ -45,6 +45,13 @@ FLAGS = (
         SCORE + " --scorer letter --template cloze",
     ),
     Case(
+        "more options than letters",
+        "question 'q2': scorer 'letter' takes up to 26 options, and it has 27; use 'text' or "
+        "'text-mean', which take any number.",
+        SCORE + " --scorer letter",
+        row(options=[f"{n}" for n in range(27)], label=None),
+    ),
+    Case(
         "batch size 0",
         "Invalid value for '--batch-size': 0 is not in the range x>=1.",
         SCORE + " --batch-size 0",

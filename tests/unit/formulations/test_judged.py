@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mcqa.formulations.judged import join, split
-from mcqa.prediction import Prediction
+from mcqa.prediction import Prediction, Retrieved
 from mcqa.question import Question
 
 EVEN = Question(id="q", stem="Even?", options=("1", "2", "4"), label=[1, 2], kind="several")
@@ -65,3 +65,13 @@ def test_written_answers_choose_what_was_said_to_be_right():
     unread = [*said[:2], replace(said[2], choice=None, parsed="unparsed")]
     (joined,) = join([EVEN], unread)
     assert (joined.choice, joined.correct, joined.parsed) == (None, False, "unparsed")
+
+
+def test_a_question_read_what_any_of_its_parts_read():
+    found = [(("a", 2.0), ("b", 1.0)), (("b", 3.0),), ()]
+    parts = [
+        replace(scored(part, [1.0, 0.0]), retrieved=tuple(Retrieved(*pair) for pair in pairs))
+        for part, pairs in zip(split(EVEN), found, strict=True)
+    ]
+    assert join([EVEN], parts)[0].retrieved == (("b", 3.0), ("a", 2.0))
+    assert join([EVEN], [replace(part, retrieved=None) for part in parts])[0].retrieved is None
