@@ -37,6 +37,7 @@ from mcqa.training.config import TrainingConfig
 from mcqa.training.questions import Mixture, QuestionSet, load_training, load_validation
 from mcqa.training.schedules import Schedule, count_steps, pick_factor
 from mcqa.training.sharding import check_sharding
+from mcqa.training.shuffling import ShuffledOptions, count_fixed
 from mcqa.training.trackers import check_trackers
 
 # Settings that a run may be gone on with in another way: `Setup.work` holds what they lead to, or
@@ -141,12 +142,18 @@ def prepare(
         apart=model.config.is_encoder_decoder,
         contexts=Contexts(config.context, **passages),
     )
+    encoded, of_epoch = encode_set(encoder, training.questions, learning=True), None
+    if config.shuffle_options:
+        of_epoch = functools.partial(ShuffledOptions, encoded.questions, encoder, config.seed)
+        if fixed := count_fixed(encoded.questions):
+            announce(f"shuffle_options: {fixed:,} questions are scales, which keep their order.")
     data = Data(
-        training=encode_set(encoder, training.questions, learning=True),
+        training=encoded,
         validation=encode_set(encoder, validation.questions),
         length=objective.length,
         collate=functools.partial(objective.collate, tokenizer=tokenizer),
         **config.model_dump(include={"batch_size", "accumulation", "seed"}),
+        of_epoch=of_epoch,
         pin=torch.device(device).type != "cpu",
     )
     steps = count_steps(data.steps_per_epoch, config.epochs, config.max_steps)

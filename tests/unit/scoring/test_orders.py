@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mcqa.errors import ConfigError, DataError
+from mcqa.evaluation.orders import reorder
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.scoring.orders import (
@@ -13,7 +14,6 @@ from mcqa.scoring.orders import (
     describe_run_orders,
     mapped_back,
     read_orders,
-    reorder,
     write_orders,
 )
 from mcqa.scoring.scoring_run import score_orders
