@@ -83,6 +83,15 @@ def test_of_equal_scores_the_first_in_the_original_order_is_chosen():
     assert mapped_back(tied, ORDER).choice == 0  # "a"
 
 
+def test_several_answers_are_mapped_back_as_a_set():
+    question = Question(stem="Which?", options=("a", "bb", "ccc"), label=(0, 2), kind="several")
+    shown = reorder(question, ORDER)
+    made = Prediction.scored(shown, [1.0, 2.0, -1.0], unit="logit", scorer="head", tokens=1)
+    assert made.choice == (0, 1)  # as shown: "ccc" and "a"
+    assert mapped_back(made, ORDER).choice == (0, 2)
+    assert mapped_back(replace(made, choice=()), ORDER).choice == ()
+
+
 @pytest.mark.parametrize(("shown", "original"), [(0, 2), (1, 0), (2, 1), (None, None)])
 def test_a_choice_without_scores_is_mapped_back_too(generated, shown, original):
     prediction = replace(generated("?" * 12)[0], choice=shown)
