@@ -25,10 +25,23 @@ def lines(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def calibrated(run_main, training, validation_file, tmp_path_factory):
-    """A run that knows its temperature."""
+def calibrated(run_main, training, tiny_questions, tmp_path_factory):
+    """A run that knows its temperature: of its validation questions every third is labelled wrong.
+
+    And each asks for the same as a training question in other words.
+    """
     folder = tmp_path_factory.mktemp("calibrated") / "run"
-    flags = ["--validation-data", validation_file, "--output", folder]
+    validation = folder.with_name("validation.jsonl")
+    rows = [
+        {
+            "question": f"{q.stem} Or not?",
+            "options": q.options,
+            "label": (q.label + (number % 3 == 0)) % len(q.options),
+        }
+        for number, q in enumerate(tiny_questions)
+    ]
+    validation.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = ["--validation-data", validation, "--output", folder]
     assert run_main("train", "multiple-choice", *training, *flags) == 0
     return folder
 
