@@ -74,7 +74,16 @@ def shuffled(question: Question, *, seed: int, epoch: int) -> Question:
 
 
 def reorder(question: Question, order: Order) -> Question:
-    """Return a question with its options in another order, and what belongs to them gone along."""
+    """Return a question with its options in another order, and what belongs to them gone along.
+
+    Raises:
+        ConfigError: its options are levels, whose order says what they mean.
+    """
+    if KINDS[question.kind].ordered and list(order) != sorted(order):
+        raise ConfigError(
+            f"question {question.id!r}: its options are levels, from the lowest to the highest, "
+            "and have no other order. Leave it out where options change places."
+        )
     label = question.label
     if label is not None:
         several = KINDS[question.kind].several

@@ -40,23 +40,22 @@ class AveragingScorer(Scorer):
         choose_orders(orders, 2, setting="orders")
         self.settings |= {"orders": f"{orders}, averaged, seed {seed}"}
 
-    def score_encoded(
+    def _score_parts(
         self,
         encoded: Sequence[EncodedQuestion],
-        batch_size: int = 16,
-        on_progress: Callable[[float], None] | None = None,
-        kept: MutableMapping[int, list[Prediction]] | None = None,
+        batch_size: int,
+        report: Callable[[float], None],
+        kept: MutableMapping[int, list[Prediction]] | None,
     ) -> list[Prediction]:
-        """Score as `Scorer.score_encoded`, order by order.
+        """Score order by order; a question is reported as done by a fraction for each pass.
 
-        Each pass has the batches of the first, as far as it has the same questions. A question
-        counts as done, for `on_progress`, by a fraction for each pass.
+        Each pass has the batches of the first, as far as it has the same questions.
         """
         stored = isinstance(encoded, EncodedSet)
         questions = encoded.questions if stored else [one.question for one in encoded]
         orders = [orders_of(question, **self._how) for question in questions]
         passes = max(map(len, orders), default=1)
-        kept, report = {} if kept is None else kept, on_progress or (lambda count: None)
+        kept = {} if kept is None else kept
         answers = [[] for _ in orders]
         for nth in range(passes):
             asked = [given for given, own in zip(answers, orders, strict=True) if nth < len(own)]
@@ -65,7 +64,7 @@ class AveragingScorer(Scorer):
                 pairs = zip(questions, orders, strict=True)
                 turned = [reorder(question, own[nth]) for question, own in pairs if nth < len(own)]
                 shown = encode_set(self.encoder, turned) if stored else self.encoder.encode(turned)
-            predictions = super().score_encoded(
+            predictions = super()._score_parts(
                 shown, batch_size, lambda count: report(count / passes), _Pass(kept, nth, passes)
             )
             for given, prediction in zip(asked, predictions, strict=True):

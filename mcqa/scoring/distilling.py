@@ -4,7 +4,7 @@ The trap: a model is usually surer than it is right, and who learns from it lear
 probabilities are those of the scores over the teacher's temperature, where one is known.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -36,39 +36,39 @@ def distill(
             f"scorer {teacher.name!r} writes an answer, and gives no probabilities to learn from."
         )
 
+    temperature = teacher.temperature or 1.0
+
     def write(path: Path, predictions: Sequence[Prediction]) -> Path:
-        return write_rows(path, with_targets(questions, predictions, teacher.temperature))
+        calibrated = (prediction.calibrated(temperature) for prediction in predictions)
+        return write_rows(path, with_targets(questions, calibrated))
 
     return score(teacher, questions, output, write=write, **how)
 
 
 def with_targets(
-    questions: Sequence[Question], predictions: Sequence[Prediction], temperature: float | None
+    questions: Iterable[Question], predictions: Iterable[Prediction]
 ) -> Iterator[dict]:
-    """Yield each question as a row of the generic format, with the predictions' probabilities.
-
-    Args:
-        temperature: what the scores are divided by; None leaves them as they are.
+    """Yield each question as a row of the generic format, with its prediction's probabilities.
 
     >>> question = Question(stem="2 + 2 = ?", options=("3", "4"), label=1, id="sum")
     >>> made = Prediction.scored(question, [0.0, 0.0], unit="logit", scorer="head", tokens=9)
-    >>> next(with_targets([question], [made], None))["targets"]
+    >>> next(with_targets([question], [made]))["targets"]
     (0.5, 0.5)
     """
     for question, prediction in zip(questions, predictions, strict=True):
-        targets = prediction.calibrated(temperature or 1.0).probabilities
-        row = asdict(replace(question, targets=targets))
+        row = asdict(replace(question, targets=prediction.probabilities))
         yield {name: v for name, v in row.items() if v is not None or name == "label"}
 
 
-def new_file(output: str, data: str, *, overwrite: bool) -> Path:
+def new_file(output: str, data: str | Sequence[str], *, overwrite: bool) -> Path:
     """Return the path of a file to write, which is not the data and holds nothing finished.
 
     Raises:
         ConfigError: it is the data, cannot be written, or is there and is not to be replaced.
     """
     path = require_file(output)
-    if path.exists() and Path(data).exists() and path.samefile(data):
+    sources = [data] if isinstance(data, str) else data
+    if path.exists() and any(Path(one).exists() and path.samefile(one) for one in sources):
         raise ConfigError(f"output {path}: these are the questions to read; name another file.")
     if path.exists() and not overwrite and not partial_path(path).exists():
         raise ConfigError(f"{path} is there already. Choose another --output, or pass --overwrite.")

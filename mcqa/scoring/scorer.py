@@ -112,10 +112,18 @@ class Scorer:
         kept: MutableMapping[int, list[Prediction]] | None = None,
     ) -> list[Prediction]:
         """Score questions that are token ids already; otherwise as `score_many`."""
+        return self._score_parts(encoded, batch_size, on_progress or (lambda count: None), kept)
+
+    def _score_parts(
+        self,
+        encoded: Sequence[EncodedQuestion],
+        batch_size: int,
+        report: Callable[[int], None],
+        kept: MutableMapping[int, list[Prediction]] | None,
+    ) -> list[Prediction]:
         if batch_size < 1:
             raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
         kept = {} if kept is None else kept
-        report = on_progress or (lambda count: None)
         batches = _batches(encoded, batch_size)
         own, missing = {}, []
         for number, batch in enumerate(batches):

@@ -159,6 +159,9 @@ def test_a_scale_has_no_other_order():
     scale = asked("scale", label=1)
     assert orders_of(scale, "all") == [(0, 1, 2, 3)]
     assert {shuffled(scale, seed=0, epoch=epoch) for epoch in range(9)} == {scale}
+    assert reorder(scale, (0, 1, 2, 3)) == scale
+    with pytest.raises(ConfigError, match="levels, from the lowest to the highest"):
+        reorder(scale, (1, 0, 2, 3))
 
 
 @pytest.mark.parametrize("kind", ["choice", "several", "yes_no"])

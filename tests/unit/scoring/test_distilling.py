@@ -17,7 +17,7 @@ LABELS = {"choice": 2, "scale": None, "several": (0, 2)}
 
 def taught(question, temperature=None):
     made = Prediction.scored(question, SCORES, unit="logit", scorer="head", tokens=1)
-    (row,) = with_targets([question], [made], temperature)
+    (row,) = with_targets([question], [made.calibrated(temperature or 1.0)])
     return json.loads(json.dumps(row))
 
 
@@ -49,7 +49,7 @@ def test_a_row_is_read_as_the_question_it_was(tmp_path):
 
 
 def test_neither_the_questions_nor_a_finished_file_are_replaced(tmp_path):
-    data, output = tmp_path / "d.jsonl", tmp_path / "t.jsonl"
+    data, output = str(tmp_path / "d.jsonl"), tmp_path / "t.jsonl"
     assert new_file(output, data, overwrite=False) == output
     output.write_text("{}\n")
     with pytest.raises(ConfigError, match="is there already"):
@@ -58,4 +58,6 @@ def test_neither_the_questions_nor_a_finished_file_are_replaced(tmp_path):
     (tmp_path / "t.partial.jsonl").write_text("")  # what --overwrite began and did not finish
     assert new_file(output, data, overwrite=False) == output
     with pytest.raises(ConfigError, match="these are the questions to read"):
-        new_file(output, output, overwrite=True)
+        new_file(output, str(output), overwrite=True)
+    with pytest.raises(ConfigError, match="these are the questions to read"):
+        new_file(output, (data, str(output)), overwrite=True)
