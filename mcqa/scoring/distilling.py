@@ -33,7 +33,7 @@ def distill(
     """
     if get_formulation(teacher.formulation).WRITES[teacher.name]:
         raise ConfigError(
-            f"scorer {teacher.name!r} writes an answer, and gives no probabilities to learn from."
+            f"scorer {teacher.name!r} writes an answer and gives no probabilities to learn from."
         )
 
     temperature = teacher.temperature or 1.0

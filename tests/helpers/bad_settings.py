@@ -142,12 +142,12 @@ FLAGS = (
     ),
     Case(
         "an average of what has no scores",
-        "orders: scorer 'generate' writes an answer, and gives no scores to average.",
+        "orders: scorer 'generate' writes an answer and gives no scores to average.",
         SCORE + " --scorer generate --orders cyclic --average",
     ),
     Case(
         "a teacher without probabilities",
-        "scorer 'generate' writes an answer, and gives no probabilities to learn from.",
+        "scorer 'generate' writes an answer and gives no probabilities to learn from.",
         DISTILL + " --scorer generate",
     ),
     Case(
