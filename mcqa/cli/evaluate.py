@@ -70,6 +70,7 @@ def command(
     held = evaluation_folder(where["output"], overwrite=where["overwrite"])
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
+    scoring.announce_orders(questions)
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = validation.load(data, questions, reading)
     plan = None
@@ -86,6 +87,7 @@ def command(
         Models=", ".join(models),
         Data=described,
         **_contexts(evaluations),
+        **({"Scores": f"means over {scoring.orders} orders"} if scoring.average else {}),
         **({"Validation": held_out_note} if held_out else {}),
     )
     if not processes.is_main():

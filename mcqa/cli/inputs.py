@@ -215,7 +215,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Say how models score; the fields are arguments of `mcqa.load_scorer`, but for three."""
+    """Say how models score; the fields are arguments of `mcqa.load_scorer`, but for a few."""
 
     context: Context
     scorer: str | None = option(
@@ -240,13 +240,33 @@ class Scoring:
     fallback: str = option(
         "What generate does with an answer it cannot read.", ["none", "text"], default="none"
     )
+    orders: str | None = option(
+        "With --average: score each question in these orders of its options, every rotation, every "
+        "order (up to 6 options), or K drawn with --seed.",
+        metavar="cyclic|all|K",
+    )
+    average: bool = option("Give each option its mean score over --orders.", is_flag=True)
+
+    def announce_orders(self, questions: Sequence) -> None:
+        """Say what scoring in several orders takes; an error where there are no such orders."""
+        if self.average != (self.orders is not None):
+            raise click.UsageError(
+                "--orders and --average go together; `mcqa evaluate` looks at each order by itself "
+                "with --permutations."
+            )
+        if self.average:
+            from mcqa.scoring.orders import Plan
+
+            plan = Plan.of(self.orders, questions, self.examples.seed, setting="orders")
+            say(f"Scores are means over {self.orders} orders: {plan}")
 
     def settings(self, models: Sequence[tuple[str, str | None]], reading: Reading) -> dict:
         """Return arguments of `mcqa.load_scorer` for models, given as names with scorers."""
-        others = ("scorer", "batch_size", "examples", "context")
+        others = ("scorer", "batch_size", "examples", "context", "orders", "average")
         own = {name: value for name, value in vars(self).items() if name not in others}
         shots = self.examples.load(reading)
-        return own | {"shots": shots, **self.context.settings(models, reading)}
+        averaged = {"orders": self.orders, "seed": self.examples.seed} if self.average else {}
+        return own | averaged | {"shots": shots, **self.context.settings(models, reading)}
 
 
 reading_options, validation_options = gathering(Reading), gathering(Validation)

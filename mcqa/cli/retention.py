@@ -50,6 +50,7 @@ def command(run, data, reading, scoring, base_scorer, cluster_by, output, overwr
     held = evaluation_folder(output, overwrite=overwrite)
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
+    scoring.announce_orders(questions)
     clusters = clusters_of(questions, cluster_by, source=data)
     settings = scoring.settings([(run, scoring.scorer)], reading)
     specs, settings = base_and_run(run, scoring.scorer, base_scorer, **settings)

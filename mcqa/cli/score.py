@@ -32,6 +32,7 @@ def command(model, data, reading, scoring, output, overwrite, output_format):
 
     output = require_file(output)
     questions, account = reading.load(data, output.parent)
+    scoring.announce_orders(questions)
     settings = scoring.settings([(model, scoring.scorer)], reading)
     scorer = load_scorer(model, scoring.scorer, held_out=questions, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")

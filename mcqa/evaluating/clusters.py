@@ -15,9 +15,9 @@ def clusters_of(
     """Return each question's group by its id, None where it stands alone; None where all do.
 
     Args:
-        by: `subject`, `none`, or `auto`: bundled questions by the fact they ask for or, with several
-            right answers, the table of their facts; others by what they share a context by
-            (`Question.state_id`), where any has that.
+        by: `subject`, `none`, or `auto`: bundled questions by the fact they ask for, with
+            several right answers by the table of their facts; others by what they share a context
+            by (`Question.state_id`), where any has that.
         source: as `mcqa.load_questions` takes it.
 
     Raises:
@@ -27,8 +27,8 @@ def clusters_of(
         subjects = by_subject(questions)
         if not any(subjects.values()):
             raise ConfigError(
-                f"cluster_by subject: no question of {source_name(source)} has a subject. Leave it out, or give "
-                "the questions a field `subject`."
+                f"cluster_by subject: no question of {source_name(source)} has a subject. "
+                "Leave it out, or give the questions a field `subject`."
             )
         return subjects
     if by == "auto" and all(map(is_bundled, single_sources(source))):

@@ -37,9 +37,9 @@ def run_demo(
     """Train both formulations, score them and the base, and write everything to a folder.
 
     `progress` is called with a total and a label; its context yields the advancing function.
-    `kind` is a key of `BUNDLED_BY_KIND`. Returned are the evaluations, tuned first, and the comparisons of
-    the two with each other and with the untrained model's scorer that does best on these very
-    questions.
+    `kind` is a key of `BUNDLED_BY_KIND`. Returned are the evaluations, tuned first, and the
+    comparisons of the two with each other and with the untrained model's scorer that does best on
+    these very questions.
     """
     source = BUNDLED_BY_KIND[kind]
     test = load_questions(source, split="test")

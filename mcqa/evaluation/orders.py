@@ -9,6 +9,7 @@ import itertools
 import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,18 +18,22 @@ from mcqa.evaluation.answers import UNPARSED, first_best, log_softmax, pad
 from mcqa.evaluation.metrics import share
 from mcqa.evaluation.resampling import bootstrap, interval, means
 from mcqa.evaluation.sets import LIKELY
-from mcqa.kinds import Label
+from mcqa.kinds import KINDS, Label
+from mcqa.question import Question
 
 Order = tuple[int, ...]
 MOST_OPTIONS_FOR_ALL = 6
 
 
-def choose_orders(kind: str | int, options: int, *, id: str = "", seed: int = 0) -> list[Order]:
+def choose_orders(
+    kind: str | int, options: int, *, id: str = "", seed: int = 0, setting: str = "permutations"
+) -> list[Order]:
     """Return the orders to show one question's options in, the original one first.
 
     Args:
         kind: `cyclic`, the rotations; `all`; or how many to draw, with few options all there are.
         id, seed: fix the draws, whatever else is asked; questions get different orders.
+        setting: what messages call the kind.
 
     Raises:
         ConfigError: the kind is none of these, or `all` would be more than 720 orders.
@@ -44,12 +49,49 @@ def choose_orders(kind: str | int, options: int, *, id: str = "", seed: int = 0)
             )
         return list(itertools.permutations(places))
     if not str(kind).isdecimal() or int(kind) < 2:
-        raise ConfigError(f"permutations is {kind!r}; use cyclic, all, or a number from 2 on.")
+        raise ConfigError(f"{setting} is {kind!r}; use cyclic, all, or a number from 2 on.")
     rng = np.random.default_rng([seed, zlib.crc32(id.encode())])
     drawn = {places: None}  # a dict keeps its order
     while len(drawn) < min(int(kind), math.factorial(options)):
         drawn[tuple(rng.permutation(options).tolist())] = None
     return list(drawn)
+
+
+def orders_of(
+    question: Question, kind: str | int, *, seed: int = 0, setting: str = "permutations"
+) -> list[Order]:
+    """Return the orders of one question as `choose_orders` does; of a scale only its own."""
+    if KINDS[question.kind].ordered:
+        return [tuple(range(len(question.options)))]
+    return choose_orders(kind, len(question.options), id=question.id, seed=seed, setting=setting)
+
+
+def shuffled(question: Question, *, seed: int, epoch: int) -> Question:
+    """Return a question in an order that seed, epoch and its id decide; a scale as it is."""
+    if KINDS[question.kind].ordered:
+        return question
+    rng = np.random.default_rng([seed, epoch, zlib.crc32(question.id.encode())])
+    return reorder(question, tuple(rng.permutation(len(question.options)).tolist()))
+
+
+def reorder(question: Question, order: Order) -> Question:
+    """Return a question with its options in another order, and what belongs to them gone along.
+
+    Raises:
+        ConfigError: its options are levels, whose order says what they mean.
+    """
+    if KINDS[question.kind].ordered and list(order) != sorted(order):
+        raise ConfigError(
+            f"question {question.id!r}: its options are levels, from the lowest to the highest, "
+            "and have no other order. Leave it out where options change places."
+        )
+    label = question.label
+    if label is not None:
+        several = KINDS[question.kind].several
+        label = [order.index(each) for each in label] if several else order.index(label)
+    held = {name: getattr(question, name) for name in ("options", "targets", "names")}
+    moved = {name: show(values, order) for name, values in held.items() if values is not None}
+    return replace(question, label=label, **moved)
 
 
 def show(original: Sequence, order: Order) -> tuple:

@@ -6,15 +6,15 @@ Every choice is mapped back to the original order before it is kept or compared.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mcqa.errors import ConfigError, DataError
-from mcqa.evaluation.orders import Order, choose_orders, describe_orders, restore, show
+from mcqa.errors import DataError
+from mcqa.evaluation.orders import Order, describe_orders, orders_of, restore
 from mcqa.evaluation.pride import describe_pride
-from mcqa.kinds import KINDS
+from mcqa.kinds import KINDS, Label
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.system.files import write_whole
@@ -33,10 +33,9 @@ class Plan:
     orders: list[list[Order]]
 
     @classmethod
-    def of(cls, kind: str, questions: Sequence[Question], seed: int) -> "Plan":
-        """Choose each question's orders; ConfigError where there are none of this kind."""
-        orders = [choose_orders(kind, len(q.options), id=q.id, seed=seed) for q in questions]
-        return cls(kind, seed, orders)
+    def of(cls, kind: str, questions: Sequence[Question], seed: int, **how) -> "Plan":
+        """Choose each question's orders; as `mcqa.evaluation.orders.choose_orders`, also `how`."""
+        return cls(kind, seed, [orders_of(q, kind, seed=seed, **how) for q in questions])
 
     @property
     def scorings(self) -> int:
@@ -61,7 +60,7 @@ class OrderedAnswer:
     id: str
     order: Order
     shown_scores: tuple[float, ...] | None
-    choice: int | None
+    choice: Label
 
     @property
     def scores(self) -> tuple[float, ...] | None:
@@ -84,34 +83,16 @@ class Orders:
         return {"kind": self.kind, "seed": self.seed, "seconds": self.seconds}
 
 
-def reorder(question: Question, order: Order) -> Question:
-    """Return a question with its options in another order, and its answer gone along.
-
-    Raises:
-        ConfigError: its options are levels, whose order says what they mean.
-    """
-    if KINDS[question.kind].ordered and list(order) != sorted(order):
-        raise ConfigError(
-            f"question {question.id!r}: its options are levels, from the lowest to the highest, "
-            "and have no other order. Leave it out where options change places."
-        )
-    label = question.label
-    if label is not None:
-        label = tuple(map(order.index, label)) if isinstance(label, tuple) else order.index(label)
-    moved = {
-        name: show(values, order)
-        for name in ("options", "targets", "names")
-        if (values := getattr(question, name)) is not None
-    }
-    return replace(question, label=label, **moved)
-
-
 def mapped_back(prediction: Prediction, order: Order) -> OrderedAnswer:
     """Map an answer back: of equal scores the first in the original order is chosen."""
-    choice = None if prediction.choice is None else order[prediction.choice]
-    if prediction.scores is not None:
+    choice = prediction.choice
+    if KINDS[prediction.kind].several:
+        choice = choice and tuple(sorted(order[each] for each in choice))
+    elif prediction.scores is not None:
         scores = restore(prediction.scores, order)
         choice = scores.index(max(scores))
+    elif choice is not None:
+        choice = order[choice]
     return OrderedAnswer(prediction.id, order, prediction.scores, choice)
 
 

@@ -164,7 +164,7 @@ class Scorer:
         self,
         encoded: Sequence[EncodedQuestion],
         batch_size: int,
-        report: Callable[[int], None],
+        report: Callable[[float], None],
         kept: MutableMapping[int, list[Prediction]] | None,
     ) -> list[Prediction]:
         if batch_size < 1:
@@ -231,15 +231,16 @@ class Scorer:
 
 def _by_question(
     on_progress: Callable[[int], None] | None, questions: int, parts: int
-) -> Callable[[int], None]:
+) -> Callable[[float], None]:
     """Return what to call with a number of parts, to report that of the questions they are of."""
-    done = 0
+    done = told = 0
 
-    def report(count: int) -> None:
-        nonlocal done
-        before, done = done * questions // parts, done + count
+    def report(count: float) -> None:
+        nonlocal done, told
+        done += count
+        before, told = told, round(done * questions / parts)
         if on_progress:
-            on_progress(done * questions // parts - before)
+            on_progress(told - before)
 
     return report
 

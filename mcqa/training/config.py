@@ -81,6 +81,11 @@ class _BeforeTheHead(BaseModel):
     )
     top_k: Positive = Field(TOP_K, description="retrieved: how many passages")
     template: Literal[*TEMPLATES] = Field("cloze", description="how questions are written down")
+    shuffle_options: bool = Field(
+        False,
+        description="list the options in a new order every epoch, but for scales; needs a template "
+        "that lists them",
+    )
     objective: Literal["completion", "options"] | None = Field(
         None,
         description="what to learn: completion (next token) or options (which one is right); "
@@ -184,6 +189,12 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
                 raise ValueError("best_metric needs validation_data or validation_split")
         if self.validation_data is None and self.validation_split and len(self.data) > 1:
             raise ValueError("validation_split needs validation_data beside several sets of data")
+        if self.shuffle_options and not TEMPLATES[self.template].lists_options:
+            listing = " or ".join(name for name, one in TEMPLATES.items() if one.lists_options)
+            raise ValueError(
+                f"shuffle_options: template {self.template} does not show the options' order, so "
+                f"that another one changes nothing; use {listing}"
+            )
         parse_sources(self.data)
         parse_fields(self.field)
         parse_kind_weights(self.kind_weights)

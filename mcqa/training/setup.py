@@ -39,6 +39,7 @@ from mcqa.training.mixture import parse_kind_weights
 from mcqa.training.questions import Mixture, QuestionSet, load_training, load_validation
 from mcqa.training.schedules import Schedule, count_steps, pick_factor
 from mcqa.training.sharding import check_sharding
+from mcqa.training.shuffling import ShuffledOptions, count_fixed
 from mcqa.training.trackers import check_trackers
 
 # Settings that a run may be gone on with in another way: `Setup.work` holds what they lead to, or
@@ -147,12 +148,20 @@ def prepare(
     scorer = Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation)
     weights = parse_kind_weights(config.kind_weights)
     _check_kinds(objective, scorer, weights, (*training.sets, validation))
+    splitting = {"split": scorer.split}
+    encoded = encode_set(encoder, training.questions, learning=True, **splitting)
+    of_epoch = None
+    if config.shuffle_options:
+        of_epoch = functools.partial(ShuffledOptions, encoded.questions, encoder, config.seed)
+        if fixed := count_fixed(encoded.questions):
+            announce(f"shuffle_options: {fixed:,} questions are scales, which keep their order.")
     data = Data(
-        training=encode_set(encoder, training.questions, learning=True, split=scorer.split),
-        validation=encode_set(encoder, validation.questions, split=scorer.split),
+        training=encoded,
+        validation=encode_set(encoder, validation.questions, **splitting),
         length=objective.length,
         collate=functools.partial(objective.collate, tokenizer=tokenizer, weights=weights),
         **config.model_dump(include={"batch_size", "accumulation", "seed"}),
+        of_epoch=of_epoch,
         pin=torch.device(device).type != "cpu",
     )
     steps = count_steps(data.steps_per_epoch, config.epochs, config.max_steps)

@@ -2,6 +2,7 @@
 
 from bad_inputs import EVALUATE, MEMORY, SCORE, TRAIN, TRAIN_HEAD, Case, Place, row, settings
 
+DISTILL = "distill MODEL --data FILE --output OUT/t.jsonl"
 CONFIG = TRAIN + " --config CONFIG"
 NO_PASSAGES = (
     "context retrieved needs passages: give either --index, a folder that `mcqa index` wrote, or "
@@ -134,6 +135,32 @@ FLAGS = (
         "question 'q2': 7 options have 5,040 orders; …",
         EVALUATE + " --permutations all",
         many_options,
+    ),
+    Case(
+        "orders to average that do not exist",
+        "orders is '1'; use cyclic, all, or a number from 2 on.",
+        SCORE + " --orders 1 --average",
+    ),
+    Case(
+        "orders without an average",
+        "--orders and --average go together; `mcqa evaluate` looks at each order by itself with "
+        "--permutations.",
+        SCORE + " --orders cyclic",
+    ),
+    Case(
+        "an average of what has no scores",
+        "orders: scorer 'generate' writes an answer and gives no scores to average.",
+        SCORE + " --scorer generate --orders cyclic --average",
+    ),
+    Case(
+        "a teacher without probabilities",
+        "scorer 'generate' writes an answer and gives no probabilities to learn from.",
+        DISTILL + " --scorer generate",
+    ),
+    Case(
+        "questions to write over those that are read",
+        "output FILE: these are the questions to read; name another file.",
+        DISTILL.replace("OUT/t.jsonl", "FILE --overwrite"),
     ),
     Case(
         "clusters by a subject that no question has",
@@ -281,6 +308,12 @@ TRAINING = (
         "settings cannot be used: kind_weights 'some=2': expected KIND=WEIGHT, each kind once, "
         "like several=0.5; the kinds are choice, yes_no, scale, several, and a weight is above 0.",
         TRAIN + " --kind-weights some=2",
+    ),
+    Case(
+        "shuffled options that no prompt shows",
+        "settings cannot be used: shuffle_options: template cloze does not show the options' "
+        "order, so that another one changes nothing; use lettered or hybrid",
+        TRAIN + " --shuffle-options",
     ),
     Case(
         "no such recipe",

@@ -18,6 +18,7 @@ from mcqa.data.same import question_key
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import EncodingError
 from mcqa.evaluating.analysis import per_question
+from mcqa.evaluation.orders import reorder
 from mcqa.formulations.layout import score_in_order
 from mcqa.prediction import Prediction, read_predictions, write_predictions
 from mcqa.prompting.encoded_sets import encode_set
@@ -25,7 +26,7 @@ from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.prompting.parsing import AMBIGUOUS, PARSERS, UNPARSED, parse_answer
 from mcqa.prompting.prompts import TEMPLATES, get_template
 from mcqa.question import LETTERS, MARKS, Question
-from mcqa.scoring.orders import mapped_back, reorder
+from mcqa.scoring.orders import mapped_back
 
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).filter(str.strip)
 WORDS = st.from_regex(r"[a-z]{3,8}( [a-z]{3,8})?", fullmatch=True)
