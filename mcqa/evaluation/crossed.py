@@ -59,17 +59,15 @@ class Components:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Hold the difference of two formulations, and how sure it is.
+class Estimate:
+    """Hold a mean over runs and questions, and how sure it is.
 
     Args:
-        value: the mean of a minus that of b, in the unit of the scores: 0.01 is a point.
+        value: the mean, in the unit of the scores: of accuracies, 0.01 is a point.
         standard_error: of the value, over seeds and questions.
         df: degrees of freedom of the t distribution.
         ci95: the interval for new seeds and new questions.
-        p: of no difference, two-sided.
         components: where the uncertainty comes from.
-        n_seeds: of a and of b.
         n_questions: how many questions there are.
         n_clusters: how many clusters they are in; as many as questions without any.
     """
@@ -78,11 +76,39 @@ class Difference:
     standard_error: float
     df: float
     ci95: tuple[float, float]
-    p: float
     components: Components
-    n_seeds: tuple[int, int]
     n_questions: int
     n_clusters: int
+
+
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """Hold the difference of two formulations: the mean of a minus that of b.
+
+    Args:
+        p: of no difference, two-sided.
+        n_seeds: of a and of b.
+    """
+
+    p: float
+    n_seeds: tuple[int, int]
+
+
+def mean(table_SN: np.ndarray, *, clusters_N: np.ndarray | None = None) -> Estimate:
+    """Estimate one formulation's mean over seeds and questions.
+
+    Args:
+        table_SN, clusters_N: as for `difference`.
+
+    Raises:
+        ComparisonError: as for `difference`.
+
+    >>> mean(np.array([[1, 1, 0, 1], [1, 1, 0, 0], [1, 1, 1, 1]])).value
+    0.75
+    """
+    table_SN = np.asarray(table_SN, dtype=float)
+    _check_runs("", table_SN)
+    return Estimate(**_estimate(table_SN.mean(0), [table_SN], len(table_SN), clusters_N))
 
 
 def difference(
@@ -112,33 +138,13 @@ def difference(
     """
     a_SN, b_SN = np.asarray(a_SN, dtype=float), np.asarray(b_SN, dtype=float)
     _check(a_SN, b_SN, paired)
-    n = a_SN.shape[1]
+    in_a, in_b = len(a_SN), len(b_SN)
     tables = [a_SN - b_SN] if paired else [a_SN, b_SN]
-    d_N = a_SN.mean(0) - b_SN.mean(0)
-    value = float(d_N.mean())
-    question, n_clusters = _question_term(d_N, clusters_N)
-    seeds = [_seed_term(table_SN) for table_SN in tables]
-    rest = [_rest_term(table_SN, clusters_N) for table_SN in tables]
-    left = sum(term.variance for term in rest)
-    of_questions = max(0.0, question.variance - left)
-    of_seeds = max(0.0, sum(term.variance for term in seeds) - left)
-    variance = of_questions + of_seeds + left
-    df = _satterthwaite(variance, [question, *seeds, *rest])
-    error = math.sqrt(variance)
-    reach = float(stats.t.ppf(0.975, df)) * error
+    seeds = in_a if paired else 2 * in_a * in_b / (in_a + in_b)
+    found = _estimate(a_SN.mean(0) - b_SN.mean(0), tables, seeds, clusters_N)
+    value, error = found["value"], found["standard_error"]
     t = abs(value) / error if error else math.inf if value else 0.0
-    s = len(a_SN) * len(b_SN) / (len(a_SN) + len(b_SN)) * 2 if not paired else len(a_SN)
-    return Difference(
-        value=value,
-        standard_error=error,
-        df=df,
-        ci95=(value - reach, value + reach),
-        p=float(2 * stats.t.sf(t, df)),
-        components=Components(of_questions * n, of_seeds * s, left * s * n),
-        n_seeds=(len(a_SN), len(b_SN)),
-        n_questions=n,
-        n_clusters=n_clusters,
-    )
+    return Difference(**found, p=float(2 * stats.t.sf(t, found["df"])), n_seeds=(in_a, in_b))
 
 
 def enough(components: Components, points: float, *, seeds: int, power: float = 0.8) -> int | None:
@@ -172,13 +178,43 @@ def _check(a_SN: np.ndarray, b_SN: np.ndarray, paired: bool) -> None:
             f"{len(a_SN)} and {len(b_SN)} runs cannot be paired by seed; train the missing ones, "
             "or compare them as not paired."
         )
-    for name, runs in (("first", a_SN), ("second", b_SN)):
-        if len(runs) < LEAST_SEEDS:
-            raise ComparisonError(
-                f"the {name} formulation has {len(runs)} runs; a claim about formulations takes at "
-                f"least {LEAST_SEEDS} seeds of each. Train more, or compare two runs and claim no "
-                "more than that."
-            )
+    _check_runs("first ", a_SN)
+    _check_runs("second ", b_SN)
+
+
+def _check_runs(name: str, runs_SN: np.ndarray) -> None:
+    if len(runs_SN) < LEAST_SEEDS:
+        raise ComparisonError(
+            f"the {name}formulation has {len(runs_SN)} runs; a claim about formulations takes at "
+            f"least {LEAST_SEEDS} seeds of each. Train more, or compare two runs and claim no "
+            "more than that."
+        )
+
+
+def _estimate(
+    mean_N: np.ndarray, tables: list[np.ndarray], seeds: float, clusters_N: np.ndarray | None
+) -> dict:
+    """Return the fields of an `Estimate` from per-question means and the tables behind them."""
+    value, n = float(mean_N.mean()), len(mean_N)
+    question, n_clusters = _question_term(mean_N, clusters_N)
+    by_seed = [_seed_term(table_SN) for table_SN in tables]
+    rest = [_rest_term(table_SN, clusters_N) for table_SN in tables]
+    left = sum(term.variance for term in rest)
+    of_questions = max(0.0, question.variance - left)
+    of_seeds = max(0.0, sum(term.variance for term in by_seed) - left)
+    variance = of_questions + of_seeds + left
+    df = _satterthwaite(variance, [question, *by_seed, *rest])
+    error = math.sqrt(variance)
+    reach = float(stats.t.ppf(0.975, df)) * error
+    return {
+        "value": value,
+        "standard_error": error,
+        "df": df,
+        "ci95": (value - reach, value + reach),
+        "components": Components(of_questions * n, of_seeds * seeds, left * seeds * n),
+        "n_questions": n,
+        "n_clusters": n_clusters,
+    }
 
 
 def _question_term(d_N: np.ndarray, clusters_N: np.ndarray | None) -> tuple[Term, int]:
