@@ -24,6 +24,7 @@ COMMANDS = {
     "memory": "Estimate how much memory training a model takes.",
     "score": "Score a data set with one model.",
     "evaluate": "Score a data set with several models and compare them.",
+    "study": "Find out which formulation is better, over seeds and sizes.",
     "compare": "Compare predictions files over the same questions.",
     "report": "Draw an evaluation's report again, without scoring.",
     "retention": "Find out what tuning made a model forget.",

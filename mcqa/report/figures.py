@@ -31,14 +31,21 @@ COSTS = (
 def draw_figures(runs: list[dict]) -> dict[str, bytes]:
     """Return what can be drawn of runs (see `write_report`), as SVG by name, in order."""
     drawn = {}
-    with matplotlib.rc_context(SETTINGS):
-        for name, (key, draw) in FIGURES.items():
-            shown = [run for run in runs if run["metrics"].get(key) not in (None, {})]
-            if shown and (figure := draw(runs, shown)):
-                buffer = io.BytesIO()
-                figure.savefig(buffer, format="svg", transparent=True, metadata=METADATA)
-                drawn[name] = buffer.getvalue()
+    for name, (key, draw) in FIGURES.items():
+        shown = [run for run in runs if run["metrics"].get(key) not in (None, {})]
+        if shown and (svg := as_svg(draw, runs, shown)):
+            drawn[name] = svg
     return drawn
+
+
+def as_svg(draw: Callable[..., Figure | None], *arguments) -> bytes | None:
+    """Return what a function draws as SVG, None where it draws nothing."""
+    with matplotlib.rc_context(SETTINGS):
+        figure, buffer = draw(*arguments), io.BytesIO()
+        if figure is None:
+            return None
+        figure.savefig(buffer, format="svg", transparent=True, metadata=METADATA)
+    return buffer.getvalue()
 
 
 def accuracies(runs: list[dict], shown: list[dict]) -> Figure:
