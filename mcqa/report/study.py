@@ -100,7 +100,7 @@ def _arms(conditions: Sequence[Mapping]) -> list[Table | Text]:
                 ]
             )
         tables.append(Table(columns, rows, caption=condition["title"], style="differences"))
-    after = {arm["after_temperature"] for condition in conditions for arm in condition["arms"]}
+    after = {condition["after_temperature"] for condition in conditions}
     when = {
         (True,): "NLL is that after a temperature, fitted on each run's validation questions.",
         (False,): "NLL is that of the scores as they are, without a temperature.",
@@ -148,10 +148,10 @@ def _needed(conditions: Sequence[Mapping]) -> list[Table | Text]:
         counts = pair["questions_needed"].values()
         cells = (f"{count:,}" if count else "more seeds" for count in counts)
         rows.append([name, str(min(found["n_seeds"])), *cells])
-    points = [f"{point} points" for point in compared[0][1]["questions_needed"]]
+    points = [f"{size} point(s)" for size in compared[0][1]["questions_needed"]]
     note = (
         "So many questions would show a true difference of this size four times in five, with as "
-        "many seeds of each as here; `more seeds`: no number of questions would. The components "
+        'many seeds of each as here; "more seeds": no number of questions would. The components '
         "are estimates from few seeds, so these are rough."
     )
     return [Table(["Difference", "Seeds", *points], rows, style="differences"), Text(note)]

@@ -58,26 +58,23 @@ def correct_table(runs: Sequence[Answered]) -> np.ndarray:
     return _aligned([{p.id: float(p.correct) for p in _labelled(run)} for run in runs])
 
 
-def nll_table(runs: Sequence[Answered]) -> np.ndarray | None:
-    """Return (S, N) minus the log-probability of each right option, None where one has none.
+def nll_table(runs: Sequence[Answered], *, calibrated: bool) -> np.ndarray | None:
+    """Return (S, N) minus the log-probability of each right option, None where one has no scores.
 
-    It is that after a temperature, fitted on each run's validation questions, where all have some.
+    Args:
+        runs: of one arm.
+        calibrated: whether after a temperature, fitted on each run's own validation questions.
     """
     if any(p.kind == "several" or p.scores is None for run in runs for p in run.tests):
         return None
     tables = []
     for run in runs:
         answers = Answers.of(run.tests)
-        if has_temperature(runs):
+        if calibrated:
             temperature = fit_temperature(Answers.of(run.validation))["temperature"]
             answers = apply_temperature(answers, temperature)
         tables.append(dict(zip(answers.ids, question_values(answers)["nll"], strict=True)))
     return _aligned(tables)
-
-
-def has_temperature(runs: Sequence[Answered]) -> bool:
-    """Say whether each of the runs has validation questions to fit a temperature on."""
-    return all(run.validation for run in runs)
 
 
 def summarize_study(
@@ -94,9 +91,10 @@ def summarize_study(
 
     Returns:
         `conditions`, a list with for each data set, model and size: `arms`, each with `accuracy`
-        and `nll` over seeds (`value`, `ci95`, `per_seed`; None without scores); `differences` of
+        and `nll` over seeds (`value`, `ci95`, `per_seed`; None without scores), the latter
+        `after_temperature` where every run answered validation questions; `differences` of
         each pair of arms, the first minus the second, with `accuracy` and `nll` (see
-        `mcqa.evaluation.crossed.Difference`), the `questions_needed` for true differences of
+        `mcqa.evaluation.crossed.Difference`; `refused` says why there is no interval), the `questions_needed` for true differences of
         accuracy of 1, 2 and 5 points, and a `verdict` in words.
     """
     conditions: dict[tuple, dict[str, dict[int, Answered]]] = {}
@@ -116,9 +114,11 @@ def _describe(arms: Mapping[str, Mapping[int, Answered]], keys: Mapping | None) 
     runs = {arm: list(of_seed.values()) for arm, of_seed in arms.items()}
     first = next(iter(runs.values()))[0]
     clusters_N = None if keys is None else np.array([keys[p.id] for p in _labelled(first)])
+    # of all runs or of none: a loss before a temperature says nothing beside one after it
+    calibrated = all(run.validation for of_arm in runs.values() for run in of_arm)
     tables = {
         "accuracy": {arm: correct_table(of_arm) for arm, of_arm in runs.items()},
-        "nll": {arm: nll_table(of_arm) for arm, of_arm in runs.items()},
+        "nll": {arm: nll_table(of_arm, calibrated=calibrated) for arm, of_arm in runs.items()},
     }
     pairs = [
         {"a": a, "b": b}
@@ -130,11 +130,12 @@ def _describe(arms: Mapping[str, Mapping[int, Answered]], keys: Mapping | None) 
         found["p_holm"], found["compared"] = p, len(known)
     return {
         "n_questions": len(_labelled(first)),
+        "after_temperature": calibrated,
         "n_clusters": None if clusters_N is None else len(set(clusters_N)),
         "arms": [
             {"name": arm, "seeds": list(of_seed)}
-            | {measure: _mean(of[arm], clusters_N) for measure, of in tables.items()}
-            | {"after_temperature": has_temperature(runs[arm])}
+            | {"accuracy": _within_shares(_mean(tables["accuracy"][arm], clusters_N))}
+            | {"nll": _mean(tables["nll"][arm], clusters_N)}
             for arm, of_seed in arms.items()
         ],
         "differences": [
@@ -160,20 +161,32 @@ def _mean(table_SN: np.ndarray | None, clusters_N: np.ndarray | None) -> dict | 
         return None
     known = {"value": float(table_SN.mean()), "ci95": None, "per_seed": table_SN.mean(1).tolist()}
     if len(table_SN) >= LEAST_SEEDS:
-        known["ci95"] = list(mean(table_SN, clusters_N=clusters_N).ci95)
+        found = mean(table_SN, clusters_N=clusters_N)
+        if found.standard_error:  # without any variation it would be as narrow as can be
+            known["ci95"] = list(found.ci95)
     return known
 
 
+def _within_shares(known: dict) -> dict:
+    """Return an accuracy whose interval ends where accuracies do."""
+    if known["ci95"] is None:
+        return known
+    return known | {"ci95": [min(1.0, max(0.0, end)) for end in known["ci95"]]}
+
+
 def _difference(a_SN, b_SN, clusters_N: np.ndarray | None) -> dict | None:
-    """Return a difference; without an interval, and the reason, where there are too few seeds."""
+    """Return a difference; where there can be no interval, `refused` says why."""
     if a_SN is None or b_SN is None:
         return None
     least = min(len(a_SN), len(b_SN))
     if least < LEAST_SEEDS:
-        refused = f"{least} seeds; from {LEAST_SEEDS} on there is an interval"
+        refused = f"there are {least} seeds; an interval takes {LEAST_SEEDS}"
         return {"value": float(a_SN.mean() - b_SN.mean()), "refused": refused}
-    found = asdict(difference(a_SN, b_SN, clusters_N=clusters_N))
-    return found | {"df": found["df"] if np.isfinite(found["df"]) else None}
+    found = difference(a_SN, b_SN, clusters_N=clusters_N)
+    if not found.standard_error:
+        refused = "nothing varies with questions or seeds, so there is no interval"
+        return {"value": found.value, "refused": refused}
+    return asdict(found)
 
 
 def _questions_needed(found: dict) -> dict | None:

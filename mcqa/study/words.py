@@ -29,7 +29,7 @@ def verdict(pair: Mapping) -> str:
         finding = f"{a} and {b} answer the same number of questions right"
     if "refused" in found:
         return (
-            f"Of the formulations nothing can be said: in these runs {finding}, but there are "
+            f"Of the formulations nothing can be said: in these runs {finding}, but "
             f"{found['refused']}."
         )
     corrected, compared = found["p_holm"], found["compared"]
