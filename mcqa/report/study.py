@@ -126,7 +126,7 @@ def _components(conditions: Sequence[Mapping]) -> list[Table | Text]:
         difference = numbers.format_difference(found["value"], found["ci95"])
         loss = "–"
         if nll:
-            loss = numbers.format_difference(nll["value"], nll["ci95"], share=False)
+            loss = numbers.format_difference(nll["value"], nll.get("ci95"), share=False)
         rows.append([name, difference, *(f"{part:.1f}" for part in parts), loss])
     if not rows:
         return []

@@ -128,15 +128,20 @@ class Grid(BaseModel):
                 settings={key: value for key, value in settings.items() if value is not None},
             )
             if wrong:
-                faults[f"{', '.join(wrong)}: set by the study's own fields"] = name
+                faults[f"{', '.join(wrong)}: set by the study's own fields"] = f"cell {name}"
             else:
                 try:
                     cell.config(Path("."))
                 except ConfigError as error:
-                    faults[str(error)] = name
+                    faults[str(error)] = f"cell {name}"
             cells.append(cell)
+        names = [cell.name for cell in cells]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            faults["models, data sets and formulations need names that differ"] = (
+                f"two cells are called {twice}"
+            )
         if faults:
-            raise ConfigError("\n".join(f"cell {name}: {fault}" for fault, name in faults.items()))
+            raise ConfigError("\n".join(f"{where}: {fault}" for fault, where in faults.items()))
         return cells
 
 

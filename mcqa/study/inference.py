@@ -92,10 +92,10 @@ def summarize_study(
     Returns:
         `conditions`, a list with for each data set, model and size: `arms`, each with `accuracy`
         and `nll` over seeds (`value`, `ci95`, `per_seed`; None without scores), the latter
-        `after_temperature` where every run answered validation questions; `differences` of
+        `after_temperature` where every run answered validation questions; and `differences` of
         each pair of arms, the first minus the second, with `accuracy` and `nll` (see
-        `mcqa.evaluation.crossed.Difference`; `refused` says why there is no interval), the `questions_needed` for true differences of
-        accuracy of 1, 2 and 5 points, and a `verdict` in words.
+        `mcqa.evaluation.crossed.Difference`; `refused` says why there is no interval), the
+        `questions_needed` for true differences of accuracy of 1, 2 and 5 points, and a `verdict`.
     """
     conditions: dict[tuple, dict[str, dict[int, Answered]]] = {}
     for cell, folder in cells:

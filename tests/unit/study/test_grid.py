@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mcqa.errors import ConfigError
+from mcqa.study.grid import make_grid, read_grid
+
+
+def names(**fields):
+    return [cell.name for cell in make_grid(fields).cells()]
+
+
+def test_by_default_both_formulations_are_trained_on_the_bundled_questions_with_three_seeds():
+    cells = make_grid({}).cells()
+    assert len(cells) == 6
+    assert {cell.formulation for cell in cells} == {"generative", "multiple_choice"}
+    assert [cell.seed for cell in cells] == [0, 0, 1, 1, 2, 2]
+    assert cells[0].config(Path("out")).data == ("bundled",)
+
+
+def test_a_cell_is_named_by_what_differs():
+    assert names(seeds=[7])[0] == "generative-seed7"
+    assert names(seeds=[7], sizes=[250, None]) == [
+        "generative-250-seed7",
+        "multiple_choice-250-seed7",
+        "generative-all-seed7",
+        "multiple_choice-all-seed7",
+    ]
+    data = {"x": {"data": "a.jsonl"}, "y": {"data": "b.jsonl"}}
+    assert names(seeds=[7], data=data)[2] == "y-generative-seed7"
+
+
+def test_an_arm_s_settings_go_over_those_of_all():
+    formulations = {
+        "plain": {"formulation": "generative"},
+        "slow": {"formulation": "generative", "learning_rate": 1e-5},
+    }
+    grid = make_grid({"formulations": formulations, "settings": {"learning_rate": 1e-3}})
+    rates = {cell.arm: cell.config(Path("out")).learning_rate for cell in grid.cells()}
+    assert rates == {"plain": 1e-3, "slow": 1e-5}
+
+
+def test_flags_go_over_the_file(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({"seeds": [0, 1, 2], "sizes": [100]}))
+    assert read_grid(path, {"seeds": (5,), "sizes": None}).seeds == (5,)
+    assert read_grid(path, {"seeds": (5,), "sizes": None}).sizes == (100,)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", ""])
+def test_what_is_no_study_is_refused(tmp_path, text):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    if not text:  # all defaults
+        assert read_grid(path).seeds == (0, 1, 2)
+        return
+    with pytest.raises(ConfigError, match=r"study\.yaml"):
+        read_grid(path)
+
+
+def test_base_models_of_one_name_are_refused():
+    with pytest.raises(ConfigError, match="two cells are called x-generative-seed0"):
+        make_grid({"models": ["one/x", "two/x"]}).cells()
