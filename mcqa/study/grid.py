@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mcqa.data import BUNDLED
 from mcqa.errors import ConfigError
@@ -42,6 +42,12 @@ class DataSet(BaseModel):
     test: str | None = None
     test_split: str | None = None
     test_limit: Positive | None = None
+
+    @model_validator(mode="after")
+    def _tested_on_others(self):
+        if self.test is None and self.data != BUNDLED and self.test_split in (None, self.split):
+            raise ValueError("the training questions would be the test; name `test`, a source")
+        return self
 
     @property
     def test_source(self) -> str:

@@ -45,6 +45,7 @@ def run_study(
         McqaError: a setting or the data cannot be used, or a cell is of other work: before
             anything is trained.
     """
+    grid.cells()  # what is wrong with the settings shows before a folder is made
     folder = require_folder(output)
     with locked(folder):
         tasks = plan_tasks(grid, folder)

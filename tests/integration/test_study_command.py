@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -20,11 +21,11 @@ CELLS = [
 @pytest.fixture(scope="module")
 def study_fields(tiny_model_folder, question_file, validation_file, tmp_path_factory):
     lines = question_file.read_text().splitlines(keepends=True)
-    train = tmp_path_factory.mktemp("study") / "train.jsonl"
-    train.write_text("".join(lines[:24]))
+    train = str(tmp_path_factory.mktemp("study") / "train.jsonl")
+    Path(train).write_text("".join(lines[:24]))
     return {
         "title": "Fruit or tool?",
-        "data": {"fruits": {"data": str(train), "validation_data": str(validation_file)}},
+        "data": {"fruits": {"data": train, "test": train, "validation_data": str(validation_file)}},
         "formulations": {
             "generative": {"formulation": "generative", "scorer": "text-mean"},
             "head": {"formulation": "multiple_choice"},

@@ -27,7 +27,7 @@ def test_a_cell_is_named_by_what_differs():
         "generative-all-seed7",
         "multiple_choice-all-seed7",
     ]
-    data = {"x": {"data": "a.jsonl"}, "y": {"data": "b.jsonl"}}
+    data = {name: {"data": f"{name}.jsonl", "test": "t.jsonl"} for name in "xy"}
     assert names(seeds=[7], data=data)[2] == "y-generative-seed7"
 
 
@@ -62,3 +62,11 @@ def test_what_is_no_study_is_refused(tmp_path, text):
 def test_base_models_of_one_name_are_refused():
     with pytest.raises(ConfigError, match="two cells are called x-generative-seed0"):
         make_grid({"models": ["one/x", "two/x"]}).cells()
+
+
+@pytest.mark.parametrize(
+    "source", [{"data": "a.jsonl"}, {"data": "o/n", "split": "train", "test_split": "train"}]
+)
+def test_training_questions_are_not_the_test_by_default(source):
+    with pytest.raises(ConfigError, match="the training questions would be the test"):
+        make_grid({"data": {"x": source}})
