@@ -111,17 +111,8 @@ class Grid(BaseModel):
             wrong = [name for name in OF_THE_GRID if name in settings]
             settings |= {"model": model, "data": source.data, "split": source.split}
             settings |= {"limit": size, "seed": seed}
-            name = "-".join(
-                part
-                for part, many in (
-                    (data, len(self.data) > 1),
-                    (Path(model).name, len(self.models) > 1),
-                    (arm, True),
-                    (str(size or "all"), len(self.sizes) > 1),
-                    (f"seed{seed}", True),
-                )
-                if many
-            )
+            # whole, so that a cell keeps its name in a larger grid
+            name = f"{data}-{Path(model).name}-{arm}-{size or 'all'}-seed{seed}"
             cell = Cell(
                 name=name,
                 arm=arm,

@@ -28,13 +28,13 @@ STUDIES = (
     ),
     Case(
         "a setting that does not exist in a study",
-        "cell generative-seed0: lora_rank Extra inputs are not permitted",
+        "cell bundled-smollm2-135m-generative-all-seed0: lora_rank Extra inputs are not permitted",
         STUDY,
         settings("settings: {lora_rank: 8}\n"),
     ),
     Case(
         "a setting that the study itself decides",
-        "cell generative-seed0: seed, output: set by the study's own fields",
+        "cell bundled-smollm2-135m-generative-all-seed0: seed, output: set by the study's own fields",
         STUDY,
         settings("settings: {seed: 8, output: there}\n"),
     ),

@@ -11,7 +11,7 @@ from mcqa.scoring.partial import Part
 from mcqa.training import checkpoints
 
 CELLS = [
-    f"{arm}-{size}-seed{seed}"
+    f"fruits-tiny-llama0-{arm}-{size}-seed{seed}"
     for seed in (0, 1, 2)
     for size in (12, 24)
     for arm in ("generative", "head")
@@ -98,7 +98,7 @@ def test_a_study_says_which_formulation(finished):
 
 
 def test_a_cell_is_the_run_that_training_and_scoring_make(finished, command, tmp_path):
-    cell = finished / "cells/head-12-seed1"
+    cell = finished / "cells/fruits-tiny-llama0-head-12-seed1"
     told = json.loads((cell / "cell.json").read_text())
     assert told["cell"]["seed"] == 1
     assert told["cost"]["training_seconds"] > 0
@@ -111,7 +111,7 @@ def test_a_cell_is_the_run_that_training_and_scoring_make(finished, command, tmp
 def test_a_stopped_study_goes_on_to_the_same_results(
     finished, study_fields, study_file, command, monkeypatch, tmp_path
 ):
-    """Stopped in the training of one cell and in the scoring of another."""
+    """Stopped in the training of a cell, and then in its scoring."""
     flags = ["study", study_file(study_fields), "--output", tmp_path / "study"]
     keep_batch, write_progress = Part.__setitem__, checkpoints.write_progress
     left = {"checkpoints": 3, "batches": None}
@@ -154,9 +154,9 @@ def test_a_stopped_study_goes_on_to_the_same_results(
     results = (tmp_path / "study/results.json").read_bytes()
     assert results == (finished / "results.json").read_bytes()
     assert not list((tmp_path / "study/cells").glob("*/predictions.partial.jsonl"))
-    assert "12 cells, 2 of them done; 10 to run" in third.err
-    assert f"Cell 1 of 10: {CELLS[2]}" in third.err
-    assert third.err.count("Training ") == 9  # the tenth only had to be scored
+    assert "12 cells, 1 of them done; 11 to run" in third.err
+    assert f"Cell 1 of 11: {CELLS[1]}" in third.err
+    assert third.err.count("Training ") == 10  # the other only had to be scored
 
 
 def test_what_is_done_is_skipped_and_what_changed_is_refused(

@@ -19,16 +19,17 @@ def test_by_default_both_formulations_are_trained_on_the_bundled_questions_with_
     assert cells[0].config(Path("out")).data == ("bundled",)
 
 
-def test_a_cell_is_named_by_what_differs():
-    assert names(seeds=[7])[0] == "generative-seed7"
-    assert names(seeds=[7], sizes=[250, None]) == [
-        "generative-250-seed7",
-        "multiple_choice-250-seed7",
-        "generative-all-seed7",
-        "multiple_choice-all-seed7",
+def test_a_cell_keeps_its_name_in_a_larger_grid():
+    small = names(seeds=[7])
+    assert small == [
+        "bundled-smollm2-135m-generative-all-seed7",
+        "bundled-smollm2-135m-multiple_choice-all-seed7",
     ]
-    data = {name: {"data": f"{name}.jsonl", "test": "t.jsonl"} for name in "xy"}
-    assert names(seeds=[7], data=data)[2] == "y-generative-seed7"
+    data = {"bundled": {}, "y": {"data": "b.jsonl", "test": "t.jsonl"}}
+    large = names(seeds=[7, 8], sizes=[250, None], data=data, models=["smollm2-135m", "one/x"])
+    assert set(small) < set(large)
+    assert len(set(large)) == 32
+    assert "y-x-generative-250-seed8" in large
 
 
 def test_an_arm_s_settings_go_over_those_of_all():
@@ -60,7 +61,7 @@ def test_what_is_no_study_is_refused(tmp_path, text):
 
 
 def test_base_models_of_one_name_are_refused():
-    with pytest.raises(ConfigError, match="two cells are called x-generative-seed0"):
+    with pytest.raises(ConfigError, match="two cells are called bundled-x-generative-all-seed0"):
         make_grid({"models": ["one/x", "two/x"]}).cells()
 
 
