@@ -125,12 +125,13 @@ class Grid(BaseModel):
                 settings={key: value for key, value in settings.items() if value is not None},
             )
             if wrong:
-                faults[f"{', '.join(wrong)}: set by the study's own fields"] = f"cell {name}"
+                told = f"{', '.join(wrong)}: set by the study's own fields"
+                faults.setdefault(told, f"cell {name}")
             else:
                 try:
                     cell.config(Path("."))
                 except ConfigError as error:
-                    faults[str(error)] = f"cell {name}"
+                    faults.setdefault(str(error), f"cell {name}")
             cells.append(cell)
         names = [cell.name for cell in cells]
         if twice := next((name for name in names if names.count(name) > 1), None):

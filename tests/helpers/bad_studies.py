@@ -34,7 +34,8 @@ STUDIES = (
     ),
     Case(
         "a setting that the study itself decides",
-        "cell bundled-smollm2-135m-generative-all-seed0: seed, output: set by the study's own fields",
+        "cell bundled-smollm2-135m-generative-all-seed0: seed, output: set by the study's own "
+        "fields",
         STUDY,
         settings("settings: {seed: 8, output: there}\n"),
     ),
