@@ -20,7 +20,7 @@ def learning_curves(conditions: Sequence[Mapping]) -> Figure:
     figure, grid = new_figure(
         0.6 + 2.3 * len(panels), nrows=len(panels), sharex=True, squeeze=False
     )
-    step = 0.4 / len(arms)
+    step = 0.2 / len(arms)
     for axes, (measure, label, scale) in zip(grid.flat, panels, strict=True):
         for place, _, color, marker in styles(arms, arms):
             of_sizes = [condition["arms"][place][measure] for condition in conditions]
