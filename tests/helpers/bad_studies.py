@@ -7,10 +7,10 @@ STUDY = "study CONFIG --output OUT"
 STUDIES = (
     Case(
         "several faults in a study's file",
-        "CONFIG cannot be used: sizes.0: Input should be greater than or equal to 1 seeds: Value "
-        "error, values repeat; name each once seed: Extra inputs are not permitted",
+        "CONFIG cannot be used: title: Input should be a valid string seeds: Value error, values "
+        "repeat; name each once seed: Extra inputs are not permitted",
         STUDY,
-        settings("sizes: [0]\nseeds: [1, 1]\nseed: 3\n"),
+        settings("title: 5\nseeds: [1, 1]\nseed: 3\n"),
     ),
     Case(
         "a formulation that does not exist",
