@@ -25,6 +25,7 @@ COMMANDS = {
     "score": "Score a data set with one model.",
     "distill": "Write a model's probabilities beside questions, to learn from.",
     "evaluate": "Score a data set with several models and compare them.",
+    "study": "Find out which formulation is better, over seeds and sizes.",
     "compare": "Compare predictions files over the same questions.",
     "report": "Draw an evaluation's report again, without scoring.",
     "retention": "Find out what tuning made a model forget.",

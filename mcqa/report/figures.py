@@ -35,15 +35,22 @@ def draw_figures(runs: list[dict]) -> dict[str, bytes]:
     Of questions of several kinds there are plots of each, whose names begin with the kind.
     """
     drawn = {}
-    with matplotlib.rc_context(SETTINGS):
-        for kind, own in runs_by_kind(runs).items():
-            for name, (key, draw) in FIGURES.items():
-                shown = [run for run in own if run["metrics"].get(key) not in (None, {})]
-                if shown and (figure := draw(own, shown)):
-                    buffer = io.BytesIO()
-                    figure.savefig(buffer, format="svg", transparent=True, metadata=METADATA)
-                    drawn[plot_name(kind, name)] = buffer.getvalue()
+    for kind, own in runs_by_kind(runs).items():
+        for name, (key, draw) in FIGURES.items():
+            shown = [run for run in own if run["metrics"].get(key) not in (None, {})]
+            if shown and (svg := as_svg(draw, own, shown)):
+                drawn[plot_name(kind, name)] = svg
     return drawn
+
+
+def as_svg(draw: Callable[..., Figure | None], *arguments) -> bytes | None:
+    """Return what a function draws as SVG, None where it draws nothing."""
+    with matplotlib.rc_context(SETTINGS):
+        figure, buffer = draw(*arguments), io.BytesIO()
+        if figure is None:
+            return None
+        figure.savefig(buffer, format="svg", transparent=True, metadata=METADATA)
+    return buffer.getvalue()
 
 
 def accuracies(runs: list[dict], shown: list[dict]) -> Figure:

@@ -1,7 +1,7 @@
 """Run the cells of a study, each once: a run folder, and its answers to the test questions.
 
     study.json                 the grid
-    cells/NAME/cell.json       what was done and what it cost; written last
+    cells/NAME/cell.json       what is done and, written last, what it cost
     cells/NAME/run/            the run folder
     cells/NAME/predictions.jsonl
 
@@ -11,148 +11,192 @@ A cell that is there is not run again, and one whose settings or data have chang
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import mcqa
-from mcqa.data import data_fingerprint, load_questions
-from mcqa.data.digests import digest_questions
+from mcqa.data import BUNDLED, load_questions
+from mcqa.data.digests import digest_questions, tell_changes
 from mcqa.errors import ConfigError
 from mcqa.evaluating.evaluate import ModelSpec, evaluate
+from mcqa.evaluating.folder import PREDICTIONS
+from mcqa.evaluation import numbers
 from mcqa.question import Question
-from mcqa.runs.training_folder import last_checkpoint
+from mcqa.runs.training_folder import checkpoint_folders
+from mcqa.scoring.partial import forget, partial_path
 from mcqa.study.grid import Cell, DataSet, Grid
 from mcqa.system.files import inside, write_json
 from mcqa.system.locks import locked
+from mcqa.training.config import TrainingConfig
+from mcqa.training.questions import load_training, load_validation
 from mcqa.training.run import train
 
 GRID, CELLS, CELL = "study.json", "cells", "cell.json"
+Progress = Callable[[int, str], contextlib.AbstractContextManager]
 
 
-def load_test(source: DataSet) -> list[Question]:
-    """Return the test questions of a data set, the labelled ones.
+class Task(NamedTuple):
+    """Hold a cell and all that is known of it before it is run.
+
+    Args:
+        cell, folder: what to run, and where.
+        work: what decides its answers, by the names in which a change is reported.
+        tests: the questions to score.
+        n_training: how many questions an epoch of its training has.
+    """
+
+    cell: Cell
+    folder: Path
+    work: dict
+    tests: Sequence[Question]
+    n_training: int
+
+    def cost(self) -> dict | None:
+        """Return what the cell cost, None where it is not finished.
+
+        Raises:
+            ConfigError: what is there is other work.
+        """
+        path = self.folder / CELL
+        if not path.exists():
+            return None
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if changes := tell_changes(before["work"], self.work):
+            raise ConfigError(
+                f"{self.folder} holds a cell of other work:\n{changes}\nGive the study another "
+                "--output, or remove that folder to run the cell again."
+            )
+        return before["cost"]
+
+
+def load_test(source: DataSet, config: TrainingConfig) -> list[Question]:
+    """Return the test questions of a data set, the labelled ones, read as those of training are.
 
     Raises:
         DataError: they cannot be read, or none is labelled.
     """
-    return load_questions(
-        source.test_source, split=source.test_split, limit=source.test_limit, unlabelled="skip"
-    )
+    reading = {} if source.test_source == BUNDLED else config.reading()
+    how = {"split": source.test_split, "limit": source.test_limit, "unlabelled": "skip"}
+    return load_questions(source.test_source, **reading | how)
 
 
-def cell_work(cell: Cell, source: DataSet, tests: Sequence[Question]) -> dict:
-    """Return what decides a cell's answers, by the names in which a change is reported."""
-    return {
-        **{f"setting {name}": value for name, value in sorted(cell.settings.items())},
-        "formulation": cell.formulation,
-        "scorer": cell.scorer,
-        "training data": data_fingerprint(source.data, source.split),
-        "test questions": digest_questions(tests),
-        "version": mcqa.__version__,
-    }
-
-
-def is_done(folder: Path, work: dict) -> bool:
-    """Say whether a cell's answers are there.
+def plan_tasks(grid: Grid, output: Path) -> list[Task]:
+    """Read the data of a study, and return its cells as tasks.
 
     Raises:
-        ConfigError: they are answers of other work.
+        ConfigError: a setting cannot be used, or a cell there is of other work.
+        DataError: data cannot be read.
     """
-    path = folder / CELL
-    if not path.exists():
-        return False
-    before = json.loads(path.read_text(encoding="utf-8"))["work"]
-    changed = [name for name in before | work if before.get(name) != work.get(name)]
-    if changed:
-        listed = "\n".join(
-            f"  {name}: then {before.get(name)!r}, now {work.get(name)!r}" for name in changed
-        )
-        raise ConfigError(
-            f"{folder} holds a cell of other work:\n{listed}\nGive the study another --output, or "
-            "remove that folder to run the cell again."
-        )
-    return True
+    tests, trained, tasks = {}, {}, []
+    for cell in grid.cells():
+        source, config = grid.data[cell.data], cell.config(Path("."))
+        if cell.data not in tests:
+            tests[cell.data] = load_test(source, config)
+        known = str((config.data, config.split, config.limit, config.seed, config.reading()))
+        if known not in trained:
+            reading = {"unlabelled": config.unlabelled, **config.reading()}
+            loaded = load_training(config.data, config.split, config.limit, config.seed, **reading)
+            held_out = config.validation_data, config.validation_split, config.validation_limit
+            validation = load_validation(*held_out, config.data, **reading).questions
+            about = loaded.work() | {"validation questions": digest_questions(validation)}
+            trained[known] = about, loaded.record()["used"]
+        about, n_training = trained[known]
+        work = {
+            **{f"setting {name}": value for name, value in sorted(cell.settings.items())},
+            "formulation": cell.formulation,
+            "scorer": cell.scorer,
+            **about,
+            "test questions": digest_questions(tests[cell.data]),
+            "version": mcqa.__version__,
+        }
+        work = json.loads(json.dumps(work, default=str))  # as it will be read
+        folder = inside(output, f"{CELLS}/{cell.name}")
+        tasks.append(Task(cell, folder, work, tests[cell.data], n_training))
+    for task in tasks:
+        task.cost()
+    return tasks
 
 
-def run_cell(
-    cell: Cell,
-    folder: Path,
-    work: dict,
-    tests: Sequence[Question],
-    *,
-    announce: Callable[[str], None],
-    progress: Callable[[int, str], contextlib.AbstractContextManager],
-) -> dict:
-    """Train and score one cell, going on where an earlier call was stopped, and return its record.
+def run_cell(task: Task, *, announce: Callable[[str], None], progress: Progress) -> dict:
+    """Train and score one cell, going on where an earlier call was stopped, and return its cost.
 
     Args:
-        cell: what to run.
-        folder: of the cell.
-        work: from `cell_work`.
-        tests: what to score.
+        task: what to run.
         announce: called with lines for the user.
         progress: called with a total and a label; its context yields the advancing function.
     """
+    cell, folder, tests = task.cell, task.folder, task.tests
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        run = folder / "run"
-        started = time.perf_counter()
+        kept = {"work": task.work, "cell": cell.model_dump(mode="json")}
+        write_json(folder / CELL, kept | {"cost": None})
+        run, started = folder / "run", time.perf_counter()
+        config = cell.config(folder, resume=bool(checkpoint_folders(run)))
         if not (run / "run.json").exists():
-            resume = last_checkpoint(run) is not None
-            train(cell.formulation, cell.config(folder, resume=resume), announce, progress)
+            train(cell.formulation, config, announce, progress)
         with progress(len(tests), cell.name) as on_progress:
-            spec = ModelSpec(str(run), cell.scorer)
-            evaluation = evaluate(spec, cell.name, tests, folder, on_progress=on_progress)
+            spec, how = ModelSpec(str(run), cell.scorer), {"device": config.device}
+            scored = evaluate(spec, cell.name, tests, folder, on_progress=on_progress, **how)
         record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        done = {
-            "work": work,
-            "cell": cell.model_dump(mode="json"),
-            "cost": {
-                "training_seconds": record.get("seconds"),
-                "training_memory_bytes": record.get("peak_memory_bytes"),
-                "scoring_seconds": evaluation.metrics["seconds"],
-                "seconds": time.perf_counter() - started,
-            },
+        cost = {
+            "training_seconds": record.get("seconds"),
+            "training_memory_bytes": record.get("peak_memory_bytes"),
+            "scoring_seconds": scored.metrics["seconds"],
+            "scoring_memory_bytes": scored.metrics["peak_memory_bytes"],
+            "seconds": time.perf_counter() - started,
         }
-        write_json(folder / CELL, done)
-    return done
+        write_json(folder / CELL, kept | {"cost": cost})
+        forget(partial_path(folder / PREDICTIONS))
+    return cost
 
 
-def run_grid(
+def run_tasks(
     grid: Grid,
+    tasks: Sequence[Task],
     output: Path,
     *,
     announce: Callable[[str], None],
-    progress: Callable[[int, str], contextlib.AbstractContextManager],
-) -> Iterator[tuple[Cell, Path]]:
-    """Run what is missing of a study, cell after cell, and yield each with its folder.
-
-    Raises:
-        McqaError: a setting or the data cannot be used, or a cell is of other work: before
-            anything is trained.
-    """
-    cells = grid.cells()
-    tests = {name: load_test(source) for name, source in grid.data.items()}
-    works = [cell_work(cell, grid.data[cell.data], tests[cell.data]) for cell in cells]
-    folders = [inside(output, f"{CELLS}/{cell.name}") for cell in cells]
-    done = [is_done(folder, work) for folder, work in zip(folders, works, strict=True)]
+    progress: Progress,
+) -> dict[str, dict]:
+    """Run what is missing of a study, cell after cell, and return the cost of each by its name."""
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / GRID, grid.model_dump(mode="json"))
-    left = len(cells) - sum(done)
-    announce(f"{len(cells)} cells, {sum(done)} of them done; {left} to run; folder {output}")
-    spent, taken = 0.0, 0
-    for number, (cell, folder, work, known) in enumerate(
-        zip(cells, folders, works, done, strict=True), 1
-    ):
-        if not known:
-            announce(f"Cell {number} of {len(cells)}: {cell.name}{_left(spent, taken, left)}")
-            how = {"announce": announce, "progress": progress}
-            record = run_cell(cell, folder, work, tests[cell.data], **how)
-            spent, taken, left = spent + record["cost"]["seconds"], taken + 1, left - 1
-        yield cell, folder
+    costs = {task.cell.name: cost for task in tasks if (cost := task.cost())}
+    left = [task for task in tasks if task.cell.name not in costs]
+    announce(f"{len(tasks)} cells, {len(costs)} of them done; {len(left)} to run in {output}")
+    taken = []
+    for number, task in enumerate(left, 1):
+        announce(f"Cell {number} of {len(left)}: {task.cell.name}")
+        cost = run_cell(task, announce=announce, progress=progress)
+        costs[task.cell.name] = cost
+        taken.append((task, cost))
+        if left[number:]:
+            announce(_outlook(taken, left[number:]))
+    return costs
 
 
-def _left(spent: float, taken: int, left: int) -> str:
-    if not taken:
-        return ""
-    return f"; about {spent / taken * left / 60:.0f} minutes left at {spent / taken:.0f} s a cell"
+def _outlook(taken: Sequence[tuple[Task, dict]], left: Sequence[Task]) -> str:
+    seconds = estimate_seconds(taken, left)
+    about = f"{len(left)} cells left, about {numbers.format_seconds(seconds)}"
+    peaks = [cost[name] for _, cost in taken for name in cost if name.endswith("_bytes")]
+    if known := list(filter(None, peaks)):
+        about += f"; memory so far {numbers.format_bytes(max(known))}"
+    return about
+
+
+def estimate_seconds(taken: Sequence[tuple[Task, Mapping]], left: Sequence[Task]) -> float:
+    """Estimate how long cells will take from those of this call.
+
+    Training goes with its questions, at the pace of the same formulation where one was run, and
+    the rest with the questions to score.
+    """
+
+    def pace(arm: str) -> float:
+        own = [each for each in taken if each[0].cell.arm == arm] or taken
+        trained = sum(cost["training_seconds"] for _, cost in own)
+        return trained / sum(task.n_training for task, _ in own)
+
+    rest = sum(max(0.0, cost["seconds"] - cost["training_seconds"]) for _, cost in taken)
+    rest /= sum(len(task.tests) for task, _ in taken)
+    return sum(pace(task.cell.arm) * task.n_training + rest * len(task.tests) for task in left)

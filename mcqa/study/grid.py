@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mcqa.data import BUNDLED
 from mcqa.errors import ConfigError
@@ -42,6 +42,12 @@ class DataSet(BaseModel):
     test: str | None = None
     test_split: str | None = None
     test_limit: Positive | None = None
+
+    @model_validator(mode="after")
+    def _tested_on_others(self):
+        if self.test is None and self.data != BUNDLED and self.test_split in (None, self.split):
+            raise ValueError("the training questions would be the test; name `test`, a source")
+        return self
 
     @property
     def test_source(self) -> str:
@@ -105,17 +111,8 @@ class Grid(BaseModel):
             wrong = [name for name in OF_THE_GRID if name in settings]
             settings |= {"model": model, "data": source.data, "split": source.split}
             settings |= {"limit": size, "seed": seed}
-            name = "-".join(
-                part
-                for part, many in (
-                    (data, len(self.data) > 1),
-                    (Path(model).name, len(self.models) > 1),
-                    (arm, True),
-                    (str(size or "all"), len(self.sizes) > 1),
-                    (f"seed{seed}", True),
-                )
-                if many
-            )
+            # whole, so that a cell keeps its name in a larger grid
+            name = f"{data}-{Path(model).name}-{arm}-{size or 'all'}-seed{seed}"
             cell = Cell(
                 name=name,
                 arm=arm,
@@ -128,15 +125,21 @@ class Grid(BaseModel):
                 settings={key: value for key, value in settings.items() if value is not None},
             )
             if wrong:
-                faults[f"{', '.join(wrong)}: set by the study's own fields"] = name
+                told = f"{', '.join(wrong)}: set by the study's own fields"
+                faults.setdefault(told, f"cell {name}")
             else:
                 try:
                     cell.config(Path("."))
                 except ConfigError as error:
-                    faults[str(error)] = name
+                    faults.setdefault(str(error), f"cell {name}")
             cells.append(cell)
+        names = [cell.name for cell in cells]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            faults["models, data sets and formulations need names that differ"] = (
+                f"two cells are called {twice}"
+            )
         if faults:
-            raise ConfigError("\n".join(f"cell {name}: {fault}" for fault, name in faults.items()))
+            raise ConfigError("\n".join(f"{where}: {fault}" for fault, where in faults.items()))
         return cells
 
 
