@@ -139,7 +139,7 @@ class Scorer:
 
         Those of an `EncodedSet` are split by `split`, and come out whole.
         """
-        asked = encoded.asked if isinstance(encoded, EncodedSet) and encoded.is_split else None
+        asked = encoded.asked if isinstance(encoded, EncodedSet) and encoded.has_parts else None
         n_asked = len(encoded) if asked is None else len(asked)
         report = _by_question(on_progress, n_asked, len(encoded))
         return self._join(asked, self._score_parts(encoded, batch_size, report, kept))
@@ -238,7 +238,7 @@ def _by_question(
     def report(count: float) -> None:
         nonlocal done, told
         done += count
-        before, told = told, round(done * questions / parts)
+        before, told = told, round(done * questions / max(1, parts))
         if on_progress:
             on_progress(told - before)
 

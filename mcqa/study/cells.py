@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import mcqa
 from mcqa.data import BUNDLED, load_questions
-from mcqa.data.digests import digest_questions, tell_changes
+from mcqa.data.digests import describe_changes, digest_questions
 from mcqa.errors import ConfigError
 from mcqa.evaluating.evaluate import ModelSpec, evaluate
 from mcqa.evaluating.folder import PREDICTIONS
@@ -62,7 +62,7 @@ class Task(NamedTuple):
         if not path.exists():
             return None
         before = json.loads(path.read_text(encoding="utf-8"))
-        if changes := tell_changes(before["work"], self.work):
+        if changes := describe_changes(before["work"], self.work):
             raise ConfigError(
                 f"{self.folder} holds a cell of other work:\n{changes}\nGive the study another "
                 "--output, or remove that folder to run the cell again."

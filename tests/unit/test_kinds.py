@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from mcqa.data.judgements import PROPOSED, asked_texts, is_judged, split, whole_stem
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError
-from mcqa.evaluation.orders import restore, show
+from mcqa.evaluation.orders import reorder, restore, show
 from mcqa.formulations.judged import join
 from mcqa.kinds import KINDS, expected_level, median_level
 from mcqa.prediction import Prediction, read_predictions, write_predictions
 from mcqa.question import Question
-from mcqa.scoring.orders import reorder
 
 ORDERED = tuple(kind.name for kind in KINDS.values() if kind.ordered)
 UNORDERED = tuple(kind.name for kind in KINDS.values() if not kind.ordered)

@@ -1,6 +1,7 @@
 """A teacher's probabilities beside questions: what a row holds, and what is not overwritten."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -23,17 +24,18 @@ def taught(question, temperature=None):
 
 @pytest.mark.parametrize("kind", LABELS)
 @pytest.mark.parametrize("temperature", [None, 2.0])
-def test_a_row_is_the_question_with_calibrated_targets(kind, temperature):
+def test_a_row_is_the_question_with_calibrated_targets(kind, temperature, tmp_path):
     more = {"context": "Here.", "subject": "Art", "names": ("x", "y", "z"), "state_id": "s"}
     options = ("1", "2", "3")
     question = Question(
         id="q", stem="Which?", options=options, kind=kind, label=LABELS[kind], **more
     )
     row = taught(question, temperature)
-    expected = KINDS[kind].probabilities(SCORES, temperature or 1.0)
-    assert Question(**row).targets == expected
-    assert row.pop("targets") == list(expected)
-    assert Question(**row) == question
+    path = tmp_path / "taught.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    (read,) = mcqa.load_questions(path)
+    assert read.targets == KINDS[kind].probabilities(SCORES, temperature or 1.0)
+    assert replace(read, targets=None) == question
     assert "explanation" not in row
 
 
