@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import mcqa
-from mcqa.data import BUNDLED, load_questions
+from mcqa.data import is_bundled, load_questions
 from mcqa.data.digests import describe_changes, digest_questions
 from mcqa.errors import ConfigError
 from mcqa.evaluating.evaluate import ModelSpec, evaluate
@@ -76,7 +76,7 @@ def load_test(source: DataSet, config: TrainingConfig) -> list[Question]:
     Raises:
         DataError: they cannot be read, or none is labelled.
     """
-    reading = {} if source.test_source == BUNDLED else config.reading()
+    reading = {} if is_bundled(source.test_source) else config.reading()
     how = {"split": source.test_split, "limit": source.test_limit, "unlabelled": "skip"}
     return load_questions(source.test_source, **reading | how)
 

@@ -19,14 +19,23 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from mcqa.data import BUNDLED
+from mcqa.data import BUNDLED, is_bundled
 from mcqa.errors import ConfigError
 from mcqa.models.embedded import ALIAS
-from mcqa.training.config import TrainingConfig
+from mcqa.training.config import TrainingConfig, as_sources
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Sources = Annotated[tuple[str, ...], BeforeValidator(as_sources)]
 Positive = Annotated[int, Field(ge=1)]
 # What the grid decides, and what belongs to a cell's own folder.
 OF_THE_GRID = ("model", "data", "split", "limit", "seed", "output", "resume", "overwrite")
@@ -37,7 +46,7 @@ class DataSet(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    data: str = BUNDLED
+    data: Sources = (BUNDLED,)
     split: str | None = None
     test: str | None = None
     test_split: str | None = None
@@ -45,23 +54,28 @@ class DataSet(BaseModel):
 
     @model_validator(mode="after")
     def _tested_on_others(self):
-        if self.test is None and self.data != BUNDLED and self.test_split in (None, self.split):
+        one_split = self.test_split in (None, self.split) and not is_bundled(self.data[0])
+        if self.test is None and (one_split or len(self.data) > 1):
             raise ValueError("the training questions would be the test; name `test`, a source")
         return self
 
     @property
     def test_source(self) -> str:
         """The source of the test questions: that of training where none is named."""
-        return self.test or self.data
+        return self.test or self.data[0]
 
 
 class Formulation(BaseModel):
-    """Say how a cell is trained and scored; further fields are training settings."""
+    """Say how a cell is trained and scored; further fields are training settings.
+
+    `data` is what it is trained on instead of the data set's, as more questions or soft labels are.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     formulation: Literal["generative", "multiple_choice"]
     scorer: str | None = None
+    data: Sources | None = None
 
 
 class Grid(BaseModel):
@@ -109,7 +123,11 @@ class Grid(BaseModel):
                 **(formulation.model_extra or {}),
             }
             wrong = [name for name in OF_THE_GRID if name in settings]
-            settings |= {"model": model, "data": source.data, "split": source.split}
+            settings |= {
+                "model": model,
+                "data": formulation.data or source.data,
+                "split": source.split,
+            }
             settings |= {"limit": size, "seed": seed}
             # whole, so that a cell keeps its name in a larger grid
             name = f"{data}-{Path(model).name}-{arm}-{size or 'all'}-seed{seed}"

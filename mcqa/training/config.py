@@ -30,7 +30,7 @@ def _as_pairs(fields):
     return [f"{k}={v}" for k, v in fields.items()] if isinstance(fields, dict) else fields
 
 
-def _as_sources(data):
+def as_sources(data):
     """Let a file say `data: a.jsonl`, or `data: {a.jsonl: 2, b.jsonl: 0.5}` for several sets."""
     return (data,) if isinstance(data, str) else _as_pairs(data)
 
@@ -45,7 +45,7 @@ class _BeforeTheHead(BaseModel):
     """Hold the settings that come first in the command line's help, which lists them in order."""
 
     model: str = Field(ALIAS, description="model to tune: embedded name, folder or Hub id")
-    data: Annotated[tuple[str, ...], BeforeValidator(_as_sources)] = Field(
+    data: Annotated[tuple[str, ...], BeforeValidator(as_sources)] = Field(
         ("bundled",),
         min_length=1,
         description="training questions: file, Hub id or 'bundled'; SOURCE=WEIGHT goes through "
