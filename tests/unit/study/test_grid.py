@@ -42,6 +42,22 @@ def test_an_arm_s_settings_go_over_those_of_all():
     assert rates == {"plain": 1e-3, "slow": 1e-5}
 
 
+def test_a_formulation_may_be_trained_on_other_questions_than_those_of_the_data_set():
+    mixed = {"formulation": "multiple_choice", "data": ["a.jsonl", "bundled-scale"]}
+    formulations = {"alone": {"formulation": "multiple_choice"}, "mixed": mixed}
+    data = {"a": {"data": "a.jsonl", "test": "t.jsonl"}}
+    grid = make_grid({"formulations": formulations, "data": data, "seeds": [0]})
+    trained = {cell.arm: cell.config(Path("out")).data for cell in grid.cells()}
+    assert trained == {"alone": ("a.jsonl",), "mixed": ("a.jsonl", "bundled-scale")}
+
+
+@pytest.mark.parametrize("source", [["bundled", "bundled-scale"], "a.jsonl", {"a.jsonl": 2}])
+def test_a_data_set_without_a_split_of_its_own_names_a_test(source):
+    assert make_grid({"data": {"a": {"data": source, "test": "t.jsonl"}}})
+    with pytest.raises(ConfigError, match="name `test`"):
+        make_grid({"data": {"a": {"data": source}}})
+
+
 def test_flags_go_over_the_file(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump({"seeds": [0, 1, 2], "sizes": [100]}))
