@@ -163,9 +163,9 @@ class Prediction:
             read["retrieved"] = tuple(Retrieved(**passage) for passage in row["retrieved"])
         for derived in ("expected", "median"):
             read.pop(derived, None)
-        missing = {"scores", "probabilities"} - row.keys()
-        if missing:
-            raise KeyError(min(missing))
+        for needed in ("scores", "probabilities"):
+            if needed not in row:
+                raise KeyError(needed)
         return cls(**read)
 
 

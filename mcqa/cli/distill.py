@@ -1,11 +1,19 @@
 """`mcqa distill`: a teacher's probabilities beside questions, to train on in place of labels."""
 
+from functools import partial
+
 import click
 
-from mcqa.cli.common import format_option, overwrite_option, print_result, progress, say
+from mcqa.cli.common import (
+    format_option,
+    overwrite_option,
+    print_accuracy,
+    print_result,
+    progress,
+    say,
+)
 from mcqa.cli.inputs import data_options, options, scoring_options
 from mcqa.cli.revisions import revision_options
-from mcqa.evaluation import numbers
 
 
 @click.command("distill")
@@ -36,13 +44,15 @@ def command(teacher, data, reading, scoring, output, overwrite, output_format):
     scoring.announce_orders(questions)
     settings = scoring.settings([(teacher, scoring.scorer)], reading)
     scorer = load_scorer(teacher, scoring.scorer, held_out=questions, **settings)
-    temperature = scorer.temperature
-    known = f"over temperature {temperature:.3g}" if temperature else "not calibrated"
+    fitted = {kind: scorer.temperature_of(kind) for kind in sorted({q.kind for q in questions})}
+    temperature = fitted["choice"] if fitted.keys() == {"choice"} else fitted
+    told = [f"{t:.3g}" + f" ({kind})" * (len(fitted) > 1) for kind, t in fitted.items() if t]
+    known = f"over temperature {', '.join(told)}" if told else "not calibrated"
     say(
         f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template}); "
         f"probabilities are {known}"
     )
-    if temperature is None:
+    if not told:
         say(
             "No temperature is known: the teacher was trained without validation questions, or "
             "not at all, or is not scored as it was then. Its probabilities are taken as they are."
@@ -51,11 +61,5 @@ def command(teacher, data, reading, scoring, output, overwrite, output_format):
     with progress(len(questions), teacher) as on_progress:
         predictions, seconds = distill(scorer, questions, output, on_progress=on_progress, **how)
     metrics = summarize(predictions, seconds) | account.counts() | {"temperature": temperature}
-    print_result(metrics, output_format, _print)
+    print_result(metrics, output_format, partial(print_accuracy, whose=" of the teacher"))
     say(f"Questions with targets: {output}")
-
-
-def _print(metrics: dict) -> None:
-    accuracy = numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"])
-    rate = numbers.format_rate(metrics["questions_per_second"])
-    click.echo(f"accuracy of the teacher {accuracy}, n = {metrics['n']}, {rate} questions/s")

@@ -9,12 +9,12 @@ from pathlib import Path
 from mcqa.evaluating.analysis import compare_kinds, describe, one_sided, per_question
 from mcqa.evaluating.folder import METRICS, Evaluation, Record, Validation, read_record
 from mcqa.evaluation.fitting import describe_calibration, fit_temperature
+from mcqa.evaluation.metrics import split_kinds
 from mcqa.evaluation.pairing import align_kinds
 from mcqa.evaluation.sets import answers_of
 from mcqa.prediction import Prediction
 from mcqa.prompting.prompts import get_template
 from mcqa.report.figures import draw_figures
-from mcqa.report.kinds import split_kinds
 from mcqa.report.orders import order_sentence
 from mcqa.report.page import PLOTS, write_report
 from mcqa.scoring.orders import describe_run_orders

@@ -56,6 +56,11 @@ def summarize(
     return {**summary, **costs, **kinds}
 
 
+def split_kinds(metrics: dict) -> dict[str, dict]:
+    """Return a run's metrics of each kind, as `metrics.json` holds them."""
+    return metrics.get("kinds", {"": metrics})
+
+
 def _summary(predictions: Sequence[Prediction]) -> dict:
     labelled = [prediction for prediction in predictions if prediction.label is not None]
     n, count = len(labelled), len(predictions)

@@ -3,10 +3,7 @@
 Such parts are named by their kind, plain choices by an empty text.
 """
 
-
-def split_kinds(metrics: dict) -> dict[str, dict]:
-    """Return a run's metrics of each kind, as `metrics.json` holds them."""
-    return metrics.get("kinds", {"": metrics})
+from mcqa.evaluation.metrics import split_kinds
 
 
 def runs_by_kind(runs: list[dict]) -> dict[str, list[dict]]:

@@ -131,6 +131,7 @@ def _fitted(calibration: dict) -> str:
 def _row(score: EvalResult) -> str:
     data, how = score.dataset_args, score.metric_args
     learned = ", **which it was trained on**" if data["trained_on"] else ""
+    learned += f", {data['kind']}" if "kind" in data else ""
     accuracy = format_accuracy(score.metric_value, how["ci95"])
     return (
         f"| {data['source']}{learned} (sha256 {data['sha256'][:12]}) | {how['scorer']} | "

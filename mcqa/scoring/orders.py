@@ -20,6 +20,7 @@ from mcqa.question import Question
 from mcqa.system.files import write_whole
 
 ORDERS_FILE = "permutations.jsonl"
+ORDERED = "permutation", "shown_scores", "choice"  # beside the id, in a line
 COMPLETE = ("cyclic", "all")
 NEEDS_LABELS = ("accuracy", "accuracy_over_orders", "accuracy_by_order", "averaged_accuracy")
 
@@ -112,8 +113,9 @@ def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict)
     try:
         with path.open(encoding="utf-8") as file:
             for row in map(json.loads, file):
-                order, scores = row["permutation"], row["shown_scores"]
-                answer = row["id"], tuple(order), scores and tuple(scores), row["choice"]
+                order, scores, choice = (row[key] for key in ORDERED)
+                choice = tuple(choice) if isinstance(choice, list) else choice
+                answer = row["id"], tuple(order), scores and tuple(scores), choice
                 answers[row["id"]].append(OrderedAnswer(*answer))
         first = [rows[0].choice for rows in answers.values()]
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:

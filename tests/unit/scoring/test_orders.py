@@ -138,7 +138,10 @@ def test_without_labels_flips_are_counted_all_the_same(questions):
     assert not {"accuracy", "averaged_accuracy", "pride"} & described.keys()
 
 
-def test_orders_are_read_as_they_were_written(questions, tmp_path):
+@pytest.mark.parametrize("several", [False, True])
+def test_orders_are_read_as_they_were_written(questions, tmp_path, several):
+    if several:
+        questions = [replace(q, label=(q.label,), kind="several") for q in questions]
     _, predictions, orders = asked(by_text, questions, kind="all")
     write_orders(tmp_path, orders)
     assert read_orders(tmp_path, predictions, orders.settings) == orders
