@@ -92,6 +92,9 @@ class DecoderForMultipleChoice:
         fork: Tensor | None = None,
         reach: Tensor | None = None,
         num_items_in_batch=None,
+        targets: Tensor | None = None,
+        losses: Tensor | None = None,
+        weights: Tensor | None = None,
         **kwargs,
     ) -> MultipleChoiceModelOutput:
         """Return (B, O) float32 `logits`, -inf where no option is, and with labels a `loss`.
@@ -103,6 +106,8 @@ class DecoderForMultipleChoice:
             labels: (B,) index of the right option.
             position_ids, branch_ids, option_spans, fork, reach: of a `BranchedBatch`.
             num_items_in_batch: questions of the whole optimizer step, from the Trainer.
+            targets, losses, weights: (B, O), (B,), (B,) where not all questions have the head's own
+                loss, see `heads.losses.mixed_loss`.
 
         Raises:
             ValueError: shapes do not fit, or a label points at an option that does not exist.
@@ -121,9 +126,12 @@ class DecoderForMultipleChoice:
         loss = None
         if labels is not None:
             gold = labels, num_items_in_batch
-            loss = head_loss(self.settings, scores_BO, batch.option_mask, *gold)
+            soft = {"targets": targets, "weights": weights}
+            loss = head_loss(
+                self.settings, scores_BO, batch.option_mask, *gold, losses=losses, **soft
+            )
             if (weight := self.settings.lm_loss_weight) > 0:
-                loss = loss + weight * gold_option_loss(self, hidden_ND, batch, *gold)
+                loss = loss + weight * gold_option_loss(self, hidden_ND, batch, *gold, **soft)
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
 
 
