@@ -51,35 +51,29 @@ class AveragingScorer(Scorer):
 
         Each pass has the batches of the first, as far as it has the same questions.
         """
+        with self.keeping():  # in every pass, also in one of a single question, to the same bits
+            return self._score_in_orders(encoded, batch_size, report, kept)
+
+    def _score_in_orders(self, encoded, batch_size, report, kept) -> list[Prediction]:
         stored = isinstance(encoded, EncodedSet)
         questions = encoded.questions if stored else [one.question for one in encoded]
         orders = [orders_of(question, **self._how) for question in questions]
         passes = max(map(len, orders), default=1)
         kept = {} if kept is None else kept
         answers = [[] for _ in orders]
-        with self.keeping():  # in every pass, also one of a single question, to the same bits
-            for nth in range(passes):
-                asked = [
-                    given for given, own in zip(answers, orders, strict=True) if nth < len(own)
-                ]
-                shown = encoded
-                if nth:
-                    pairs = zip(questions, orders, strict=True)
-                    turned = [
-                        reorder(question, own[nth]) for question, own in pairs if nth < len(own)
-                    ]
-                    shown = (
-                        encode_set(self.encoder, turned) if stored else self.encoder.encode(turned)
-                    )
-                predictions = super()._score_parts(
-                    shown,
-                    batch_size,
-                    lambda count: report(count / passes),
-                    _Pass(kept, nth, passes),
-                )
-                for given, prediction in zip(asked, predictions, strict=True):
-                    given.append(prediction)
-                report((len(orders) - len(asked)) / passes)
+        for nth in range(passes):
+            asked = [given for given, own in zip(answers, orders, strict=True) if nth < len(own)]
+            shown = encoded
+            if nth:
+                pairs = zip(questions, orders, strict=True)
+                turned = [reorder(question, own[nth]) for question, own in pairs if nth < len(own)]
+                shown = encode_set(self.encoder, turned) if stored else self.encoder.encode(turned)
+            predictions = super()._score_parts(
+                shown, batch_size, lambda count: report(count / passes), _Pass(kept, nth, passes)
+            )
+            for given, prediction in zip(asked, predictions, strict=True):
+                given.append(prediction)
+            report((len(orders) - len(asked)) / passes)
         return list(map(average, answers, orders))
 
 
