@@ -210,8 +210,10 @@ def _card(about: dict, record: dict, base: ModelReference) -> str:
         tags=["multiple-choice", "mcqa", about["format"]],
     )
     rendered = get_template(about["template"]).render(EXAMPLE)
-    trained = f"a run of mcqa, whose base was in {record['quantization']} while it was trained"
-    made = f"The adapter of {trained}, merged into that base, dequantized, in {about['dtype']}."
+    quantized = record["quantization"] != "none"
+    trained = "a run of mcqa" + f", trained on a base in {record['quantization']}" * quantized
+    base_now = "its dequantized base" if quantized else "its base"
+    made = f"The adapter of {trained}, merged into {base_now} in {about['dtype']}."
     of_mcqa, place = None, f'"{record["base_model"]}"'
     if about["adapter"]:
         made = f"The adapter and head of {trained}."

@@ -104,15 +104,14 @@ def rope_factors(model) -> Tensor | None:
     Raises:
         ConfigError: positions are scaled by more than that.
     """
-    rotary, config = model.model.rotary_emb, model.config
-    settings = config.rope_parameters
+    config, settings = model.config, model.config.rope_parameters
     if settings["rope_type"] not in ("default", "linear", "llama3"):
         raise ConfigError(
             f"format gguf: positions of type {settings['rope_type']!r} are not written. {REMEDY}"
         )
-    width = 2 * len(rotary.inv_freq)
-    exponents = torch.arange(0, width, 2, device=rotary.inv_freq.device).float() / width
-    factors = settings["rope_theta"] ** -exponents / rotary.inv_freq.float()
+    own = type(model.model.rotary_emb)(config).inv_freq  # the model's may have been rounded
+    width = 2 * len(own)
+    factors = settings["rope_theta"] ** -(torch.arange(0, width, 2) / width) / own
     return None if torch.allclose(factors, torch.ones_like(factors), rtol=1e-4) else factors
 
 

@@ -69,7 +69,9 @@ def _read_facts(source: Path) -> dict[str, str]:
 
     with source.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            raise ModelError(f"model '{source}' is no GGUF file: it does not begin with {MAGIC!r}.")
+            raise ModelError(
+                f"model '{source}' is no GGUF file: it does not begin with the four letters GGUF."
+            )
     try:
         reader = GGUFReader(source)
         architecture = reader.fields["general.architecture"].contents()
@@ -141,9 +143,10 @@ def convert(source: Path, folder: Path, *, dtype: str = "bfloat16", **about) -> 
         output_loading_info=True,
     )
     if missing := sorted(found["missing_keys"]):
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise ModelError(
-            f"model '{source}': the file lacks {missing[0]} and {len(missing) - 1:,} more tensors "
-            f"of a {type(model).__name__}, which would be random. Name another GGUF file."
+            f"model '{source}': its weights lack {missing[0]}{more}, and would be random there. "
+            "Name another GGUF file."
         )
     model.config.update(about)
     model.save_pretrained(folder)

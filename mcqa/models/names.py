@@ -51,7 +51,7 @@ def resolve_model(name: str) -> ModelReference:
             return ModelReference(name, "gguf", str(ensure_converted(path)))
         raise ModelError(
             f"model {name!r}: no such file. A GGUF file must be on this machine; "
-            "`hf download OWNER/NAME FILE` gets one from the Hub."
+            "`hf download OWNER/NAME model.gguf` gets one from the Hub."
         )
     if not name or path.exists() or name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
         raise ModelError(
