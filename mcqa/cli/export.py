@@ -46,4 +46,7 @@ def command(run, check, check_split, check_limit, as_json, **how):
     questions = load_questions(check, split=check_split, limit=check_limit) if check else []
     say(f"Exporting {run} as {how['format']}")
     result = export_run(run, questions=questions, **how)
-    print_json(result) if as_json else click.echo("\n".join(describe(result)))
+    if as_json:
+        print_json(result)
+    else:
+        click.echo("\n".join(describe(result)))
