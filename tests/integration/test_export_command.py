@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import re
+import shutil
 
 import pytest
 import torch
 from peft import PeftModel
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from mcqa.data import load_questions
 from mcqa.runs.card import EXAMPLE
 from mcqa.scoring.loading import load_scorer
 
@@ -127,7 +129,9 @@ def test_a_run_on_4_bits_is_exported_both_ways(
         assert float(match[1]) < 2e-3
 
 
-def test_a_check_tells_another_model_and_texts_that_were_cut(export, runs, tmp_path, monkeypatch):
+def test_a_check_tells_another_model_and_texts_that_were_cut(
+    export, runs, tmp_path, monkeypatch, question_file
+):
     from mcqa.export import classifier
 
     whole = classifier.load_classifier
@@ -141,13 +145,16 @@ def test_a_check_tells_another_model_and_texts_that_were_cut(export, runs, tmp_p
     result, _ = export(runs["multiple-choice"], *CLASSIFICATION)
     assert result["check"]["changed"] >= 8
     assert result["check"]["largest_difference"] > 1
-    record = json.loads((runs["multiple-choice"] / "run.json").read_text())
-    import shutil
-
-    shutil.copytree(runs["multiple-choice"], tmp_path / "short")
-    (tmp_path / "short" / "run.json").write_text(json.dumps(record | {"max_length": 20}))
+    run = runs["multiple-choice"]
+    asked = load_scorer(str(run), device="cpu").encoder.encode(
+        load_questions(question_file, limit=12)
+    )
+    record = json.loads((run / "run.json").read_text())
+    record["max_length"] = max(encoded.longest for encoded in asked) - 1
+    shutil.copytree(run, tmp_path / "short")
+    (tmp_path / "short" / "run.json").write_text(json.dumps(record))
     result, _ = export(tmp_path / "short", *CLASSIFICATION, "--overwrite")
-    assert 0 < result["check"]["other_tokens"] <= result["check"]["texts"]
+    assert 0 < result["check"]["other_tokens"] < result["check"]["texts"]
 
 
 def test_an_export_is_whole_or_not_there(export, runs, monkeypatch, tmp_path):
@@ -173,8 +180,6 @@ def test_an_export_is_whole_or_not_there(export, runs, monkeypatch, tmp_path):
 
 
 def test_a_damaged_adapter_is_not_exported(refused, runs, tmp_path):
-    import shutil
-
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(runs["multiple-choice"], tmp_path / "run")
