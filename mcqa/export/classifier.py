@@ -5,7 +5,6 @@ the class looks for the last token that is not padding, by its number; `problem_
 what keeps a server from putting a sigmoid on the score; and in bfloat16 the head is rounded too.
 """
 
-import copy
 import json
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from mcqa.runs.trained import ADAPTER_FILE, save_tensors, tensors_checksum
 from mcqa.system.files import write_json
 
 SCORE = "score"
+OWN = ("multiple_choice", "auto_map", "architectures")  # in our configurations
 ADAPTER_CONFIG = "adapter_config.json"
 
 
@@ -68,10 +68,8 @@ def check_class(run: str, config) -> None:
 
 
 def _one_label(config, pad_token_id: int):
-    config = copy.deepcopy(config)
-    for name in ("multiple_choice", "auto_map"):
-        if hasattr(config, name):
-            delattr(config, name)
+    values = {name: v for name, v in config.to_dict().items() if name not in OWN}
+    config = type(config).from_dict(values)
     config.update({"pad_token_id": pad_token_id, "problem_type": "regression"})
     config.num_labels = 1
     return config

@@ -95,7 +95,8 @@ def export_run(
     result = {"folder": str(folder), **about, "files": files}
     if questions:
         context = about["context"] if about["context"] != "retrieved" else "none"
-        scorer = load_scorer(run, device=device, context=context)
+        # In the type of what was written, else rounding would be all that is seen.
+        scorer = load_scorer(run, device=device, context=context, dtype=about["dtype"])
         score = _scoring(folder, about, record, base, tokenizer, device)
         result["check"] = checking.compare(scorer, questions, score)
     return result

@@ -84,7 +84,8 @@ def test_an_adapter_loads_with_plain_peft_and_scores_as_the_run(export, runs, ti
     how = {"num_labels": 1, "pad_token_id": tokenizer.pad_token_id}
     base = AutoModelForSequenceClassification.from_pretrained(tiny_model_folder, **how)
     model = PeftModel.from_pretrained(base, folder)
-    assert model.active_peft_config.modules_to_save == ["score"]
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert (config["modules_to_save"], config["task_type"]) == (["score"], "SEQ_CLS")
     assert model.base_model.model.score.modules_to_save["default"].weight.abs().sum() > 0
     assert result["check"]["largest_difference"] < 1e-4
     assert run_card(folder)["scores"].tolist() == pytest.approx(own_scores(run), abs=1e-4)
@@ -126,7 +127,7 @@ def test_a_run_on_4_bits_is_exported_both_ways(
             r"probability \S+ points",
             checked,
         )
-        assert float(match[1]) < 2e-3
+        assert float(match[1]) < 1e-2
 
 
 def test_a_check_tells_another_model_and_texts_that_were_cut(
