@@ -150,4 +150,10 @@ def convert(source: Path, folder: Path, *, dtype: str = "bfloat16", **about) -> 
         )
     model.config.update(about)
     model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(**location).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(**location)
+    for kind in ("bos", "eos", "pad"):  # which some tokenizers do not take over from the file
+        number = getattr(model.config, f"{kind}_token_id", None)
+        if getattr(tokenizer, f"{kind}_token") is None and isinstance(number, int):
+            token = tokenizer.convert_ids_to_tokens(number)
+            tokenizer.add_special_tokens({f"{kind}_token": token})
+    tokenizer.save_pretrained(folder)
