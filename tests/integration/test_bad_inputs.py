@@ -16,6 +16,7 @@ from bad_folders import MODELS, RUNS
 from bad_inputs import Case, Place
 from bad_passages import PASSAGES
 from bad_settings import FLAGS, TRAINING
+from bad_studies import STUDIES
 
 SECTIONS = {
     "Files": FILES,
@@ -28,6 +29,7 @@ SECTIONS = {
     "GGUF files": GGUF_FILES,
     "Exports": EXPORTS,
     "Predictions and evaluations": ANSWERS,
+    "Studies": STUDIES,
 }
 CASES = [
     pytest.param(case, id=f"{name}: {case.wrong}") for name in SECTIONS for case in SECTIONS[name]
