@@ -27,7 +27,7 @@ from mcqa.prompting.prompts import get_template
 from mcqa.question import Question
 from mcqa.runs.card import EXAMPLE
 from mcqa.runs.merging import check_mergeable
-from mcqa.runs.trained import base_of, read_record
+from mcqa.runs.trained import base_of, by_kind, read_record
 from mcqa.scoring.loading import load_scorer
 from mcqa.system.files import whole_folder, write_json
 from mcqa.system.quiet import quiet_loading
@@ -155,7 +155,7 @@ def _check_packages(format: str, *, checked: bool) -> None:
 
 
 def _about(run: str, record: dict, format: str, adapter: bool, dtype: str | None) -> dict:
-    fitted = record.get("calibration") or {}
+    fitted = by_kind(record.get("calibration") or {}).get("choice", {})
     scorer = get_formulation(record["formulation"]).default_scorer(record.get("objective"))
     known = fitted.get("scorer") == scorer and not fitted.get("at_bound")
     default = onnx_graph.DTYPE if format == ONNX else record["dtype"]
