@@ -23,6 +23,7 @@ COMMANDS = {
     "recipes": "List what can be trained, with trainable parameters for a model.",
     "memory": "Estimate how much memory training a model takes.",
     "score": "Score a data set with one model.",
+    "merge-predictions": "Put the predictions of all shards together.",
     "evaluate": "Score a data set with several models and compare them.",
     "compare": "Compare predictions files over the same questions.",
     "report": "Draw an evaluation's report again, without scoring.",
@@ -48,7 +49,9 @@ class LazyGroup(click.Group):
                 f"mcqa {name} runs in one process; {processes.count()} were started. Several "
                 f"processes share the work of {', '.join(SHARED)}."
             )
-        return importlib.import_module(f"mcqa.cli.{name}").command if name in COMMANDS else None
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"mcqa.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, context, formatter):
         with formatter.section("Commands"):

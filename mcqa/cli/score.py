@@ -3,7 +3,7 @@
 import click
 
 from mcqa.cli.common import format_option, overwrite_option, print_result, progress, say
-from mcqa.cli.inputs import data_options, options, scoring_options
+from mcqa.cli.inputs import POSITIVE, data_options, options, scoring_options
 from mcqa.cli.revisions import revision_options
 from mcqa.evaluation import numbers
 
@@ -13,9 +13,15 @@ from mcqa.evaluation import numbers
 @revision_options("model")
 @options(data_options, scoring_options)
 @click.option("--output", required=True, help="Predictions file to write (JSON lines).")
+@click.option(
+    "--block",
+    type=POSITIVE,
+    help="Form batches within N consecutive questions, as --engine ray does; default: of all.",
+)
+@click.option("--shard", metavar="I/N", help="Score the Ith of N shards; see merge-predictions.")
 @overwrite_option
 @format_option
-def command(model, data, reading, scoring, output, overwrite, output_format):
+def command(model, data, reading, scoring, output, block, shard, overwrite, output_format):
     """Score the questions of DATA with MODEL and write one line per question.
 
     If it is stopped, the same command continues from the answers already there.
@@ -28,16 +34,22 @@ def command(model, data, reading, scoring, output, overwrite, output_format):
     from mcqa.evaluation.metrics import summarize
     from mcqa.scoring.loading import load_scorer
     from mcqa.scoring.scoring_run import score
+    from mcqa.scoring.shards import Shard, score_shard
     from mcqa.system.files import require_file
 
+    shard = shard and Shard.parse(shard)
     output = require_file(output)
     questions, account = reading.load(data, output.parent)
     settings = scoring.settings([(model, scoring.scorer)], reading)
     scorer = load_scorer(model, scoring.scorer, held_out=questions, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
-    how = {"batch_size": scoring.batch_size, "announce": say, "overwrite": overwrite}
-    with progress(len(questions), model) as on_progress:
-        predictions, seconds = score(scorer, questions, output, on_progress=on_progress, **how)
+    how = {"batch_size": scoring.batch_size, "block": block, "announce": say}
+    how["overwrite"] = overwrite
+    if shard:
+        how["shard"] = shard
+    with progress(len(questions), model) as how["on_progress"]:
+        score_them = score_shard if shard else score
+        predictions, seconds = score_them(scorer, questions, output, **how)
     metrics = summarize(predictions, seconds) | account.counts()
     print_result(metrics, output_format, _print)
     say(f"Predictions: {output}")

@@ -110,13 +110,26 @@ class Scorer:
         batch_size: int = 16,
         on_progress: Callable[[int], None] | None = None,
         kept: MutableMapping[int, list[Prediction]] | None = None,
+        block: int | None = None,
     ) -> list[Prediction]:
-        """Score questions that are token ids already; otherwise as `score_many`."""
-        if batch_size < 1:
-            raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
+        """Score questions that are token ids already; otherwise as `score_many`.
+
+        `block` keeps batches within so many consecutive questions, see `batches_of`.
+        """
+        return self.score_batches(
+            encoded, batches_of(encoded, batch_size, block), on_progress, kept
+        )
+
+    def score_batches(
+        self,
+        encoded: Sequence[EncodedQuestion],
+        batches: Sequence[Sequence[int]],
+        on_progress: Callable[[int], None] | None = None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
+    ) -> list[Prediction]:
+        """Score questions in given batches, which hold each place once; as `score_many`."""
         kept = {} if kept is None else kept
         report = on_progress or (lambda count: None)
-        batches = _batches(encoded, batch_size)
         own, missing = {}, []
         for number, batch in enumerate(batches):
             if number in kept:
@@ -175,19 +188,28 @@ class Scorer:
         )
 
 
-def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[int]]:
+def batches_of(
+    encoded: Sequence[EncodedQuestion], batch_size: int, block: int | None = None
+) -> list[list[int]]:
     """Return indices of questions of like length; the longest first shows early what fits.
 
     What else is in a batch shows in rounding. So a batch holds questions of one number of options:
-    scored again with the options in another order, they are together again.
+    scored again with the options in another order, they are together again. And with `block`, none
+    reaches over a multiple of so many questions: those between two can be scored anywhere alone.
+
+    Raises:
+        ConfigError: `batch_size` or `block` is below 1.
     """
+    for name, value in (("batch_size", batch_size), ("block", block)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} {value}: must be at least 1.")
     if isinstance(encoded, EncodedSet):  # on disk, not to be read for that
         tokens, options = encoded.column("tokens"), encoded.column("options")
     else:
         tokens, options = [e.tokens for e in encoded], [len(e.continuations) for e in encoded]
     groups = defaultdict(list)
     for index in sorted(range(len(tokens)), key=lambda index: -tokens[index]):
-        groups[options[index]].append(index)
+        groups[index // (block or len(tokens)), options[index]].append(index)
     batches = [
         group[start : start + batch_size]
         for group in groups.values()

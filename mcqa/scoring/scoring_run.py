@@ -25,19 +25,21 @@ def score(
     output: Path,
     *,
     batch_size: int = 16,
+    block: int | None = None,
     on_progress: Callable[[int], None] | None = None,
     **how,
 ) -> tuple[list[Prediction], float]:
     """Score questions and write a predictions file, going on where an earlier call was killed.
 
     Of several processes, all must call it and the main one writes. Returns the predictions and the
-    seconds they took. Other arguments and errors are those of `Scorer.score_many` and `Partial`.
+    seconds they took. `block` is that of `mcqa.scoring.scorer.batches_of`; other arguments and
+    errors are those of `Scorer.score_many` and `Partial`.
     """
     encoded, encoding = encode_timed(scorer, questions)
-    work = describe_work(scorer, encoded, batch_size)
+    work = describe_work(scorer, encoded, batch_size, block)
     with Partial(partial_path(output), work, scorer, **how) as partial:
         part = partial.part("questions")
-        predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
+        predictions = scorer.score_encoded(encoded, batch_size, on_progress, part, block)
         seconds = encoding + part.seconds
         if processes.is_main():
             write_predictions(output, predictions)
