@@ -4,6 +4,7 @@ import click
 
 from mcqa.cli.common import format_option, overwrite_option, print_result, progress, say
 from mcqa.cli.inputs import POSITIVE, data_options, options, scoring_options
+from mcqa.cli.on_ray import ray_options
 from mcqa.cli.revisions import revision_options
 from mcqa.evaluation import numbers
 
@@ -12,7 +13,10 @@ from mcqa.evaluation import numbers
 @click.option("--model", required=True, help="smollm2-135m, a folder, a run folder or a Hub id.")
 @revision_options("model")
 @options(data_options, scoring_options)
-@click.option("--output", required=True, help="Predictions file to write (JSON lines).")
+@click.option(
+    "--output", required=True, help="Predictions file to write (JSON lines); of ray: a folder."
+)
+@ray_options
 @click.option(
     "--block",
     type=POSITIVE,
@@ -21,7 +25,7 @@ from mcqa.evaluation import numbers
 @click.option("--shard", metavar="I/N", help="Score the Ith of N shards; see merge-predictions.")
 @overwrite_option
 @format_option
-def command(model, data, reading, scoring, output, block, shard, overwrite, output_format):
+def command(model, data, reading, scoring, output, ray, block, shard, overwrite, output_format):
     """Score the questions of DATA with MODEL and write one line per question.
 
     If it is stopped, the same command continues from the answers already there.
@@ -30,7 +34,12 @@ def command(model, data, reading, scoring, output, block, shard, overwrite, outp
     mcqa score --model smollm2-135m --data bundled --output predictions.jsonl
     mcqa score --model runs/demo/multiple_choice --data test.jsonl --output p.jsonl
     mcqa score --model smollm2-135m --data q.jsonl --context retrieved --index idx --output p
+    mcqa score --model smollm2-135m --data 'parts/*.parquet' --engine ray --workers 2 --output p
     """
+    if ray.wanted(shard=shard, limit=reading.limit, split=reading.split):
+        how = {"overwrite": overwrite, "block": block}
+        print_result(ray.score(model, data, reading, scoring, output, **how), output_format, _print)
+        return
     from mcqa.evaluation.metrics import summarize
     from mcqa.scoring.loading import load_scorer
     from mcqa.scoring.scoring_run import score

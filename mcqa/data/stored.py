@@ -58,7 +58,8 @@ class StoredQuestions(OnDisk[Question]):
         import datasets
 
         folder = temporary_folder()
-        path = write_rows(Path(folder.name) / "questions.arrow", map(vars, questions), _schema())
+        path = Path(folder.name) / "questions.arrow"
+        write_rows(path, map(vars, questions), question_schema())
         self.dataset = datasets.Dataset.from_file(str(path))
         weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
@@ -104,7 +105,8 @@ def temporary_folder() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="mcqa-", ignore_cleanup_errors=True)
 
 
-def _schema() -> "pyarrow.Schema":
+def question_schema() -> "pyarrow.Schema":
+    """Return the columns of questions on disk."""
     import pyarrow as pa
 
     names = ("id", "stem", "options", "label", "context", "subject", "explanation")
