@@ -30,7 +30,7 @@ class Ray:
     def score(self, model, data, reading, scoring, output, *, block, overwrite) -> dict:
         """Score DATA into the folder OUTPUT and return what to print."""
         from mcqa.evaluation.metrics import wilson_interval
-        from mcqa.scoring.ray import BLOCK, Machines, score_on_ray
+        from mcqa.scoring.ray_job import BLOCK, Machines, score_on_ray
 
         how = scoring.settings([(model, scoring.scorer)], reading)
         how |= {"scorer": scoring.scorer, "batch_size": scoring.batch_size}

@@ -236,9 +236,9 @@ def _whole(folder: Place, part: Mapping) -> bool:
 
 
 def _download(file: Place, path: str) -> None:
-    with file.system.open_input_stream(file.path, compression=None) as source:
-        with open(path, "wb") as copy:
-            shutil.copyfileobj(source, copy)
+    stream = file.system.open_input_stream(file.path, compression=None)
+    with stream as source, open(path, "wb") as copy:
+        shutil.copyfileobj(source, copy)
 
 
 def write_rejected(place: Place, rejected: Iterable[Rejected]) -> None:

@@ -1,0 +1,257 @@
+"""Scoring on a Ray cluster of two nodes: the bits of one process, whatever dies on the way."""
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+
+import pytest
+
+from mcqa.prediction import Prediction, read_predictions
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'mcqa[ray]'")
+pytest.importorskip("ray.data", reason="Ray is installed without ray[data]")
+
+BLOCK = 16
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of one CPU each, and this process in it."""
+    from ray.cluster_utils import Cluster
+
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    started.add_node(num_cpus=1)
+    ray.init(address=started.address, log_to_driver=False, logging_level="ERROR")
+    yield started
+    ray.shutdown()
+    started.shutdown()
+
+
+@pytest.fixture(scope="module")
+def large_file(data_folder, tiny_questions):
+    """180 questions of several lengths, and three rows that are none."""
+    path = data_folder / "large.jsonl"
+    with path.open("w") as file:
+        for number in range(180):
+            question = tiny_questions[number % 36]
+            stem = question.stem + " Really?" * (number % 7)
+            row = {"id": f"q{number}", "question": stem, "options": question.options}
+            file.write(json.dumps(row | {"label": question.label}) + "\n")
+            if number % 60 == 30:
+                file.write(json.dumps(row | {"id": f"bad{number}", "options": []}) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def flags(tiny_model_folder, large_file):
+    model = ["--model", tiny_model_folder, "--scorer", "text", "--device", "cpu"]
+    return [*model, "--data", large_file, "--skip-invalid", "--batch-size", 4, "--block", BLOCK]
+
+
+@pytest.fixture(scope="module")
+def alone(run_main, flags, tmp_path_factory):
+    """The predictions file of one process."""
+    output = tmp_path_factory.mktemp("alone") / "p.jsonl"
+    assert run_main("score", *flags, "--output", output) == 0
+    return output.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def ray_flags(flags, cluster):
+    on_two = ["--engine", "ray", "--ray-address", cluster.address, "--workers", 2]
+    return ["score", *flags, *on_two, "--output"]
+
+
+@pytest.fixture(scope="module")
+def finished(run_main, ray_flags, tmp_path_factory):
+    """A finished folder of parts, to be copied."""
+    folder = tmp_path_factory.mktemp("finished") / "parts"
+    assert run_main(*ray_flags, folder) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "parts"
+
+
+@pytest.fixture
+def copied(finished, folder):
+    return shutil.copytree(finished, folder)
+
+
+@pytest.fixture
+def on_ray(command, ray_flags, folder):
+    """Score on the cluster, and return the command's result; more flags come last."""
+    return lambda *more: command(*ray_flags, folder, *more)
+
+
+@pytest.fixture
+def merged(command, folder, tmp_path):
+    """Put the folder's parts together and return the file's bytes."""
+
+    def run():
+        output = tmp_path / "merged" / "p.jsonl"
+        result = command("merge-predictions", folder, "--output", output)
+        assert result.code == 0, result.err
+        return output.read_bytes()
+
+    return run
+
+
+def rejected_reasons(folder):
+    lines = [line for path in (folder / "rejected").iterdir() for line in path.open()]
+    return sorted(json.loads(line)["reason"] for line in lines)
+
+
+@pytest.mark.bits
+def test_two_nodes_give_the_bits_of_one_process(copied, merged, alone):
+    assert merged() == alone
+    assert len(alone.splitlines()) == 180
+    manifest = json.loads((copied / "manifest.json").read_text())
+    assert [part["n"] for part in manifest["parts"]] == [16] * 11 + [4]
+    assert (manifest["n"], manifest["rejected"]) == (180, 3)
+    assert len(rejected_reasons(copied)) == 3
+    assert not list(copied.glob("tries/*"))
+
+
+def test_it_goes_on_from_the_parts_that_are_whole(on_ray, copied, merged, alone, tmp_path):
+    kept = {path: path.stat().st_mtime_ns for path in (copied / "predictions").iterdir()}
+    cut = copied / "predictions/00000-00003.parquet"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    (copied / "predictions/00000-00005.json").unlink()
+    (copied / "predictions/00000-00007.parquet").unlink()
+    (copied / "questions/00000-00009.parquet").write_bytes(b"")
+    result = on_ray("--format", "json")
+    assert result.code == 0, result.err
+    assert "9 parts are there already" in result.err
+    assert merged() == alone
+    changed = {p.stem for p, before in kept.items() if p.stat().st_mtime_ns != before}
+    assert changed == {"00000-00003", "00000-00005", "00000-00007"}
+    metrics = json.loads(result.out)
+    assert (metrics["n"], metrics["rejected"]) == (180, 3)
+    right = sum(p.correct for p in read_predictions(tmp_path / "merged" / "p.jsonl"))
+    assert metrics["accuracy"] == right / 180
+
+
+def test_other_work_is_refused_by_name(refused, ray_flags, copied, large_file, runs, tmp_path):
+    flags = [*ray_flags, copied]
+    message = refused(*flags, "--template", "lettered", "--block", 17, "--unlabelled", "error")
+    assert "template: 'cloze' then, 'lettered' now" in message
+    assert "block: 16 then, 17 now" in message
+    assert "unlabelled: 'keep' then, 'error' now" in message
+    other = tmp_path / "large.jsonl"
+    other.write_text(large_file.read_text().replace("Really", "Truly"))
+    message = refused(*flags, "--data", other, "--model", runs["generative"])
+    assert "data: '1 files with checksum" in message
+    assert "weights: " in message
+
+
+def test_a_worker_that_would_score_otherwise_is_refused(tiny_model_folder):
+    from mcqa.errors import ModelError
+    from mcqa.scoring.ray import Score
+
+    expected = Score(str(tiny_model_folder), device="cpu").describe()
+    Score(str(tiny_model_folder), device="cpu", expected=expected)
+    with pytest.raises(ModelError, match="weights: 'other' then"):
+        Score(str(tiny_model_folder), device="cpu", expected=expected | {"weights": "other"})
+
+
+def test_a_bad_row_is_an_error_without_skip_invalid(refused, flags, cluster, tmp_path):
+    strict = [flag for flag in flags if flag != "--skip-invalid"]
+    ray_flags = ["--engine", "ray", "--ray-address", cluster.address]
+    message = refused("score", *strict, *ray_flags, "--output", tmp_path / "parts")
+    assert "large.jsonl, line 32:" in message
+
+
+POISON = """
+import os, signal
+from mcqa.scoring.scorer import Scorer
+
+score_batch = Scorer._score_batch
+
+def score(self, batch):
+    if any(encoded.question.id == "q77" for encoded in batch):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score_batch(self, batch)
+
+Scorer._score_batch = score
+"""
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Make workers die of one question: their job starts them with a worker that does."""
+    from mcqa.scoring import ray_job
+
+    class Poisoned(ray_job.ScoreParts):
+        def __init__(self, *arguments):
+            exec(POISON, {})
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(ray_job, "ScoreParts", Poisoned)
+
+
+def test_a_question_that_kills_workers_is_found_and_left_out(
+    on_ray, folder, merged, alone, poisoned, tmp_path
+):
+    result = on_ray("--format", "json")
+    assert result.code == 0, result.err
+    (reason,) = [r for r in rejected_reasons(folder) if "died" in r]
+    assert reason == "its worker died of it, 2 times."
+    merged()
+    ours = {p.id: p for p in read_predictions(tmp_path / "merged" / "p.jsonl")}
+    theirs = [Prediction.from_row(json.loads(line)) for line in alone.splitlines()]
+    assert [p.id for p in theirs if p.id not in ours] == ["q77"]
+    differing = [p.id for p in theirs if p.id != "q77" and ours[p.id] != p]
+    assert len(differing) <= 3  # those of its batch, which are scored one by one
+
+
+def test_workers_that_are_killed_change_nothing(on_ray, folder, merged, alone):
+    from threading import Thread
+
+    from ray.util.state import list_workers
+
+    killed = []
+
+    def kill():
+        while not list(folder.glob("predictions/*.json")):
+            pass
+        for worker in list_workers(filters=[("worker_type", "=", "WORKER")]):
+            if worker.is_alive:
+                os.kill(worker.pid, signal.SIGKILL)
+                killed.append(worker.pid)
+
+    thread = Thread(target=kill)
+    thread.start()
+    result = on_ray()
+    thread.join()
+    assert killed
+    if result.code != 0:
+        assert on_ray().code == 0
+    assert merged() == alone
+
+
+def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, tiny_questions):
+    from mcqa.scoring.loading import load_scorer
+    from mcqa.scoring.ray import Score
+
+    rows = [
+        {"id": q.id, "question": q.stem, "options": list(q.options), "label": q.label}
+        for q in tiny_questions
+    ]
+    settings = {"model": str(tiny_model_folder), "scorer": "text", "device": "cpu"}
+    scored = ray.data.from_items(rows, override_num_blocks=3).map_batches(
+        Score,
+        fn_constructor_kwargs=settings,
+        batch_size=12,
+        compute=ray.data.ActorPoolStrategy(size=1),
+    )
+    found = {row["id"]: row for row in scored.take_all()}
+    scorer = load_scorer(**settings)
+    plain = [replace(question, context=None) for question in tiny_questions]
+    for start in range(0, 36, 12):
+        for prediction in scorer.score_many(plain[start : start + 12]):
+            assert tuple(found[prediction.id]["scores"]) == prediction.scores
