@@ -1,9 +1,11 @@
 """Scoring on a Ray cluster of two nodes: the bits of one process, whatever dies on the way."""
 
 import json
-import os
 import shutil
-import signal
+import subprocess
+import sys
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -166,6 +168,22 @@ def test_a_bad_row_is_an_error_without_skip_invalid(refused, flags, cluster, tmp
     assert "large.jsonl, line 32:" in message
 
 
+@pytest.fixture
+def watched(monkeypatch):
+    """Run code in each worker before it loads the model; `folder` is where the parts are."""
+    from mcqa.scoring import ray_job
+
+    def watch(code):
+        class Watched(ray_job.ScoreParts):
+            def __init__(self, folder, *arguments):
+                exec(code, {"folder": folder})
+                super().__init__(folder, *arguments)
+
+        monkeypatch.setattr(ray_job, "ScoreParts", Watched)
+
+    return watch
+
+
 POISON = """
 import os, signal
 from mcqa.scoring.scorer import Scorer
@@ -180,23 +198,44 @@ def score(self, batch):
 Scorer._score_batch = score
 """
 
+DYING = """
+import os, signal
+from pathlib import Path
+from mcqa.scoring.scorer import Scorer
 
-@pytest.fixture
-def poisoned(monkeypatch):
-    """Make workers die of one question: their job starts them with a worker that does."""
-    from mcqa.scoring import ray_job
+score_batch, mark, seen = Scorer._score_batch, Path(f"{folder}-died"), []
 
-    class Poisoned(ray_job.ScoreParts):
-        def __init__(self, *arguments):
-            exec(POISON, {})
-            super().__init__(*arguments)
+def score(self, batch):
+    seen.append(batch)
+    if len(seen) == 6 and len(list(mark.parent.glob(f"{mark.name}*"))) < 3:
+        Path(f"{mark}{os.getpid()}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score_batch(self, batch)
 
-    monkeypatch.setattr(ray_job, "ScoreParts", Poisoned)
+Scorer._score_batch = score
+"""
+
+SLOW = """
+import ray, time
+from pathlib import Path
+from mcqa.scoring.scorer import Scorer
+
+score_batch = Scorer._score_batch
+node = Path(f"{folder}-{ray.get_runtime_context().get_node_id()}")
+
+def score(self, batch):
+    node.touch()
+    time.sleep(0.2)
+    return score_batch(self, batch)
+
+Scorer._score_batch = score
+"""
 
 
 def test_a_question_that_kills_workers_is_found_and_left_out(
-    on_ray, folder, merged, alone, poisoned, tmp_path
+    on_ray, folder, merged, alone, watched, tmp_path
 ):
+    watched(POISON)
     result = on_ray("--format", "json")
     assert result.code == 0, result.err
     (reason,) = [r for r in rejected_reasons(folder) if "died" in r]
@@ -209,28 +248,49 @@ def test_a_question_that_kills_workers_is_found_and_left_out(
     assert len(differing) <= 3  # those of its batch, which are scored one by one
 
 
-def test_workers_that_are_killed_change_nothing(on_ray, folder, merged, alone):
-    from threading import Thread
-
-    from ray.util.state import list_workers
-
-    killed = []
-
-    def kill():
-        while not list(folder.glob("predictions/*.json")):
-            pass
-        for worker in list_workers(filters=[("worker_type", "=", "WORKER")]):
-            if worker.is_alive:
-                os.kill(worker.pid, signal.SIGKILL)
-                killed.append(worker.pid)
-
-    thread = Thread(target=kill)
-    thread.start()
+def test_workers_that_die_by_chance_change_nothing(on_ray, folder, merged, alone, watched):
+    watched(DYING)
     result = on_ray()
+    assert result.code == 0, result.err
+    assert len(list(folder.parent.glob("parts-died*"))) == 3
+    assert merged() == alone
+    assert len(rejected_reasons(folder)) == 3
+
+
+def test_a_node_that_goes_changes_nothing(cluster, on_ray, folder, merged, alone, watched):
+    watched(SLOW)
+    node = cluster.add_node(num_cpus=1)
+    place = folder.with_name(f"parts-{node.node_id}")
+
+    def remove():
+        while not place.exists() and running:
+            time.sleep(0.05)
+        cluster.remove_node(node, allow_graceful=False)
+
+    running = [True]
+    thread = threading.Thread(target=remove)
+    thread.start()
+    result = on_ray("--workers", 3)
+    running.clear()
     thread.join()
-    assert killed
-    if result.code != 0:
-        assert on_ray().code == 0
+    assert result.code == 0, result.err
+    assert place.exists()
+    assert merged() == alone
+
+
+def test_the_same_command_goes_on_after_its_process_was_killed(
+    on_ray, ray_flags, folder, merged, alone
+):
+    command = [sys.executable, "-m", "mcqa", *map(str, ray_flags), str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not list(folder.glob("predictions/*.json")) and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    _, said = process.communicate()
+    assert not (folder / "manifest.json").exists(), said
+    result = on_ray()
+    assert result.code == 0, result.err
+    assert "are there already" in result.err
     assert merged() == alone
 
 
