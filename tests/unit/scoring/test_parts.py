@@ -1,0 +1,123 @@
+"""Files are cut into parts that come back as they were, or are found out."""
+
+import json
+
+import pytest
+
+from mcqa.errors import DataError
+from mcqa.prediction import Prediction, Retrieved
+from mcqa.scoring import parts
+from mcqa.scoring.parts import Place
+
+PART = {"part": "00000-00000", "sha256": "of the questions"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Place.of(str(tmp_path / "parts"))
+
+
+@pytest.fixture
+def file(tmp_path, tiny_questions):
+    path = tmp_path / "q.jsonl"
+    rows = [{"id": q.id, "question": q.stem, "options": q.options} for q in tiny_questions]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Place.of(str(path))
+
+
+PREDICTIONS = [
+    Prediction(
+        id="a",
+        label=1,
+        choice=0,
+        scores=(0.1 + 0.2, -1e-300),
+        probabilities=(0.5, 0.5),
+        unit="nats",
+        scorer="text",
+        tokens=3,
+    ),
+    Prediction(
+        id="b\u2028",
+        label=None,
+        choice=None,
+        scores=None,
+        probabilities=None,
+        unit=None,
+        scorer="generate",
+        tokens=4,
+        truncated=2,
+        text="",
+        parsed="unparsed",
+        retrieved=(Retrieved("p", 1.5),),
+    ),
+]
+
+
+def test_predictions_come_back_to_the_last_bit(folder):
+    record = parts.write_part(folder, PART, PREDICTIONS)
+    assert (record["n"], record["labelled"], record["right"], record["tokens"]) == (2, 1, 0, 7)
+    assert parts.finished_part(folder, PART) == record
+    (folder / parts.MANIFEST).write_json({"parts": [record]})
+    assert list(parts.read_parts(folder)) == PREDICTIONS
+
+
+def test_a_part_that_is_cut_or_of_other_questions_is_not_finished(folder):
+    record = parts.write_part(folder, PART, PREDICTIONS)
+    assert parts.finished_part(folder, PART | {"sha256": "other"}) is None
+    file = folder / "predictions/00000-00000.parquet"
+    content = file.read()
+    file.write(content[:-1])
+    assert parts.finished_part(folder, PART) is None
+    (folder / parts.MANIFEST).write_json({"parts": [record]})
+    with pytest.raises(DataError, match="part 00000-00000 are gone or changed"):
+        list(parts.read_parts(folder))
+    file.write(content)
+    (folder / "predictions/00000-00000.json").write(b'{"part":')
+    assert parts.finished_part(folder, PART) is None
+
+
+def test_questions_are_cut_in_blocks_and_read_again_only_where_needed(folder, file, tiny_questions):
+    record = parts.read_file(folder, 0, file, 10, {})
+    assert [part["n"] for part in record["parts"]] == [10, 10, 10, 6]
+    back = [q.id for part in record["parts"] for q in parts.questions_of(folder, part)]
+    assert back == [q.id for q in tiny_questions]
+    cut = folder / "questions/00000-00002.parquet"
+    cut.remove()
+    with pytest.raises(DataError, match="part 00000-00002"):
+        parts.questions_of(folder, record["parts"][2])
+    assert parts.read_file(folder, 0, file, 10, {}) == record
+    assert cut.read() is not None
+
+
+def test_data_is_a_file_a_folder_or_a_pattern(tmp_path):
+    for name in ("b.jsonl", "a.parquet", "c.jsonl.gz", "notes.md"):
+        (tmp_path / name).touch()
+
+    def names(data):
+        return [file.path.rpartition("/")[2] for file in parts.data_files(data)]
+
+    assert names(str(tmp_path)) == ["a.parquet", "b.jsonl", "c.jsonl.gz"]
+    assert names(f"file://{tmp_path}") == ["a.parquet", "b.jsonl", "c.jsonl.gz"]
+    assert names(f"{tmp_path}/*.jsonl*") == ["b.jsonl", "c.jsonl.gz"]
+    assert names(f"{tmp_path}/notes.md") == ["notes.md"]
+    for missing, told in [("no", "no such file"), ("*.csv", "no data file")]:
+        with pytest.raises(DataError, match=told):
+            names(f"{tmp_path}/{missing}")
+    with pytest.raises(DataError, match="not an address"):
+        names("nonsense://bucket/q")
+
+
+def test_a_file_elsewhere_is_read_through_its_file_system(folder, file, tiny_questions):
+    """pyarrow's file system of a folder stands for a store: it has no local path."""
+    from pyarrow.fs import SubTreeFileSystem
+
+    parent, _, name = file.path.rpartition("/")
+    elsewhere = Place(SubTreeFileSystem(parent, file.system), name)
+    assert not elsewhere.local
+    record = parts.read_file(folder, 0, elsewhere, 100, {})
+    assert [q.id for q in parts.questions_of(folder, record["parts"][0])][:2] == ["q0", "q1"]
+    bad = Place(elsewhere.system, "bad.jsonl")
+    bad.write(b"{}\n")
+    with pytest.raises(DataError, match=r"bad\.jsonl") as error:
+        parts.read_file(folder, 1, bad, 100, {})
+    assert "mcqa-" not in str(error.value)
