@@ -20,8 +20,9 @@ def folder(tmp_path):
 @pytest.fixture
 def file(tmp_path, tiny_questions):
     path = tmp_path / "q.jsonl"
-    rows = [{"id": q.id, "question": q.stem, "options": q.options} for q in tiny_questions]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = [(q.id, q.stem, q.options, q.label) for q in tiny_questions]
+    keys = ("id", "question", "options", "label")
+    path.write_text("".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows))
     return Place.of(str(path))
 
 
