@@ -86,9 +86,12 @@ class Place:
     def write(self, content: bytes) -> None:
         """Write the file, all or nothing; RunError where that fails."""
         parent, name = posixpath.split(self.path)
-        made = f"{parent}/.{name}.{secrets.token_hex(8)}.tmp" if self.local else self.path
+        made = self.path
+        if self.local:
+            made = posixpath.join(parent, f".{name}.{secrets.token_hex(8)}.tmp")
         try:
-            self.system.create_dir(parent)
+            if parent:
+                self.system.create_dir(parent)
             with self.system.open_output_stream(made, compression=None) as file:
                 file.write(content)
             if self.local:

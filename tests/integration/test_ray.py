@@ -7,8 +7,10 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
+import yaml
 
 from mcqa.prediction import Prediction, read_predictions
 
@@ -315,3 +317,12 @@ def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, t
     for start in range(0, 36, 12):
         for prediction in scorer.score_many(plain[start : start + 12]):
             assert tuple(found[prediction.id]["scores"]) == prediction.scores
+
+
+def test_the_cluster_file_fits_rays_schema(root):
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((files("ray.autoscaler") / "ray-schema.json").read_text())
+    cluster = yaml.safe_load((root / "configs/ray/cluster.yaml").read_text())
+    jsonschema.validate(cluster, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(cluster | {"workers": 8}, schema)
