@@ -1,8 +1,7 @@
 """Put tensors where float32 matrix products round alike.
 
-A float32 product with few rows or columns picks its instructions, and so rounds, by where its
-operands start: Intel's MKL promises equal bits at multiples of 64 bytes only. Memory of torch
-starts there, a tensor out of a file anywhere: a run scored differently in memory and loaded.
+A product with few rows or columns rounds by where its operands start; Intel's MKL promises equal
+bits at multiples of 64 bytes only. Memory of torch starts there, a tensor out of a file anywhere.
 Products of bfloat16 and float16, sums and elementwise products do not depend on it.
 
 Source: oneMKL developer guide, "Obtaining numerically reproducible results".

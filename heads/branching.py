@@ -4,15 +4,14 @@
     positions   0  1  2 |  3  4 |  3 |  3  4  5
     c2 sees     x  x  x |       |    |  x  x
 
-An option's tokens have the positions they would have right after the prefix, and see the prefix and
-themselves, never a sibling. So every hidden state is what a row of its own would have given.
+So every hidden state is what a row of its own would have given.
 
 Both layouts, branched (`pack`) and one row per option (`pack_rows`, the reference), are one
 structure: an option is a span of the batch's flattened tokens, plus the token it continues from.
-The trap this avoids: looking for an option by comparing token lists goes wrong as soon as one
-option is a prefix of another.
+The trap: an option that is looked for by its tokens may be the beginning of another.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +60,10 @@ Tokens = Sequence[int]
 
 
 def pack(
-    prefixes: Sequence[Tokens], continuations: Sequence[Sequence[Tokens]], pad_token_id: int = 0
+    prefixes: Sequence[Tokens],
+    continuations: Sequence[Sequence[Tokens]],
+    pad_token_id: int = 0,
+    branched: bool = True,
 ) -> BranchedBatch:
     """Lay out each question as one row: its prefix, then its options side by side.
 
@@ -69,47 +71,40 @@ def pack(
         prefixes: B token lists, none empty.
         continuations: for each question its options' token lists (an option may be empty).
         pad_token_id: any valid token; padding is told apart by `branch_ids`, never by value.
-
-    Raises:
-        ValueError: a prefix is empty, or the two lists differ in length.
+        branched: or, as `pack_rows`, a plain row per option behind a copy of its prefix.
 
     >>> batch = pack([[5, 6, 7]], [[[1, 2], [3]]])
     >>> batch.position_ids.tolist(), batch.branch_ids.tolist()
     ([[0, 1, 2, 3, 4, 3]], [[0, 0, 0, 1, 1, 2]])
     """
-    pairs = enumerate(zip(prefixes, continuations, strict=True))
-    rows = [(question, prefix, list(enumerate(options))) for question, (prefix, options) in pairs]
-    return lay_out(rows, _shape(prefixes, continuations), pad_token_id)
-
-
-def pack_rows(
-    prefixes: Sequence[Tokens], continuations: Sequence[Sequence[Tokens]], pad_token_id: int = 0
-) -> BranchedBatch:
-    """Lay out each option as a plain row behind a copy of its prefix: the reference for `pack`."""
-    rows = [
-        (question, prefix, [option])
-        for question, (prefix, options) in enumerate(zip(prefixes, continuations, strict=True))
-        for option in enumerate(options)
-    ]
-    return lay_out(rows, _shape(prefixes, continuations), pad_token_id)
-
-
-def _shape(prefixes, continuations) -> tuple[int, int]:
-    """Return B and O of a batch whose prefixes all have tokens."""
-    for question, prefix in enumerate(prefixes):
+    questions = []
+    for prefix, options in zip(prefixes, continuations, strict=True):
         if not prefix:
-            raise ValueError(f"question {question} of the batch has an empty prefix.")
-    return len(prefixes), max(map(len, continuations))
+            raise ValueError(f"question {len(questions)} of the batch has an empty prefix.")
+        questions.append((prefix, list(enumerate(options))))
+    return lay_out(questions, max(map(len, continuations)), branched, pad_token_id)
 
 
-def lay_out(rows: Sequence[tuple], shape: tuple[int, int], pad_token_id: int) -> BranchedBatch:
-    """Fill the tensors of a batch of (B, O) from (question, prefix, [(option, tokens), ...])."""
+pack_rows = functools.partial(pack, branched=False)
+
+
+def lay_out(
+    questions: Sequence[tuple], n_options: int, branched: bool, pad_token_id: int = 0
+) -> BranchedBatch:
+    """Fill the tensors of a batch from each question's (prefix, [(index, option), ...]).
+
+    Options that are not `branched`, or have no prefix to branch off, get a row each.
+    """
+    rows = []
+    for question, (prefix, options) in enumerate(questions):
+        groups = [options] if branched and prefix else [[option] for option in options]
+        rows += [(question, prefix, group) for group in groups]
     n_tokens = max(len(prefix) + sum(len(o) for _, o in options) for _, prefix, options in rows)
     input_ids = torch.full((len(rows), n_tokens), pad_token_id)
     position_ids = torch.zeros_like(input_ids)
     branch_ids = torch.full_like(input_ids, PADDING)
-    option_spans = torch.zeros((*shape, 2), dtype=torch.long)
-    fork = torch.full(shape, -1)
+    option_spans = torch.zeros((len(questions), n_options, 2), dtype=torch.long)
+    fork = torch.full((len(questions), n_options), -1)
     for row, (question, prefix, options) in enumerate(rows):
         tokens, positions = list(prefix), list(range(len(prefix)))
         branches = [PREFIX] * len(prefix)
@@ -150,15 +145,11 @@ def branch_sight(branch_ids: Tensor, position_ids: Tensor | None, window: int | 
 
 
 def attention_mask(
-    branch_ids: Tensor,
-    dtype: torch.dtype,
-    position_ids: Tensor | None = None,
-    window: int | None = None,
+    branch_ids: Tensor, dtype: torch.dtype, position_ids: Tensor | None = None, window=None
 ) -> Tensor:
-    """Return what the decoder needs to keep siblings apart.
+    """Return the usual (R, T) mask of plain rows, or else an additive (R, 1, T, T) of `dtype`.
 
-    Of plain rows the usual (R, T) mask; otherwise an additive (R, 1, T, T) mask of `dtype`, 0 where
-    a token may look; with a `window` only so many positions back, itself included.
+    That is 0 where a token may look; with a `window` only so many positions back, itself included.
     """
     if is_plain(branch_ids):
         return (branch_ids != PADDING).long()

@@ -39,8 +39,8 @@ def run_cached(trunk: nn.Module, input_ids: Tensor, position_ids: Tensor, branch
     option = _padded([option for _, options in pieces for option in options], device)
     row_of = [row for row, (_, options) in enumerate(pieces) for _ in options]
     row_of = torch.tensor(row_of, device=device)
-    cache = DynamicCache()
     known = (prefix >= 0).long()
+    cache = DynamicCache()
     arguments = {"past_key_values": cache, "use_cache": True}
     of_prefix = _run(trunk, input_ids, position_ids, prefix, known, **arguments)
     cache.batch_select_indices(row_of)
@@ -75,6 +75,5 @@ def _run(trunk, input_ids, position_ids, index, attention_mask, **arguments) -> 
     # Whole rows every decoder counts itself, also one that takes no positions.
     if arguments["use_cache"] or isinstance(trunk, PromptedTrunk):
         arguments["position_ids"] = position_ids.flatten()[token]
-    return trunk(
-        input_ids=input_ids.flatten()[token], attention_mask=attention_mask, **arguments
-    ).last_hidden_state
+    arguments |= {"input_ids": input_ids.flatten()[token], "attention_mask": attention_mask}
+    return trunk(**arguments).last_hidden_state

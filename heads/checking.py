@@ -1,14 +1,14 @@
 """A decoder is checked against itself: does it give its own numbers when its options branch?
 
 Branched, one row per option, and the model's own forward are compared on one short text: first on a
-small copy of the architecture (`heads.small_copy`), in float32 and with windows that the text
-exceeds; then on the model itself, where rounding allows no more than a coarse look. A way that is
-not right is not used. Where one row per option is not right either, the decoder is refused.
+small copy in float32 (`heads.small_copy`); then on the model itself, coarsely where it rounds. Ways
+that are not right are not used; if one row per option is not right either, the decoder is refused.
 
-The trap: bidirectional models have a causal class too. They look ahead at the very token that is
-to be predicted, and every way agrees on numbers that mean nothing; so the check also asks whether
-the beginning of a text knows how the text goes on.
+The trap: bidirectional models have a causal class too, and every way agrees on numbers that mean
+nothing; so the check also asks whether the beginning of a text knows how the text goes on.
 """
+
+import contextlib
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,7 @@ def _check_rows(model: nn.Module, tolerance: float) -> None:
     rows = pack_rows([PREFIX], [OPTIONS]).to(model.device)
     try:
         own = _own_states(model)
-        of_rows = _states(model, rows, hidden_states)
+        of_rows = _states(model, rows)
     except Exception as error:
         raise DecoderError(f"it cannot be run on rows of tokens ({_first_line(error)})") from error
     if not _near(*own[:, : len(PREFIX)], tolerance):
@@ -91,15 +91,12 @@ def _right_ways(model: nn.Module, tolerance: float, ways=WAYS) -> frozenset[str]
     """
     batch = pack([PREFIX], [OPTIONS]).to(model.device)
     expected = _own_states(model).flatten(0, 1)[_wanted(pack_rows([PREFIX], [OPTIONS]))]
-
-    def is_right(way: str) -> bool:
-        try:
-            states = _states(model, batch, hidden_states if way == "masked" else _run_cached)
-        except Exception:
-            return False
-        return _near(states, expected, tolerance)
-
-    return frozenset(filter(is_right, ways))
+    right = set()
+    for way in ways:
+        with contextlib.suppress(Exception):  # what cannot be run is not right
+            if _near(_states(model, batch, way), expected, tolerance):
+                right.add(way)
+    return frozenset(right)
 
 
 def _own_states(model: nn.Module) -> Tensor:
@@ -118,15 +115,13 @@ def _own_states(model: nn.Module) -> Tensor:
     return pad_sequence(states, batch_first=True)
 
 
-def _run_cached(model, *inputs: Tensor) -> Tensor:
-    return run_cached(getattr(model, trunk_name(model)), *inputs)
-
-
-def _states(model, batch: BranchedBatch, run) -> Tensor:
-    hidden = run(model, batch.input_ids, batch.position_ids, batch.branch_ids)[_wanted(batch)]
-    if isinstance(model, DecoderForMultipleChoice):
-        return hidden.float()
-    return own_logits(model, hidden)
+def _states(model, batch: BranchedBatch, way: str = "masked") -> Tensor:
+    tokens = batch.input_ids, batch.position_ids, batch.branch_ids
+    trunk = getattr(model, trunk_name(model))
+    hidden = run_cached(trunk, *tokens) if way == "cached" else hidden_states(model, *tokens)
+    hidden = hidden[_wanted(batch)]
+    has_head = isinstance(model, DecoderForMultipleChoice)
+    return hidden.float() if has_head else own_logits(model, hidden)
 
 
 def _wanted(batch: BranchedBatch) -> Tensor:

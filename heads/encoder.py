@@ -1,10 +1,9 @@
 """transformers' own multiple-choice classes for encoders, run on branched batches.
 
-An encoder looks both ways, so there is nothing to branch: every option that exists becomes a row of
-its own behind a copy of the prefix, and only here, so that all before and after is the same for
-encoders and decoders. The layers, and what they save, are those of `BertForMultipleChoice` and its
-like. The traps: the pooler belongs to the head, but stands inside the trunk; and both are linear
-layers, which quantizers and low precision would take along. They are kept in float32.
+An encoder looks both ways, so every option that exists becomes a row of its own behind a copy of
+the prefix. Layers, and what is saved, are those of `BertForMultipleChoice` and its like. The traps:
+the pooler belongs to the head, but stands inside the trunk; and both are linear layers, which would
+be quantized or lose precision. They are kept in float32.
 """
 
 import functools
@@ -61,15 +60,14 @@ class EncoderForMultipleChoice:
         index_RT = _option_rows(option_spans, fork, input_ids.shape[1])
         real_RT, token_RT = index_RT >= 0, index_RT.clamp(min=0)
         rows = input_ids.flatten()[token_RT].masked_fill(~real_RT, self.config.pad_token_id or 0)
-        inputs = {"input_ids": rows, "attention_mask": real_RT.long()}
+        # transformers' class wants (questions, options, tokens): all rows as one question's.
+        inputs = {"input_ids": rows[None], "attention_mask": real_RT.long()[None]}
         if getattr(self.config, "type_vocab_size", 0) > 1:
             of_option = (branch_ids.flatten()[token_RT] > PREFIX) & real_RT
-            inputs["token_type_ids"] = of_option.long()
-        # transformers' class wants (questions, options, tokens): all rows as one question's.
-        inputs = {name: tensor[None] for name, tensor in inputs.items()}
+            inputs["token_type_ids"] = of_option.long()[None]
         logits_R = super().forward(**inputs).logits.float().squeeze(0)
-        scores_BO = logits_R.new_full(fork.shape, float("-inf"))
-        scores_BO = scores_BO.masked_scatter(exists_BO, logits_R)
+        absent_BO = logits_R.new_full(fork.shape, float("-inf"))
+        scores_BO = absent_BO.masked_scatter(exists_BO, logits_R)
         loss = None
         if labels is not None:
             loss = head_loss(self.settings, scores_BO, exists_BO, labels, num_items_in_batch)

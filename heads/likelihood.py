@@ -1,9 +1,8 @@
 """The language-model head as a scorer: what is each option worth to the decoder itself?
 
-Only the hidden states that predict an option's token go through the LM head (of a MedMCQA question
-one in three, and the head of a small Llama costs a quarter of its trunk), the state at the end of
-the prefix once for all options. `add_training_forward` gives a causal LM the same economy in
-training; its completion loss is that of `LlamaForCausalLM`, the mean over all labelled tokens.
+Only the hidden states that predict an option's token go through the LM head, that at the end of the
+prefix once for all options. `add_training_forward` gives a causal LM the same economy in training;
+its completion loss is that of `LlamaForCausalLM`, the mean over all labelled tokens.
 """
 
 import functools
@@ -13,10 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import CausalLMOutput
 
-from .branching import BranchedBatch, option_tokens
-from .encoder_decoder import completion_loss as encoder_decoder_completion_loss
-from .encoder_decoder import next_token_log_probabilities as encoder_decoder_next_token
-from .encoder_decoder import option_token_log_probabilities as encoder_decoder_option_tokens
+from .branching import PREFIX, BranchedBatch, option_tokens
+from .encoder_decoder import IGNORED, target_logits
 from .losses import cross_entropy
 from .own_logits import own_logits
 from .trunk import hidden_states
@@ -26,22 +23,23 @@ CHUNK = 512
 
 
 def option_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> tuple:
-    """Return the log-probability of every option token given all before it, in nats.
+    """Return the (N,) log-probability of every option token given all before it, in nats, float32.
+
+    And the tokens' (N,) options, as question * O + option, in that order.
 
     Args:
         model: a causal LM of transformers, not wrapped by PEFT (adapters inside it are fine), or
             an encoder-decoder, which reads the prefix in its encoder.
-        batch: branched or one row per option; the numbers are the same.
-
-    Returns:
-        (N,) float32, option by option, and their (N,) owners: question * O + option.
+        batch: branched or, of a causal LM, one row per option; the numbers are the same.
     """
-    if model.config.is_encoder_decoder:
-        return encoder_decoder_option_tokens(model, batch)
-    hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
     owner, token, source = option_tokens(batch.option_spans, batch.fork)
-    states, state_of = source.unique(return_inverse=True)
     targets = batch.input_ids.flatten()[token]
+    if model.config.is_encoder_decoder:
+        n_options = batch.fork.shape[1]
+        logits = target_logits(model, batch.input_ids, batch.branch_ids, targets, owner, n_options)
+        return logits.gather(1, targets[:, None]).squeeze(1) - logits.logsumexp(-1), owner
+    hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
+    states, state_of = source.unique(return_inverse=True)
     result = hidden.new_zeros(len(owner), dtype=torch.float32)
     for start in range(0, len(states), CHUNK):
         logits = own_logits(model, hidden[states[start : start + CHUNK]])
@@ -65,9 +63,13 @@ def option_log_likelihoods(model: nn.Module, batch: BranchedBatch) -> Tensor:
 def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tensor:
     """Return (B, V) log-probabilities, in nats, of the token that follows each prefix."""
     if model.config.is_encoder_decoder:
-        return encoder_decoder_next_token(model, batch)
-    hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
-    return own_logits(model, hidden[batch.fork[:, 0]]).log_softmax(-1)
+        row = torch.arange(len(batch.fork), device=batch.fork.device)
+        anything = torch.zeros_like(row)
+        logits = target_logits(model, batch.input_ids, batch.branch_ids, anything, row)
+    else:
+        hidden = hidden_states(model, batch.input_ids, batch.position_ids, batch.branch_ids)
+        logits = own_logits(model, hidden[batch.fork[:, 0]])
+    return logits.log_softmax(-1)
 
 
 def gold_option_loss(
@@ -75,9 +77,7 @@ def gold_option_loss(
 ) -> Tensor:
     """Return the next-token loss of the right options, in nats per token, mean over questions.
 
-    Args:
-        hidden_ND: last hidden states of the batch.
-        labels, num_items: as in `heads.losses`.
+    From the last hidden states of the batch; labels and num_items are those of `heads.losses`.
     """
     question = torch.arange(len(labels), device=labels.device)
     spans, fork = batch.option_spans[question, labels], batch.fork[question, labels]
@@ -101,13 +101,18 @@ def completion_loss(
         num_items: labelled tokens of the whole optimizer step; by default those of this batch.
     """
     if model.config.is_encoder_decoder:
-        return encoder_decoder_completion_loss(model, input_ids, branch_ids, labels, num_items)
-    position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
-    hidden = hidden_states(model, input_ids, position_ids, branch_ids)
-    following = F.pad(labels[:, 1:], (0, 1), value=-100).flatten()
-    counted = (following != -100).nonzero().squeeze(1)
-    total = F.cross_entropy(own_logits(model, hidden[counted]), following[counted], reduction="sum")
-    return total / (len(counted) if num_items is None else num_items)
+        labelled = labels != IGNORED
+        targets, row = labels[labelled], labelled.nonzero()[:, 0]
+        known = branch_ids.masked_fill(labelled, PREFIX + 1)
+        logits = target_logits(model, input_ids, known, targets, row)
+    else:
+        position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+        hidden = hidden_states(model, input_ids, position_ids, branch_ids)
+        following = F.pad(labels[:, 1:], (0, 1), value=IGNORED).flatten()
+        counted = (following != IGNORED).nonzero().squeeze(1)
+        logits, targets = own_logits(model, hidden[counted]), following[counted]
+    total = F.cross_entropy(logits, targets, reduction="sum")
+    return total / (len(targets) if num_items is None else num_items)
 
 
 class _TrainingForward:
@@ -118,8 +123,7 @@ class _TrainingForward:
             return super().forward(input_ids, labels=labels, **kwargs)
         num_items = kwargs.pop("num_items_in_batch", None)
         if "option_spans" not in kwargs:
-            loss = completion_loss(self, input_ids, branch_ids, labels, num_items)
-            return CausalLMOutput(loss=loss)
+            return CausalLMOutput(completion_loss(self, input_ids, branch_ids, labels, num_items))
         batch = BranchedBatch(input_ids, branch_ids=branch_ids, **kwargs)
         scores_BO = option_log_likelihoods(self, batch)
         loss = cross_entropy(scores_BO, batch.option_mask, labels, num_items)
@@ -134,8 +138,7 @@ def add_training_forward(model: nn.Module) -> nn.Module:
     log-likelihoods, and these as (B, O) `logits`.
 
     DDP, PEFT and AdaLoRA's regularizer want the loss out of the model's own `forward`. So the class
-    of this one instance is extended, under its own name: what the model saves, and what it does
-    without `branch_ids` (generation, say), stays as it was.
+    of this one instance is extended, under its own name, for calls with `branch_ids` only.
     """
     base = type(model)
     forward = functools.wraps(base.forward)(_TrainingForward.forward)

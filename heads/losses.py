@@ -1,7 +1,6 @@
 """Training objectives over the scores of a question's options.
 
-Each is a sum over questions divided by their number, so that a question counts the same however
-many options it has. They take
+Each is a mean over questions, which count the same however many options they have. They take
 
     scores_BO       (B, O) scores
     option_mask_BO  (B, O) True where an option exists; the others get no gradient
@@ -19,11 +18,7 @@ MARGIN = 1.0
 
 
 def cross_entropy(
-    scores_BO: Tensor,
-    option_mask_BO: Tensor,
-    label_B: Tensor,
-    num_items=None,
-    label_smoothing: float = 0.0,
+    scores_BO: Tensor, option_mask_BO: Tensor, label_B: Tensor, num_items=None, label_smoothing=0.0
 ) -> Tensor:
     """Return the cross-entropy of a softmax over each question's options, in nats per question.
 
@@ -75,9 +70,10 @@ LOSSES = {one.__name__: one for one in (cross_entropy, binary, margin, listwise)
 
 def head_loss(settings, scores_BO, option_mask_BO, label_B, num_items) -> Tensor:
     """Return the loss that `HeadSettings` name."""
-    smoothing = settings.label_smoothing
-    more = {"label_smoothing": smoothing} if smoothing else {}
-    return LOSSES[settings.loss](scores_BO, option_mask_BO, label_B, num_items, **more)
+    arguments = scores_BO, option_mask_BO, label_B, num_items
+    if settings.label_smoothing:
+        return cross_entropy(*arguments, settings.label_smoothing)
+    return LOSSES[settings.loss](*arguments)
 
 
 def _leads(scores_BO, option_mask_BO, label_B) -> tuple[Tensor, Tensor]:

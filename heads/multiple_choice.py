@@ -2,8 +2,7 @@
 
 transformers has multiple-choice classes for encoders only. `multiple_choice_class` puts one on any
 decoder's trunk, and this module makes them by name, so that `LlamaForMultipleChoice` can be
-imported, pickled, and found by remote code. The modules import each other relatively for that
-reason too: transformers copies them beside a saved model.
+imported, pickled, and found by remote code.
 """
 
 import functools
@@ -17,10 +16,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import can_return_tuple
 
 from .branching import BranchedBatch
-from .interaction import OptionInteraction
 from .likelihood import gold_option_loss
 from .losses import head_loss
-from .option_head import OptionHead
+from .option_head import OptionHead, OptionInteraction
 from .settings import HeadSettings
 from .shared_prefix import branch_rows
 from .trunk import hidden_states
@@ -32,9 +30,7 @@ SUFFIX = "ForMultipleChoice"
 class DecoderForMultipleChoice:
     """Score options with a decoder's trunk and a head; mixed into an architecture's base class.
 
-    Args:
-        config: of the decoder; its `multiple_choice` holds the head's `HeadSettings`.
-        multiple_choice: what to put there.
+    The config's `multiple_choice` holds the `HeadSettings`; an argument of that name sets them.
     """
 
     trunk_class: type[PreTrainedModel]
@@ -49,7 +45,8 @@ class DecoderForMultipleChoice:
         self.settings = HeadSettings.from_dict(given)
         config.multiple_choice = self.settings.as_dict()
         setattr(self, self.base_model_prefix, self.trunk_class(config))
-        if self._needs_lm_head():
+        from_words = self.settings.init == "words" and not config.tie_word_embeddings
+        if from_words or self.settings.lm_loss_weight > 0:
             self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
             causal_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
             self._tied_weights_keys = causal_class._tied_weights_keys
@@ -57,11 +54,6 @@ class DecoderForMultipleChoice:
                 self.without_weights = (causal_class(config),)  # in a tuple: no module of this one
         self.option_head = OptionHead(config.hidden_size, self.settings)
         self.post_init()
-
-    def _needs_lm_head(self) -> bool:
-        if self.settings.lm_loss_weight > 0:
-            return True
-        return self.settings.init == "words" and not self.config.tie_word_embeddings
 
     def get_output_embeddings(self) -> nn.Module | None:
         """Return the LM head where the model keeps one."""
@@ -77,17 +69,14 @@ class DecoderForMultipleChoice:
         if isinstance(module, OptionInteraction):
             module.start()
         elif isinstance(module, OptionHead):
-            module.start(self.settings.init, self._word_rows())
+            rows = None
+            if self.settings.init == "words":
+                tied = self.config.tie_word_embeddings
+                rows = (self.get_input_embeddings() if tied else self.lm_head).weight
+                rows = rows[torch.tensor(self.settings.words, device=rows.device)].detach()
+            module.start(self.settings.init, rows)
         else:
             super()._init_weights(module)
-
-    def _word_rows(self) -> Tensor | None:
-        """Return the LM head's rows of the two words that the head starts from."""
-        if self.settings.init != "words":
-            return None
-        tied = self.config.tie_word_embeddings
-        rows = (self.get_input_embeddings() if tied else self.lm_head).weight
-        return rows[torch.tensor(self.settings.words, device=rows.device)].detach()
 
     @can_return_tuple
     def forward(
@@ -104,18 +93,15 @@ class DecoderForMultipleChoice:
         num_items_in_batch=None,
         **kwargs,
     ) -> MultipleChoiceModelOutput:
-        """Score a batch: the usual (B, O, T) rows, or a branched batch.
+        """Return (B, O) float32 `logits`, -inf where no option is, and with labels a `loss`.
 
         Args:
             input_ids: (B, O, T) tokens of every option behind its own copy of the question; or
                 (R, T) those of a `BranchedBatch`.
             attention_mask, option_mask, share_prefix: of rows, see `branch_rows`.
-            labels: (B,) index of the right option; then the loss is returned too.
+            labels: (B,) index of the right option.
             position_ids, branch_ids, option_spans, fork: of a `BranchedBatch`.
             num_items_in_batch: questions of the whole optimizer step, from the Trainer.
-
-        Returns:
-            `logits` (B, O) float32, -inf where an option does not exist.
 
         Raises:
             ValueError: shapes do not fit, or a label points at an option that does not exist.
@@ -133,31 +119,25 @@ class DecoderForMultipleChoice:
         scores_BO = self.option_head(hidden_ND, batch)
         loss = None
         if labels is not None:
-            loss = self._loss(hidden_ND, scores_BO, batch, labels, num_items_in_batch)
+            gold = labels, num_items_in_batch
+            loss = head_loss(self.settings, scores_BO, batch.option_mask, *gold)
+            if (weight := self.settings.lm_loss_weight) > 0:
+                loss = loss + weight * gold_option_loss(self, hidden_ND, batch, *gold)
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
-
-    def _loss(self, hidden_ND, scores_BO, batch: BranchedBatch, labels, num_items) -> Tensor:
-        loss = head_loss(self.settings, scores_BO, batch.option_mask, labels, num_items)
-        if self.settings.lm_loss_weight > 0:
-            language = gold_option_loss(self, hidden_ND, batch, labels, num_items)
-            loss = loss + self.settings.lm_loss_weight * language
-        return loss
 
 
 @functools.cache
 def multiple_choice_class(trunk_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
     """Return the multiple-choice class of a decoder, made from its trunk's: `LlamaModel`, say."""
     base = next(b for b in trunk_class.__mro__[1:] if issubclass(b, PreTrainedModel))
+    ignored = [*(base._keys_to_ignore_on_load_unexpected or ()), r"^lm_head\."]
     members = {
         "__module__": __name__,
         "__doc__": DecoderForMultipleChoice.__doc__,
         "config_class": trunk_class.config_class,
         "trunk_class": trunk_class,
         "_no_split_modules": [*(base._no_split_modules or ()), "OptionHead"],
-        "_keys_to_ignore_on_load_unexpected": [
-            *(base._keys_to_ignore_on_load_unexpected or ()),
-            r"^lm_head\.",
-        ],
+        "_keys_to_ignore_on_load_unexpected": ignored,
     }
     name = trunk_class.__name__.removesuffix("Model") + SUFFIX
     globals()[name] = type(name, (DecoderForMultipleChoice, base), members)

@@ -1,8 +1,8 @@
 """What a causal LM's own forward makes of hidden states: logits, whatever stands in between.
 
-Architectures scale their logits, cap them, add a bias, or take them through further layers. None of
-this is written anew: the model's own forward runs, and its trunk gives the states that are wanted.
-Only these pay for the LM head, and adapters, wrappers and quantized layers in it stay as they are.
+Architectures scale their logits, cap them, add a bias, or take them through further layers: so the
+model's own forward runs, and its trunk gives the states that are wanted. Only these pay for the LM
+head, and adapters, wrappers and quantized layers in it stay as they are.
 """
 
 from inspect import ismethod
@@ -14,12 +14,10 @@ from transformers.modeling_outputs import MoeModelOutputWithPast
 
 
 def own_logits(model: nn.Module, hidden_ND: Tensor) -> Tensor:
-    """Return the (N, V) float32 next-token logits of N hidden states.
+    """Return the (N, V) float32 next-token logits of N last hidden states of a model's trunk.
 
     Args:
-        model: a causal LM of transformers, with adapters or without, or a multiple-choice model
-            that keeps an LM head.
-        hidden_ND: last hidden states of the model's trunk, in any order.
+        model: a causal LM, with adapters or without, or a multiple-choice model with an LM head.
     """
     if hasattr(model, "get_base_model"):  # PEFT's wrapper puts virtual tokens before all it gets
         model = model.get_base_model()

@@ -18,22 +18,19 @@ def last_token(hidden_ND: Tensor, option_spans: Tensor) -> Tensor:
 
 def mean_of_span(hidden_ND: Tensor, option_spans: Tensor, fork: Tensor) -> Tensor:
     """Return the mean state of each option's tokens, in float32."""
-    return _weighted(hidden_ND, option_spans, fork, lambda states: states.new_zeros(len(states)))
+    return attention_of_span(hidden_ND, option_spans, fork, None)
 
 
 def attention_of_span(
-    hidden_ND: Tensor, option_spans: Tensor, fork: Tensor, query_D: Tensor
+    hidden_ND: Tensor, option_spans: Tensor, fork: Tensor, query_D: Tensor | None
 ) -> Tensor:
     """Return a mean of each option's states weighted by softmax(state . query / sqrt(D))."""
-    scale = query_D.shape[0] ** -0.5
-    return _weighted(hidden_ND, option_spans, fork, lambda x: (x * query_D).sum(-1) * scale)
-
-
-def _weighted(hidden_ND: Tensor, option_spans: Tensor, fork: Tensor, weigh) -> Tensor:
-    """Average each span's states with softmax(weigh(states)) within the span."""
     owner, token, _ = option_tokens(option_spans, fork)
     states = hidden_ND[token].float()
-    weights = weigh(states)
+    if query_D is None:
+        weights = states.new_zeros(len(states))
+    else:
+        weights = (states * query_D).sum(-1) * query_D.shape[0] ** -0.5
     highest = weights.new_full((fork.numel(),), float("-inf"))
     highest = highest.scatter_reduce(0, owner, weights.detach(), "amax")
     weights = (weights - highest[owner]).exp()

@@ -21,9 +21,6 @@ class HeadSettings:
         words: token ids of these two words.
         loss, label_smoothing: see `heads.losses`.
         lm_loss_weight: of the next-token loss on the right option; above 0 the LM head is kept.
-
-    Raises:
-        ValueError: a value is not allowed, or two do not go together.
     """
 
     pooling: str = "last"
@@ -54,11 +51,9 @@ class HeadSettings:
         """Return the settings of a config's dict, or the defaults."""
         values = values or {}
         known = [field.name for field in fields(cls)]
-        unknown = sorted(values.keys() - set(known))
-        if unknown:
-            raise ValueError(
-                f"multiple_choice: no setting {', '.join(unknown)}; there are {', '.join(known)}."
-            )
+        if unknown := ", ".join(sorted(values.keys() - set(known))):
+            there = ", ".join(known)
+            raise ValueError(f"multiple_choice: no setting {unknown}; there are {there}.")
         return cls(**values)
 
     def as_dict(self) -> dict:

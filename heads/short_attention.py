@@ -1,8 +1,7 @@
 """Attention for short sequences on a CPU: torch's kernel forward, plain matrix products backward.
 
-The backward pass of torch's fused kernel costs about ten times its forward there; at the lengths of
-questions, computing the attention weights again and taking a few matrix products is twice as fast,
-and nothing that grows with the square of the length is kept. The kernel itself is up to 2.7 times
+At the lengths of questions, computing the attention weights again and taking a few matrix products
+is twice as fast as the backward pass of torch's fused kernel. The kernel itself is up to 2.7 times
 faster where the number of keys is a multiple of 16, so it gets unseen keys to make it one.
 Registered with transformers as an attention of its own, `NAME`; masks are those of `sdpa`.
 """
@@ -46,9 +45,7 @@ def short_attention(
     Args:
         query: (B, H, T, D).
         key, value: (B, K, S, D); H / K heads share each.
-        attention_mask: (B or 1, 1, T, S) additive or boolean, or None where transformers' own
-            attention knows what is seen.
-        module, dropout, scaling, others: as in transformers.
+        attention_mask: (B or 1, 1, T, S) additive or boolean, or None where `sdpa` needs none.
     """
     same_dtype = query.dtype == key.dtype == value.dtype
     if torch.is_autocast_enabled("cpu"):  # which would change the type between here and backward

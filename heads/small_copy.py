@@ -65,7 +65,7 @@ def shrink(settings: dict) -> dict:
         elif isinstance(value, list | tuple) and len(value) == depth:
             value = [_smaller(name, value[layer]) for layer in kept]
         elif name.endswith("token_id"):
-            value = _token(value)
+            value = [min(one, 1) for one in value] if isinstance(value, list) else min(value, 1)
         elif isinstance(value, int) and value > 0 and not isinstance(value, bool):
             if name in DEPTHS:
                 value = len(kept)
@@ -91,9 +91,3 @@ def _layers(settings: dict, depth: int) -> list[int]:
         kinds.setdefault(str([values[layer] for values in lists]), layer)
     chosen = list(kinds.values())
     return sorted(chosen + [n for n in range(depth) if n not in chosen][: max(0, 2 - len(chosen))])
-
-
-def _token(value):
-    if isinstance(value, list):
-        return [_token(one) for one in value]
-    return min(value, 1) if isinstance(value, int) else value

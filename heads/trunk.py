@@ -5,8 +5,7 @@
     flash attention    knows no masks: the prefix into a KV cache, then the options (inference),
                        or one row per option (training)
 
-Whatever the way, the hidden states are the same, and in the order of the batch, so that nothing
-behind the decoder knows. Plain rows take the decoder's own road.
+The hidden states are the same, in the order of the batch. Plain rows take the decoder's own road.
 """
 
 import functools
@@ -55,12 +54,8 @@ def hidden_states(
         return run_rows(trunk, input_ids, position_ids, branch_ids)
     # The positions of plain rows are what every decoder counts itself, also one that takes none.
     positions = {} if plain and prompt is None else {"position_ids": position_ids}
-    output = trunk(
-        input_ids=input_ids,
-        attention_mask=_mask(trunk, position_ids, branch_ids, blocks=way == "blocks"),
-        use_cache=False,
-        **positions,
-    )
+    mask = _mask(trunk, position_ids, branch_ids, blocks=way == "blocks")
+    output = trunk(input_ids=input_ids, attention_mask=mask, use_cache=False, **positions)
     return output.last_hidden_state.flatten(0, 1)
 
 
@@ -123,20 +118,18 @@ def _mask(trunk, position_ids: Tensor, branch_ids: Tensor, blocks: bool):
     """Return the decoder's `attention_mask`: one, or one for each type of layer."""
     if is_plain(branch_ids):
         return attention_mask(branch_ids, trunk.dtype)
-    if blocks:
-        build = functools.partial(block_mask, branch_ids, position_ids)
-    else:
-        device = branch_ids.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-        build = functools.partial(attention_mask, branch_ids, dtype or trunk.dtype, position_ids)
-    masks = {kind: build(window) for kind, window in _windows(trunk.config).items()}
+    device = branch_ids.device
+    autocast = torch.is_autocast_enabled(device.type)
+    dtype = torch.get_autocast_dtype(device.type) if autocast else trunk.dtype
+
+    def show(window: int | None):
+        if not blocks:
+            return attention_mask(branch_ids, dtype, position_ids, window)
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        sees = branch_sight(branch_ids, position_ids, window)
+        n_rows, n_tokens = branch_ids.shape
+        return create_block_mask(sees, n_rows, None, n_tokens, n_tokens, device=device)
+
+    masks = {kind: show(window) for kind, window in _windows(trunk.config).items()}
     return masks.get(None, masks)
-
-
-def block_mask(branch_ids: Tensor, position_ids: Tensor, window: int | None = None):
-    """Return the block mask of flex_attention that shows what `attention_mask` shows."""
-    from torch.nn.attention.flex_attention import create_block_mask
-
-    n_rows, n_tokens = branch_ids.shape
-    sees = branch_sight(branch_ids, position_ids, window)
-    return create_block_mask(sees, n_rows, None, n_tokens, n_tokens, device=branch_ids.device)

@@ -81,28 +81,24 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str], debug: bool) -> int:
-    """Run a command and return its exit code, unless that is of an error."""
+    """Run a command and return its exit code, or print its error and exit."""
     try:
         result = app.main(args=arguments, prog_name="mcqa", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Abort as stop:  # click's word for a KeyboardInterrupt, its cause
-        _fail(str(stop.__cause__ or "") or "interrupted.", INTERRUPTED)
+        code, shown = INTERRUPTED, str(stop.__cause__ or "") or "interrupted."
     except click.ClickException as error:
-        with processes.reporting_an_error() as mine:
-            if mine:
-                error.show(None if processes.is_main() else sys.__stderr__)
-        sys.exit(error.exit_code)
+        code, shown = error.exit_code, error
     except Exception as error:
         if debug:
             raise
+        code, shown = 1, f"{type(error).__name__}: {error} (add --debug to see where)"
         if isinstance(error, McqaError):
-            _fail(str(error), error.exit_code)
-        _fail(f"{type(error).__name__}: {error} (add --debug to see where)", 1)
-
-
-def _fail(message: str, code: int) -> None:
+            code, shown = error.exit_code, str(error)
     with processes.reporting_an_error(everywhere=code == INTERRUPTED) as mine:
-        if mine:
-            file = None if processes.is_main() else sys.__stderr__
-            click.secho(f"Error: {message}", fg="red", file=file, err=True)
-    sys.exit(code)
+        file = None if processes.is_main() else sys.__stderr__
+        if mine and isinstance(shown, click.ClickException):
+            shown.show(file)
+        elif mine:
+            click.secho(f"Error: {shown}", fg="red", file=file, err=True)
+    sys.exit(code)  # others are not waited for, as after a return

@@ -44,13 +44,9 @@ def command(
         raise click.UsageError("--template and --max-length need --model: lengths are in tokens.")
     if against is None and against_split:
         raise click.UsageError("--against-split needs --against.")
-    report, rejected = check(
-        data,
-        against=against,
-        against_split=against_split,
-        encoder=load_encoder(model, template, max_length) if model else None,
-        **reading.settings(),
-    )
+    encoder = load_encoder(model, template, max_length) if model else None
+    how = reading.settings() | {"against": against, "against_split": against_split}
+    report, rejected = check(data, encoder=encoder, **how)
     if reading.skip_invalid:
         write_rejected(require_folder(output), rejected, announce=say)
     print_result(report, output_format, _print)
@@ -79,26 +75,25 @@ def _print(report: dict) -> None:
 
 def _rows(report: dict) -> Iterator[tuple[str, str]]:
     base, often, tokens = report["label_base"], report["most_frequent"], report["tokens"]
+    n, subjects = report["questions"], report["subjects"]
     counts_from = "" if base["value"] is None else f"count from {base['value']}: "
     yield "data", report["data"]
     yield "format", report["format"]
     yield "labels", counts_from + base["evidence"]
     left_out = f"{report['rejected']:,} bad rows, {report['skipped']:,} skipped"
-    yield "questions", f"{report['questions']:,} ({left_out})"
-    n = report["questions"]
+    yield "questions", f"{n:,} ({left_out})"
     yield "options", _shares(report["option_counts"], n)
     yield "answers", _shares(report["labels"], n) or "none is known"
     if often:
         accuracy = numbers.format_accuracy(often["accuracy"], often["accuracy_ci95"])
         chance = numbers.format_accuracy(often["chance"])
         yield f"always {often['label']}", f"right in {accuracy}; by chance {chance}"
-    if report["subjects"]:
-        named = dict(list(report["subjects"].items())[:SUBJECTS])
-        more = len(report["subjects"]) - len(named)
-        yield "subjects", _shares(named, n) + (f", {more} more" if more else "")
+    if subjects:
+        more = f", {len(subjects) - SUBJECTS} more" if len(subjects) > SUBJECTS else ""
+        yield "subjects", _shares(dict(list(subjects.items())[:SUBJECTS]), n) + more
     if against := report["against"]:
         yield "against", f"{against['data']}, {against['questions']:,} questions"
-    if tokens and report["questions"]:
+    if tokens and n:
         yield (
             f"tokens ({tokens['template']})",
             f"median {tokens['median']:,}, 95% up to {tokens['p95']:,}, longest "

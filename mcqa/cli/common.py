@@ -81,10 +81,10 @@ def print_evaluations(evaluations, comparisons) -> None:
     """Print one row per evaluation, every comparison's verdict and what other orders change."""
     from mcqa.evaluating.results import order_lines
 
-    table = Table("", "scorer", "accuracy (95%)", "n", "questions/s", box=SIMPLE_HEAD)
-    costs = any(evaluation.cost for evaluation in evaluations)
-    for heading in ("trainable", "training", "adapter") if costs else ():
-        table.add_column(heading)
+    headings = ["", "scorer", "accuracy (95%)", "n", "questions/s"]
+    if any(evaluation.cost for evaluation in evaluations):
+        headings += "trainable", "training", "adapter"
+    table = Table(*headings, box=SIMPLE_HEAD)
     for evaluation in evaluations:
         metrics, cost = evaluation.metrics, evaluation.cost or {}
         cells = [
@@ -93,14 +93,11 @@ def print_evaluations(evaluations, comparisons) -> None:
             numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"]),
             str(metrics["n"]),
             numbers.format_rate(metrics["questions_per_second"]),
+            numbers.format_count(cost.get("trainable_parameters")),
+            numbers.format_seconds(cost.get("training_seconds")),
+            numbers.format_bytes(cost.get("adapter_bytes")),
         ]
-        if costs:
-            cells += [
-                numbers.format_count(cost.get("trainable_parameters")),
-                numbers.format_seconds(cost.get("training_seconds")),
-                numbers.format_bytes(cost.get("adapter_bytes")),
-            ]
-        table.add_row(*cells)
+        table.add_row(*cells[: len(headings)])
     print_table(table)
     for comparison in comparisons:
         click.echo(comparison["verdict"])
@@ -109,23 +106,6 @@ def print_evaluations(evaluations, comparisons) -> None:
             click.echo(f"  {pair} stacked: {stacked['against_better']['verdict']}")
     for line in order_lines(evaluations):
         click.echo(line)
-
-
-def print_pair(comparison) -> None:
-    """Print how calibration and agreement of a described pair differ, in a few lines."""
-    from mcqa.evaluation.table import METRICS
-
-    paired, together = comparison["paired"], comparison["together"]
-    for metric in (METRICS[name] for name in ("nll", "brier", "auroc")):
-        found = paired["metrics"][metric.name]
-        if found["difference"] is not None:
-            values = f"{found['a']:.3f} and {found['b']:.3f}"
-            difference = numbers.format_value(found["difference"], found["ci95"])
-            click.echo(f"  {metric.short or metric.heading} {values}, difference {difference}")
-    agreement = paired["agreement"]
-    share, kappa = numbers.format_accuracy(agreement["share"]), agreement["kappa"]
-    either = numbers.format_accuracy(together["either"]["value"])
-    click.echo(f"  same choice {share}, kappa {numbers.format_value(kappa)}, either right {either}")
 
 
 def report_details(**more: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import cluster_option, format_option, print_pair, print_result, say
+from mcqa.cli.common import cluster_option, format_option, print_result, say
 from mcqa.evaluation import numbers
 
 
@@ -41,8 +41,7 @@ def command(files, output, seed, data, split, cluster_by, output_format):
     if data is None and (split or cluster_by == "subject"):
         raise click.UsageError("--split and --cluster-by subject need --data.")
     clusters = data and clusters_of(load_questions(data, split=split), cluster_by, source=data)
-    names = _names([Path(file) for file in files])
-    runs = dict(zip(names, map(read_predictions, files), strict=True))
+    runs = dict(zip(_names(files), map(read_predictions, files), strict=True))
     comparisons = compare_runs(align(runs), seed=seed, clusters=clusters)
     path = write_comparisons(require_folder(output), comparisons)
     print_result(comparisons, output_format, _print)
@@ -50,16 +49,29 @@ def command(files, output, seed, data, split, cluster_by, output_format):
 
 
 def _print(comparisons: list[dict]) -> None:
+    from mcqa.evaluation.table import METRICS
+
     for comparison in comparisons:
         for side in (comparison["a"], comparison["b"]):
             accuracy = numbers.format_accuracy(side["accuracy"], side["accuracy_ci95"])
             click.echo(f"{side['name']}: {accuracy}")
         click.echo(comparison["verdict"])
-        print_pair(comparison)
+        paired, together = comparison["paired"], comparison["together"]
+        for name in ("nll", "brier", "auroc"):
+            metric, found = METRICS[name], paired["metrics"][name]
+            if found["difference"] is not None:
+                values = f"{found['a']:.3f} and {found['b']:.3f}"
+                difference = numbers.format_value(found["difference"], found["ci95"])
+                click.echo(f"  {metric.short or metric.heading} {values}, difference {difference}")
+        share = numbers.format_accuracy(paired["agreement"]["share"])
+        kappa = numbers.format_value(paired["agreement"]["kappa"])
+        either = numbers.format_accuracy(together["either"]["value"])
+        click.echo(f"  same choice {share}, kappa {kappa}, either right {either}")
 
 
-def _names(paths: list[Path]) -> list[str]:
+def _names(files: tuple[str, ...]) -> list[str]:
     """Return the files' names if they differ, else their folders' if those do, else the paths."""
+    paths = list(map(Path, files))
     for names in ([path.stem for path in paths], [path.parent.name for path in paths]):
         if len(set(names)) == len(names):
             return names

@@ -10,7 +10,7 @@ from mcqa.cli.inputs import POSITIVE
 @click.option("--output", default="runs/demo", help="Folder to write.")
 @click.option("--train-questions", type=POSITIVE, help="Train on the first N only.")
 @click.option("--seed", type=click.IntRange(0), default=0)
-def command(output, train_questions, seed):
+def command(output, **how):
     """Tune a 135M Llama on the bundled questions, generatively and with a multiple-choice head,
     and compare both with each other and with the untrained model.
 
@@ -19,17 +19,10 @@ def command(output, train_questions, seed):
     from mcqa.evaluating.demo import run_demo
     from mcqa.evaluating.output import evaluation_folder
 
-    held = evaluation_folder(output, overwrite=True)
-    folder = click.get_current_context().with_resource(held)
+    folder = click.get_current_context().with_resource(evaluation_folder(output, overwrite=True))
     try:
-        evaluations, comparisons = run_demo(
-            folder,
-            train_questions=train_questions,
-            seed=seed,
-            announce=say,
-            progress=progress,
-            details=report_details(),
-        )
+        how |= {"announce": say, "progress": progress, "details": report_details()}
+        evaluations, comparisons = run_demo(folder, **how)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted. The same command starts anew.") from None
     print_evaluations(evaluations, comparisons)

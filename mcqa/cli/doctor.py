@@ -1,7 +1,6 @@
 """`mcqa doctor`: what is here, and what is missing."""
 
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import click
@@ -49,7 +48,7 @@ def command(output_format):
     report["encoded sets"] = f"{kept_folder()}: {taken}; delete the folder to clear it"
     report["faults"] = faults
     print_result(report, output_format, _print)
-    sys.exit(1 if faults else 0)
+    return 1 if faults else 0
 
 
 def _print(report: dict) -> None:
@@ -84,9 +83,7 @@ def _four_bit() -> str:
         import torch
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        layer = bitsandbytes.nn.Linear4bit(
-            64, 64, bias=False, quant_type="nf4", compress_statistics=True
-        ).to(device)
+        layer = bitsandbytes.nn.Linear4bit(64, 64, bias=False, quant_type="nf4").to(device)
         x = torch.ones(1, 64, device=device, dtype=torch.bfloat16, requires_grad=True)
         layer(x).sum().backward()
     except Exception as error:

@@ -76,7 +76,7 @@ def command(
         plan = Plan.of(kind_of_orders, questions, scoring.examples.seed)
     specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
     # What is wrong with the last model shows before the first takes its time.
-    settings = scoring.settings([(spec.model, spec.scorer) for spec in specs], reading)
+    settings = scoring.settings(specs, reading)
     settings |= {"validation_questions": held_out, "validation_note": held_out_note}
     settings |= {"batch_size": scoring.batch_size, "overwrite": where["overwrite"]}
     evaluations = _evaluate_each(specs, questions, folder, plan, **settings)
@@ -138,11 +138,11 @@ def _contexts(evaluations) -> dict[str, str]:
 
 
 def _as_json(evaluation) -> dict:
-    from mcqa.evaluating.results import written_metrics
+    from mcqa.evaluating.results import written_orders
 
     row = asdict(replace(evaluation, predictions=[], validation=None, orders=None))
     del row["orders"], row["work"]
     row["validation"] = evaluation.validation.note
     if evaluation.orders:
-        row["permutations"] = written_metrics(evaluation)["permutations"]
+        row["permutations"] = written_orders(evaluation)
     return {**row, "folder": str(evaluation.folder), "predictions": len(evaluation.predictions)}

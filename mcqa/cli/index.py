@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import format_option, print_json, say
+from mcqa.cli.common import format_option, print_result, say
 from mcqa.cli.inputs import reading_options
 
 
@@ -36,7 +36,6 @@ def command(corpus, reading, output, overwrite, output_format):
     index.save(folder, overwrite=overwrite)
     if reading.skip_invalid:
         write_rejected(folder, read.rejected, announce=say)
-    if output_format == "json":
-        print_json({"folder": output, "passages": len(index), "checksum": index.checksum})
-    else:
-        click.echo(f"{len(index):,} passages of {corpus}: {folder}")
+    said = f"{len(index):,} passages of {corpus}: {folder}"
+    result = {"folder": output, "passages": len(index), "checksum": index.checksum}
+    print_result(result, output_format, lambda result: click.echo(said))

@@ -1,12 +1,12 @@
 """What commands read questions and score models with: their options, as one object a group.
 
-The options of a group stand in `--help` as any others, and a command gets one frozen dataclass for
-them, whose methods read what they say. Inward travels what those return: questions, and settings.
+A field of a group is an option of the command line. Inward travels what the groups' methods return:
+questions, and settings.
 """
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 import click
 
@@ -21,22 +21,44 @@ def options(*decorators):
     return lambda function: functools.reduce(lambda f, d: d(f), reversed(decorators), function)
 
 
-def gathering(kind, *decorators):
-    """Combine options into one decorator that hands the command one object for them.
+def option(text: str | None = None, kind=None, *, flag: str | None = None, **settings):
+    """Return a dataclass's field that is an option: its help, and its type or list of choices.
 
-    Args:
-        kind: its class, a dataclass with a field for each option; the command's argument has its
-            name in lower case.
-        decorators: the options.
+    The flag is made of the field's name where none is given.
+    """
+    kind = click.Choice(kind) if isinstance(kind, list) else kind
+    return field(metadata={"flag": flag, "settings": {"help": text, "type": kind, **settings}})
+
+
+def options_of(group, *names: str):
+    """Return a decorator for the options of a group, or for those of its fields with these names.
+
+    A field without an option is a group of its own.
+    """
+    chosen = [each for each in fields(group) if not names or each.name in names]
+    return options(
+        *(_option_of(each) if each.metadata else gathering(each.type) for each in chosen)
+    )
+
+
+def _option_of(each):
+    flag = each.metadata["flag"] or "--" + each.name.replace("_", "-")
+    return click.option(flag, each.name, **each.metadata["settings"])
+
+
+def gathering(group):
+    """Return a decorator for a group's options that hands the command one object for them.
+
+    The command's argument has the name of the group in lower case.
     """
 
     def decorate(function):
         @functools.wraps(function)
         def gathered(**values):
-            own = {field.name: values.pop(field.name) for field in fields(kind)}
-            return function(**values, **{kind.__name__.lower(): kind(**own)})
+            own = {each.name: values.pop(each.name) for each in fields(group)}
+            return function(**values, **{group.__name__.lower(): group(**own)})
 
-        return options(*decorators)(gathered)
+        return options_of(group)(gathered)
 
     return decorate
 
@@ -45,17 +67,23 @@ def gathering(kind, *decorators):
 class Reading:
     """Say how rows are read; the fields are arguments of `mcqa.data.open_questions`."""
 
-    split: str | None
-    limit: int | None
-    format: str
-    label_base: int | None
-    fields: tuple[str, ...]
-    unlabelled: str
-    skip_invalid: bool
+    split: str | None = option("Split of a Hub data set or of 'bundled' (default: test).")
+    limit: int | None = option("Use only the first N questions.", POSITIVE)
+    format: str = option("medmcqa, arc, mmlu, medqa, ...", flag="--data-format", default="auto")
+    label_base: int | None = option("What labels count from.", click.IntRange(0, 1))
+    fields: tuple[str, ...] = option(
+        "Read FIELD as NAME; repeat it.", flag="--field", multiple=True, metavar="NAME=FIELD"
+    )
+    unlabelled: str = option(
+        "What to do with a row without exactly one right answer.",
+        ["error", "skip", "keep"],
+        default="keep",
+    )
+    skip_invalid: bool = option("Put bad rows into rejected.jsonl.", is_flag=True)
 
     def settings(self) -> dict:
         """Return the arguments of `mcqa.data.open_questions`."""
-        from mcqa.data.mapping import parse_fields
+        from mcqa.data.formats import parse_fields
 
         return asdict(self) | {"fields": parse_fields(self.fields)}
 
@@ -93,47 +121,19 @@ class Reading:
         return kept | {"commit": commit}, ", ".join(said + [f"commit {commit}"] * bool(commit))
 
 
-reading_options = gathering(
-    Reading,
-    click.option("--split", help="Split of a Hub data set or of 'bundled' (default: test)."),
-    click.option("--limit", type=POSITIVE, help="Use only the first N questions."),
-    click.option("--data-format", "format", default="auto", help="medmcqa, arc, mmlu, medqa, ..."),
-    click.option("--label-base", type=click.IntRange(0, 1), help="What labels count from."),
-    click.option(
-        "--field",
-        "fields",
-        multiple=True,
-        metavar="NAME=FIELD",
-        help="Read FIELD as NAME; repeat it.",
-    ),
-    click.option(
-        "--unlabelled",
-        type=click.Choice(["error", "skip", "keep"]),
-        default="keep",
-        help="What to do with a row without exactly one right answer.",
-    ),
-    click.option("--skip-invalid", is_flag=True, help="Put bad rows into rejected.jsonl."),
-)
-
-data_options = options(
-    click.option("--data", required=True, help="File, Hub data set, or 'bundled'."),
-    reading_options,
-)
-
-
 @dataclass(frozen=True)
 class Validation:
     """Say which questions temperatures and combinations are fitted on."""
 
-    validation_data: str | None
-    validation_split: str | None
-    validation_limit: int | None
+    validation_data: str | None = option(
+        "Other questions, to fit temperatures and combinations on: "
+        "file, Hub data set, or 'bundled'."
+    )
+    validation_split: str | None = option("Their split; without --validation-data, that of DATA.")
+    validation_limit: int | None = option("Use only the first N.", POSITIVE)
 
     def load(self, data: str, questions: Sequence, reading: Reading) -> tuple[list, str]:
-        """Return validation questions, none by default, and in words where they are from.
-
-        Their file is read as the questions' is; the bundled ones come from the validation split.
-        """
+        """Return validation questions, none by default, and in words where they are from."""
         source = self.validation_data or (self.validation_split and data)
         if source is None:
             if self.validation_limit is not None:
@@ -150,34 +150,17 @@ class Validation:
         return held_out, f"{len(held_out):,} questions of {source}{split}"
 
 
-validation_options = gathering(
-    Validation,
-    click.option(
-        "--validation-data",
-        help="Other questions, to fit temperatures and combinations on: "
-        "file, Hub data set, or 'bundled'.",
-    ),
-    click.option(
-        "--validation-split", help="Their split; without --validation-data, that of DATA."
-    ),
-    click.option("--validation-limit", type=POSITIVE, help="Use only the first N."),
-)
-
-
 @dataclass(frozen=True)
 class Examples:
     """Say which worked examples come before a question."""
 
-    shots: int | None
-    shots_data: str | None
-    shots_split: str | None
-    seed: int
+    shots: int | None = option("Worked examples before a question.", POSITIVE)
+    shots_data: str | None = option("File or data set to draw them from.")
+    shots_split: str | None = option("Its split (Hub, bundled).")
+    seed: int = option("Seed of every draw.", click.IntRange(0), default=0)
 
     def load(self, reading: Reading):
-        """Return where worked examples are drawn from, or None without any.
-
-        Their file is read as the questions' is; the bundled ones come from the training split.
-        """
+        """Return where worked examples are drawn from, or None without any."""
         if (self.shots is None) != (self.shots_data is None):
             raise click.UsageError("--shots and --shots-data go together.")
         if self.shots is None:
@@ -189,32 +172,26 @@ class Examples:
         return Shots(tuple(load_questions(self.shots_data, **how)), self.shots, self.seed)
 
 
-examples_options = gathering(
-    Examples,
-    click.option("--shots", type=POSITIVE, help="Worked examples before a question."),
-    click.option("--shots-data", help="File or data set to draw them from."),
-    click.option("--shots-split", help="Its split (Hub, bundled)."),
-    click.option("--seed", type=click.IntRange(0), default=0, help="Seed of every draw."),
-)
-
-
 @dataclass(frozen=True)
 class Context:
     """Say what there is to read before a question."""
 
-    context: str | None
-    index: str | None
-    corpus: str | None
-    top_k: int | None
+    context: str | None = option(
+        "What to read before a question. data: its own context; none; gold: the passage that "
+        "comes with it, its context or else its explanation, which usually names the answer; "
+        "retrieved: passages that BM25 finds. Default: as the run was trained, else data.",
+        ["data", "none", "gold", "retrieved"],
+    )
+    index: str | None = option("retrieved: passages that `mcqa index` wrote.", metavar="DIR")
+    corpus: str | None = option(
+        "retrieved: passages, or questions with explanations, instead of --index.", metavar="FILE"
+    )
+    top_k: int | None = option("retrieved: how many; default: as in training, else 3.", POSITIVE)
 
     def settings(self, models: Sequence[tuple[str, str | None]], reading: Reading) -> dict:
         """Return settings of `mcqa.load_scorer`, with an index where a model is to get passages.
 
         A corpus of questions is read as those that are scored.
-
-        Args:
-            models: names and scorers.
-            reading: how the questions are read.
         """
         from mcqa.retrieval.index import open_passages
         from mcqa.scoring.loading import look_up
@@ -230,47 +207,33 @@ class Context:
         return {"context": self.context, "index": index, "top_k": self.top_k}
 
 
-context_options = gathering(
-    Context,
-    click.option(
-        "--context",
-        type=click.Choice(["data", "none", "gold", "retrieved"]),
-        help="What to read before a question. data: its own context; none; gold: the passage that "
-        "comes with it, its context or else its explanation, which usually names the answer; "
-        "retrieved: passages that BM25 finds. Default: as the run was trained, else data.",
-    ),
-    click.option("--index", metavar="DIR", help="retrieved: passages that `mcqa index` wrote."),
-    click.option(
-        "--corpus",
-        metavar="FILE",
-        help="retrieved: passages, or questions with explanations, instead of --index.",
-    ),
-    click.option(
-        "--top-k", type=POSITIVE, help="retrieved: how many; default: as in training, else 3."
-    ),
-)
-
-batch_size_option = click.option("--batch-size", type=POSITIVE, default=16)
-device_option = click.option("--device", default="auto", help="auto, cpu, cuda, ...")
-
-
 @dataclass(frozen=True)
 class Scoring:
     """Say how models score; the fields are arguments of `mcqa.load_scorer`, but for three."""
 
-    scorer: str | None
-    template: str | None
-    batch_size: int
-    max_length: int | None
-    quantization: str | None
-    dtype: str | None
-    device: str
-    chat: bool
-    system: str | None
-    parser: str
-    fallback: str
-    examples: Examples
     context: Context
+    scorer: str | None = option(
+        "text, text-mean, text-char, pmi, letter, constrained, generate; "
+        "head for multiple-choice runs. Default: head, text after --objective options, text-mean."
+    )
+    template: str | None = option("cloze, lettered or hybrid; default: the run's own.")
+    batch_size: int = option(None, POSITIVE, default=16)
+    max_length: int | None = option("Most tokens of a prompt.", POSITIVE)
+    quantization: str | None = option(
+        "Of the backbone; default: the run's own, else none.", ["nf4", "fp4", "int8", "none"]
+    )
+    dtype: str | None = option(
+        "Compute type; default: the run's own, else auto.",
+        ["auto", "bfloat16", "float16", "float32"],
+    )
+    device: str = option("auto, cpu, cuda, ...", default="auto")
+    examples: Examples
+    chat: bool = option("Use the model's chat template.", is_flag=True)
+    system: str | None = option("System message of the chat.")
+    parser: str = option("How generate reads an answer.", ["strict", "lenient"], default="strict")
+    fallback: str = option(
+        "What generate does with an answer it cannot read.", ["none", "text"], default="none"
+    )
 
     def settings(self, models: Sequence[tuple[str, str | None]], reading: Reading) -> dict:
         """Return arguments of `mcqa.load_scorer` for models, given as names with scorers."""
@@ -280,41 +243,7 @@ class Scoring:
         return own | {"shots": shots, **self.context.settings(models, reading)}
 
 
-scoring_options = gathering(
-    Scoring,
-    context_options,
-    click.option(
-        "--scorer",
-        help="text, text-mean, text-char, pmi, letter, constrained, generate; "
-        "head for multiple-choice runs. Default: head, text after --objective options, text-mean.",
-    ),
-    click.option("--template", help="cloze, lettered or hybrid; default: the run's own."),
-    batch_size_option,
-    click.option("--max-length", type=POSITIVE, help="Most tokens of a prompt."),
-    click.option(
-        "--quantization",
-        type=click.Choice(["nf4", "fp4", "int8", "none"]),
-        help="Of the backbone; default: the run's own, else none.",
-    ),
-    click.option(
-        "--dtype",
-        type=click.Choice(["auto", "bfloat16", "float16", "float32"]),
-        help="Compute type; default: the run's own, else auto.",
-    ),
-    device_option,
-    examples_options,
-    click.option("--chat", is_flag=True, help="Use the model's chat template."),
-    click.option("--system", help="System message of the chat."),
-    click.option(
-        "--parser",
-        type=click.Choice(["strict", "lenient"]),
-        default="strict",
-        help="How generate reads an answer.",
-    ),
-    click.option(
-        "--fallback",
-        type=click.Choice(["none", "text"]),
-        default="none",
-        help="What generate does with an answer it cannot read.",
-    ),
-)
+reading_options, validation_options = gathering(Reading), gathering(Validation)
+scoring_options = gathering(Scoring)
+data_option = click.option("--data", required=True, help="File, Hub data set, or 'bundled'.")
+data_options = options(data_option, reading_options)

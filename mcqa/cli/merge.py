@@ -3,7 +3,7 @@
 import click
 
 from mcqa.cli.common import format_option, print_result, say
-from mcqa.cli.inputs import POSITIVE, batch_size_option, device_option
+from mcqa.cli.inputs import POSITIVE, Scoring, options_of
 
 
 @click.command("merge")
@@ -17,8 +17,7 @@ from mcqa.cli.inputs import POSITIVE, batch_size_option, device_option
 @click.option("--validation-data", help="Score these questions before and after the merge.")
 @click.option("--validation-split", help="Their split (Hub, bundled).")
 @click.option("--validation-limit", type=POSITIVE, help="Use only the first N of them.")
-@batch_size_option
-@device_option
+@options_of(Scoring, "batch_size", "device")
 @format_option
 def command(run, validation_data, validation_split, validation_limit, output_format, **how):
     """Merge RUN into a folder that AutoModelForMultipleChoice or AutoModelForCausalLM loads.

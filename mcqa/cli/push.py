@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import format_option, print_json, say
+from mcqa.cli.common import format_option, print_result, say
 from mcqa.evaluation import numbers
 
 
@@ -52,9 +52,7 @@ def command(run, repo, dry_run, output, private, revision, message, output_forma
         if not dry_run:
             say(f"Uploading {total} to {repo}")
             url = upload(folder, repo, private=private, revision=revision, message=message)
-    if output_format == "json":
-        print_json({"repository": repo, "url": url, "files": files})
-        return
-    for name, size in files.items():
-        click.echo(f"{numbers.format_bytes(size):>10}  {name}")
-    click.echo(f"{total}: {url or f'{folder}. Nothing was uploaded.'}")
+    lines = [f"{numbers.format_bytes(size):>10}  {name}" for name, size in files.items()]
+    lines.append(f"{total}: {url or f'{folder}. Nothing was uploaded.'}")
+    result = {"repository": repo, "url": url, "files": files}
+    print_result(result, output_format, lambda result: click.echo("\n".join(lines)))

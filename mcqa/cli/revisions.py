@@ -10,23 +10,19 @@ from pathlib import Path
 
 import click
 
+from mcqa.cli.inputs import options
 from mcqa.errors import ConfigError
 from mcqa.models.embedded import ALIAS
 
 HELP = "Branch, tag or commit of {} on the Hub; NAME@REVISION says it for one of several."
-REVISION = click.Option(["--revision"], help=HELP.format("a model"))
-DATA_REVISION = click.Option(["--data-revision"], help=HELP.format("data"))
+revision_option = click.option("--revision", help=HELP.format("a model"))
+data_revision_option = click.option("--data-revision", help=HELP.format("data"))
 NOT_ON_THE_HUB = (ALIAS, "bundled")
 ON_THE_HUB = re.compile(r"([\w.-]+(?:/[\w.-]+)?)([:=].*)?")  # a scorer, configuration or weight
 
 
 def at_revision(names: Sequence[str], revision: str | None, flag: str) -> list[str]:
     """Return names, with the revision at those that are on the Hub and have none of their own.
-
-    Args:
-        names: of models or data, as a command takes them.
-        revision: what `flag` gave, None where it was not given.
-        flag: for the message.
 
     Raises:
         ConfigError: no name takes it.
@@ -58,16 +54,13 @@ def revision_options(argument: str):
     def decorate(function):
         @functools.wraps(function)
         def revised(*, revision, data_revision, data, **values):
-            models = values[argument]
-            named = at_revision(
-                [models] if isinstance(models, str) else models, revision, REVISION.opts[0]
-            )
-            values[argument] = named[0] if isinstance(models, str) else named
-            (data,) = at_revision([data], data_revision, DATA_REVISION.opts[0])
+            given = values[argument]
+            one = isinstance(given, str)
+            names = at_revision([given] if one else given, revision, "--revision")
+            values[argument] = names[0] if one else names
+            (data,) = at_revision([data], data_revision, "--data-revision")
             return function(data=data, **values)
 
-        for option in (DATA_REVISION, REVISION):
-            revised = click.option(*option.opts, help=option.help)(revised)
-        return revised
+        return options(revision_option, data_revision_option)(revised)
 
     return decorate

@@ -10,15 +10,12 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import format_option, print_result, progress, say
-from mcqa.cli.revisions import DATA_REVISION, REVISION, at_revision
+from mcqa.cli.inputs import options
+from mcqa.cli.revisions import at_revision, data_revision_option, revision_option
 from mcqa.formulations.head import HeadOptions
 from mcqa.training.config import TrainingConfig, load_config
 
 FURTHER_FLAGS = {"data": ["--train-data"]}
-PURPOSES = {
-    "generative": "Completion-only fine-tuning: the loss is on the answer's tokens.",
-    "multiple_choice": "Cross-entropy over the options' scores from a scalar head.",
-}
 METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT"}
 
 
@@ -29,10 +26,9 @@ def command():
 
 def setting_option(name: str, field) -> click.Option:
     """Make a command-line option of a setting; its default None means: not given."""
-    flag, text = "--" + name.replace("_", "-"), field.description
-    kind = field.annotation
-    if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+    flag, text, kind = "--" + name.replace("_", "-"), field.description, field.annotation
+    while typing.get_origin(kind) in (types.UnionType, typing.Union, typing.Annotated):
+        kind = typing.get_args(kind)[0]  # of `Annotated[kind, ...] | None`
     if typing.get_origin(kind) is tuple:
         default = f"  [default: {' '.join(field.default)}]" if field.default else ""
         text += f"; repeat it for several{default}"
@@ -42,36 +38,31 @@ def setting_option(name: str, field) -> click.Option:
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=text)
     if field.default is not None:
         text += f"  [default: {field.default}]"
-    if typing.get_origin(kind) is typing.Literal:
-        return click.Option([flag], metavar="|".join(typing.get_args(kind)), help=text)
-    if typing.get_origin(kind) is typing.Annotated:
-        kind = typing.get_args(kind)[0]
-    return click.Option([flag], metavar=METAVARS[kind], help=text)
+    values = "|".join(typing.get_args(kind))  # of a Literal
+    return click.Option([flag], metavar=values or METAVARS[kind], help=text)
 
 
-def _command(formulation: str, purpose: str) -> click.Command:
+def _add_command(formulation: str, purpose: str) -> None:
+    @command.command(formulation.replace("_", "-"), help=purpose)
+    @click.option("--config", help="YAML file of settings; flags override it.")
+    @options(revision_option, data_revision_option, format_option)
     def train_it(config, output_format, revision, data_revision, **flags):
         flags = {name: value for name, value in flags.items() if value not in (None, ())}
         settings = load_config(config, flags)
-        (model,) = at_revision([settings.model], revision, REVISION.opts[0])
-        data = at_revision(settings.data, data_revision, DATA_REVISION.opts[0])
+        (model,) = at_revision([settings.model], revision, "--revision")
+        data = at_revision(settings.data, data_revision, "--data-revision")
         settings = settings.model_copy(update={"model": model, "data": tuple(data)})
-        from mcqa.runs.training_folder import telling_how_to_go_on
+        from mcqa.runs.training_folder import saying_how_to_go_on
         from mcqa.training.run import train
 
-        with telling_how_to_go_on(Path(settings.output)):
+        with saying_how_to_go_on(Path(settings.output)):
             record = train(formulation, settings, announce=say, progress=progress)
         print_result(record, output_format, lambda record: None)
 
     hidden = HeadOptions.model_fields if formulation == "generative" else ()
     fields = TrainingConfig.model_fields.items()
-    options = [setting_option(name, field) for name, field in fields if name not in hidden]
-    config = click.Option(["--config"], help="YAML file of settings; flags override it.")
-    options = [config, REVISION, DATA_REVISION, *options]
-    name = formulation.replace("_", "-")
-    made = click.Command(name, callback=train_it, params=options, help=purpose)
-    return format_option(made)
+    train_it.params[-1:-1] = [setting_option(*each) for each in fields if each[0] not in hidden]
 
 
-for formulation, purpose in PURPOSES.items():
-    command.add_command(_command(formulation, purpose))
+_add_command("generative", "Completion-only fine-tuning: the loss is on the answer's tokens.")
+_add_command("multiple_choice", "Cross-entropy over the options' scores from a scalar head.")

@@ -7,53 +7,21 @@ its place, or is rejected with its reason where the user says so. Nothing is gue
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from mcqa.data.digests import digest
-from mcqa.data.files import Row, Table, file_sha256, is_data_file, read_file
+from mcqa.data.files import READERS, Row, Table, ending_of, file_sha256, read_file
 from mcqa.data.hub import hub_commit, load_hub, read_hub
 from mcqa.data.reader import QuestionReader, Settings
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 
-__all__ = ["data_fingerprint", "load_questions", "open_questions"]
-
 BUNDLED = "bundled"
 
 
-def load_questions(
-    source: str | os.PathLike,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    format: str = "auto",
-    label_base: int | None = None,
-    fields: Mapping[str, str] | None = None,
-    unlabelled: str = "keep",
-    skip_invalid: bool = False,
-) -> list[Question]:
-    """Load questions.
-
-    Args:
-        source: `bundled` for the set that ships with the package; the path of a `.jsonl`,
-            `.json`, `.csv`, `.tsv` or `.parquet` file, all but the last also with `.gz`; or a Hub
-            data set, `owner/name[@revision][:configuration]`.
-        split: which part of the set; by default `test` for `bundled`, required for a Hub data
-            set, and not allowed for a file.
-        limit: load only the first `limit` questions. The format and the label base are still
-            found from all rows.
-        format: a name of `mcqa.data.formats.NAMES`; `auto` tells by the rows' fields.
-        label_base: 0 or 1, what number labels count from. By default MedMCQA's is found from
-            its labels, and a generic file's is 0.
-        fields: where to find a format's fields that have another name, `{"stem": "prompt"}`.
-        unlabelled: what to do with a row without exactly one right answer: `keep` it as a
-            question without a label, `skip` it, or `error`.
-        skip_invalid: leave out rows that cannot be read.
-
-    Returns:
-        The questions in the source's order, with ids that are unique.
+def load_questions(source: str | os.PathLike, **settings) -> list[Question]:
+    """Return the questions of a source, in its order; for the settings see `open_questions`.
 
     Raises:
         ConfigError: a setting is unknown, out of range, or does not apply to the source.
@@ -64,24 +32,21 @@ def load_questions(
     >>> len(questions)
     2
     """
-    return open_questions(
-        source,
-        split=split,
-        limit=limit,
-        format=format,
-        label_base=label_base,
-        fields=fields,
-        unlabelled=unlabelled,
-        skip_invalid=skip_invalid,
-    ).read_all()
+    return open_questions(source, **settings).read_all()
 
 
 def open_questions(
     source: str | os.PathLike, *, split: str | None = None, **settings
 ) -> QuestionReader:
-    """Return an iterable over questions, which are read one at a time; see `load_questions`.
+    """Return an iterable over questions, read one at a time, with an account of the other rows.
 
-    It keeps account of the rows that are left out.
+    Args:
+        source: `bundled` for the set that ships with the package; the path of a `.jsonl`,
+            `.json`, `.csv`, `.tsv` or `.parquet` file, all but the last also with `.gz`; or a Hub
+            data set, `owner/name[@revision][:configuration]`.
+        split: which part of the set; by default `test` for `bundled`, required for a Hub data
+            set, and not allowed for a file.
+        settings: how rows are read, the fields of `mcqa.data.reader.Settings`.
 
     Raises:
         ConfigError: a setting is unknown, out of range, or does not apply to the source.
@@ -103,12 +68,7 @@ def open_questions(
 
 
 def data_fingerprint(source: str | os.PathLike, split: str | None = None) -> str:
-    """Return the sha256 of a file or of the bundled rows, 16 digits of that of a Hub set's rows.
-
-    Raises:
-        ConfigError: the split does not apply to the source.
-        DataError: the source cannot be read.
-    """
+    """Return the sha256 of a file or of the bundled rows, 16 digits of that of a Hub set's rows."""
     split = _resolve_split(source, split)
     if source == BUNDLED:
         content = json.dumps([row.fields for row in _bundled_table(split).open()])
@@ -149,7 +109,7 @@ def is_file(source: str | os.PathLike) -> bool:
         or text.startswith((".", "/", "~"))
         or "\\" in text
         or text.partition("@")[0].count("/") > 1
-        or is_data_file(text)
+        or ending_of(text) in READERS
         or Path(text).exists()
     )
 

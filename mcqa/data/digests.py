@@ -1,7 +1,6 @@
 """What decides the result of a piece of work, so that only the same work is gone on with.
 
-Work is described as a flat dictionary, by the names in which a change is told to the user. Here
-every byte counts; whether two questions are the same to a reader is told by `mcqa.data.same`.
+Here every byte counts; whether two questions are the same to a reader is told by `mcqa.data.same`.
 """
 
 import hashlib
@@ -30,10 +29,10 @@ def _count_and_digest(rows: Iterable) -> tuple[int, str]:
     return n, sha256.hexdigest()[:16]
 
 
-def tell_changes(before: Mapping, now: Mapping) -> str:
+def describe_changes(before: Mapping, now: Mapping) -> str:
     """Return a line for each entry that differs, an empty text where none does.
 
-    >>> print(tell_changes({"template": "cloze", "seed": 0}, {"template": "lettered", "seed": 0}))
+    >>> print(describe_changes({"template": "cloze", "k": 0}, {"template": "lettered", "k": 0}))
       template: 'cloze' then, 'lettered' now
     """
     pairs = {name: (before.get(name), now.get(name)) for name in dict.fromkeys((*before, *now))}

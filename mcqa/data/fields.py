@@ -71,9 +71,9 @@ def as_text(value: Any, field: str) -> str:
     return stripped
 
 
-def optional_text(row: Fields, name: str | None) -> str | None:
-    """Return a field as a stripped text, None where it is missing or blank, or has no name."""
-    return None if name is None or missing(row.get(name)) else text(row, name)
+def optional_text(row: Fields, name: str) -> str | None:
+    """Return a field as a stripped text, None where it is missing or blank."""
+    return None if missing(row.get(name)) else text(row, name)
 
 
 def texts(row: Fields, name: str) -> tuple[str, ...]:
@@ -89,11 +89,3 @@ def identifier(row: Fields, name: str = "id") -> str | None:
     value = row.get(name)
     number = None if isinstance(value, str) else whole_number(value)
     return optional_text(row, name) if number is None else str(number)
-
-
-def alias(row: Fields, names: tuple[str, ...]) -> str | None:
-    """Return which of the names the row uses, or None; two at once could contradict."""
-    used = [name for name in names if name in row]
-    if len(used) > 1:
-        raise DataError(f"the fields {' and '.join(map(repr, used))} mean the same; keep one.")
-    return next(iter(used), None)

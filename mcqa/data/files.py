@@ -1,9 +1,8 @@
-"""Read data files as rows that remember where they stand, one at a time.
+"""Read data files as rows that remember where they stand, one at a time, opened anew for each pass.
 
-A file is opened anew for each pass over its rows, so that only questions are ever held, not rows.
-CSV is read by the standard library and not by pandas: pandas would turn an option that reads
-"NA", "None" or "null" into a missing value. JSON lines are split at "\\n" only: `str.splitlines`
-would also cut a row at a line separator (U+2028) inside one of its texts.
+CSV is read by the standard library: pandas would turn an option that reads "NA" or "null" into a
+missing value. JSON lines are split at "\\n" only: `str.splitlines` would also cut a row at a line
+separator (U+2028) inside one of its texts.
 """
 
 import csv
@@ -12,6 +11,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 from mcqa.data.fields import missing, shown
 from mcqa.errors import DataError
 
-_BATCH = 1000
+BATCH = 1000  # rows of Arrow that are read at once
 _LONGEST = 2**28  # bytes that are held at once; a small .gz can hold what fills the memory
 _MMLU = ("question", "A", "B", "C", "D", "answer")
 
@@ -46,18 +46,16 @@ def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) ->
     """Return the rows of a file whose ending is one of `READERS`, or one of these and `.gz`.
 
     Args:
-        path: the file.
-        headerless: whether a CSV file's first line is a question, as in MMLU's release; without
-            it that is told by the line itself.
+        headerless: whether a CSV file's first line is a question, as in MMLU's release, though it
+            does not look like one.
         paragraphs: whether to read a `.txt` file too, a row with the field `text` a paragraph.
 
     Raises:
-        DataError: the file is missing, empty, a folder, of another kind, or malformed. What is
-            inside shows only while its rows are read.
+        DataError: the file cannot be read; what is wrong inside shows while its rows are read.
     """
     readers = READERS | ({".txt": _read_txt} if paragraphs else {})
     _check_exists(path, readers)
-    kind = _ending(path)
+    kind = ending_of(path)
     if kind not in readers:
         ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
         raise DataError(
@@ -81,16 +79,6 @@ def read_file(path: Path, headerless: bool = False, paragraphs: bool = False) ->
     return Table(str(path), Path(path.stem).stem if packed else path.stem, rows)
 
 
-def is_data_file(name: str) -> bool:
-    """Return whether a name has the ending of a file that can be read."""
-    return _ending(Path(name)) in READERS
-
-
-def is_text_file(name: str) -> bool:
-    """Return whether a name has the ending of a file that is read by paragraphs."""
-    return _ending(Path(name)) == ".txt"
-
-
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes; a `DataError` where they cannot be read."""
     _check_exists(path, READERS)
@@ -112,8 +100,9 @@ def _told(readers: Iterable[str]) -> str:
     return ", ".join(readers) + " (text also as .gz)"
 
 
-def _ending(path: Path) -> str:
-    before, last = ("", "", *map(str.lower, path.suffixes))[-2:]
+def ending_of(path: str | os.PathLike) -> str:
+    """Return a file's ending in lower case, without the `.gz` behind one that may be packed."""
+    before, last = ("", "", *map(str.lower, Path(path).suffixes))[-2:]
     return before if last == ".gz" and before not in ("", ".parquet") else last
 
 
@@ -231,16 +220,16 @@ def _read_csv(
                 columns = list(_MMLU) if headerless else _columns(path, place, cells)
                 if not headerless:
                     continue
-            if len(cells) != len(columns):
-                fault = (
-                    f"{len(cells)} cells for {len(columns)} columns. "
-                    'A cell that holds a comma must stand in quotes: "a, b".'
-                )
-                yield Row(place, cells, fault)
-            elif headerless:
-                yield Row(place, _as_on_the_hub(path, *cells))
-            else:
-                yield Row(place, dict(zip(columns, cells, strict=True)))
+            if len(cells) == len(columns):
+                row = dict(zip(columns, cells, strict=True))
+                yield Row(place, _as_on_the_hub(path, **row) if headerless else row)
+                continue
+            yield Row(
+                place,
+                cells,
+                f"{len(cells)} cells for {len(columns)} columns. "
+                'A cell that holds a comma must stand in quotes: "a, b".',
+            )
     except csv.Error as error:
         raise DataError(f"{path}, line {start}: not CSV ({error}).") from error
 
@@ -252,13 +241,13 @@ def _is_question(cells: list[str], expected: bool) -> bool:
     return len(cells) == 6 and (expected or cells[-1].strip() in tuple("ABCD"))
 
 
-def _as_on_the_hub(path: Path, question: str, *options_and_answer: str) -> dict[str, Any]:
+def _as_on_the_hub(path: Path, question: str, answer: str, **options: str) -> dict[str, Any]:
     """Return a headerless row with the fields of MMLU's Hub copy; the file is named by subject."""
     subject = path.name.partition(".")[0]
     for split in ("_test", "_dev", "_val", "_train"):
         subject = subject.removesuffix(split)
-    *options, answer = options_and_answer
-    return {"question": question, "subject": subject, "choices": options, "answer": answer}
+    choices = list(options.values())
+    return {"question": question, "subject": subject, "choices": choices, "answer": answer}
 
 
 def _columns(path: Path, place: str, cells: list[str]) -> list[str]:
@@ -270,14 +259,17 @@ def _columns(path: Path, place: str, cells: list[str]) -> list[str]:
 
 
 def _read_txt(path: Path, file: BinaryIO) -> Iterator[Row]:
-    place, text = "", ""
-    for number, line in enumerate(itertools.chain(_texts(path, _lines(path, file)), [""]), 1):
-        if line.strip():
-            place = place if text else f"line {number}"
-            text += line
-        elif text:
-            yield Row(place, {"text": text})
-            text = ""
+    numbered = enumerate(_texts(path, _lines(path, file)), 1)
+    for blank, lines in itertools.groupby(numbered, key=lambda line: not line[1].strip()):
+        if not blank:
+            numbers, texts = zip(*lines, strict=True)
+            yield Row(f"line {numbers[0]}", {"text": "".join(texts)})
+
+
+def arrow_rows(batches: Iterable) -> Iterator[Row]:
+    """Yield the rows of Arrow tables."""
+    rows = (row for batch in batches for row in batch.to_pylist())
+    return (Row(f"row {number}", fields) for number, fields in enumerate(rows, 1))
 
 
 def _read_parquet(path: Path, file: BinaryIO) -> Iterator[Row]:
@@ -286,9 +278,7 @@ def _read_parquet(path: Path, file: BinaryIO) -> Iterator[Row]:
 
     try:
         with ParquetFile(file) as table:
-            batches = table.iter_batches(batch_size=_BATCH)
-            rows = (row for batch in batches for row in batch.to_pylist())
-            yield from (Row(f"row {number}", fields) for number, fields in enumerate(rows, 1))
+            yield from arrow_rows(table.iter_batches(batch_size=BATCH))
     except (pyarrow.ArrowException, ValueError) as error:
         raise DataError(f"{path}: not a Parquet file that can be read ({error}).") from error
 

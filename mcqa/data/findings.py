@@ -1,7 +1,6 @@
 """Look for what is wrong with questions that can be read: doubles, broken texts, uneven labels.
 
-One pass, and of each question only a key is kept, so that large sets can be checked. What makes two
-texts near-duplicates and two questions the same is told by `mcqa.data.same`.
+One pass, and of each question only a key is kept, so that large sets can be checked.
 """
 
 import re
@@ -38,23 +37,12 @@ class Finding:
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
-    def add(self, example: str) -> None:
-        """Count one more."""
-        self.count += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(example)
-
 
 class Findings:
     """Gather counts and faults while questions go by.
 
     Args:
         others: the keys (`mcqa.data.same.question_key`) of another set's questions.
-
-    Attributes:
-        faults: a `Finding` for each of `WARNINGS`.
-        option_counts, labels, subjects: how many questions have each; the label None is unknown.
-        chance: the sum over labelled questions of one by their number of options.
     """
 
     def __init__(self, others: Container[bytes] = frozenset()):
@@ -62,7 +50,7 @@ class Findings:
         self.option_counts: Counter[int] = Counter()
         self.labels: Counter[int | None] = Counter()
         self.subjects: Counter[str | None] = Counter()
-        self.chance = 0.0
+        self.chance = 0.0  # the sum over labelled questions of one by their number of options
         self._others = others
         self._answers: dict[bytes, int | None] = {}  # a hash of the right answer, by key
 
@@ -75,7 +63,10 @@ class Findings:
             self.chance += 1 / len(question.options)
         for name, found in self._look(question).items():
             if found:
-                self.faults[name].add(question.id)
+                fault = self.faults[name]
+                fault.count += 1
+                if fault.count <= EXAMPLES:
+                    fault.examples.append(question.id)
         return question
 
     def _look(self, question: Question) -> dict[str, bool]:

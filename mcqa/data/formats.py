@@ -1,38 +1,34 @@
-"""The table of formats, and how a file's format is told by its rows.
+"""The table of formats, how a file's format is told by its rows, and fields under other names.
 
-Many rows would also pass as generic ones, so the table has an order, and a row's format is the
-first that it fits. All rows must have one format; a row that fits none does not count, for reading
-it says what it lacks. So the order of the rows does not matter. The trap: a RACE file with one row
-that lacks its article must not be read as generic, which would drop all the others' articles.
+Many rows would also pass as generic ones, so a row's format is the first of the table that it fits.
+All rows must have one format, but for those that fit none. The trap: a RACE file with one row that
+lacks its article must not be read as generic, which would drop all the others' articles.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mcqa.data import generic, published
+from mcqa.data import rows
 from mcqa.data.fields import Fields, Parts, identifier, optional_text, shown
-from mcqa.errors import DataError
+from mcqa.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
 class Format:
-    """Describe one format.
-
-    Its `labels` say what they are for the report of `mcqa check`, and are None where they are
-    numbers, for which `label_base` has a meaning.
-    """
+    """Describe one format."""
 
     fields: tuple[str, ...]  # the names of its fields, for messages and for `--field`
     matches: Callable[[Fields], bool]  # whether a row looks like it; `parts` checks the rest
     read: Callable[[Fields, int], Parts]  # stem, options, label from a base, and what is special
     more: Mapping[str, str] = field(default_factory=dict)  # fields of parts that may be missing
-    labels: str | None = None
+    labels: str | None = None  # what they are; None for numbers, which have a `label_base`
+    id: str = "id"  # of the id, where there is no `id`
 
     def parts(self, row: Fields, base: int) -> Parts:
         """Take a row apart; a `DataError` where it is malformed."""
         parts = self.read(row, base)
         more = {part: optional_text(row, name) for part, name in self.more.items()}
-        return parts._replace(id=parts.id or identifier(row), **more)
+        return parts._replace(id=identifier(row) or identifier(row, self.id), **more)
 
 
 def _has(*names: str) -> Callable[[Fields], bool]:
@@ -42,68 +38,69 @@ def _has(*names: str) -> Callable[[Fields], bool]:
 INDEX = "'label' is an index that counts from 0"
 FORMATS = {
     "medmcqa": Format(
-        ("id", "question", *published.MEDMCQA_OPTIONS, "cop", "subject_name", "exp"),
+        ("id", "question", *rows.MEDMCQA_OPTIONS, "cop", "subject_name", "exp"),
         _has("opa", "opb"),
-        published.read_medmcqa,
+        rows.read_medmcqa,
         {"subject": "subject_name", "explanation": "exp"},
     ),
     "arc": Format(
         ("id", "question", "question_stem", "choices", "answerKey", "fact1"),
-        published.is_arc,
-        published.read_arc,
+        rows.is_arc,
+        rows.read_arc,
         {"explanation": "fact1"},
         "'answerKey' is the label of a choice",
     ),
     "mmlu": Format(
         ("id", "question", "subject", "choices", "answer"),
         _has("question", "subject", "choices", "answer"),
-        published.read_mmlu,
+        rows.read_mmlu,
         {"subject": "subject"},
         "'answer' is a letter, or an index that counts from 0",
     ),
     "medqa": Format(
         ("id", "question", "options", "answer_idx", "answer"),
-        published.is_medqa,
-        published.read_medqa,
+        rows.is_medqa,
+        rows.read_medqa,
         labels="'answer_idx' is the key of an option",
     ),
     "swag": Format(
-        ("id", "startphrase", "sent1", "sent2", *published.ENDINGS, "label"),
+        ("id", "startphrase", "sent1", "sent2", *rows.ENDINGS, "label"),
         _has("ending0", "ending1", "sent1"),
-        published.read_swag,
+        rows.read_swag,
         labels=INDEX,
     ),
     "hellaswag": Format(
         ("id", "ctx", "endings", "label", "activity_label"),
         _has("endings", "ctx"),
-        published.read_hellaswag,
+        rows.read_hellaswag,
         {"subject": "activity_label"},
         INDEX,
     ),
     "race": Format(
         ("id", "article", "question", "options", "answer"),
         _has("article", "question", "options"),
-        published.read_race,
+        rows.read_race,
         labels="'answer' is a letter",
     ),
     "sciq": Format(
-        ("id", "question", "correct_answer", *published.DISTRACTORS, "support"),
+        ("id", "question", "correct_answer", *rows.DISTRACTORS, "support"),
         _has("correct_answer", "distractor1"),
-        published.read_sciq,
+        rows.read_sciq,
         {"context": "support"},
         "'correct_answer' is the right option's text",
     ),
     "pubmedqa": Format(
-        ("id", "pubid", *published.PUBMEDQA),
-        published.is_pubmedqa,
-        published.read_pubmedqa,
+        ("id", "pubid", "question", "context", "long_answer", "final_decision", *rows.CAPITALS),
+        rows.is_pubmedqa,
+        rows.read_pubmedqa,
         labels="'final_decision' is yes, no or maybe",
+        id="pubid",
     ),
     "generic": Format(
-        ("id", *generic.STEM, *generic.OPTIONS, *generic.LABEL, *generic.MORE),
-        generic.is_generic,
-        generic.read_generic,
-        {name: name for name in generic.MORE},
+        ("id", *rows.STEM, *rows.OPTIONS, *rows.LABEL, *rows.MORE),
+        rows.is_generic,
+        rows.read_generic,
+        {name: name for name in rows.MORE},
     ),
 }
 
@@ -129,11 +126,7 @@ class Detection:
             self._unknown = place, row
 
     def result(self, source: str) -> str:
-        """Return the file's format.
-
-        Raises:
-            DataError: no row looks like a known format, or rows look like different ones.
-        """
+        """Return the file's format; a `DataError` where no row has one, or rows differ."""
         found = self._first
         if found.keys() == {"mmlu", "generic"}:  # generic rows, some of which have a subject
             return "generic"
@@ -153,3 +146,54 @@ class Detection:
             "Map them with --field, like --field stem=FIELD --field options=FIELD "
             f"--field label=FIELD, or rename them to fit a known format: {formats}."
         )
+
+
+def parse_fields(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return `NAME=FIELD` texts as a mapping; a `ConfigError` where one is not of that form."""
+    fields = {}
+    for pair in pairs:
+        name, equals, field = (part.strip() for part in pair.partition("="))
+        if not (name and equals and field):
+            raise ConfigError(f"field {pair!r}: expected NAME=FIELD, like stem=prompt.")
+        if name in fields:
+            raise ConfigError(f"field {name!r} is mapped twice.")
+        fields[name] = field
+    check_fields(fields)
+    return fields
+
+
+def check_fields(fields: Mapping[str, str]) -> None:
+    """Raise a `ConfigError` where a name in a mapping is no field of any format."""
+    known = sorted({name for format in FORMATS.values() for name in format.fields})
+    for name in fields:
+        if name not in known:
+            raise ConfigError(
+                f"field {name!r} is known to no format; there are: {', '.join(known)}."
+            )
+
+
+def renamed(row: Fields, fields: Mapping[str, str]) -> Fields:
+    """Return a row with the fields that a mapping names under their new names.
+
+    A field may stand inside an object, `question.text`; several with commas between them,
+    `right,wrong1,wrong2`, become a list. Where the row lacks one, a `DataError` says so.
+    """
+    values = {name: _value(row, field) for name, field in fields.items()}
+    taken = set(fields.values())
+    for same in (rows.STEM, rows.OPTIONS, rows.LABEL):
+        if not fields.keys().isdisjoint(same):
+            taken.update(same)
+    return {name: value for name, value in row.items() if name not in taken} | values
+
+
+def _value(row: Fields, field: str):
+    if field in row:
+        return row[field]
+    if "," in field:
+        return [_value(row, part.strip()) for part in field.split(",")]
+    value = row
+    for part in field.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise DataError(f"the field {field!r}, which --field names, is missing.")
+        value = value[part]
+    return value

@@ -1,19 +1,14 @@
-"""Read one split of a Hub data set as rows.
-
-A data set is named `owner/name`, `owner/name@revision`, or either with `:configuration` behind it.
-"""
+"""Read one split of a Hub data set, `owner/name[@revision][:configuration]`, as rows."""
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mcqa.data.files import Row, Table
+from mcqa.data.files import BATCH, Table, arrow_rows
 from mcqa.errors import DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_BATCH = 1000
 _FILE = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")  # as datasets names what it loads
 
 
@@ -23,21 +18,13 @@ def read_hub(source: str, split: str) -> Table:
     if not len(dataset):
         raise DataError(f"{source} ({split}): the split holds no rows.")
 
-    def rows() -> Iterator[Row]:
-        tables = dataset.with_format("arrow").iter(batch_size=_BATCH)
-        fields = (row for table in tables for row in table.to_pylist())
-        return (Row(f"row {number}", row) for number, row in enumerate(fields, 1))
-
     stem = source.partition(":")[0].partition("@")[0].rpartition("/")[2]
-    return Table(f"{source} ({split})", stem, rows)
+    table = dataset.with_format("arrow")
+    return Table(f"{source} ({split})", stem, lambda: arrow_rows(table.iter(batch_size=BATCH)))
 
 
 def load_hub(source: str, split: str) -> "Dataset":
-    """Load a split with the datasets library, which keeps a copy on disk.
-
-    Raises:
-        DataError: the data set cannot be reached, is unknown, or has no such split.
-    """
+    """Load a split, of which the library keeps a copy on disk; a `DataError` where it cannot be."""
     import datasets
 
     name, _, configuration = source.partition(":")

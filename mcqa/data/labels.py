@@ -1,9 +1,8 @@
 """Read labels, the field that data sets disagree on most.
 
-MedMCQA counts its options from 1 in the raw release and from 0 on the Hub, under the same field
-name. A wrong guess shifts every answer by one and looks like a bad model, so the base is never
-assumed: it is proven by the file, or given by the user. Nor is one of several right answers
-picked: they are all returned, and a policy decides.
+MedMCQA counts its options from 1 in the raw release and from 0 on the Hub. A wrong guess shifts
+every answer by one and looks like a bad model, so the base is proven by the file, or given by the
+user. Nor is one of several right answers picked: they are all returned, and a policy decides.
 """
 
 import re
@@ -34,12 +33,10 @@ class Cops:
     def see(self, place: str, value: Any) -> None:
         """Take note of one row's `cop`."""
         try:
-            number = _cop(value)
+            if (number := _cop(value)) is not None:
+                self._first.setdefault(number, place)
         except DataError as error:
             self._fault = self._fault or DataError(f"{place}: {error}")
-            return
-        if number is not None:
-            self._first.setdefault(number, place)
 
     def base(self) -> LabelBase:
         """Return what the file counts its options from; a `DataError` where that is not clear."""
@@ -94,10 +91,7 @@ def _number(value: Any, last: int, field: str, expected: str) -> int | None:
 
 
 def mark_label(key: Any, marks: Iterable[str], field: str) -> Label:
-    """Return the index of the option whose mark a row's key is; None where it is null or blank.
-
-    A list of marks, or a text of several, is several right answers.
-    """
+    """Return the index of the option whose mark a row's key is, or several; None for a blank."""
     if missing(key):
         return None
     marks, keys = list(marks), key if isinstance(key, list) else [key]
@@ -113,10 +107,9 @@ def mark_label(key: Any, marks: Iterable[str], field: str) -> Label:
 
 
 def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
-    """Return the 0-based label of an index from `base`, a letter or an option's text.
+    """Return the 0-based label of an index from `base`, a letter, an option's text, or several.
 
-    A text must mean one option however it is read. A list of these, or a text that names several
-    with commas between, is several right answers; null and blank are none.
+    A text must mean one option however it is read; null and blank are none.
     """
     if missing(value) or len(options) > len(LETTERS):  # so many options are refused anyway
         return None
@@ -139,9 +132,8 @@ def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
             f"label {shown(value)} is no option's index, letter (A to "
             f"{LETTERS[: len(options)][-1:]}) or exact text; use null where it is not known."
         )
-    remedy = ""
-    if base == 0 and number == len(options):
-        remedy = " If labels count from 1 in this file, pass --label-base 1."
+    shifted = base == 0 and number == len(options)
+    remedy = " If labels count from 1 in this file, pass --label-base 1." if shifted else ""
     raise DataError(
         f"label {shown(number)} is out of range: with {len(options)} options and label base {base} "
         f"an index is {base} to {base + len(options) - 1}, null for none.{remedy}"

@@ -1,8 +1,7 @@
 """Turn the rows of a source into questions, and keep account of those that are none.
 
 A source is read twice: once to find its format and what its labels count from, which takes all of
-it, and once for the questions. Nothing is guessed: a row that cannot be read is an error or is
-rejected with its reason, and for a row without exactly one right answer there is a policy.
+it, and once for the questions.
 """
 
 import itertools
@@ -14,9 +13,8 @@ from typing import Any, NamedTuple
 
 from mcqa.data.fields import Label
 from mcqa.data.files import Row, Table
-from mcqa.data.formats import FORMATS, NAMES, SAME_AS, Detection
+from mcqa.data.formats import FORMATS, NAMES, SAME_AS, Detection, check_fields, renamed
 from mcqa.data.labels import Cops, LabelBase
-from mcqa.data.mapping import check_fields, renamed
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError, QuestionError
 from mcqa.question import LETTERS, Question
@@ -40,18 +38,15 @@ class Rejected(NamedTuple):
 
 @dataclass
 class Account:
-    """Hold what became of the rows that are no labelled questions.
-
-    Both unlabelled kinds, with a hidden answer and with several right ones, may be skipped.
-    """
+    """Hold what became of the rows that are no labelled questions."""
 
     rejected: list[Rejected] = field(default_factory=list)
     hidden: int = 0
     several: int = 0
-    skipped: bool = False
+    skipped: bool = False  # whether the rows with a hidden answer and with several are left out
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows were `rejected`, and how many unlabelled ones `skipped`."""
+        """Return how many rows were `rejected` and, without one right answer, `skipped`."""
         skipped = self.hidden + self.several if self.skipped else 0
         return {"rejected": len(self.rejected), "skipped": skipped}
 
@@ -68,7 +63,19 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Say how rows are read, see `mcqa.load_questions`; a `ConfigError` where that cannot be."""
+    """Say how rows are read; a `ConfigError` where that cannot be.
+
+    Args:
+        limit: read only the first so many questions. The format and the label base are still found
+            from all rows.
+        format: a name of `mcqa.data.formats.NAMES`; `auto` tells by the rows' fields.
+        label_base: 0 or 1, what number labels count from. By default MedMCQA's is found from its
+            labels, and a generic file's is 0.
+        fields: where to find a format's fields that have another name, `{"stem": "prompt"}`.
+        unlabelled: what to do with a row without exactly one right answer: `keep` it as a question
+            without a label, `skip` it, or `error`.
+        skip_invalid: leave out rows that cannot be read.
+    """
 
     limit: int | None = None
     format: str = "auto"
@@ -78,8 +85,7 @@ class Settings:
     skip_invalid: bool = False
 
     def __post_init__(self):
-        whole = isinstance(self.limit, int) and not isinstance(self.limit, bool)
-        limited = self.limit is None or (whole and self.limit >= 1)
+        limited = self.limit is None or (type(self.limit) is int and self.limit >= 1)
         allowed = {
             "limit": (limited, "an integer of at least 1, or None"),
             "format": (self.format in NAMES, ", ".join(NAMES)),
@@ -103,8 +109,7 @@ class QuestionReader:
 
     Raises:
         ConfigError: `label_base` is given for a format whose labels are not numbers.
-        DataError: the source cannot be read, or fits no format or several; while iterating, a row
-            is malformed, or two rows have one id.
+        DataError: the source cannot be read; while iterating, a row is malformed.
     """
 
     def __init__(self, table: Table, settings: Settings):
@@ -122,12 +127,7 @@ class QuestionReader:
         return self._some(list(self))
 
     def store(self) -> StoredQuestions:
-        """Return all questions on disk, which takes no more memory for more of them.
-
-        Raises:
-            DataError: as `read_all`.
-            RunError: there is no room for them.
-        """
+        """Return all questions on disk, as `read_all`; a `RunError` where there is no room."""
         return self._some(StoredQuestions(self))
 
     def _some(self, questions: Sequence[Question]) -> Sequence[Question]:
@@ -143,14 +143,17 @@ class QuestionReader:
             try:
                 if fault is not None:
                     raise DataError(fault)
-                question, label = self._question(row, number)
+                parts = FORMATS[self.format].parts(row, self.base.value)
+                label = parts.label if isinstance(parts.label, int) else None
+                id = parts.id or f"{self.table.stem}-{number}"
+                question = Question(**parts._replace(id=id, label=label)._asdict())
                 if question.id in places:
                     raise DataError(
                         f"the id {question.id!r} is already that of {places[question.id]}. "
                         "Give every row an id of its own, or leave out the ids."
                     )
                 places[question.id] = place
-                wanted = isinstance(label, int) or self._wants_unlabelled(question, label)
+                wanted = label is not None or self._wants_unlabelled(question, parts.label)
             except (DataError, QuestionError) as error:
                 rejected = Rejected(self.table.name, place, str(error), row)
                 if not self.settings.skip_invalid:
@@ -189,29 +192,21 @@ class QuestionReader:
             format = detection.result(self.table.name)
         format = SAME_AS.get(format, format)
         labels = FORMATS[format].labels
-        if labels is None:
-            if label_base is not None:
-                return format, LabelBase(label_base, "given")
-            return format, cops.base() if format == "medmcqa" else LabelBase(0, "the default")
-        if label_base is not None:
+        if label_base is None:
+            known = LabelBase(0, labels or "the default")
+            return format, cops.base() if format == "medmcqa" else known
+        if labels is not None:
             raise ConfigError(
                 f"{self.table.name}: label_base {label_base} has no meaning for the {format} "
                 f"format: {labels}. Leave it out."
             )
-        return format, LabelBase(0, labels)
-
-    def _question(self, row: dict, number: int) -> tuple[Question, Label]:
-        parts = FORMATS[self.format].parts(row, self.base.value)
-        label = parts.label if isinstance(parts.label, int) else None
-        id = parts.id or f"{self.table.stem}-{number}"
-        return Question(**parts._replace(id=id, label=label)._asdict()), parts.label
+        return format, LabelBase(label_base, "given")
 
     def _wants_unlabelled(self, question: Question, label: Label) -> bool:
         """Apply the policy to a row without exactly one right answer."""
         if self.settings.unlabelled == "error":
-            what = "no right answer"
-            if label is not None:
-                what = f"{len(label)} right answers ({', '.join(LETTERS[i] for i in label)})"
+            letters = ", ".join(LETTERS[index] for index in label or ())
+            what = f"{len(label)} right answers ({letters})" if label else "no right answer"
             raise DataError(
                 f"question {question.id!r} has {what}; one is needed here. Pass --unlabelled skip "
                 "to leave such rows out (unlabelled= in Python)."

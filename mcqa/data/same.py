@@ -1,15 +1,8 @@
-"""When two questions are the same: one answer for everybody who asks.
+"""When two questions are the same to a reader: one answer for everybody who asks.
 
-To a reader they are the same where stem, context and options are, in any order of the options and
-but for what near-duplicates differ in: `question_key`. The context counts, for the same words ask
-something else about another passage. Id and label do not: ids may be row numbers, and a question
-that has two labels is one. Who sees less compares less: a passage belongs to all questions of its
-stem (`text_key`), and answers have no texts (`answer_key`). Whether interrupted work is the same is
-another matter, in which every byte counts: see `mcqa.data.digests`.
-
-The trap of near-duplicates is to find too many: "10 mg" and "100 mg", "A+" and "A-" differ by one
-character and are meant to. So only case, white space, hyphens and punctuation around a text are
-passed over.
+The context counts, for the same words ask something else about another passage. Id and label do
+not: ids may be row numbers, and a question that has two labels is one. The trap of near-duplicates
+is to find too many: "10 mg" and "100 mg", "A+" and "A-" differ by one character and are meant to.
 """
 
 import hashlib
@@ -25,7 +18,7 @@ _AROUND = " .,;:!?\"'`\u2018\u2019\u201c\u201d"
 
 
 def normalise(text: str) -> str:
-    """Return a text without what near-duplicates may differ in.
+    """Return a text without case, white space, hyphens and punctuation around it.
 
     >>> normalise("  T-cell   lymphoma. ") == normalise("t cell Lymphoma")
     True
@@ -39,7 +32,7 @@ def normalise(text: str) -> str:
 
 
 def question_key(question: Question) -> bytes:
-    """Return what a question has in common with those that are the same to a reader."""
+    """Return what questions have in common whose stem, context and options, in any order, do."""
     options = sorted(map(normalise, question.options))
     return _hashed(question.stem, question.context or "", *options)
 
@@ -54,11 +47,7 @@ def row_keys(question: Question) -> tuple:
 
 
 def text_key(text: str) -> str:
-    """Return what a text and its near-duplicates have in common.
-
-    >>> text_key("Which  is a fruit?") == text_key("which is a fruit")
-    True
-    """
+    """Return what a text and its near-duplicates have in common."""
     return _hashed(text).hex()
 
 

@@ -1,10 +1,7 @@
 """Questions on disk instead of in memory: written once as Arrow, mapped, and read as needed.
 
-A set of any size takes a few megabytes. The file is temporary (`TMPDIR` says where) and goes with
-the object.
-
-The trap: every look makes a new `Question`, equal to the last one and not the same object. Walk
-through a set by iterating, which reads in chunks; an index reads one question.
+The file is temporary (`TMPDIR` says where) and goes with the object. The trap: every look makes a
+new `Question`. Walk through a set by iterating, which reads in chunks; an index reads one question.
 """
 
 import itertools
@@ -44,10 +41,7 @@ class OnDisk(Sequence[_Item]):
 
 
 class StoredQuestions(OnDisk[Question]):
-    """Hold questions on disk, as a sequence; they are read and dropped in chunks.
-
-    Raises:
-        RunError: there is no room for them.
+    """Hold questions on disk, as a sequence; a `RunError` where there is no room for them.
 
     >>> stored = StoredQuestions([Question(stem="2 + 2 = ?", options=("3", "4"), label=1)])
     >>> len(stored), stored[0].answer
@@ -83,11 +77,7 @@ def read_questions(table: "pyarrow.Table") -> list[Question]:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") -> Path:
-    """Write rows into an Arrow file, in chunks, and return its path.
-
-    Raises:
-        RunError: there is no room for them.
-    """
+    """Write rows into an Arrow file and return its path; a `RunError` where there is no room."""
     import pyarrow as pa
 
     rows = iter(rows)

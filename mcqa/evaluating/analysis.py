@@ -32,17 +32,15 @@ def describe(
     seconds: float | None,
     peak_memory_bytes: int | None = None,
 ) -> dict:
-    """Return what `metrics.json` says about a run.
+    """Return what `metrics.json` says about a run: what `summarize` does, and more.
 
     Args:
-        predictions, seconds, peak_memory_bytes: see `mcqa.evaluation.metrics.summarize`.
-        questions: what they answer; none where that is not known.
+        questions: what the predictions answer; none where that is not known.
 
     Returns:
-        What `summarize` returns. Where a question is labelled, also what `describe_run` does,
-        `positions` (see `describe_positions`), `bootstrap` (its `seed` and how many resamples)
-        and, with questions, `per_subject` and `per_option_count`: by group `n`, `scored`,
-        `unparsed` and `metrics`.
+        Where a question is labelled, also what `describe_run` returns, `positions` (see
+        `describe_positions`), `bootstrap` (`seed` and how many resamples) and, with questions,
+        `per_subject` and `per_option_count`: of each group `n`, `scored`, `unparsed`, `metrics`.
     """
     summary = summarize(predictions, seconds, peak_memory_bytes)
     if not summary["n"]:
@@ -56,9 +54,8 @@ def describe(
     groupings = {"per_subject": by_subject(questions), "per_option_count": option_counts}
     for name, group_of in groupings.items() if questions else ():
         groups = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
-        described[name] = {
-            str(group): {k: of[k] for k in GROUP_KEYS} for group, of in groups.items()
-        }
+        kept = {str(group): {k: of[k] for k in GROUP_KEYS} for group, of in groups.items()}
+        described[name] = kept
     # the keys of the summary first, and its counts
     return {**summary, **described, "bootstrap": bootstrap, **summary}
 
@@ -73,17 +70,13 @@ def compare_runs(
     """Compare every pair of named runs in accuracy and in every other metric.
 
     Args:
-        runs: names and answers, as `mcqa.evaluation.pairing.align` returns them.
-        seed: of every bootstrap.
-        clusters: the group of each question id, see `mcqa.evaluating.clusters.clusters_of`.
-        validation: names and predictions for validation questions, where there are some.
+        runs: by name, as `mcqa.evaluation.pairing.align` returns them.
+        clusters: see `mcqa.evaluating.clusters.clusters_of`.
+        validation: by name the predictions for validation questions, where there are some.
 
     Returns:
         What `compare_many` returns, each with `paired` (see `describe_pair`), `together` and, of
         more than two runs, `joint` (see `joint_test`).
-
-    Raises:
-        ConfigError: a question has no entry in `clusters`.
     """
     ids = next(iter(runs.values())).ids
     how = {"seed": seed, "cluster_N": cluster_numbers(ids, clusters)}
@@ -91,7 +84,7 @@ def compare_runs(
     joint = {"joint": joint_test(right)} if len(runs) > 2 else {}
     results = []
     for comparison in compare_many(right, **how):
-        pair = {name: runs[name] for name in (comparison["a"]["name"], comparison["b"]["name"])}
+        pair = {name: runs[name] for name in (comparison[side]["name"] for side in "ab")}
         paired = describe_pair(*pair.values(), comparison, **how)
         together = _together(pair, validation or {}, how)
         results.append({**comparison, **joint, "paired": paired, "together": together})
@@ -116,27 +109,19 @@ def _together(pair: Mapping[str, Answers], validation: Runs, how: dict) -> dict:
         return together
     weights = fit_stack(*align(fitted_on).values())
     n_validation = weights.pop("n")
-    combined = stack(a, b, **weights)
     better = name_b if b.correct.sum() > a.correct.sum() else name_a
-    sides = pair[better].correct, combined.correct
+    sides = pair[better].correct, stack(a, b, **weights).correct
     against = compare(*sides, (better, "stacked"), **how)
-    together["stacked"] = {
-        "value": against["b"]["accuracy"],
-        "n": n,
-        "ci95": against["b"]["accuracy_ci95"],
-        **weights,
-        "n_validation": n_validation,
-        "against_better": against,
-    }
-    return together
+    value, interval = (against["b"][key] for key in ("accuracy", "accuracy_ci95"))
+    stacked = {"value": value, "n": n, "ci95": interval, **weights, "n_validation": n_validation}
+    return together | {"stacked": stacked | {"against_better": against}}
 
 
 def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict[str, list[dict]]:
-    """Return the first questions that only one of two aligned runs gets right.
+    """Return the first questions that only one of two aligned runs gets right: `a_only`, `b_only`.
 
-    Returns:
-        `a_only` and `b_only`, lists of `id`, `context`, `stem`, `answer`, and `chosen`, the other
-        run's wrong answer (None where none was parsed).
+    Each has `id`, `context`, `stem`, `answer`, and `chosen`, the other run's wrong answer (None
+    where none was parsed).
     """
 
     def shown(right: Answers, wrong: Answers) -> list[dict]:
@@ -149,11 +134,8 @@ def one_sided(a: Answers, b: Answers, questions: Mapping[str, Question]) -> dict
 def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
     """Return `per_question.csv`: a row per question, four columns per run, no question's text.
 
-    Lines end in CR LF: with LF alone the csv module does not quote a carriage return in a cell.
-
-    Args:
-        runs: names and predictions over the same questions, in any order.
-        questions: by id, for their subjects.
+    The runs answer the same questions, in any order. Lines end in CR LF: with LF alone the csv
+    module does not quote a carriage return in a cell.
     """
     of_run = [{p.id: p for p in predictions} for predictions in runs.values()]
     columns = ("choice", "correct", "gold probability", "parsed")
@@ -169,20 +151,14 @@ def per_question(runs: Runs, questions: Mapping[str, Question]) -> str:
 
 
 def _example(question: Question, chosen: int) -> dict:
-    return {
-        "id": question.id,
-        "context": question.context,
-        "stem": question.stem,
-        "answer": question.answer,
-        "chosen": None if chosen == UNPARSED else question.options[chosen],
-    }
+    told = {name: getattr(question, name) for name in ("id", "context", "stem", "answer")}
+    return told | {"chosen": None if chosen == UNPARSED else question.options[chosen]}
 
 
 def _cells(prediction: Prediction) -> list:
-    labelled = prediction.label is not None
-    correct = int(prediction.correct) if labelled else None
-    known = labelled and prediction.probabilities
-    gold = known[prediction.label] if known else None
+    label, known = prediction.label, prediction.probabilities
+    correct = None if label is None else int(prediction.correct)
+    gold = known[label] if known and label is not None else None
     return [prediction.choice, correct, gold, prediction.parsed]
 
 

@@ -14,9 +14,7 @@ def clusters_of(
     """Return each question's group by its id, None where it stands alone; None where all do.
 
     Args:
-        questions: what is answered.
-        by: `subject`; `none`; or `auto`, the fact that a bundled question asks for, and no groups
-            for other questions.
+        by: `subject`, `none`, or `auto`: bundled questions by the fact they ask for, no others.
         source: as `mcqa.load_questions` takes it.
 
     Raises:

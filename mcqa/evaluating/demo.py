@@ -1,8 +1,8 @@
 """The demo: tune the embedded model both ways on the bundled questions and compare, honestly.
 
-The base model is scored with each of its scorers, so that the tuned runs are held against the
-best that the untrained model can do, not against a weak way of asking it. Several questions may
-ask for the same fact, so the comparison counts facts, not questions, as independent.
+The base is scored with each of its scorers, so that the tuned runs are held against the best that
+the untrained model can do. Several questions may ask for the same fact, so the comparison counts
+facts, not questions, as independent.
 """
 
 from collections.abc import Callable
@@ -34,18 +34,9 @@ def run_demo(
 ) -> tuple[list[Evaluation], list[dict]]:
     """Train both formulations, score them and the base, and write everything to a folder.
 
-    Args:
-        folder: from `mcqa.evaluating.output.evaluation_folder`; gets both run folders too. What an
-            earlier demo left there is replaced.
-        train_questions: use only the first so many training questions; None for all.
-        seed: of both runs.
-        announce: called with lines for the user.
-        progress: called with a total and a label; its context yields the advancing function.
-        details: of the report, on machine and command.
-
-    Returns:
-        The evaluations, tuned first, and the comparisons of the two with each other and with the
-        untrained model's scorer that does best on these very questions.
+    `progress` is called with a total and a label; its context yields the advancing function.
+    Returned are the evaluations, tuned first, and the comparisons of the two with each other and
+    with the untrained model's scorer that does best on these very questions.
     """
     test = load_questions("bundled", split="test")
     tuned = {}
@@ -73,23 +64,21 @@ def run_demo(
             evaluations.append(evaluate(specs[name], name, test, place, **how))
     facts = clusters_of(test, source="bundled")
     n, sha256 = len(test), data_fingerprint("bundled", "test")
+    said = f"bundled, test split: {n} questions about {len(set(facts.values()))} facts"
     details = {
         "Model": f"{ALIAS}, 4-bit (NF4) while tuned, bfloat16 untrained",
-        "Data": f"bundled, test split: {n} questions about {len(set(facts.values()))} facts, "
-        f"sha256 {sha256[:16]}",
+        "Data": f"{said}, sha256 {sha256[:16]}",
         "Seed": str(seed),
         **details,
     }
     best_base = max(evaluations[len(tuned) :], key=lambda e: e.metrics["accuracy"])
-    record = Record(
-        "Generation or a classification head?",
-        details,
-        evaluations,
-        test,
-        data={"source": "bundled", "split": "test", "n": n, "sha256": sha256, "commit": None},
-        compared=[*tuned, best_base.name],
-        clusters=facts,
-    )
+    told = {
+        "data": {"source": "bundled", "split": "test", "n": n, "sha256": sha256, "commit": None},
+        "compared": [*tuned, best_base.name],
+        "clusters": facts,
+    }
+    title = "Generation or a classification head?"
+    record = Record(title, details, evaluations, test, **told)
     write_record(folder, record)
     comparisons = write_results(folder, record)
     finish(folder, evaluations)

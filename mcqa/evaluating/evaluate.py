@@ -1,8 +1,8 @@
 """Score the same questions with one or more models."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mcqa.data.digests import digest_questions
 from mcqa.evaluating.folder import PREDICTIONS, Evaluation, Validation, write_answers
@@ -16,7 +16,7 @@ from mcqa.scoring.partial import Partial, describe_work, partial_path
 from mcqa.scoring.scoring_run import encode_timed, score_orders
 from mcqa.system import processes
 
-COST = {  # what an evaluation says that a run cost, and its name in `run.json`
+COST = {  # what a run cost, and its name in `run.json`
     "trainable_parameters": "trainable_parameters",
     "training_seconds": "seconds",
     "training_memory_bytes": "peak_memory_bytes",
@@ -24,8 +24,7 @@ COST = {  # what an evaluation says that a run cost, and its name in `run.json`
 }
 
 
-@dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(NamedTuple):
     """Name a model and, where wanted, the scorer to use with it."""
 
     model: str
@@ -63,28 +62,22 @@ def evaluate(
     Args:
         batch_size, on_progress: see `Scorer.score_many`.
         announce, overwrite: see `mcqa.scoring.partial.Partial`.
-        plan: the orders of the options to ask in; None for their own alone.
-        validation_questions: what to score besides, neither timed nor counted; without any a
-            run's own validation questions take their place.
-        validation_note: which questions they are, in words.
-        settings: passed on to `mcqa.load_scorer`; how to read answers only to `generate`, where
-            to retrieve passages only where the model is to.
+        plan: the orders of the options to score; None for their own alone.
+        validation_questions: what to score besides, neither timed nor counted, and in words where
+            they are from; without any a run's own take their place.
+        settings: of `mcqa.load_scorer`; those that do not apply to this model are left out.
     """
-    if spec.scorer != "generate":
-        settings = {k: v for k, v in settings.items() if k not in ("parser", "fallback")}
     found, passages = look_up(spec.model, spec.scorer), settings.get("index") is not None
+    unused = () if spec.scorer == "generate" else ("parser", "fallback")
     if found.context(settings.get("context"), passages=passages) != "retrieved":
-        settings = {k: v for k, v in settings.items() if k not in ("index", "top_k")}
+        unused += ("index", "top_k")
+    settings = {name: value for name, value in settings.items() if name not in unused}
     asked = [*questions, *validation_questions]
     scorer = load_scorer(spec.model, spec.scorer, held_out=asked, **settings)
     encoded, encoding = encode_timed(scorer, questions)
-    work = describe_work(
-        scorer,
-        encoded,
-        batch_size,
-        validation=digest_questions(validation_questions),
-        permutations=plan and f"{plan.kind}, seed {plan.seed}",
-    )
+    besides = {"validation": digest_questions(validation_questions)}
+    besides["permutations"] = plan and f"{plan.kind}, seed {plan.seed}"
+    work = describe_work(scorer, encoded, batch_size, **besides)
     path, orders = partial_path(folder / PREDICTIONS), None
     with Partial(path, work, scorer, overwrite=overwrite, announce=announce) as partial:
         part = partial.part("questions")
@@ -93,30 +86,19 @@ def evaluate(
         if not any(prediction.scores for prediction in predictions):
             validation = Validation([], UNSCORED)
         elif validation_questions:
-            part = partial.part("validation")
             held_out, _ = encode_timed(scorer, validation_questions)
-            answered = scorer.score_encoded(held_out, batch_size, on_progress, part)
-            validation = Validation(answered, validation_note)
+            how = batch_size, on_progress, partial.part("validation")
+            validation = Validation(scorer.score_encoded(held_out, *how), validation_note)
         else:
             validation = own_validation(spec.model, scorer, predictions)
         if plan:
             how = batch_size, on_progress, partial.part
             orders = score_orders(scorer, questions, predictions, plan, *how)
     cost = {ours: found.record.get(theirs) for ours, theirs in COST.items()}
-    evaluation = Evaluation(
-        name=name,
-        folder=folder,
-        scorer=scorer.name,
-        template=scorer.template,
-        predictions=predictions,
-        metrics=metrics,
-        cost=cost if found.record else None,
-        validation=validation,
-        orders=orders,
-        context=str(scorer.encoder.contexts),
-        commit=found.commit,
-        work=work,
-    )
+    cost = cost if found.record else None
+    about = name, folder, scorer.name, scorer.template
+    more = {"context": work["context"], "commit": found.commit, "work": work}
+    evaluation = Evaluation(*about, predictions, metrics, cost, validation, orders, **more)
     if processes.is_main():
         write_answers(evaluation)
     return evaluation

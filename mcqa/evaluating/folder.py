@@ -1,13 +1,12 @@
 """An evaluation's folder: what must be kept to draw its report again without scoring.
 
-    evaluation.json     title, details, which questions (`data`), what was compared, and of each
-                        run its name, folder, cost, what decided its answers (`work`), ...
+    evaluation.json     title, details, which questions, what was compared, and about each run
     questions.jsonl     the questions, for their texts and subjects
     predictions.jsonl   of each run, in its folder; beside it, where there are some, its
                         validation_predictions.jsonl and permutations.jsonl
 
-The trap: the questions may not be yours to pass on. Delete `questions.jsonl` before you share a
-folder whose questions are not; the report is then drawn without subjects and without texts.
+The trap: the questions may not be yours to pass on. Delete `questions.jsonl` before you share such
+a folder; the report is then drawn without subjects and without texts.
 """
 
 import json
@@ -24,7 +23,7 @@ from mcqa.prediction import Prediction, read_predictions, write_predictions
 from mcqa.question import Question
 from mcqa.runs.trained import VALIDATION_FILE
 from mcqa.scoring.orders import ORDERS_FILE, Orders, read_orders, write_orders
-from mcqa.system.files import inside, write_json, write_whole
+from mcqa.system.files import inside, write_json, write_rows
 
 PREDICTIONS, METRICS = "predictions.jsonl", "metrics.json"  # of each run
 RECORD, QUESTIONS = "evaluation.json", "questions.jsonl"
@@ -42,20 +41,13 @@ class Validation(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Hold what one scorer answered, and what that cost.
+    """Hold what one scorer answered, in the questions' order, and what that cost.
 
     Args:
-        name: how tables and folders call it.
-        folder: where its files are.
-        predictions: in the questions' order.
         metrics: see `mcqa.evaluation.metrics.summarize`.
         cost: see `mcqa.evaluating.evaluate.COST`; None if untrained.
-        validation: what temperature and combinations are fitted on.
-        orders: the answers with the options in other orders, where they were asked for.
-        context: what the questions got to read, see `mcqa.retrieval.contexts`.
-        commit: of the Hub model that was asked or tuned.
-        work: what decided the answers, see `mcqa.scoring.partial.describe_work`; None where an
-            older version evaluated, as for `Record.data`.
+        commit: of the Hub model that was scored or tuned.
+        work: see `mcqa.scoring.partial.describe_work`; None in old folders, as is `Record.data`.
     """
 
     name: str
@@ -78,7 +70,7 @@ class Record:
 
     Args:
         title, details: see `mcqa.report.page.write_report`.
-        questions: what was answered; none where they are not known.
+        questions: none where they are not known.
         data: their `source`, `split`, `n`, `sha256` and `commit`, as of a run's training set.
         compared: the names of the evaluations to compare; by default all.
         clusters: see `mcqa.evaluating.clusters.clusters_of`.
@@ -124,40 +116,31 @@ def write_record(folder: Path, record: Record) -> None:
         }
         for evaluation in record.evaluations
     ]
-    rows = (json.dumps(asdict(question), ensure_ascii=False) for question in record.questions)
-    write_whole(folder / QUESTIONS, "".join(row + "\n" for row in rows))
-    kept = {
-        "title": record.title,
-        "details": record.details,
-        "data": record.data,
-        "runs": runs,
-        "compared": list(record.compared),
-        "clusters": record.clusters,
-    }
-    write_json(folder / RECORD, kept)
+    write_rows(folder / QUESTIONS, map(asdict, record.questions))
+    kept = {name: getattr(record, name) for name in ("title", "details", "data")}
+    compared = {"compared": list(record.compared), "clusters": record.clusters}
+    write_json(folder / RECORD, {**kept, "runs": runs, **compared})
 
 
 def read_record(folder: Path) -> Record:
     """Read what `write_record` and the scoring left in a folder.
 
     Raises:
-        DataError: there is no `evaluation.json`, a run's predictions are missing, or a file is
-            not what it should be.
+        DataError: a file is missing, or is not what it should be.
         ConfigError: a file is a link to elsewhere, which would be shown in the report.
     """
     path = inside(folder, RECORD)
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        runs, compared = kept["runs"], kept["compared"]
-        evaluations = [_read_run(folder, run) for run in runs]
+        evaluations = [_read_run(folder, run) for run in kept["runs"]]
         by_name = {evaluation.name: evaluation for evaluation in evaluations}
         record = Record(
-            title=kept["title"],
-            details=dict(kept["details"]),
-            evaluations=evaluations,
-            questions=_read_questions(inside(folder, QUESTIONS)),
+            kept["title"],
+            dict(kept["details"]),
+            evaluations,
+            _read_questions(inside(folder, QUESTIONS)),
             data=kept.get("data"),
-            compared=[by_name[name].name for name in compared],
+            compared=[by_name[name].name for name in kept["compared"]],
             clusters=kept["clusters"],
         )
         _check_answered(record)
@@ -183,10 +166,8 @@ def _read_run(folder: Path, run: dict) -> Evaluation:
             f"{folder / RECORD}: the run {run['name']!r} is in {run['folder']!r}, outside of the "
             "evaluation's folder, where nothing may be written. Evaluate again."
         )
-    for name in (PREDICTIONS, VALIDATION_FILE, ORDERS_FILE):
-        inside(place, name)
-    predictions = read_predictions(place / PREDICTIONS)
-    held_out, orders = place / VALIDATION_FILE, run.get("permutations")
+    answers, held_out, _ = (inside(place, n) for n in (PREDICTIONS, VALIDATION_FILE, ORDERS_FILE))
+    predictions, orders = read_predictions(answers), run.get("permutations")
     validated = read_predictions(held_out) if held_out.is_file() else []
     return Evaluation(
         **{name: run[name] for name in OF_A_RUN if name in run},

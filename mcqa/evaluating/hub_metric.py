@@ -1,8 +1,6 @@
-"""The metrics as an `evaluate.Metric`, for code that is built on that library.
+"""The metrics as an `evaluate.Metric`, for code built on that library; it needs no network.
 
-    MultipleChoiceMetric().compute(predictions=[0, 1], references=[0, 2])["accuracy"]
-
-Unlike what `evaluate.load` fetches, it needs no network.
+MultipleChoiceMetric().compute(predictions=[0, 1], references=[0, 2])["accuracy"]
 """
 
 from collections.abc import Sequence
@@ -29,16 +27,13 @@ class MultipleChoiceMetric(evaluate.Metric):
     """Compute every metric of a run from choices, right options and probabilities.
 
     `compute` returns `n`, `unparsed`, and each metric of `mcqa.evaluation.table.METRICS` that is
-    defined, with its 95% interval under the same name and `_ci95`.
-
-    Raises:
-        ConfigError: there are no questions, an index is out of range, or probabilities are not a
-            list per question of numbers from 0 to 1.
+    defined, with its 95% interval under the same name and `_ci95`. It raises a ConfigError where
+    the inputs are not as `INPUTS` describes them.
     """
 
     def _info(self) -> evaluate.MetricInfo:
-        index = datasets.Value("int64")
-        features = datasets.Features({"predictions": index, "references": index})
+        columns = dict.fromkeys(("predictions", "references"), datasets.Value("int64"))
+        features = datasets.Features(columns)
         told = {"description": DESCRIPTION, "inputs_description": INPUTS, "citation": ""}
         return evaluate.MetricInfo(features=features, **told)
 

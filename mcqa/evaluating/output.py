@@ -3,7 +3,7 @@
     evaluation.partial.json     while it is unfinished: the folders of its models
 
 A finished evaluation has `evaluation.json` and no such file. It is replaced only where that is
-asked for, and then wholly, for one of several models has other folders than one of a single model.
+asked for, and then wholly, for other models have other folders.
 """
 
 import contextlib
@@ -29,14 +29,11 @@ STARTED = "evaluation.partial.json"
 
 @contextlib.contextmanager
 def evaluation_folder(path: str | os.PathLike, *, overwrite: bool) -> Iterator[Path]:
-    """Give a folder to evaluate into, held against other processes; nothing in it is touched yet.
-
-    Args:
-        path: made where it is missing.
-        overwrite: replace a finished evaluation.
+    """Give a folder to evaluate into, held against other processes; what is in it stays for now.
 
     Raises:
-        ConfigError: it cannot be written, another process writes it, or it holds an evaluation.
+        ConfigError: it cannot be written, another process writes it, or it holds a finished
+            evaluation that is not to be replaced.
     """
     folder = require_folder(path)
 
@@ -57,18 +54,22 @@ def evaluation_folder(path: str | os.PathLike, *, overwrite: bool) -> Iterator[P
 def begin(folder: Path, names: Sequence[str], *, overwrite: bool) -> list[Path]:
     """Take away what an earlier evaluation left, and return the folders of the models to evaluate.
 
-    Further models of an unfinished one keep their answers in case they are asked again, unless all
-    is to be overwritten. Of several processes, all must call.
+    Other models of an unfinished one keep their answers in case they are scored again. Of several
+    processes, all must call.
 
     Args:
-        folder: from `evaluation_folder`.
-        names: of the models' folders in it, `.` for itself.
-        overwrite: forget answers that an interrupted evaluation kept.
+        names: of the models' folders in `folder`, `.` for itself.
+        overwrite: forget the answers kept by an interrupted evaluation.
 
     Raises:
-        ConfigError: one of them is a link to elsewhere.
+        ConfigError: one of them is a run's own folder, which has validation answers of its own.
     """
     folders = [inside(folder, name) for name in names]
+    if runs := [str(place) for place in folders if (place / RUN_FILE).exists()]:
+        raise ConfigError(
+            f"{', '.join(runs)}: a run is in there, whose validation answers would be replaced. "
+            "Choose another --output."
+        )
 
     def clear() -> None:
         for earlier in _written(folder).difference(folders):

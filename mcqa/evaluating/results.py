@@ -30,9 +30,6 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
 
     Returns:
         The comparisons, none for a single evaluation or where a question has no label.
-
-    Raises:
-        ConfigError: `plots` is a link to elsewhere.
     """
     old = inside(folder, PLOTS).glob("*.svg")
     for path in (folder / COMPARISON, folder / ACCURACY, *old):
@@ -44,7 +41,7 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
     predictions = {evaluation.name: evaluation.predictions for evaluation in evaluations}
     questions = {question.id: question for question in record.questions}
     write_whole(folder / PER_QUESTION, per_question(predictions, questions))
-    labelled = all(evaluation.metrics["unlabelled"] == 0 for evaluation in evaluations)
+    labelled = not any(evaluation.metrics["unlabelled"] for evaluation in evaluations)
     plots, comparisons, answers = draw_figures(runs), [], {}
     if len(set(record.compared)) > 1 and labelled:
         answers = align({name: predictions[name] for name in record.compared})
@@ -53,41 +50,30 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
         write_comparisons(folder, comparisons)
         write_whole(folder / ACCURACY, plots["accuracy"])
     pairs = [(answers[c["a"]["name"]], answers[c["b"]["name"]]) for c in comparisons]
-    told = {
-        "title": record.title,
-        "runs": runs,
-        "comparisons": comparisons,
-        "details": record.details,
-        "examples": [one_sided(a, b, questions) for a, b in pairs] if texts and questions else (),
-        "plots": plots,
-    }
-    write_report(folder / TEXT, **told)
-    write_report(folder / PAGE, **told)
+    told = {"title": record.title, "details": record.details, "plots": plots}
+    told |= {"runs": runs, "comparisons": comparisons}
+    shows = [one_sided(a, b, questions) for a, b in pairs] if texts and questions else ()
+    for name in (TEXT, PAGE):
+        write_report(folder / name, examples=shows, **told)
     return comparisons
 
 
 def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], list[dict]]:
-    """Compute and draw again, without scoring, what a folder says; return it.
-
-    Raises:
-        DataError, ConfigError: see `read_record`.
-    """
+    """Compute and draw again, without scoring, what a folder says; errors as of `read_record`."""
     record = read_record(folder)
     return record.evaluations, write_results(folder, record, texts=texts)
 
 
 def order_lines(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Return a line on the options' order for each run that was asked in others, once written."""
-    return [
-        order_sentence(evaluation.name, written_metrics(evaluation)["permutations"])
-        for evaluation in evaluations
-        if evaluation.orders
-    ]
+    """Return a line on the options' order for each run that was scored in others, once written."""
+    orders = {evaluation.name: written_orders(evaluation) for evaluation in evaluations}
+    return [order_sentence(name, described) for name, described in orders.items() if described]
 
 
-def written_metrics(evaluation: Evaluation) -> dict:
-    """Return what `write_results` wrote as a run's `metrics.json`."""
-    return json.loads((evaluation.folder / METRICS).read_text(encoding="utf-8"))
+def written_orders(evaluation: Evaluation) -> dict | None:
+    """Return the `permutations` that `write_results` wrote to a run's `metrics.json`, if any."""
+    written = json.loads((evaluation.folder / METRICS).read_text(encoding="utf-8"))
+    return written.get("permutations")
 
 
 def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
@@ -99,10 +85,8 @@ def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
 def describe_temperature(evaluation: Evaluation) -> dict:
     """Return the `calibration` of a run's `metrics.json`.
 
-    Returns:
-        `temperature`, None without validation questions, and `note`: which these are, or why there
-        are none. With a temperature also `fitted` (`n`, `at_bound`) and what
-        `describe_calibration` returns of the evaluated questions.
+    That is `temperature`, None without validation questions, and their `note`. With a temperature
+    also `fitted` (`n`, `at_bound`) and what `describe_calibration` says of the evaluated questions.
     """
     validated, note = evaluation.validation
     if not validated:
@@ -115,16 +99,14 @@ def describe_temperature(evaluation: Evaluation) -> dict:
 
 def _described(evaluation: Evaluation, record: Record) -> dict:
     """Return a run as the report takes it."""
+    answered, orders = evaluation.predictions, evaluation.orders
     measured = (evaluation.metrics[key] for key in ("seconds", "peak_memory_bytes"))
-    metrics = describe(evaluation.predictions, record.questions, *measured)
+    metrics = describe(answered, record.questions, *measured)
     if metrics["n"]:
         metrics["calibration"] = describe_temperature(evaluation)
-    if evaluation.orders:
-        metrics["permutations"] = describe_run_orders(
-            evaluation.orders,
-            evaluation.predictions,
-            listed=get_template(evaluation.template).lists_options,
-            scorer=evaluation.scorer,
-        )
+    if orders:
+        how = {"listed": get_template(evaluation.template).lists_options}
+        how["scorer"] = evaluation.scorer
+        metrics["permutations"] = describe_run_orders(orders, answered, **how)
     kept = {name: getattr(evaluation, name) for name in ("name", "scorer", "template")}
     return {**kept, "metrics": metrics, "cost": evaluation.cost}

@@ -2,12 +2,11 @@
 
 A question that only the base gets right is forgotten, one that only the run does is gained.
 
-The trap: a base has no multiple-choice head and is asked by the likelihood of the options' texts
-then. The difference holds that of two ways of asking too, which is said wherever the result is.
+The trap: a base has no multiple-choice head and is scored by the likelihood of the options' texts
+then. The difference holds that of two ways of scoring too, which is said wherever the result is.
 """
 
-import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,25 +22,22 @@ from mcqa.models.backbones import model_config
 from mcqa.models.sharing import shares_base
 from mcqa.prediction import Prediction
 from mcqa.question import Question
-from mcqa.runs.trained import base_of
 from mcqa.scoring.loading import load_scorer, look_up
-from mcqa.system.files import write_json, write_whole
+from mcqa.system.files import write_json, write_rows
 
 
 def base_and_run(
     run: str, scorer: str | None = None, base_scorer: str | None = None, **settings
 ) -> tuple[list[ModelSpec], dict]:
-    """Return the base that a run was tuned from and the run, and how to ask both alike.
+    """Return the base that a run was tuned from and the run, and how to score both alike.
 
     Args:
-        run, scorer: a run folder, and how to ask it; by default as it was trained.
+        run, scorer: a run folder, and how to score it; by default as it was trained.
         base_scorer: by default the run's, `text-mean` where the base has no head.
-        settings: for `mcqa.load_scorer`; template, quantization, dtype, max_length, context and
-            top_k are the run's where they are None.
+        settings: for `mcqa.load_scorer`; the run's are taken where they are None.
 
     Raises:
         ConfigError: `run` is no run, its base is an encoder, or a scorer does not go with it.
-        ModelError: the run or its base cannot be read.
     """
     found = look_up(run, scorer)
     if not found.record:
@@ -49,7 +45,7 @@ def base_and_run(
             f"{run!r} is not a run folder; only a run has a base that it can have forgotten "
             "something of. `mcqa evaluate` compares any models."
         )
-    base = base_of(found.reference.path, found.record)
+    base = found.base
     if is_encoder(model_config(base.path)):
         raise ConfigError(
             f"{run}: its base {base.name!r} is an encoder, which answers nothing without the "
@@ -62,21 +58,19 @@ def base_and_run(
     base_scorer = look_up(base.name, base_scorer).scorer
     names = ("template", "quantization", "dtype", "max_length")
     own, context = {name: found.record[name] for name in names}, found.record.get("context", {})
-    own["context"] = context.get("kind", "data")
-    if (settings.get("context") or own["context"]) == "retrieved":
-        own["top_k"] = context.get("top_k")
+    own |= {"context": context.get("kind", "data"), "top_k": context.get("top_k")}
     settings |= {name: settings.get(name) or value for name, value in own.items()}
     return [ModelSpec(base.name, base_scorer), ModelSpec(run, found.scorer)], settings
 
 
 def note_on(specs: Sequence[ModelSpec]) -> str | None:
-    """Return what must be said of a base and its run, None where both are asked alike."""
+    """Return what must be said of a base and its run, None where both are scored alike."""
     base, run = (spec.scorer for spec in specs)
     if base == run:
         return None
     return (
-        f"The run is asked with {run}, its base with {base}: the difference is that of the two "
-        "ways of asking too, not of what was forgotten alone."
+        f"The run is scored with {run}, its base with {base}: the difference is that of the two "
+        "ways of scoring too, not of what was forgotten alone."
     )
 
 
@@ -84,20 +78,18 @@ def check_retention(
     specs: Sequence[ModelSpec],
     questions: Sequence[Question],
     folder: Path,
-    told: dict,
+    about: dict,
     *,
     overwrite: bool = False,
     **settings,
 ) -> tuple[list[Evaluation], dict]:
-    """Ask base and run the same questions, and write their evaluation and what was forgotten.
+    """Score the same questions with base and run, and write the evaluation and what was forgotten.
 
     Args:
         specs: from `base_and_run`.
-        questions: all labelled.
         folder: from `mcqa.evaluating.output.evaluation_folder`.
-        told: `details`, `data` and `clusters` of the `Record`.
-        overwrite: see `mcqa.evaluating.output.begin`.
-        settings: further arguments of `mcqa.evaluating.evaluate.evaluate`.
+        about: `details`, `data` and `clusters` of the `Record`.
+        settings: with `overwrite`, further arguments of `mcqa.evaluating.evaluate.evaluate`.
 
     Returns:
         The two evaluations, and what `retention.json` holds (docs/evaluation.md).
@@ -105,53 +97,44 @@ def check_retention(
     Raises:
         DataError: a question has no label.
     """
-    unlabelled = next((question.id for question in questions if question.label is None), None)
-    if unlabelled is not None:
-        raise DataError(
-            f"question {unlabelled!r} has no label, and what was forgotten shows in right answers "
-            "alone. Pass --unlabelled skip to leave such questions out."
-        )
+    for question in questions:
+        if question.label is None:
+            raise DataError(
+                f"question {question.id!r} has no label, and what was forgotten shows in right "
+                "answers alone. Pass --unlabelled skip to leave such questions out."
+            )
     names = distinct_names(specs)
     folders = begin(folder, list(map(folder_name, names)), overwrite=overwrite)
-    held = _held_base(*specs, settings)
+    held = None
+    if shares_base(look_up(specs[1].model).record):  # its weights stay loaded from one to the other
+        ways = {name: settings[name] for name in ("quantization", "dtype", "device")}
+        held = load_scorer(*specs[0], **ways)
     evaluations = [
         evaluate(spec, name, questions, place, overwrite=overwrite, **settings)
         for spec, name, place in zip(specs, names, folders, strict=True)
     ]
     del held
-    record = Record(f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **told)
+    record = Record(
+        f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **about
+    )
     write_record(folder, record)
     (comparison,) = write_results(folder, record)
     base, run = (evaluation.predictions for evaluation in evaluations)
     forgotten, gained = _only(base, run, questions), _only(run, base, questions)
     n, known = len(questions), sum(prediction.correct for prediction in base)
-    sides = zip("ab", specs, evaluations, strict=True)
-    asked = [comparison[s] | {"model": m.model, "scorer": e.scorer} for s, m, e in sides]
+    result = {"n": n}
+    for key, side, spec in zip(("base", "run"), "ab", specs, strict=True):
+        result[key] = comparison[side] | {"model": spec.model, "scorer": spec.scorer}
     kept = ("difference", "difference_ci95", "mcnemar", "clusters", "verdict")
-    result = {
-        "n": n,
-        "base": asked[0],
-        "run": asked[1],
-        **{name: comparison[name] for name in kept if name in comparison},
-        "forgotten": _share(len(forgotten), known),
-        "gained": _share(len(gained), n - known),
-        "per_subject": _per_subject(base, run, questions),
-        "note": note_on(specs),
-    }
-    for name, rows in ((FORGOTTEN, forgotten), (GAINED, gained)):
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        write_whole(folder / name, "".join(lines))
+    result |= {name: comparison[name] for name in kept if name in comparison}
+    result["forgotten"] = _share(len(forgotten), known)
+    result["gained"] = _share(len(gained), n - known)
+    result |= {"per_subject": _per_subject(base, run, questions), "note": note_on(specs)}
+    write_rows(folder / FORGOTTEN, forgotten)
+    write_rows(folder / GAINED, gained)
     write_json(folder / RETENTION, result)
     finish(folder, evaluations)
     return evaluations, result
-
-
-def _held_base(base: ModelSpec, run: ModelSpec, settings: dict):
-    """Return what keeps the base's weights loaded from the one model to the other."""
-    if not shares_base(look_up(run.model).record):
-        return None
-    ways = {name: settings[name] for name in ("quantization", "dtype", "device")}
-    return load_scorer(base.model, base.scorer, **ways)
 
 
 def _only(
@@ -173,19 +156,20 @@ def _share(count: int, of: int) -> dict:
 def _per_subject(
     base: Sequence[Prediction], run: Sequence[Prediction], questions: Sequence[Question]
 ) -> dict[str, dict]:
-    counts = {name: Counter() for name in ("n", "base", "run", "forgotten", "gained")}
+    groups = defaultdict(list)
     for before, after, question in zip(base, run, questions, strict=True):
-        found = (True, before.correct, after.correct)
-        found += (before.correct > after.correct, after.correct > before.correct)
-        for count, holds in zip(counts.values(), found, strict=True):
-            count[question.subject] += holds
-    subjects = sorted(counts["n"].keys() - {None})
-    p_values = [mcnemar(counts["forgotten"][one], counts["gained"][one]) for one in subjects]
-    return {
-        subject: {
-            **{name: count[subject] for name, count in counts.items()},
-            "p_value": p_value,
-            "p_value_holm": corrected,
+        groups[question.subject].append((before.correct, after.correct))
+    groups.pop(None, None)
+    rows = {}
+    for subject, pairs in sorted(groups.items()):
+        counts = {
+            "n": len(pairs),
+            "base": sum(a for a, _ in pairs),
+            "run": sum(b for _, b in pairs),
         }
-        for subject, p_value, corrected in zip(subjects, p_values, holm(p_values), strict=True)
-    }
+        counts["forgotten"] = sum(a > b for a, b in pairs)
+        rows[subject] = counts | {"gained": sum(b > a for a, b in pairs)}
+    p_values = [mcnemar(row["forgotten"], row["gained"]) for row in rows.values()]
+    for row, p_value, corrected in zip(rows.values(), p_values, holm(p_values), strict=True):
+        row |= {"p_value": p_value, "p_value_holm": corrected}
+    return rows

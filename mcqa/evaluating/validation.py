@@ -1,6 +1,4 @@
-"""Questions beside the evaluated ones, on which temperatures and combinations are fitted.
-
-They are given, or they are those that a run was trained with: its folder holds what it answered.
+"""Validation questions, given or of a run's training, to fit temperatures and combinations on.
 
 The trap: fitted on the questions that are reported, every number looks better than it is. Given
 questions must therefore be others, and a run's own are passed over where they are evaluated.
@@ -23,7 +21,6 @@ UNKNOWN = (
     "No temperature is known: the model was trained without validation questions, or not at all, "
     f"or is not scored as it was then. {REMEDY}"
 )
-OWN = "the {n:,} validation questions of its training"
 EVALUATED = (
     "No temperature is known: the validation questions of its training are among those that are "
     f"evaluated here. {REMEDY}"
@@ -39,11 +36,11 @@ def load_validation(source: str, questions: Sequence[Question], **reading) -> li
         DataError: they cannot be read, or one has no label.
     """
     loaded = load_questions(source, **reading)
-    unlabelled = next((q.id for q in loaded if q.label is None), None)
-    if unlabelled is not None:
-        raise DataError(
-            f"{source}: question {unlabelled!r} has no label, and validation needs one."
-        )
+    for question in loaded:
+        if question.label is None:
+            raise DataError(
+                f"{source}: question {question.id!r} has no label, and validation needs one."
+            )
     evaluated = {key for question in questions for key in row_keys(question)}
     shared = [question.id for question in loaded if not evaluated.isdisjoint(row_keys(question))]
     if shared:
@@ -63,4 +60,4 @@ def own_validation(model: str, scorer: Scorer, answered: Sequence[Prediction]) -
     predictions = read_predictions(path)
     if same_answers(predictions, answered):
         return Validation([], EVALUATED)
-    return Validation(predictions, OWN.format(n=len(predictions)))
+    return Validation(predictions, f"the {len(predictions):,} validation questions of its training")

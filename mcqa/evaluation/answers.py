@@ -8,6 +8,7 @@ The trap: a probability of 1e-400 is 0 in a float, so the logarithms are kept, f
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -22,11 +23,8 @@ class Answers:
     """Hold N labelled questions' answers, O being the most options that any of them has.
 
     Args:
-        ids: the N question ids.
-        labels: (N,) 0-based index of the right option.
-        choices: (N,) that of the chosen option, -1 where an answer was not parsed.
-        log_probabilities: (N, O) in nats, NaN where an option does not exist or the answer has no
-            scores.
+        labels, choices: (N,) 0-based index of the right and of the chosen option; -1: not parsed.
+        log_probabilities: (N, O) in nats, NaN where there is no option or the answer has no scores.
     """
 
     ids: tuple[str, ...]
@@ -35,7 +33,7 @@ class Answers:
     log_probabilities: np.ndarray
 
     @classmethod
-    def of(cls, predictions: Iterable[Prediction]) -> "Answers":
+    def of(cls, predictions: Iterable[Prediction]) -> Self:
         """Return the labelled ones of a run's predictions, in their order.
 
         Raises:
@@ -47,18 +45,15 @@ class Answers:
             raise ConfigError("no prediction has a label; score at least one labelled question.")
         for prediction in labelled:
             _check(prediction)
-        choices = [UNPARSED if p.choice is None else p.choice for p in labelled]
         return cls(
-            ids=tuple(prediction.id for prediction in labelled),
-            labels=np.array([prediction.label for prediction in labelled]),
-            choices=np.array(choices, dtype=int),
-            log_probabilities=log_softmax(pad([prediction.scores for prediction in labelled])),
+            tuple(prediction.id for prediction in labelled),
+            np.array([prediction.label for prediction in labelled]),
+            np.array([UNPARSED if p.choice is None else p.choice for p in labelled]),
+            log_softmax(pad([prediction.scores for prediction in labelled])),
         )
 
     @classmethod
-    def from_scores(
-        cls, ids: Sequence[str], label_N: Sequence[int], scores_NO: np.ndarray
-    ) -> "Answers":
+    def from_scores(cls, ids: Sequence[str], label_N: Sequence[int], scores_NO: np.ndarray) -> Self:
         """Return answers that choose the highest score, of equal ones the first; NaN: no option."""
         labels = np.asarray(label_N, dtype=int)
         return cls(tuple(ids), labels, first_best(scores_NO), log_softmax(scores_NO))
@@ -83,10 +78,9 @@ class Answers:
 
     def take(self, index: np.ndarray) -> "Answers":
         """Return the answers at these places (or where a mask is true), in that order."""
-        places = np.arange(len(self))[index]
-        ids = tuple(self.ids[place] for place in places)
+        ids = tuple(np.array(self.ids, dtype=object)[index])
         arrays = self.labels, self.choices, self.log_probabilities
-        return Answers(ids, *(array[places] for array in arrays))
+        return Answers(ids, *(array[index] for array in arrays))
 
 
 def pad(rows: Sequence[Sequence[float] | None]) -> np.ndarray:
@@ -113,8 +107,8 @@ def first_best(scores_NO: np.ndarray) -> np.ndarray:
 
 
 def _check(prediction: Prediction) -> None:
-    options = len(prediction.scores) if prediction.scores else None
-    if options and not all(map(math.isfinite, prediction.scores)):
+    options = len(prediction.scores or ())
+    if not all(map(math.isfinite, prediction.scores or ())):
         raise ConfigError(
             f"question {prediction.id!r}: its scores {prediction.scores} are not all finite "
             "numbers. Score it again, in float32 if it was in a smaller type."

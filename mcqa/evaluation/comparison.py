@@ -1,9 +1,8 @@
 """Two runs over the same questions: how much better is one, and how sure is that?
 
-Here is accuracy (`comparison.json`); `mcqa.evaluation.paired` compares every metric. Functions take
-what each run gets right, question by question: `align(runs)["a"].correct`.
-The trap: where two runs disagree on very few questions, the bootstrap interval is too narrow. So a
-difference counts as shown only where the interval and the exact test agree.
+Here is accuracy; `mcqa.evaluation.paired` compares every metric. Functions take what each run gets
+right, question by question. The trap: where two runs disagree on very few questions, the bootstrap
+interval is too narrow. So a difference counts as shown only where it and the exact test agree.
 """
 
 from collections.abc import Mapping
@@ -31,16 +30,9 @@ def compare(
     Args:
         right_a_N, right_b_N: whether each run gets each question right.
         cluster_N: the group of each question, numbered from 0, where questions of a group are no
-            independent evidence (the same fact asked in other words).
-
-    Returns:
-        `n`; `a` and `b` (`name`, `accuracy`, `accuracy_ci95`); `difference`, b minus a, and its
-        `difference_ci95`; `mcnemar`; `seed`, `resamples`; `verdict`, in words. With clusters the
-        intervals are those of a bootstrap over groups, and `clusters` holds how many there are and
-        the p-value of a permutation test that flips whole groups, which decides the verdict.
-
-    Raises:
-        ConfigError: `resamples` is less than 1.
+            independent evidence. Intervals are then those of a bootstrap over groups, and
+            `clusters` says how many there are and the p-value of a permutation test that flips
+            whole groups, which decides the verdict.
     """
     n, right = len(right_a_N), [int(right_a_N.sum()), int(right_b_N.sum())]
     a_only, b_only = int((right_a_N & ~right_b_N).sum()), int((right_b_N & ~right_a_N).sum())
@@ -55,13 +47,10 @@ def compare(
         intervals = [interval(draws_R) for draws_R in draws.values()]
         p_value = float(sign_flip_test(gain_N[:, None], seed=seed, cluster_N=cluster_N)[0])
         grouped = {"clusters": {"n": int(cluster_N.max()) + 1, "p_value": p_value}}
-    sides = {
-        side: {"name": name, "accuracy": count / n, "accuracy_ci95": ci95}
-        for side, name, count, ci95 in zip("ab", names, right, intervals, strict=False)
-    }
     result = {
         "n": n,
-        **sides,
+        "a": {"name": names[0], "accuracy": right[0] / n, "accuracy_ci95": intervals[0]},
+        "b": {"name": names[1], "accuracy": right[1] / n, "accuracy_ci95": intervals[1]},
         "difference": (b_only - a_only) / n,
         "difference_ci95": intervals[2],
         "mcnemar": {"a_only": a_only, "b_only": b_only, "p_value": mcnemar(a_only, b_only)},
@@ -88,7 +77,6 @@ def compare_many(right_by_run: Mapping[str, np.ndarray], **how) -> list[dict]:
             del result["verdict"]
             result["holm"] = {"comparisons": len(results), "p_value": p_value}
             result["verdict"] = _verdict(result)
-
     return results
 
 
@@ -98,13 +86,7 @@ def deciding_p_value(comparison: dict) -> float:
 
 
 def joint_test(right_by_run: Mapping[str, np.ndarray]) -> dict:
-    """Test whether runs over the same questions differ in accuracy at all, by Cochran's Q.
-
-    Look here first with more than two runs; `compare_many` then says which ones differ.
-
-    Raises:
-        ConfigError: there are fewer than two runs.
-    """
+    """Test whether runs over the same questions differ in accuracy at all, by `cochran_q`."""
     correct_NK = np.column_stack(list(right_by_run.values()))
     q, p_value = cochran_q(correct_NK)
     return {
@@ -119,27 +101,26 @@ def joint_test(right_by_run: Mapping[str, np.ndarray]) -> dict:
 def _verdict(result: dict) -> str:
     """Say which run is better, and no more than the interval and the test both allow."""
     name_a, name_b = result["a"]["name"], result["b"]["name"]
-    clusters, holm = result.get("clusters"), result.get("holm")
-    sample = f"n = {result['n']}" + (f" in {clusters['n']} groups" if clusters else "")
-    p_value = holm["p_value"] if holm else deciding_p_value(result)
-    test = "permutation of groups" if clusters else "exact McNemar"
-    test += f" p {format_p_value(p_value, '= ', digits=3)}"
-    if holm:
-        test += f" after Holm's correction for {holm['comparisons']} comparisons"
+    sample, test, p_value = f"n = {result['n']}", "exact McNemar", deciding_p_value(result)
+    if clusters := result.get("clusters"):
+        sample, test = f"{sample} in {clusters['n']} groups", "permutation of groups"
+    correction = ""
+    if holm := result.get("holm"):
+        p_value = holm["p_value"]
+        correction = f" after Holm's correction for {holm['comparisons']} comparisons"
+    test += f" p {format_p_value(p_value, '= ', digits=3)}{correction}"
     if not result["mcnemar"]["a_only"] and not result["mcnemar"]["b_only"]:
         return (
             f"No difference can be shown: {name_a} and {name_b} get the same questions right "
             f"({sample}, {test}). That does not prove them equal on other questions."
         )
     difference, (low, high) = result["difference"], result["difference_ci95"]
-    better, other = name_b, name_a
+    finding = f"{name_a} and {name_b} answer the same number of questions right"
     if difference < 0:
-        difference, low, high = -difference, -high, -low
-        better, other = name_a, name_b
-    points = f"{_points(difference)} points"
-    finding = f"{better} answers {points} more of the questions right than {other}"
-    if not difference:
-        finding = f"{name_a} and {name_b} answer the same number of questions right"
+        low, high, name_a, name_b = -high, -low, name_b, name_a
+    if difference:
+        points = f"{_points(abs(difference))} points"
+        finding = f"{name_b} answers {points} more of the questions right than {name_a}"
     evidence = f"{sample}, 95% interval {_points(low)} to {_points(high)} points, {test}"
     interval_shows, test_shows = low > 0, p_value < 0.05
     if interval_shows and test_shows:

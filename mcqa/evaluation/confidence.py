@@ -1,20 +1,19 @@
 """Does a run know when it is right? Calibration, ranking by confidence, answering only some.
 
 Confidence is the probability of the likeliest option, NaN of answers that do not count. Equal ones
-cannot be told apart, so ties share a bin, are kept or declined together, and count in all orders.
-The trap: noise alone makes the expected calibration error positive. A perfectly calibrated run has
-about 0.03 with 1,200 questions and 15 bins, 0.06 with 300: compare it over the same questions.
+share a bin, are kept or declined together, and count in all orders. The trap: noise alone makes the
+expected calibration error positive, of a perfectly calibrated run about 0.03 with 1,200 questions
+and 15 bins, 0.06 with 300: compare it over the same questions.
 """
 
 import numpy as np
 
 from mcqa.evaluation.metrics import share, wilson_interval
-from mcqa.evaluation.resampling import Statistic, divide
+from mcqa.evaluation.resampling import Statistic, concatenate, divide
 from mcqa.evaluation.table import COVERAGES
 
 BINS = 15
-CACHED = 200_000
-"""How many weights to sort at once: what a processor's cache holds, with what is made of them."""
+CACHED = 200_000  # how many weights to sort at once: they and what is made of them fit a cache
 
 
 def equal_width_edges(confidence_N: np.ndarray, bins: int = BINS) -> np.ndarray:
@@ -69,8 +68,7 @@ def calibration_error(
 ) -> Statistic:
     """Return the statistic of an expected calibration error, under this name.
 
-    It is the mean over questions of their bin's gap between accuracy and mean confidence. The bins
-    stay those of the data in every resample.
+    It is the questions' mean gap between accuracy and mean confidence in the bins of the data.
     """
     scored_N, bin_N = ~np.isnan(confidence_N), bins_of(confidence_N, edges)
     gap_N = np.where(scored_N, correct_N - confidence_N, 0.0)
@@ -85,12 +83,11 @@ def calibration_error(
 
 
 def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
-    """Return the statistic of what ranking the answers by confidence is worth.
+    """Return the statistic of what ranking the answers by confidence is worth: see METRICS.
 
-    The weights must be whole numbers. `auroc`: how likely a right answer is more confident than
-    a wrong one, a tie counting half (not defined where all or none are right); `aurc`: the mean
-    over k of the error among the k most confident; `accuracy_at_50`, `_80`, `_90`: that of the
-    most confident answers, as few as make that percentage of all.
+    The weights must be whole numbers. In `auroc`, not defined where all or none are right, a tie
+    counts half; `aurc` is the mean over k of the error among the k most confident; `accuracy_at_`
+    is of as few of the most confident answers as make that percentage of all.
 
     Source:
         Geifman and El-Yaniv (2017), Selective classification for deep neural networks,
@@ -112,19 +109,16 @@ def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
             values[f"accuracy_at_{percent}"] = divide(right_RT[at], kept_RT[at])
         return values
 
-    def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
-        parts = [some_rows(weight_RN[i : i + rows]) for i in range(0, len(weight_RN), rows)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    return statistic
+    return lambda weight_RN: concatenate(
+        some_rows(weight_RN[start : start + rows]) for start in range(0, len(weight_RN), rows)
+    )
 
 
 def risk_coverage(confidence_N: np.ndarray, correct_N: np.ndarray) -> dict[str, np.ndarray]:
     """Return the curve of what is wrong among the answers above each confidence.
 
-    Returns:
-        (T,) arrays, from the most confident `threshold` on: `n`, how many answers reach it;
-        `right`, how many of these are; `coverage`, their share of all; `risk`, what is wrong.
+    (T,) arrays, from the most confident `threshold` on: `n`, how many answers reach it; `right`,
+    how many of these are; `coverage`, their share of all; `risk`, the share that is wrong.
     """
     place_N, last_T = _ties(confidence_N)
     n_T, right_T = last_T + 1, np.cumsum(correct_N[place_N].astype(int))[last_T]
@@ -138,12 +132,7 @@ def risk_coverage(confidence_N: np.ndarray, correct_N: np.ndarray) -> dict[str, 
 
 
 def accuracy_at_coverage(curve: dict[str, np.ndarray], percent: int) -> dict:
-    """Return the accuracy where only the most confident share of questions is answered.
-
-    Args:
-        curve: what `risk_coverage` returns.
-        percent: the least coverage; ties at the threshold are kept together.
-    """
+    """Return the accuracy on a curve of `risk_coverage` at the least coverage from `percent` on."""
     place = int(np.argmax(curve["coverage"] >= percent / 100 - 1e-9))
     at = {key: float(curve[key][place]) for key in ("coverage", "threshold")}
     return {**share(int(curve["right"][place]), int(curve["n"][place])), **at}

@@ -1,9 +1,7 @@
 """What is fitted on validation questions, never on those it is reported for.
 
-A temperature makes probabilities as sure as they are right: scores divided by it keep their order,
-and accuracy. Combinations show whether two runs know different things; they raise a
-ComparisonError where the runs are not aligned, and a ConfigError where an answer has no scores or
-a question not the same number of options in both.
+Combinations of two runs raise a ComparisonError where they are not aligned, and a ConfigError where
+an answer has no scores or a question not the same number of options in both.
 The trap: summed log-likelihoods differ by tens of nats; a temperature of 10 or more is no error.
 """
 
@@ -28,9 +26,8 @@ def fit_temperature(answers: Answers) -> dict:
     The negative log-likelihood is convex in the inverse temperature, so its one minimum is where
     its slope, the mean of the expected score minus the right option's score, crosses zero.
 
-    Returns:
-        `temperature`; `n`, the answers it rests on; `at_bound`, whether the best one lies beyond
-        the lower bound (all right answers are likeliest) or the upper (scores worse than none).
+    `at_bound`: whether the best one lies beyond the lower bound (all right answers are likeliest)
+    or the upper (scores worse than none). `n` are the answers that it rests on.
 
     Raises:
         ConfigError: no answer has scores.
@@ -74,10 +71,7 @@ def apply_temperature(answers: Answers, temperature: float) -> Answers:
 
 
 def describe_calibration(answers: Answers, temperature: float, *, resamples: int = 1000) -> dict:
-    """Return `temperature`, `n` scored answers, their metrics and bins `before` and `after` it.
-
-    The answers must be to other questions than those the temperature was fitted on.
-    """
+    """Return a temperature and the scored answers' metrics and bins `before` and `after` it."""
     result = {"temperature": temperature, "n": int(answers.scored.sum())}
     for name, run in (("before", answers), ("after", apply_temperature(answers, temperature))):
         described = describe_run(run, resamples=resamples)
@@ -97,8 +91,8 @@ def average(a: Answers, b: Answers) -> Answers:
 def fit_stack(a: Answers, b: Answers) -> dict:
     """Return the weights of the two runs' log-probabilities that make validation answers likeliest.
 
-    A conditional logit: an option's score is the weighted sum of its two log-probabilities. Its
-    negative log-likelihood is convex. `n` are the questions that the weights rest on.
+    A conditional logit, whose negative log-likelihood is convex: an option's score is the weighted
+    sum of its two log-probabilities. `n` are the questions that the weights rest on.
 
     Source:
         McFadden (1974), Conditional logit analysis of qualitative choice behavior.

@@ -19,8 +19,8 @@ def by_subject(questions: Iterable[Question]) -> dict[str, str | None]:
 
 
 def describe_groups(
-    answers: Answers, group_of: Mapping[str, Hashable], **how
-) -> dict[Hashable, dict]:
+    answers: Answers, group_of: Mapping[str, str | int | None], **how
+) -> dict[str | int, dict]:
     """Return what `describe_run` says about each group of questions, in ascending order.
 
     A question whose group is None is left out; `how` are `seed` and `resamples`.
@@ -28,12 +28,11 @@ def describe_groups(
     Raises:
         ConfigError: a question has no entry in `group_of`.
     """
-    places: dict[Hashable, list[int]] = {}
+    places: dict[str | int | None, list[int]] = {}
     for place, group in enumerate(_groups(answers.ids, group_of)):
         places.setdefault(group, []).append(place)
     places.pop(None, None)
-    ordered = sorted(places, key=_natural)
-    return {group: describe_run(answers.take(places[group]), **how) for group in ordered}
+    return {group: describe_run(answers.take(at), **how) for group, at in sorted(places.items())}
 
 
 def cluster_numbers(
@@ -46,22 +45,17 @@ def cluster_numbers(
     """
     if cluster_of is None:
         return None
+    numbers: dict[Hashable, int] = {}
     groups = zip(ids, _groups(ids, cluster_of), strict=True)
-    clusters = [("alone", id) if group is None else ("group", group) for id, group in groups]
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    return np.array([numbers[cluster] for cluster in clusters], dtype=int)
+    clusters = (("alone", id) if group is None else ("group", group) for id, group in groups)
+    return np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], dtype=int)
 
 
 def _groups(ids: Sequence[str], group_of: Mapping[str, Hashable]) -> list[Hashable]:
-    missing = next((id for id in ids if id not in group_of), None)
-    if missing is not None:
+    try:
+        return [group_of[id] for id in ids]
+    except KeyError as error:
         raise ConfigError(
-            f"question {missing!r} has no group ({len(group_of)} questions have one). "
+            f"question {error} has no group ({len(group_of)} questions have one). "
             "Give the groups of the questions that were scored."
-        )
-    return [group_of[id] for id in ids]
-
-
-def _natural(group: Hashable) -> tuple:
-    """Sort numbers by size, before texts by their letters."""
-    return (0, group, "") if isinstance(group, int | float) else (1, 0, str(group))
+        ) from None

@@ -1,9 +1,9 @@
 """Everything there is to say about one run: each metric with its n and its 95% interval.
 
-Intervals of shares are Wilson's, the others come from the bootstrap. That of a calibration error
-is the basic one: the percentile interval of a perfectly calibrated run lies above the truth
-always, the basic one holds a true error of 0.03 in nearly 90 of 100 samples (n = 300 and 1,221).
-It still leaves zero out too often to be read as a test of calibration.
+Intervals of shares are Wilson's, others the bootstrap's, of a calibration error the basic one: the
+percentile interval of a perfectly calibrated run always lies above the truth, the basic one holds
+a true error of 0.03 in nearly 90 of 100 samples (n = 300 and 1,221). It still leaves zero out too
+often to be read as a test of calibration.
 """
 
 import numpy as np
@@ -16,7 +16,6 @@ from mcqa.evaluation.resampling import Statistic, bootstrap, interval, means, me
 from mcqa.evaluation.table import COVERAGES, METRICS, Metric
 
 CURVE_POINTS = 200
-
 EDGES = {"ece": confidence.equal_width_edges, "ece_equal_mass": confidence.equal_mass_edges}
 
 
@@ -42,12 +41,8 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
     """Return every metric of one run, and what its plots need.
 
     Returns:
-        What `metrics.json` holds: `n`; `scored`, how many answers have probabilities; `unparsed`;
-        `tied_gold`; `metrics`, by name `value`, `n`, `ci95` and `interval` (see `Metric`), all but
-        `n` None where it is not defined; `confusion`; `reliability`; `risk_coverage`; the settings.
-
-    Raises:
-        ConfigError: `resamples` is less than 1.
+        What docs/evaluation.md says of `metrics.json`, and `scored`, how many answers have
+        probabilities, `tied_gold` and the settings. A metric that is not defined has but an `n`.
     """
     n, scored = len(answers), int(answers.scored.sum())
     statistic = run_statistic(answers)
@@ -83,11 +78,9 @@ def describe_run(answers: Answers, *, seed: int = 0, resamples: int = 1000) -> d
     }
 
 
-def metric_interval(
-    metric: Metric, draws_R: np.ndarray, value: float, *, at_least: float | None = None
-) -> list[float] | None:
+def metric_interval(metric: Metric, draws_R: np.ndarray, value: float, **bound) -> list | None:
     """Return the bootstrap interval that suits a metric: basic where noise raises it."""
-    return interval(draws_R, value if metric.interval == "basic" else None, at_least=at_least)
+    return interval(draws_R, value if metric.interval == "basic" else None, **bound)
 
 
 def _describe(metric: Metric, values: dict, draws: dict, n: int) -> dict:

@@ -1,9 +1,6 @@
-"""Accuracy, its interval, and the summary of one run.
+"""Accuracy, its interval, and the summary of one run; an unparsed prediction is wrong."""
 
-An unparsed prediction is wrong; an unlabelled one does not count and is counted apart.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import binomtest
@@ -14,9 +11,6 @@ from mcqa.prediction import AMBIGUOUS, Prediction
 
 def wilson_interval(successes: int, n: int) -> list[float]:
     """Return Wilson's 95% score interval of a proportion: `successes` (0 to n) of n (1 or more).
-
-    Raises:
-        ConfigError: an argument is out of range.
 
     Source:
         Wilson (1927), Probable inference, the law of succession, and statistical inference.
@@ -36,21 +30,16 @@ def share(successes: int, n: int) -> dict:
 
 
 def summarize(
-    predictions: Iterable[Prediction],
+    predictions: Sequence[Prediction],
     seconds: float | None = None,
     peak_memory_bytes: int | None = None,
 ) -> dict:
     """Return what `metrics.json` says first about one run; None where something is not known.
 
-    Args:
-        seconds, peak_memory_bytes: what scoring all predictions took, None where not measured.
-
-    Returns:
-        Over the `n` labelled ones `accuracy`, `accuracy_ci95` and `chance` (the mean of 1 / number
-        of options, of those with scores); over all the counts `unparsed`, `ambiguous` (those of
-        them that named several options), `unlabelled` and `truncated`, and what they cost.
+    Accuracy and chance (the mean of 1 / number of options, of those with scores) are over the `n`
+    labelled predictions, counts and costs over all. `ambiguous` are those of the `unparsed` that
+    named several options.
     """
-    predictions = list(predictions)
     labelled = [prediction for prediction in predictions if prediction.label is not None]
     n, count = len(labelled), len(predictions)
     chances = [1 / len(prediction.scores) for prediction in labelled if prediction.scores]

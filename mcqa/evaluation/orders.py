@@ -1,8 +1,8 @@
 """The same question with its options in other orders: does the answer move?
 
 An order is a tuple of original places: the option shown at place i is `options[order[i]]`.
-The trap: of two options that score the same, a scorer takes the one shown first, which another
-order turns round. So choices are made from scores that are already back in the original order.
+The trap: of two options that score the same, a scorer takes the one shown first. So choices are
+made from scores that are already back in the original order.
 """
 
 import itertools
@@ -61,11 +61,7 @@ def restore(shown: Sequence, order: Order) -> tuple:
 
 
 def average(scores: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
-    """Return each option's log-probability averaged over orders: (N, O), NaN where there is none.
-
-    Args:
-        scores: for each question and each order the options' scores, in the original order.
-    """
+    """Return log-probabilities (N, O) averaged over orders, of scores in the original order."""
     logs = (log_softmax(np.array(orders_PO, dtype=float)) for orders_PO in scores)
     return pad([np.logaddexp.reduce(log_PO, axis=0) - np.log(len(log_PO)) for log_PO in logs])
 
@@ -78,19 +74,14 @@ def describe_orders(
     seed: int = 0,
     resamples: int = 1000,
 ) -> dict:
-    """Return what the order of the options does to a run.
+    """Return what the order of the options does to a run, as docs/evaluation.md says.
+
+    Intervals of the two means are bootstrapped over questions, the others Wilson's.
 
     Args:
-        label_N: 0-based index of the right option, in the original order.
         choices: for each question the choice in each order, the original one first, as an index in
             the original order, None where it was not parsed.
         scores: what `average` takes; None from scorers without scores.
-
-    Returns:
-        `n`; `answers`, over how many orders in all; `flips`; `seed`, `resamples`; and, each with
-        `value`, `n`, `ci95`, what docs/evaluation.md says of them: `flip_rate`, `consistency`,
-        `accuracy`, `accuracy_over_orders`, `accuracy_by_order`, with scores `averaged_accuracy`.
-        Intervals of the two means are bootstrapped over questions, the others Wilson's.
 
     Raises:
         ConfigError: there are not as many labels as questions, or a question has no order.
@@ -112,6 +103,7 @@ def describe_orders(
         "accuracy_over_orders": right_NP.sum(1) / orders_N,
     }
     draws = bootstrap(means(columns), n, seed=seed, resamples=resamples)
+    by_order = zip(right_NP.sum(0).tolist(), known_NP.sum(0).tolist(), strict=True)
     described = {
         "n": n,
         "answers": int(orders_N.sum()),
@@ -122,10 +114,7 @@ def describe_orders(
             name: {"value": float(column.mean()), "n": n, "ci95": interval(draws[name])}
             for name, column in columns.items()
         },
-        "accuracy_by_order": [
-            share(int(right), int(known))
-            for right, known in zip(right_NP.sum(0), known_NP.sum(0), strict=True)
-        ],
+        "accuracy_by_order": [share(right, known) for right, known in by_order],
         "seed": seed,
         "resamples": resamples,
     }

@@ -1,8 +1,7 @@
 """Every metric of two runs over the same questions, side by side.
 
-Metrics that need probabilities are compared over the questions for which both runs have them.
-Means over questions cost a matrix product per resample; the others must sort and count, and get
-fewer resamples.
+Metrics that need probabilities are compared over the questions for which both runs have them. Those
+that are no means over questions must be sorted and counted anew, and get fewer resamples.
 """
 
 from dataclasses import replace
@@ -31,24 +30,17 @@ def describe_pair(
     permutations: int = 10_000,
     cluster_N: np.ndarray | None = None,
 ) -> dict:
-    """Return the `paired` of `comparison.json`: all that two runs have in common and apart.
+    """Return the `paired` of `comparison.json`: all that two aligned runs have in common and apart.
 
     Args:
-        a, b: the runs' answers to the same questions in the same order.
         accuracies: what `mcqa.evaluation.comparison.compare` says of them: accuracy has its
             interval and p-value from there, before any correction.
         resamples, other_resamples: for metrics that are means over questions, and for the others.
         permutations: how many tosses of the permutation tests.
         cluster_N: the group of each question, numbered from 0, to draw and toss whole groups.
 
-    Returns:
-        `n`; `table`, the counts of right answers; `mcnemar`, the p-value; `metrics`, by name `a`,
-        `b`, `difference` (b minus a), its `ci95`, `n` and, for means, `p_value`; `agreement`;
-        `minimum_detectable_difference` of the accuracy; `clusters`; and the settings.
-
     Raises:
         ComparisonError: the runs are not aligned.
-        ConfigError: a number of draws is less than 1.
     """
     check_aligned(a, b)
     common_N1 = (a.scored & b.scored)[:, None]
@@ -56,9 +48,8 @@ def describe_pair(
         replace(run, log_probabilities=np.where(common_N1, run.log_probabilities, np.nan))
         for run in (a, b)
     )
-    n, test = len(a), accuracies["mcnemar"]
-    table = {"both": int((a.correct & b.correct).sum())}
-    table |= {side: test[side] for side in ("a_only", "b_only")}
+    n, table = len(a), {"both": int((a.correct & b.correct).sum()), **accuracies["mcnemar"]}
+    mcnemar, differing = table.pop("p_value"), table["a_only"] + table["b_only"]
     groups = {"seed": seed, "cluster_N": cluster_N}
     numbers = {"resamples": resamples, "other_resamples": other_resamples}
     draws = bootstrap_differences(a, b, **numbers, **groups)
@@ -71,11 +62,9 @@ def describe_pair(
     return {
         "n": n,
         "table": {**table, "neither": n - sum(table.values())},
-        "mcnemar": test["p_value"],
+        "mcnemar": mcnemar,
         "metrics": metrics,
-        "minimum_detectable_difference": minimum_detectable_difference(
-            table["a_only"] + table["b_only"], n
-        ),
+        "minimum_detectable_difference": minimum_detectable_difference(differing, n),
         "agreement": agreement(a.choices, b.choices, resamples=other_resamples, **groups),
         "clusters": None if cluster_N is None else int(cluster_N.max()) + 1,
         "seed": seed,
@@ -85,10 +74,7 @@ def describe_pair(
 
 
 def mean_differences(a: Answers, b: Answers) -> dict[str, np.ndarray]:
-    """Return b minus a question by question, for every metric that is a mean over questions.
-
-    NaN where one of the runs has no value; a metric without any value is left out.
-    """
+    """Return b minus a by question, NaN where unknown, of metrics that are means over questions."""
     of_a, of_b = question_values(a), question_values(b)
     return {name: of_b[name] - of_a[name] for name in of_a if name in of_b}
 
@@ -96,10 +82,7 @@ def mean_differences(a: Answers, b: Answers) -> dict[str, np.ndarray]:
 def bootstrap_differences(
     a: Answers, b: Answers, *, resamples: int = 10_000, other_resamples: int = 1000, **how
 ) -> dict[str, np.ndarray]:
-    """Return bootstrap draws of b minus a for every metric that both have, but accuracy.
-
-    `mcqa.evaluation.comparison` draws that. Arguments are as in `describe_pair`.
-    """
+    """Return draws of b minus a for every metric of both but accuracy; see `describe_pair`."""
     gains = mean_differences(a, b)
     del gains["accuracy"]
     of_a, of_b = other_statistic(a), other_statistic(b)
@@ -119,11 +102,9 @@ def agreement(
 ) -> dict:
     """Return how often two runs choose the same option, and Cohen's kappa; see `bootstrap`.
 
-    Kappa takes off what two runs with these habits would agree on by chance: 1 is agreement
-    throughout, 0 none beyond chance. Not parsed (-1) counts as a choice of its own.
-
-    It is None where both always make one and the same choice. The share's interval is Wilson's,
-    with clusters the bootstrap's.
+    Kappa takes off what two runs with these habits would agree on by chance. It is None where both
+    always make one and the same choice. Not parsed (-1) counts as a choice of its own. The share's
+    interval is Wilson's, with clusters the bootstrap's.
 
     Source:
         Cohen (1960), A coefficient of agreement for nominal scales.
@@ -150,9 +131,7 @@ def agreement(
     }
 
 
-def _metrics(
-    a: Answers, b: Answers, draws: dict[str, np.ndarray], p_values: dict[str, float]
-) -> dict[str, dict]:
+def _metrics(a: Answers, b: Answers, draws: dict, p_values: dict[str, float]) -> dict[str, dict]:
     n, scored = len(a), int(a.scored.sum())
     in_a, in_b = (observed(run_statistic(run), n) for run in (a, b))
     metrics = {}

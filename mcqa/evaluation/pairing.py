@@ -11,18 +11,15 @@ from mcqa.prediction import Prediction
 def align(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, Answers]:
     """Return runs as arrays, question by question in the order of the first.
 
-    Args:
-        runs: names, for messages, and predictions: all labelled, of the same question ids.
-
     Raises:
         ComparisonError: the runs do not answer the same labelled questions, once each.
         ConfigError: a label or choice is not one of the options, or a score is not finite.
     """
     by_id = {name: _by_id(predictions, name) for name, predictions in runs.items()}
-    first, asked = next(iter(by_id.items()))
-    for name, answered in by_id.items():
-        _check_same(asked, answered, first, name)
-    return {name: Answers.of(map(answered.get, asked)) for name, answered in by_id.items()}
+    first, *others = by_id.items()
+    for other in others:
+        _check_same(first, other)
+    return {name: Answers.of(map(answered.get, first[1])) for name, answered in by_id.items()}
 
 
 def check_aligned(a: Answers, b: Answers) -> None:
@@ -34,16 +31,15 @@ def check_aligned(a: Answers, b: Answers) -> None:
         )
 
 
-def _check_same(
-    a: dict[str, Prediction], b: dict[str, Prediction], name_a: str, name_b: str
-) -> None:
-    for here, there, name_here, name_there in ((a, b, name_a, name_b), (b, a, name_b, name_a)):
+def _check_same(*runs: tuple[str, dict[str, Prediction]]) -> None:
+    for (name_here, here), (name_there, there) in (runs, runs[::-1]):
         if missing := [id for id in here if id not in there]:
             raise ComparisonError(
                 f"question {missing[0]!r} is in {name_here} ({len(here)} questions) but not in "
                 f"{name_there} ({len(there)} questions). Score both on the same questions: "
                 "the same data, split and limit."
             )
+    (name_a, a), (name_b, b) = runs
     for id, prediction in a.items():
         if prediction.label != b[id].label:
             raise ComparisonError(

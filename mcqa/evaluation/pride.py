@@ -1,8 +1,8 @@
 """PriDe: take a model's prior for the letters out of its answers, at little cost.
 
-On a few questions, asked in every rotation, each option meets each letter, so that the mean over
-rotations leaves the letters alone: the prior. From all others, asked once, it is divided out.
-The trap: "A" among four letters is not "A" among five; there is a prior per number of options.
+The prior is the mean over rotations of a few questions, for then each option meets each letter. It
+is divided out of all others, asked once. The trap: "A" among four letters is not "A" among five;
+there is a prior per number of options.
 Source: Zheng et al. (2024), LLMs are not robust multiple choice selectors, arXiv 2309.03882.
 """
 
@@ -22,10 +22,7 @@ Asked = tuple[Sequence[Order], Sequence[Sequence[float]]]  # orders, and scores 
 
 
 def estimation_sample(option_counts: Sequence[int], *, seed: int = 0) -> list[int]:
-    """Return the places, ascending, of the questions to estimate the prior on.
-
-    Of each number of options `SHARE` of the questions are drawn, rounded up.
-    """
+    """Return the places, ascending, of `SHARE` of the questions of each number of options."""
     rng = np.random.default_rng(seed)
     count_N = np.asarray(option_counts)
     drawn = []
@@ -41,10 +38,7 @@ def mean_priors(shown_scores: Iterable[Sequence[Sequence[float]]]) -> dict[int, 
     """Return for each number of options the prior, a probability for each place.
 
     It is the mean over questions of the softmax of each letter's mean log-probability over orders.
-
-    Args:
-        shown_scores: for each question (P, O) scores by order and place shown, in orders in which
-            each option stands equally often at each place: all rotations, or all orders.
+    Scores (P, O) are by order, all rotations or all orders, and place shown.
     """
     by_count: dict[int, list[np.ndarray]] = {}
     for scores_PO in shown_scores:
@@ -75,16 +69,11 @@ def divide_out(scores_NO: np.ndarray, priors: Mapping[int, np.ndarray]) -> np.nd
     return log_softmax(log_softmax(scores_NO) - np.log(prior_NO))
 
 
-def pride(
-    scores_NO: np.ndarray, sample: Mapping[int, Asked]
-) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+def pride(scores_NO: np.ndarray, sample: Mapping[int, Asked]) -> tuple[np.ndarray, dict]:
     """Return the debiased log-probabilities (N, O) of a run, and the priors.
 
     The scores are in the original order. The questions of the sample (by their places) take the
     probabilities averaged over their rotations, which are free of the prior already.
-
-    Raises:
-        ConfigError: there is no prior for a question's number of options.
     """
     priors = mean_priors(shown for _, shown in sample.values())
     debiased_NO = divide_out(scores_NO, priors)
@@ -100,18 +89,11 @@ def describe_pride(
     *,
     seed: int = 0,
 ) -> dict:
-    """Return what dividing the letters' prior out does to a run's accuracy.
+    """Return the `pride` of docs/evaluation.md: what dividing the letters' prior out changes.
 
     Args:
-        label_N: 0-based index of the right option, in the original order.
         orders: for each question all rotations or all orders, the original order first.
         shown_scores: for each question and order the options' scores as shown.
-        seed: of the bootstrap and of the sample.
-
-    Returns:
-        `sample`; `priors`, by the number of options; the accuracy over all questions of the scores
-        as they are (`raw`), without the prior (`debiased`) and of every question's average over
-        its orders (`averaged`); `difference`, debiased minus raw, with its evidence.
     """
     label_N, n = np.asarray(label_N), len(label_N)
     asked = list(zip(orders, shown_scores, strict=True))

@@ -1,7 +1,6 @@
 """What one answer is worth: a value per question for every metric that is a mean of such values.
 
-Of equally likely options the earlier ranks first, as in the choice itself: rank 1 means right. A
-model that scores all alike gets what always choosing A would get; `tied_gold` counts such ties.
+Of equally likely options the earlier ranks first, as in the choice itself: rank 1 means right.
 Log-probabilities are (N, O), NaN where an option does not exist; labels (N,) 0-based indices.
 """
 
@@ -79,19 +78,17 @@ def macro_f1(answers: Answers) -> Statistic:
 
 
 def confusion(label_N: np.ndarray, choice_N: np.ndarray) -> dict:
-    """Return how often each position was chosen for each gold position.
+    """Return how often each position was chosen (columns) for each gold position (rows).
 
-    `counts` has a row per gold position and a column per chosen one, `positions` from 0 to the last
-    that occurs; `unparsed` is per gold position.
+    `positions` are from 0 to the last that occurs; `unparsed` is per gold position.
     """
-    from sklearn.metrics import confusion_matrix
-
-    positions = list(range(int(max(label_N.max(), choice_N.max())) + 1))
-    counts = confusion_matrix(label_N, choice_N, labels=[*positions, UNPARSED])
+    size = int(max(label_N.max(), choice_N.max())) + 1
+    counts = np.zeros((size, size + 1), dtype=int)
+    np.add.at(counts, (label_N, choice_N), 1)  # -1, not parsed, is the last column
     return {
-        "positions": positions,
-        "counts": counts[:-1, :-1].tolist(),
-        "unparsed": counts[:-1, -1].tolist(),
+        "positions": list(range(size)),
+        "counts": counts[:, :-1].tolist(),
+        "unparsed": counts[:, -1].tolist(),
     }
 
 

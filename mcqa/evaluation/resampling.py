@@ -1,31 +1,28 @@
 """The bootstrap, once for every metric: draw questions again, or whole groups of them.
 
 A resample is a row of weights: how often each question was drawn. A metric is a function of
-weights (a `Statistic`): its value on the data (all weights 1) and its bootstrap are one definition.
-Two traps: questions that belong together are no independent evidence, so draw their groups; and a
-metric that noise can only raise, like ECE, is higher on resamples than on the data (`interval`).
+weights (a `Statistic`), so that its value on the data (all weights 1) and its bootstrap are one
+definition. The trap: a metric that noise can only raise is higher on resamples (see `interval`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from mcqa.errors import ConfigError
 
-CELLS = 2_000_000
-"""How many weights to hold at once: 16 MB."""
+CELLS = 2_000_000  # how many weights to hold at once: 16 MB
 
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 """From weights (R, N) to the R values of each of its metrics, NaN where one is not defined."""
 
 
 def resampled_weights(
-    n: int, *, seed: int, resamples: int, cluster_N: np.ndarray | None = None
+    n: int, *, seed: int = 0, resamples: int = 1000, cluster_N: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
     """Yield the weights (R, N) of resamples of n questions, R being what `CELLS` allows.
 
-    Args:
-        cluster_N: the group of each question, numbered from 0; None draws single questions.
+    With `cluster_N`, the group of each question, numbered from 0, whole groups are drawn.
 
     Raises:
         ConfigError: `resamples` is less than 1.
@@ -42,18 +39,9 @@ def resampled_weights(
         yield weight_RN
 
 
-def bootstrap(
-    statistic: Statistic,
-    n: int,
-    *,
-    seed: int = 0,
-    resamples: int = 1000,
-    cluster_N: np.ndarray | None = None,
-) -> dict[str, np.ndarray]:
+def bootstrap(statistic: Statistic, n: int, **how) -> dict[str, np.ndarray]:
     """Return each metric's value on every resample; see `resampled_weights`."""
-    weights = resampled_weights(n, seed=seed, resamples=resamples, cluster_N=cluster_N)
-    parts = [statistic(weight_RN) for weight_RN in weights]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return concatenate(map(statistic, resampled_weights(n, **how)))
 
 
 def bootstrap_accuracy_gain(
@@ -61,8 +49,8 @@ def bootstrap_accuracy_gain(
 ) -> np.ndarray:
     """Return the accuracy of b minus that of a on every resample of n questions.
 
-    It depends only on how many questions just one of the two gets right. In resamples these
-    counts are multinomial, so they are drawn directly, in memory that does not grow with n.
+    How many questions just one of the two gets right is multinomial in resamples, so it is drawn
+    directly, in memory that does not grow with n.
     """
     _check(resamples)
     shares = (a_only / n, b_only / n, (n - a_only - b_only) / n)
@@ -76,14 +64,13 @@ def observed(statistic: Statistic, n: int) -> dict[str, float]:
 
 
 def interval(
-    draws_R: np.ndarray, value: float | None = None, *, at_least: float | None = None
+    draws_R: np.ndarray, value: float | None = None, *, at_least: float = -np.inf
 ) -> list[float] | None:
     """Return the 95% interval of bootstrap draws that are not NaN, None where all are.
 
     Args:
-        value: None for the percentile interval; the metric on the data for the basic one, which is
-            the percentile interval reflected about this value: where resampling raises a metric,
-            so did sampling, and the reflection takes that off again.
+        value: None for the percentile interval; the metric on the data for the basic one, reflected
+            about it: where resampling raises a metric, so did sampling, which is taken off again.
         at_least: a bound that the metric cannot fall below.
 
     Source:
@@ -95,16 +82,11 @@ def interval(
     low, high = np.quantile(defined, (0.025, 0.975))
     if value is not None:
         low, high = 2 * value - high, 2 * value - low
-    if at_least is not None:
-        low, high = max(low, at_least), max(high, at_least)
-    return [float(low), float(high)]
+    return [float(max(low, at_least)), float(max(high, at_least))]
 
 
 def means(columns: dict[str, np.ndarray]) -> Statistic:
-    """Return the statistic of metrics that are means over questions.
-
-    `columns` hold per metric its value for each question (N,), NaN where it does not count one.
-    """
+    """Return the statistic of means over questions, given (N,) values, NaN where none counts."""
     value_NK = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
     # most metrics count the same questions: these are counted once
     known_NJ, count_of_K = np.unique(~np.isnan(value_NK), axis=1, return_inverse=True)
@@ -115,6 +97,12 @@ def means(columns: dict[str, np.ndarray]) -> Statistic:
         return dict(zip(columns, divide(total_RK, count_RJ[:, count_of_K]).T, strict=True))
 
     return statistic
+
+
+def concatenate(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return the metrics' values on some resamples after those on others."""
+    parts = list(parts)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def merge(statistics: Sequence[Statistic]) -> Statistic:

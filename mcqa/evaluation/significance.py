@@ -1,7 +1,4 @@
-"""Tests of whether runs over the same questions differ by more than luck.
-
-All are paired: a question that both get right, or both get wrong, does not say which is better.
-"""
+"""Paired tests of whether runs over the same questions differ by more than luck."""
 
 import math
 from collections.abc import Sequence
@@ -32,12 +29,9 @@ def sign_flip_test(
 ) -> np.ndarray:
     """Return the two-sided p-values (K,) of paired permutation tests of K mean differences.
 
-    If the runs were alike, the sign of each question's difference (b minus a; NaN does not count)
-    would be a coin toss. The p-value is the share of tosses, with the data counted among them,
-    whose sum is at least as far from zero as that of the data.
-
-    Args:
-        cluster_N: the group of each question, numbered from 0: a group is tossed as a whole.
+    Each toss draws the sign of each question's difference (b minus a; NaN does not count), with
+    `cluster_N` (numbered from 0) of each group's. The p-value is the share of tosses, with the data
+    counted among them, whose sum is at least as far from zero as that of the data.
 
     Raises:
         ConfigError: `permutations` is less than 1.
@@ -68,9 +62,8 @@ def sign_flip_test(
 def minimum_detectable_difference(discordant: int, n: int) -> float | None:
     """Return the smallest accuracy difference that McNemar's test finds four times in five.
 
-    With psi = discordant / n, the share of questions that just one run gets right, and z the normal
-    quantiles at 1 - 0.05 / 2 (two-sided level) and 0.8 (power), it is the d that solves sqrt(n) d =
-    z_alpha sqrt(psi) + z_power sqrt(psi - d^2). None where not even d = psi would be found.
+    With psi = discordant / n, the share of questions that just one run gets right, it solves
+    sqrt(n) d = z_alpha sqrt(psi) + z_power sqrt(psi - d^2). None where not even psi would be found.
 
     Source:
         Connor (1987), Sample size for testing differences in proportions for the paired-sample
@@ -109,9 +102,7 @@ def cochran_q(correct_NK: np.ndarray) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, in the order given.
-
-    The chance that any comparison without a difference falls below a level is at most that level.
+    """Return p-values corrected for their number (the family-wise error), in the order given.
 
     Source:
         Holm (1979), A simple sequentially rejective multiple test procedure.

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-COVERAGES = (50, 80, 90)
-"""At which percentages of questions answered accuracy is given."""
+COVERAGES = (50, 80, 90)  # the percentages of questions answered at which accuracy is given
 
 
 @dataclass(frozen=True)
@@ -12,7 +11,6 @@ class Metric:
     """Say what is to be known of a metric beside its value.
 
     Args:
-        name: its key in files.
         heading, short: what tables call it, and a line of text, if not by its heading.
         interval: the 95% interval of one run. `wilson`: of a share of questions, which people read
             in percent. `percentile`: the bootstrap's. `basic`: the bootstrap's for a metric that

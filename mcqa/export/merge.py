@@ -24,13 +24,11 @@ def merge_run(
     questions: Sequence[Question] = (),
     batch_size: int = 16,
 ) -> dict:
-    """Merge a run's adapter into its base and write a plain folder.
+    """Merge a run's adapter into its base and write a plain folder, empty or new before.
 
     Args:
-        output: an empty or new folder.
         dtype: of the saved weights; by default the run's compute type.
-        questions: labelled ones to score with the run and with the merged folder. A run that
-            retrieves passages gets none here.
+        questions: labelled ones to score before and after, without passages to retrieve.
 
     Returns:
         `folder` and `dtype`; with questions also `n`, `accuracy_before`, `accuracy_before_ci95`,
@@ -38,7 +36,6 @@ def merge_run(
 
     Raises:
         ConfigError: `run` is no run or cannot be merged, or `output` holds something.
-        ModelError: the run is incomplete or damaged.
     """
     reference = resolve_model(run)
     if reference.kind != "run":
@@ -46,19 +43,15 @@ def merge_run(
     check_output(output)
     record = read_record(reference.path)
     check_mergeable(reference.path, record)
-    device = pick_device(device)
-    dtype = dtype or record["dtype"]
+    device, dtype = pick_device(device), dtype or record["dtype"]
     context = record.get("context", {}).get("kind", "data")
     context = "none" if context == "retrieved" else context  # there are no passages here
     settings = {"device": device, "template": record["template"], "context": context}
     before = load_scorer(run, **settings).score_many(questions, batch_size) if questions else []
-    backbone = get_formulation(record["formulation"]).load_backbone(
-        base_of(reference.path, record).path,
-        head=record.get("head"),
-        quantization=record["quantization"],
-        dtype=record["dtype"],
-        device=device,
-    )
+    how = {"head": record.get("head"), "quantization": record["quantization"]}
+    how |= {"dtype": record["dtype"], "device": device}
+    base = base_of(reference.path, record).path
+    backbone = get_formulation(record["formulation"]).load_backbone(base, **how)
     merged = merge_adapter(backbone, reference.path, record, pick_dtype(dtype, device))
     folder = str(save_merged(output, merged, load_tokenizer(reference.path), record))
     result = {"folder": folder, "dtype": dtype}

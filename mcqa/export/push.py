@@ -1,7 +1,4 @@
-"""Put a run on the Hugging Face Hub: a folder with what others need, and nothing that is private.
-
-Taken are the adapter, the tokenizer, `run.json` and a model card; nothing that may hold questions,
-and of paths only the last part.
+"""Put a run on the Hugging Face Hub: adapter, tokenizer, `run.json` and card, and nothing private.
 
 The traps: a base that is a folder here is nowhere for others, a link in the run folder may lead to
 what is private, a repository that is there already keeps its visibility, and a library's error may
@@ -19,7 +16,7 @@ from huggingface_hub import EvalResult, ModelCard, get_token
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from mcqa.data.files import is_data_file
+from mcqa.data.files import READERS, ending_of
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
 from mcqa.evaluating.folder import RECORD, read_record
 from mcqa.models.embedded import LICENCE
@@ -52,23 +49,26 @@ def prepare_folder(
     licence: str | None = None,
     evaluations: Sequence[str] = (),
 ) -> tuple[dict[str, int], str]:
-    """Write a folder that a run can be loaded from elsewhere, with its model card.
+    """Write a new folder that a run can be loaded from elsewhere, with its model card.
+
+    Returned are the files' sizes in bytes by their names, and the licence that the card says.
 
     Args:
-        repo: where it will be on the Hub.
-        folder: a new or empty one.
         base: the base's name for others; by default its own, which a local folder does not have.
         licence: of the base; by default what the base's own card says.
         evaluations: folders of `mcqa evaluate` that this run was scored in.
 
-    Returns:
-        The files' sizes in bytes by their names, and the licence that the card says.
-
     Raises:
         ConfigError: an argument does not fit, or a file to take is a link to elsewhere.
-        ModelError, DataError: the run is damaged, or an evaluation cannot be read.
+        ModelError: what was trained is missing or damaged.
     """
-    _check_repo_name(repo)
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        reason = str(error).partition(". Use `repo_type`")[0].rstrip(".")
+        raise ConfigError(
+            f"repository {repo!r}: {reason}. Name it OWNER/NAME, like 'jo/head'."
+        ) from error
     reference = resolve_model(run)
     if reference.kind != "run":
         raise ConfigError(
@@ -105,20 +105,9 @@ def prepare_folder(
     return {file.name: file.stat().st_size for file in sorted(folder.iterdir())}, licence
 
 
-def _check_repo_name(repo: str) -> None:
-    try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
-        reason = str(error).partition(". Use `repo_type`")[0].rstrip(".")
-        raise ConfigError(
-            f"repository {repo!r}: {reason}. Name it OWNER/NAME, like 'jo/head'."
-        ) from error
-
-
 def _check_whole(folder: Path, record: dict) -> None:
     """Refuse an adapter that is missing or of another size than when it was saved."""
-    files = [folder / name for name in TRAINED]
-    size = sum(file.stat().st_size for file in files if file.is_file())
+    size = sum((folder / name).stat().st_size for name in TRAINED if (folder / name).is_file())
     if not size or size != record.get("adapter_bytes", size):
         raise ModelError(
             f"{folder}: what was trained takes {size:,} bytes, and {RUN_FILE} says "
@@ -155,23 +144,25 @@ def _is_path(text: str) -> bool:
     source = text.rpartition("=")[0] or text  # of a set with a weight
     absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
     relative = text.startswith((".", "~")) or "\\" in text or source.count("/") > 1
-    return absolute or relative or ("/" in text and (is_data_file(source) or Path(source).exists()))
+    if absolute or relative:
+        return True
+    return "/" in text and (ending_of(source) in READERS or Path(source).exists())
 
 
 def _rewrite(source: Path, target: Path, name: str, **changes) -> None:
     """Copy a JSON file with some fields changed, those that it has; None takes one away."""
-    if not (source / name).is_file():
-        return
-    values = json.loads((source / name).read_text(encoding="utf-8"))
-    values = {key: changes.get(key, value) for key, value in values.items()}
-    kept = {k: v for k, v in values.items() if k not in changes or v is not None}
-    write_json(target / name, kept)
+    if (source / name).is_file():
+        values = json.loads((source / name).read_text(encoding="utf-8"))
+        gone = {key for key in changes if changes[key] is None}
+        kept = {key: changes.get(key, values[key]) for key in values if key not in gone}
+        write_json(target / name, kept)
 
 
 def _score(folder: str, record: dict, run: str) -> EvalResult:
-    """Return what an evaluation's folder says about a run."""
+    """Return what an evaluation's folder says about a run, known by its seconds and bytes."""
     kept = read_record(Path(folder))
-    of_run = [evaluation for evaluation in kept.evaluations if _is_of(evaluation.cost, record)]
+    cost = {"training_seconds": record.get("seconds"), "adapter_bytes": record.get("adapter_bytes")}
+    of_run = [e for e in kept.evaluations if (e.cost or {}).items() >= cost.items()]
     if len(of_run) != 1:
         names = ", ".join(evaluation.name for evaluation in kept.evaluations)
         raise ConfigError(
@@ -204,22 +195,10 @@ def _score(folder: str, record: dict, run: str) -> EvalResult:
     )
 
 
-def _is_of(cost: dict | None, record: dict) -> bool:
-    """Say whether an evaluation is of a run: to the last digit of the seconds that it trained."""
-    pairs = (("training_seconds", "seconds"), ("adapter_bytes", "adapter_bytes"))
-    return bool(cost) and all(cost[ours] == record.get(theirs) for ours, theirs in pairs)
-
-
 def upload(
     folder: Path, repo: str, *, private: bool, revision: str | None, message: str | None
 ) -> str:
-    """Upload a folder, making repository and branch where they are missing; return the address.
-
-    Args:
-        folder: from `prepare_folder`.
-        repo: `OWNER/NAME`; without an owner it is the user's own.
-        private: refuse one that is there and public.
-        revision: the branch; None is the main one.
+    """Upload a folder and return its address; a missing repository or branch is made.
 
     Raises:
         ConfigError: there is no token, or the repository is public and should be private.
@@ -237,12 +216,8 @@ def upload(
             )
         if revision:
             api.create_branch(url.repo_id, branch=revision, exist_ok=True)
-        api.upload_folder(
-            repo_id=url.repo_id,
-            folder_path=folder,
-            revision=revision,
-            commit_message=message or "A run of mcqa",
-        )
+        what = {"folder_path": folder, "commit_message": message or "A run of mcqa"}
+        api.upload_folder(repo_id=url.repo_id, revision=revision, **what)
         return str(url)
     except McqaError:
         raise

@@ -15,12 +15,7 @@ from transformers.quantizers import AutoHfQuantizer
 
 from mcqa.errors import ConfigError
 from mcqa.footprint.plan import Plan, of_training, storages
-from mcqa.models.backbones import (
-    checkpoint_activations,
-    own_quantization,
-    quantization_config,
-    suit_device,
-)
+from mcqa.models import backbones
 from mcqa.models.recipes.weights import decoder_layers
 from mcqa.system.quiet import quiet_loading
 from mcqa.training.devices import Machine
@@ -74,7 +69,7 @@ def _kept(plan: Plan, depth: int, *, checkpointing: bool) -> list[int]:
     """Return the bytes of each piece of memory that the forward pass of so many layers keeps."""
     model, _ = _empty(plan, plan.device, depth)
     if checkpointing:  # reentrant: the other kind shows its layers' inputs to no hook
-        checkpoint_activations(model, {"use_reentrant": True})
+        backbones.checkpoint_activations(model, {"use_reentrant": True})
     saved = []
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
@@ -92,7 +87,7 @@ def _kept(plan: Plan, depth: int, *, checkpointing: bool) -> list[int]:
 
 def _empty(plan: Plan, device: str, depth: int | None = None):
     """Return what `Plan.build` does, for a model of zeros with so many layers, by default all."""
-    name, own = plan.config.quantization, own_quantization(plan.path)
+    name, own = plan.config.quantization, backbones.own_quantization(plan.path)
     if own and own.get("quant_method", "bitsandbytes") != "bitsandbytes":
         raise ConfigError(
             f"model {plan.path!r} comes quantized by {own['quant_method']}, whose sizes are not "
@@ -108,9 +103,10 @@ def _empty(plan: Plan, device: str, depth: int | None = None):
             tensor.data = torch.zeros_like(tensor)
         model.tie_weights()
     if own or name != "none":
-        given = BitsAndBytesConfig.from_dict(own) if own else quantization_config(name, plan.dtype)
+        quantized = backbones.quantization_config
+        given = BitsAndBytesConfig.from_dict(own) if own else quantized(name, plan.dtype)
         _quantize(model, given, plan, device)
-    suit_device(model, plan.device).requires_grad_(False).eval()
+    backbones.suit_device(model, plan.device).requires_grad_(False).eval()
     with torch.device(device):
         return plan.build(model)
 

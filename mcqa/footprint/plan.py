@@ -16,6 +16,7 @@ from mcqa.models.adapters import head_names
 from mcqa.models.backbones import load_tokenizer, model_config, pick_device, pick_dtype
 from mcqa.models.names import pinned, resolve_model
 from mcqa.models.recipes.building import add_recipe
+from mcqa.models.sharing import tensor_parts
 from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.question import Question
 from mcqa.runs.trained import base_of, read_record
@@ -87,15 +88,9 @@ def _question(objective: Objective, shape: Shape) -> EncodedQuestion:
 
 def storages(tensors: Iterable) -> dict[int, torch.UntypedStorage]:
     """Return the memory of tensors by its id, with the scales beside quantized weights."""
-    found = {}
-    for tensor in tensors:
-        state = getattr(tensor, "quant_state", None)
-        parts = [tensor, getattr(tensor, "SCB", None)]
-        for holder in (state, getattr(state, "state2", None)):
-            parts += [getattr(holder, name, None) for name in ("absmax", "code", "offset")]
-        memory = [part.untyped_storage() for part in parts if isinstance(part, Tensor)]
-        found |= {id(storage): storage for storage in memory}
-    return found
+    parts = chain.from_iterable(tensor_parts(t) for t in tensors if isinstance(t, Tensor))
+    memory = [part.untyped_storage() for part in parts]
+    return {id(storage): storage for storage in memory}
 
 
 def n_bytes(tensors: Iterable) -> int:

@@ -7,7 +7,7 @@ SCORERS                    scorer name -> function(model, tokenizer, batch) -> p
 TEMPLATES                  scorer name -> template to use where none is asked for
 WRITES                     scorer name -> how many tokens it puts behind a prompt with an option
 head_settings(path, tokenizer, options) -> what `run.json` keeps of `HeadOptions`, or None
-default_scorer(objective)  the scorer to ask with, given what was trained on, None if nothing
+default_scorer(objective)  the scorer by default, given what was trained on, None if nothing
 available_scorers(head)    names of the scorers that a model with these head settings has
 load_backbone(path, head=..., ...)   the model, as `backbones.load_weights` loads it
 empty_backbone(path, head=..., dtype=...)   the same untrained, on torch's default device
@@ -22,11 +22,7 @@ NAMES = ("generative", "multiple_choice")
 
 
 def get_formulation(name: str):
-    """Return a formulation's module.
-
-    Raises:
-        ConfigError: there is no such formulation.
-    """
+    """Return a formulation's module; ConfigError where there is none of this name."""
     if name not in NAMES:
         raise ConfigError(f"formulation {name!r} does not exist; there are: {', '.join(NAMES)}.")
     return importlib.import_module(f"mcqa.formulations.{name}")

@@ -1,13 +1,9 @@
 """Scorers of the generative formulation that write an answer: freely, or an option and no other.
 
 They choose without scoring, so their predictions have no scores and no probabilities.
-
-The trap: `do_sample=False` is not greedy yet. A checkpoint's generation settings may hold a penalty
-of what was said before, which is every option that the prompt lists, or beams.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -30,11 +26,9 @@ def generate(
 ) -> list[Prediction]:
     """Decode greedily up to an end-of-sequence token or the end of a line, and read the answer.
 
-    Of the checkpoint's generation settings only its special tokens count. A model that begins to
-    think gets an empty block of thinking instead, and answers behind that.
+    A model that begins to think gets an empty block of thinking instead, and answers behind that.
 
     Args:
-        model, tokenizer, batch: as for every scorer.
         parser: how to read, `strict` or `lenient`; see `mcqa.prompting.parsing`.
         fallback: `text` answers what could not be read with the `text` scorer's choice, and says
             so in `parsed`; `none` leaves it without a choice.
@@ -47,18 +41,15 @@ def generate(
     for encoded, (text, length) in zip(batch, written, strict=True):
         choice, how = parse_answer(text, encoded.question, parser)
         tokens = len(encoded.prompt) + length
-        predictions.append(_unscored(encoded, "generate", choice, tokens, text, how))
+        fields = {"scorer": "generate", "choice": choice, "tokens": tokens, "text": text}
+        predictions.append(_unscored(encoded, parsed=how, **fields))
     unread = [index for index, first in enumerate(predictions) if first.choice is None]
     if fallback == "text" and unread:
         by_text = TEXT_SCORERS["text"](model, tokenizer, [batch[index] for index in unread])
         for index, second in zip(unread, by_text, strict=True):
             first = predictions[index]
-            predictions[index] = replace(
-                first,
-                choice=second.choice,
-                tokens=first.tokens + second.tokens,
-                parsed=f"{first.parsed}, fallback text",
-            )
+            tokens, how = first.tokens + second.tokens, f"{first.parsed}, fallback text"
+            predictions[index] = replace(first, choice=second.choice, tokens=tokens, parsed=how)
     return predictions
 
 
@@ -80,38 +71,26 @@ def _decode(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[tuple[st
 
 
 def _write(model, tokenizer, prompts: Sequence[Sequence[int]], most: int) -> list[tuple[str, int]]:
-    """Return what a model writes behind prompts, up to the end of the line, and its tokens."""
+    """Return what a model writes behind prompts, up to the end of the line, and its tokens.
+
+    The trap: `do_sample=False` is not greedy yet. A checkpoint's settings may hold beams, or a
+    penalty of what was said before, which is every option that the prompt lists. `generate` fills
+    in from them whatever it is not given, so all but the special tokens are put aside meanwhile.
+    """
     rows = {"input_ids": [list(prompt) for prompt in prompts]}
     inputs = tokenizer.pad(rows, padding_side="left", return_tensors="pt").to(model.device)
     start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-    with _nothing_but_greedy(model):
-        output = model.generate(
-            **inputs,
-            do_sample=False,
-            max_new_tokens=most,
-            stop_strings=["\n"],
-            tokenizer=tokenizer,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    written = output[:, start:]
+    own = model.generation_config
+    settings = {name: getattr(own, name) for name in KEPT_SETTINGS}
+    settings |= {"max_new_tokens": most, "pad_token_id": tokenizer.pad_token_id}
+    model.generation_config = GenerationConfig(do_sample=False, stop_strings=["\n"], **settings)
+    try:
+        written = model.generate(**inputs, tokenizer=tokenizer)[:, start:]
+    finally:
+        model.generation_config = own
     lengths = (written != tokenizer.pad_token_id).sum(1).tolist()
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
     return list(zip(texts, lengths, strict=True))
-
-
-@contextlib.contextmanager
-def _nothing_but_greedy(model) -> Iterator[None]:
-    """Leave a model's own generation settings aside, but for its special tokens.
-
-    `generate` fills in from them whatever it is not given, so they cannot be overruled one by one.
-    """
-    own = model.generation_config
-    kept = {name: getattr(own, name) for name in KEPT_SETTINGS}
-    model.generation_config = GenerationConfig(**kept)
-    try:
-        yield
-    finally:
-        model.generation_config = own
 
 
 def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
@@ -130,34 +109,22 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     for row, (encoded, tokens) in enumerate(zip(batch, options, strict=True)):
         steps = per_option[row * n_options : row * n_options + len(tokens)]
         chosen = tokens[_walk_trie(tokens, [step.tolist() for step in steps])][:-1]
-        choice, text = encoded.continuations.index(chosen), tokenizer.decode(chosen)
-        count = len(encoded.prefix) + sum(map(len, tokens))
-        predictions.append(_unscored(encoded, "constrained", choice, count, text, "constrained"))
+        fields = {"choice": encoded.continuations.index(chosen), "text": tokenizer.decode(chosen)}
+        fields["tokens"] = len(encoded.prefix) + sum(map(len, tokens))
+        predictions.append(_unscored(encoded, scorer="constrained", parsed="constrained", **fields))
     return predictions
 
 
 def _walk_trie(options: Sequence[tuple[int, ...]], steps: Sequence[Sequence[float]]) -> int:
     """Return the option that taking the likeliest allowed token at each step leads to."""
     alive, depth = list(range(len(options))), 0
-    while len(alive) > 1 and len({options[i] for i in alive}) > 1:
+    while len({options[i] for i in alive}) > 1:
         best = max(alive, key=lambda index: steps[index][depth])
         alive = [i for i in alive if options[i][depth] == options[best][depth]]
         depth += 1
     return alive[0]
 
 
-def _unscored(
-    encoded: EncodedQuestion, scorer: str, choice: int | None, tokens: int, text: str, how: str
-) -> Prediction:
-    return Prediction(
-        id=encoded.question.id,
-        label=encoded.question.label,
-        choice=choice,
-        scores=None,
-        probabilities=None,
-        unit=None,
-        scorer=scorer,
-        tokens=tokens,
-        text=text,
-        parsed=how,
-    )
+def _unscored(encoded: EncodedQuestion, **fields) -> Prediction:
+    fields |= dict.fromkeys(("scores", "probabilities", "unit"))
+    return Prediction(id=encoded.question.id, label=encoded.question.label, **fields)

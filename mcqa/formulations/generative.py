@@ -27,7 +27,7 @@ def head_settings(path: str, tokenizer, options) -> None:
 
 
 def default_scorer(objective: str | None) -> str:
-    """Return the scorer to ask with: what `options` trains is the sum that `text` scores by."""
+    """Return the default scorer: what `options` trains is the sum that `text` scores by."""
     return "text" if objective == OPTIONS.name else "text-mean"
 
 

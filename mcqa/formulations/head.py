@@ -47,11 +47,7 @@ class HeadOptions(BaseModel):
         return [name for name, field in fields if getattr(self, name) != field.default]
 
     def refuse_head(self) -> None:
-        """Refuse settings of a head where there is none.
-
-        Raises:
-            ConfigError: one was changed.
-        """
+        """Refuse settings of a head, by a ConfigError, where there is none."""
         if unused := self.changed_head():
             raise ConfigError(
                 f"{', '.join(unused)}: only the multiple-choice formulation has a head; "

@@ -1,11 +1,8 @@
 """The order in which a question's options are laid out for the model: always the same one.
 
-No option sees a sibling, so its score does not depend on where in the batch it stands, except for
-rounding: in bfloat16 that alone moves a logit by up to a tenth, enough to turn round a close
-choice. So the options are laid out by their tokens, in whatever order they were given, and each
-takes its score from there. Options of the same tokens share one score.
-
-The trap this avoids: a prompt that does not list the options could still answer by their order.
+No option sees a sibling, but rounding depends on where in the batch it stands: in bfloat16 that
+moves a logit by up to a tenth, and a prompt that does not list the options could still answer by
+their order. So they are laid out by their tokens; options of the same tokens share one score.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +23,6 @@ def score_in_order(
     Args:
         score: returns (B, O) scores of the batch that has them in the order of their tokens.
         prefixes: what stands before the options of each question.
-        batch: the questions.
     """
     ordered = [sorted(encoded.continuations) for encoded in batch]
     scores_BO = score(pack(prefixes, ordered)).tolist()

@@ -1,14 +1,6 @@
 """Scorers of the generative formulation that read the model's probabilities; scores in nats.
 
-| scorer      | score of an option                                                               |
-|-------------|----------------------------------------------------------------------------------|
-| `text`      | log-probability of its continuation: favours short options                       |
-| `text-mean` | the same per token                                                               |
-| `text-char` | the same per character of the continuation (acc_norm of lm-evaluation-harness)   |
-| `pmi`       | the same minus its log-probability behind a neutral prefix (arXiv 2104.08315)    |
-| `letter`    | log-probability of its letter as the next token, "A" and " A" together           |
-
-None of them counts an end-of-sequence token.
+docs/generative.md has the table of them. None of them counts an end-of-sequence token.
 """
 
 import functools
@@ -21,6 +13,7 @@ from mcqa.formulations.layout import score_in_order
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
 
+# What an option's summed log-probability is divided by.
 LENGTHS = {
     "text": lambda encoded: [1] * len(encoded.continuations),
     "text-mean": lambda encoded: map(len, encoded.continuations),
@@ -75,11 +68,7 @@ TEXT_SCORERS["pmi"] = score_pmi
 
 
 def score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
-    """Score each option by its letter as the next token: p("A") + p(" A").
-
-    Raises:
-        ConfigError: a letter is more than one token.
-    """
+    """Score each option by its letter as the next token: p("A") + p(" A")."""
     packed = pack([e.prompt for e in batch], [[()]] * len(batch))
     log_probabilities_BV = next_token_log_probabilities(model, packed.to(model.device))
     scores = [

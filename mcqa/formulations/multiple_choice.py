@@ -30,16 +30,13 @@ ENCODER_SETTINGS = ("loss", "label_smoothing")
 def head_settings(path: str, tokenizer, options: HeadOptions) -> dict:
     """Return the head's settings as the model's config keeps them, see `heads.HeadSettings`.
 
-    An encoder's head is what its class makes it: only what it is trained on can be set.
-
-    Raises:
-        ConfigError: a setting is not for an encoder, or a word is more than one token.
+    An encoder's head is what its class makes it: only what it is trained on can be set, else
+    ConfigError.
     """
     words = tuple(_single_token(tokenizer, word) for word in options.head_words) or None
-    given = options.model_dump(include=set(HeadOptions.model_fields))
-    init = given.pop("head_init")
-    del given["head_words"]
-    settings = HeadSettings(init=init, words=words, **given).as_dict()
+    same_names = HeadOptions.model_fields.keys() - {"head_init", "head_words"}
+    given = options.model_dump(include=same_names)
+    settings = HeadSettings(init=options.head_init, words=words, **given).as_dict()
     config = model_config(path)
     if not is_encoder(config):
         return settings
@@ -63,7 +60,7 @@ def _single_token(tokenizer, word: str) -> int:
 
 
 def default_scorer(objective: str | None) -> str:
-    """Return the scorer to ask with: the head, always."""
+    """Return the default scorer: the head, always."""
     return "head"
 
 
@@ -77,7 +74,7 @@ def load_backbone(path: str, *, head: dict | None = None, **settings):
 
     `head` is from `head_settings`, by default what the model's config says.
     """
-    settings["model_settings"] = {"multiple_choice": head} if head else {}
+    settings |= {"multiple_choice": head} if head else {}
     config = model_config(path)
     as_saved = has_head(config) and head in (None, getattr(config, "multiple_choice", None))
     if is_encoder(config):

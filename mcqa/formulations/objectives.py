@@ -13,19 +13,12 @@ IGNORED = -100
 
 
 class Objective(NamedTuple):
-    """Name a way to train.
-
-    Args:
-        name: how settings refer to it.
-        length: tokens that a question takes.
-        collate: (questions, tokenizer) -> the keyword arguments of the model's forward.
-        written: how many tokens stand behind an option.
-    """
+    """Name a way to train; `collate` makes of questions and tokenizer what the forward takes."""
 
     name: str
-    length: Callable[[EncodedQuestion], int]
+    length: Callable[[EncodedQuestion], int]  # tokens that a question takes
     collate: Callable[[Sequence[EncodedQuestion], object], dict[str, torch.Tensor]]
-    written: int = 0
+    written: int = 0  # tokens behind an option
 
 
 def _completion_length(encoded: EncodedQuestion) -> int:
@@ -43,13 +36,10 @@ def _collate_completions(questions: Sequence[EncodedQuestion], tokenizer) -> dic
 
 
 def _collate_options(questions: Sequence[EncodedQuestion], tokenizer) -> dict:
-    batch = pack(
-        [encoded.prefix for encoded in questions],
-        [encoded.continuations for encoded in questions],
-        tokenizer.pad_token_id,
-    )
+    prefixes = [encoded.prefix for encoded in questions]
+    options = [encoded.continuations for encoded in questions]
     labels = torch.tensor([encoded.question.label for encoded in questions])
-    return batch.as_dict() | {"labels": labels}
+    return pack(prefixes, options, tokenizer.pad_token_id).as_dict() | {"labels": labels}
 
 
 # The right answer's tokens and an end-of-sequence token, after the prompt: plain causal rows.

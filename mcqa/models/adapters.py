@@ -9,8 +9,7 @@ from heads.encoder import EncoderForMultipleChoice, head_modules
 from heads.multiple_choice import HEAD_NAME, DecoderForMultipleChoice
 from mcqa.errors import ConfigError
 
-OF_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-SEVEN_PROJECTIONS = (*OF_ATTENTION, "gate_proj", "up_proj", "down_proj")
+SEVEN_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 ALL_LINEAR = "all-linear"
 
 
@@ -31,7 +30,6 @@ def add_lora(
         lora_r: rank of the update.
         lora_alpha: its scale is alpha / sqrt(r) with `rslora` (arXiv 2312.03732), else alpha / r.
         lora_dropout: on the adapter's input.
-        rslora: see `lora_alpha`.
         dora: let LoRA change directions only, and train the magnitudes (arXiv 2402.09353).
         target_modules: as for `adapt`.
     """
@@ -48,12 +46,8 @@ def adapt(wrap, config_class, model, target_modules: Sequence[str], **settings):
     Args:
         wrap: (model, config) -> a `peft.PeftModel`.
         config_class: PEFT's, made of `settings`.
-        model: a transformers model.
         target_modules: names of the linear layers to adapt, or `["all-linear"]`; by default the
             seven projections where the model has them all, else all linear layers.
-
-    Raises:
-        ConfigError: the model has no layer of these names.
     """
     present = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     usual = SEVEN_PROJECTIONS if present.issuperset(SEVEN_PROJECTIONS) else [ALL_LINEAR]

@@ -10,12 +10,6 @@ import functools
 TOLERANCE = 0.05  # of bfloat16, relative to the largest number
 
 
-@functools.cache
-def mps_fault() -> str | None:
-    """Return why Apple's GPU is not to be used; None where it works."""
-    return device_fault("mps")
-
-
 def device_fault(device: str) -> str | None:
     """Return in what a device fails or differs from the CPU; None where it does not."""
     import mcqa.system.quiet  # noqa: F401  before bitsandbytes is imported
@@ -38,13 +32,11 @@ def _attention(device: str):
 
     numbers = torch.randn(4, 2, 2, 8, 16, generator=torch.Generator().manual_seed(0))
     q, k, v, weight = numbers.to(torch.bfloat16).to(device)
-    q.requires_grad_()
     mask = torch.ones(8, 8, dtype=torch.bool).tril()
     mask[:, 0] = False
     mask[0, 0] = True
-    out = scaled_dot_product_attention(q, k, v, attn_mask=mask.to(device))
-    (out * weight).sum().backward()
-    return torch.stack([out.detach(), q.grad]).float().cpu()
+    mask = mask.to(device)
+    return _there_and_back(lambda q: scaled_dot_product_attention(q, k, v, mask), q, weight)
 
 
 def _four_bit(device: str):
@@ -59,7 +51,16 @@ def _four_bit(device: str):
     layer.weight.data = numbers[0].to(layer.weight.dtype)
     layer = layer.to(device)
     x, weight = numbers[1:].to(torch.bfloat16).to(device)
-    x.requires_grad_()
-    out = layer(x)
+    return _there_and_back(layer, x, weight)
+
+
+def _there_and_back(compute, x, weight):
+    import torch
+
+    out = compute(x.requires_grad_())
     (out * weight).sum().backward()
     return torch.stack([out.detach(), x.grad]).float().cpu()
+
+
+# Why Apple's GPU is not to be used; None where it works.
+mps_fault = functools.cache(functools.partial(device_fault, "mps"))

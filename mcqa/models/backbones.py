@@ -47,12 +47,13 @@ def pick_device(device: str = "auto") -> str:
     Raises:
         ConfigError: there is no such device here, or not one for each process.
     """
+    several = processes.count() > 1
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else _without_cuda()
-        if processes.count() == 1:
+        device = "cuda" if torch.cuda.is_available() else _without_cuda(several)
+        if not several:
             return device
-    if processes.count() > 1 and device != "cpu":
-        return _own_gpu(device, torch.cuda.device_count())
+    if several and device != "cpu":
+        return _own_gpu(device)
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
@@ -64,18 +65,17 @@ def pick_device(device: str = "auto") -> str:
     return device
 
 
-def _without_cuda() -> str:
-    if not torch.backends.mps.is_available() or processes.count() > 1:
+def _without_cuda(several: bool) -> str:
+    if several or not torch.backends.mps.is_available():
         return "cpu"
-    fault = mps_fault()
-    if fault is None:
+    if not (fault := mps_fault()):
         return "mps"
     warnings.warn(f"Apple's GPU (MPS) is not used: {fault}. The CPU is.", stacklevel=3)
     return "cpu"
 
 
-def _own_gpu(device: str, there: int) -> str:
-    number = processes.local_index()
+def _own_gpu(device: str) -> str:
+    number, there = processes.local_index(), torch.cuda.device_count()
     if device not in ("cuda", f"cuda:{number}"):
         raise ConfigError(
             f"device {device!r}: of several processes each takes the GPU of its own number. Leave "
@@ -93,12 +93,8 @@ def pick_dtype(dtype: str, device: str):
     """Return the torch dtype for a setting; `auto` is bfloat16 unless the GPU lacks it.
 
     A GPU that only emulates it (T4, V100) lacks it.
-
-    Raises:
-        ConfigError: the setting is not one of `DTYPES`.
     """
-    if dtype not in DTYPES:
-        raise ConfigError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}.")
+    _check_choice("dtype", dtype, DTYPES)
     if dtype == "auto":
         dtype = "bfloat16"
         if device.startswith("cuda"):
@@ -108,12 +104,13 @@ def pick_dtype(dtype: str, device: str):
     return getattr(torch, dtype)
 
 
-def model_config(path: str):
-    """Load a model's configuration.
+def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} {value!r}: must be one of {', '.join(allowed)}.")
 
-    Raises:
-        ModelError: there is none.
-    """
+
+def model_config(path: str):
+    """Load a model's configuration; ModelError where there is none."""
     with _explained(path), quiet_loading():
         return AutoConfig.from_pretrained(**located(path), trust_remote_code=False)
 
@@ -142,13 +139,12 @@ def load_weights(
     dtype="auto",
     device="auto",
     sharding: str | None = None,
-    model_settings: dict | None = None,
     may_lack: Callable[..., Sequence[str]] | None = None,
+    **more,
 ):
     """Load a model of `model_class`, frozen and in evaluation mode.
 
     Args:
-        model_class: a class with `from_pretrained`.
         path: a folder or a Hub id, `@` and a revision behind it or not.
         quantization: one of `QUANTIZATIONS`, those of 4 bits with double quantization. A
             checkpoint that comes quantized stays as it is.
@@ -156,34 +152,23 @@ def load_weights(
         device: `auto`, or a torch device.
         sharding: `FSDP` where that will take 4-bit weights apart, which it does only where they
             are stored as numbers of the compute type; see `mcqa.system.processes.sharding`.
-        model_settings: more for `from_pretrained`.
         may_lack: from the model to the names of the modules that its weights need not hold.
+        more: for `from_pretrained`.
 
     Raises:
-        ConfigError: an unknown quantization or dtype.
         ModelError: nothing can be loaded from `path`, its weights lack a tensor, or it is a decoder
             whose scores would be wrong.
     """
-    if quantization not in QUANTIZATIONS:
-        raise ConfigError(
-            f"quantization {quantization!r}: must be one of {', '.join(QUANTIZATIONS)}."
-        )
+    _check_choice("quantization", quantization, QUANTIZATIONS)
     device = pick_device(device)
     dtype = pick_dtype(dtype, device)
-    more = dict(model_settings or {})
     with _explained(path), quiet_loading():
         if quantization != "none" and own_quantization(path) is None:
             storage = {"bnb_4bit_quant_storage": dtype} if sharding == "FSDP" else {}
             more["quantization_config"] = quantization_config(quantization, dtype, **storage)
-        model, found = model_class.from_pretrained(
-            **located(path),
-            dtype=dtype,
-            device_map={"": device},
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **more,
-        )
+        safe = {"use_safetensors": True, "trust_remote_code": False}
+        more |= {"dtype": dtype, "device_map": {"": device}, "output_loading_info": True}
+        model, found = model_class.from_pretrained(**located(path), **safe, **more)
     _check_complete(path, found["missing_keys"], may_lack(model) if may_lack else ())
     if not sharding:
         if device == "cpu" and getattr(model, "hf_quantizer", None) is not None:
@@ -239,43 +224,31 @@ def quantization_config(quantization: str, dtype, **storage):
     """Return what transformers takes for `nf4`, `fp4` or `int8`, to compute in a torch dtype."""
     if quantization == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type=quantization,
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-        **storage,
-    )
+    more = {"bnb_4bit_quant_type": quantization, "bnb_4bit_compute_dtype": dtype, **storage}
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_use_double_quant=True, **more)
 
 
 def context_length(model, written: int = 0) -> int:
-    """Return how many tokens the model's positions reach, without those that come behind.
-
-    RoBERTa and its like count from behind the padding token's id: 514 positions are 512 tokens.
-    """
+    """Return how many tokens the model's positions reach, without those `written` behind."""
     positions = getattr(model.config, "max_position_embeddings", None) or 2048
     if written and not model.config.is_encoder_decoder:  # which has two places
         positions -= written
-    for name, module in model.named_modules():
-        if name.endswith(".position_embeddings"):
-            padding = getattr(module, "padding_idx", None)
-            return positions if padding is None else positions - padding - 1
-    return positions
+    embeddings = (m for n, m in model.named_modules() if n.endswith(".position_embeddings"))
+    # RoBERTa and its like count from behind the padding token's id: 514 positions are 512 tokens.
+    padding = getattr(next(embeddings, None), "padding_idx", None)
+    return positions if padding is None else positions - padding - 1
 
 
 @contextlib.contextmanager
 def _explained(path: str):
-    """Turn a failed download or an unreadable folder into one line.
-
-    In our words where the library's lead astray, else in its first line.
-    """
+    """Turn a failed download or an unreadable folder into one line, by `REASONS` where known."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().partition("\n")[0] or type(error).__name__
-        reason = first if first.endswith(".") else f"{first}."
+        reason = f"{first.removesuffix('.')}."
         reason = next((said for mark, said in REASONS.items() if mark in str(error)), reason)
         remedy = "Restore the folder, or name another model."
         if not Path(path).is_dir():

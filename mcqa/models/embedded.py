@@ -39,9 +39,7 @@ def find_gguf() -> Path | None:
 def ensure_embedded() -> Path:
     """Return the folder of the converted model; where it has to be converted first, say so.
 
-    Raises:
-        MissingDependencyError: the wheel is not installed.
-        ModelError: the wheel's file is not the expected one.
+    MissingDependencyError where the wheel is not installed, ModelError where it is another one.
     """
     folder = converted_folder()
     if (folder / "config.json").is_file():

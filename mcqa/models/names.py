@@ -1,8 +1,7 @@
-"""What a model's name means.
+"""What a model's name means: the embedded alias, a local folder, a run folder of ours, or a Hub id.
 
-Everywhere a model is named, four things work: the embedded alias, a local folder, a Hub id, and
-a run folder of ours. A Hub id may name a revision, `owner/name@revision`: a branch, a tag or a
-commit. Whatever it names is pinned to its commit before anything is loaded.
+A Hub id may name a revision, `owner/name@revision`: a branch, a tag or a commit. Whatever it names
+is pinned to its commit before anything is loaded.
 """
 
 import re
@@ -19,17 +18,11 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class ModelReference:
-    """Say what a model name means, as the user gave it.
-
-    Args:
-        kind: `embedded`, `run`, `folder` or `hub`.
-        path: what is loaded: a folder (for a run, its own) or a Hub id, with `@` and its commit
-            where that is known.
-    """
+    """Say what a model name means, as the user gave it."""
 
     name: str
-    kind: str
-    path: str
+    kind: str  # embedded, run, folder or hub
+    path: str  # a folder, of a run its own, or a Hub id, `@` and its commit behind it where known
     commit: str | None = None
 
     @property
@@ -39,11 +32,7 @@ class ModelReference:
 
 
 def resolve_model(name: str) -> ModelReference:
-    """Find out which of the four kinds a model name is.
-
-    Raises:
-        ModelError: it is none of them.
-    """
+    """Find out which of the four kinds a model name is; else ModelError."""
     name = str(name)
     if name == ALIAS:
         return ModelReference(name, "embedded", str(ensure_embedded()))

@@ -9,18 +9,11 @@ from mcqa.system.quiet import quiet_loading
 
 
 def check_itself(path: str, model, *, runs: bool):
-    """Return a model, kept to the ways of running that give its own numbers.
+    """Return a model, kept to the ways of running that give its own numbers; else ModelError.
 
-    Encoders and encoder-decoders have a single way. Of an 8-bit model the architecture is checked:
-    its layers round by what else is in the batch, so its numbers are not twice the same.
-
-    Args:
-        path: its name in messages.
-        model: frozen and in evaluation mode.
-        runs: whether its weights are here, whole, to run it.
-
-    Raises:
-        ModelError: it is a decoder that gives wrong numbers in any way.
+    It is frozen, in evaluation mode, and `runs` where its weights are here, whole. Encoders and
+    encoder-decoders have a single way. Of an 8-bit model the architecture is checked: its layers
+    round by what else is in the batch, so its numbers are not twice the same.
     """
     if is_encoder(model.config) or model.config.is_encoder_decoder:
         return model

@@ -3,9 +3,8 @@
 Whoever asks gets modules, hooks, adapters and `requires_grad` of its own. Only the numbers are
 shared, with a model that nobody runs or changes, and that goes when the last who shares it goes.
 
-The traps: a write into a weight is a write into all models, so that trained weights are put in the
-place of the base's and never into them (`mcqa.models.recipes.weights.load_tensors`). And layers of
-bitsandbytes move their scales about at the first forward, so that each needs its own parameter.
+The traps: a write into a weight is a write into all models, so trained weights take its place. And
+layers of bitsandbytes move their scales at the first forward, so each needs its own parameter.
 """
 
 import copy
@@ -32,13 +31,9 @@ def shared_model(
 ) -> tuple[nn.Module, nn.Module]:
     """Return a model, and the one that holds its weights for others to share.
 
-    Where nobody has this model yet it is loaded; if somebody has the same base under another
-    formulation or head, what is equal is then held once. A folder whose files have changed is
-    another base.
-
-    Args:
-        load: returns the model, called as `load(path, head=head, **settings)`; JSON can hold the
-            settings.
+    Where nobody has this model yet, `load(path, head=head, **settings)` makes it (JSON can hold the
+    settings); if somebody has the same base under another formulation or head, what is equal is
+    then held once. A folder whose files have changed is another base.
     """
     of_base = json.dumps([path, _state(Path(path)), settings], sort_keys=True)
     of_model = json.dumps([f"{load.__module__}.{load.__qualname__}", head], sort_keys=True)
@@ -62,8 +57,8 @@ def _adopt(model: nn.Module, other: nn.Module) -> None:
             prefix, _, name = place.rpartition(".")
             module = model.get_submodule(prefix)
             setattr(module, name, aliases[id(found)])
-            if getattr(found, "quant_state", None) is not None:
-                module.quant_state = found.quant_state
+            if state := getattr(found, "quant_state", None):
+                module.quant_state = state
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -1,16 +1,9 @@
 """Encode a data set of any size: questions from one file, token ids into another.
 
-`Encoder.encode` takes and gives lists, which is what a few questions want. What reads a whole data
-set (training, `score`, `evaluate`, `check`) takes this way instead, whatever the size, in several
-processes where that pays. Item by item it equals what `Encoder.encode` gives.
-
-The token ids of a set of 10,000 questions or more are kept for the next time (`mcqa.system.kept`),
-under a key that changes with the questions and with all that the encoder is made of. Smaller sets
-are encoded anew, which takes a second; their files are temporary.
-
-Two traps. Encoding in parts must not let a question retrieve a passage of another part's question:
-the encoder is told of all of them first. And processes that are forked after a tokenizer used
-threads would wait for ever, or warn: so it uses none while there are several processes.
+The token ids of a large set are kept for the next time (`mcqa.system.kept`), under a key that
+changes with the questions and with all that the encoder is made of. Two traps. Encoding in parts
+must not let a question retrieve a passage of another part's question: the encoder is told of all of
+them first. And processes that are forked after a tokenizer used threads would wait for ever.
 """
 
 import contextlib
@@ -25,13 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import mcqa
 from mcqa.data.digests import digest_questions
-from mcqa.data.stored import (
-    CHUNK,
-    OnDisk,
-    StoredQuestions,
-    temporary_folder,
-    write_rows,
-)
+from mcqa.data.stored import CHUNK, OnDisk, StoredQuestions, temporary_folder, write_rows
 from mcqa.errors import EncodingError
 from mcqa.prediction import Retrieved
 from mcqa.prompting.encoding import PROBE, EncodedQuestion, Encoder
@@ -56,13 +43,7 @@ NUMBERS = ("truncated", "tokens", "longest", "options")
 
 
 class EncodedSet(OnDisk[EncodedQuestion]):
-    """Hold encoded questions on disk, as a sequence; made by `encode_set`.
-
-    Args:
-        questions: what was encoded.
-        tokens: the columns of `_schema`, a row per question.
-        encoder: what with.
-    """
+    """Hold encoded questions on disk, as a sequence; made by `encode_set`."""
 
     def __init__(self, questions: StoredQuestions, tokens: "Dataset", encoder: Encoder):
         self.questions = questions
@@ -82,23 +63,16 @@ class EncodedSet(OnDisk[EncodedQuestion]):
     def _encoded(self, question: Question, row: Mapping) -> EncodedQuestion:
         if row["fault"]:
             raise EncodingError(row["fault"])
+        lists = {name: tuple(row[name]) for name in LISTS}
+        lists["continuations"] = tuple(map(tuple, row["continuations"]))
         found = row["retrieved"]
-        return EncodedQuestion(
-            question=question,
-            prefix=tuple(row["prefix"]),
-            continuations=tuple(map(tuple, row["continuations"])),
-            characters=tuple(row["characters"]),
-            tail=tuple(row["tail"]),
-            truncated=row["truncated"],
-            retrieved=None if found is None else tuple(Retrieved(**passage) for passage in found),
-            **self._alike,
-        )
+        if found is not None:
+            found = tuple(Retrieved(**passage) for passage in found)
+        others = {"truncated": row["truncated"], "retrieved": found, **self._alike}
+        return EncodedQuestion(question=question, **lists, **others)
 
     def column(self, name: str) -> list:
-        """Return one of `NUMBERS` for each question.
-
-        Where a question has a fault (`fault`, a text, else None), its numbers are 0.
-        """
+        """Return one of `NUMBERS` for each question, 0 where it has a `fault`, or the faults."""
         return self._tokens.data.column(name).to_pylist()
 
 
@@ -113,9 +87,7 @@ def encode_set(
     """Encode questions onto disk, or take over what is there of an earlier time.
 
     Args:
-        encoder: what with.
-        questions: best as `StoredQuestions`.
-        learning: see `Encoder.encode`.
+        encoder, questions, learning: as for `Encoder.encode`, but of any number.
         num_proc: how many processes work at once; by default one for each core, where it pays.
         faults: leave questions in that cannot be encoded; looking at one raises then.
 
@@ -134,9 +106,8 @@ def encode_set(
         folder = temporary_folder()
         _write(Path(folder.name), work, num_proc)
         tokens = _open(Path(folder.name), len(questions))
+        weakref.finalize(tokens, folder.cleanup)
     encoded = EncodedSet(questions, tokens, encoder)
-    if not key:
-        weakref.finalize(encoded, folder.cleanup)
     fault = None if faults else next(filter(None, encoded.column("fault")), None)
     if fault:
         raise EncodingError(fault)
@@ -173,9 +144,8 @@ def _open(folder: Path, n: int) -> "Dataset | None":
         parts = [datasets.Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))]
     except (OSError, pa.ArrowInvalid):
         return None
-    if not parts or sum(map(len, parts)) != n:
-        return None
-    return datasets.concatenate_datasets(parts)
+    complete = parts and sum(map(len, parts)) == n
+    return datasets.concatenate_datasets(parts) if complete else None
 
 
 def _write(folder: Path, work: tuple, num_proc: int) -> None:

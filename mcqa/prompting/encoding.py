@@ -1,12 +1,8 @@
 """From questions to token ids: prefix and continuations apart, options never cut.
 
-What a decoder reads is one running text, and tokenized as such: see `mcqa.prompting.tokens`. An
-encoder reads pairs of texts, an encoder-decoder two texts: what the tokenizer puts around the two
-becomes part of prefix and continuations. What a question says is never a control token.
-
 Where a question is too long its context gives way first, from its end, then its worked examples,
 then the middle of its stem, and what was cut is counted. Options that do not fit by themselves are
-an error.
+an error. How texts become tokens, and what is a control token, says `mcqa.prompting.tokens`.
 """
 
 import copy
@@ -31,7 +27,6 @@ class EncodedQuestion:
     """Hold a question as token ids.
 
     Args:
-        question: what was encoded, as it came.
         prefix: token ids that all options share, never empty.
         continuations: token ids of each option.
         characters: length of each continuation's text, without white space around it.
@@ -106,9 +101,6 @@ class Encoder:
     """Encode questions with one tokenizer and one template.
 
     Args:
-        tokenizer: a transformers tokenizer. It adds its begin-of-sequence token to the prefix,
-            where it has one.
-        template: how a question is written down.
         max_length: the most tokens of prefix + one option.
         pairs: write prefix and continuation as a pair of texts, as encoders are trained on.
         apart: write them as two texts, for encoder-decoders.
@@ -294,7 +286,5 @@ def _frame(tokenizer, *, pairs: bool, apart: bool, chat: bool) -> Frame:
 
 
 def _turns(*contents: str) -> list[dict[str, str]]:
-    return [
-        {"role": role, "content": text}
-        for role, text in zip(("user", "assistant"), contents, strict=False)
-    ]
+    spoken = zip(("user", "assistant"), contents, strict=False)
+    return [{"role": role, "content": text} for role, text in spoken]

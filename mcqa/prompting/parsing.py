@@ -1,16 +1,11 @@
 """Read an option out of a generated answer, and say when it cannot be read.
 
 `strict` takes what a well-trained model writes: a letter, a letter with its text, or an option's
-text, and nothing else. `lenient` also takes what a talkative model writes: "The answer is B.", a
-letter in marks or in lower case, or a text that names exactly one option. What stays unclear is
-`unparsed`, what names several options is `ambiguous`; neither is guessed at. What a model thinks
-before it answers, between `<think>` and `</think>`, is passed over.
-
-The traps: a pattern that looks for a letter anywhere credits "Antwort" as A, and "I think A is
-wrong, so B" as A. So a letter counts only at the start of the answer, or behind words that announce
-it, and standing alone. And two letters are words: "The answer is a hammer" says nothing of A, nor
-"The answer I would give" of I. Where a word follows directly they count as the words they are,
-unless it is the option's own text, or a word like "because" that no article stands before.
+text, and nothing else. `lenient` also takes "The answer is B.", a letter in marks or in lower case,
+or a text that names exactly one option. The traps: a pattern that looks for a letter anywhere
+credits "Antwort" as A, and "I think A is wrong, so B" as A. So a letter counts only at the start of
+the answer, or behind words that announce it. And two letters are words: "The answer is a hammer"
+says nothing of A, nor "The answer I would give" of I.
 """
 
 import re
@@ -43,12 +38,7 @@ class Reading(NamedTuple):
 
 
 def parse_answer(text: str, question: Question, parser: str = "strict") -> Reading:
-    """Read the option that the first line of an answer names.
-
-    Args:
-        text: what was generated; a block of thinking and blank lines before it are passed over.
-        question: whose options are looked for.
-        parser: `strict` or `lenient`.
+    """Read the option that the first line of an answer names, behind a block of thinking.
 
     Returns:
         The index and `letter`, `letter and text`, `text`, or, with the lenient parser,
@@ -140,10 +130,7 @@ def _is_a_word(announced: re.Match, options: list[str]) -> bool:
 
 
 def _text_inside(said: str, options: list[str]) -> Reading:
-    """Find the one option whose words stand in the answer.
-
-    An option inside a longer one that is said too ("York" in "New York") does not count as said.
-    """
+    """Find the one option that is said, and not inside a longer one ("York" in "New York")."""
     spans = [
         (index, *match.span())
         for index, option in enumerate(options)

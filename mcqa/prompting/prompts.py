@@ -84,11 +84,7 @@ class Shots:
             )
 
     def draw(self, question: Question) -> list[Question]:
-        """Return k examples, never the question itself nor one with its id or its stem.
-
-        Raises:
-            ConfigError: too few of the pool are about another question.
-        """
+        """Return k examples with another id and stem; a `ConfigError` where there are too few."""
         digest = hashlib.sha256(f"{self.seed} {question.id}".encode()).digest()
         order = _shuffled(len(self.pool), random.Random(digest))
         others = (
@@ -107,9 +103,6 @@ class Shots:
 
 def _shuffled(n: int, chance: random.Random) -> Iterator[int]:
     """Yield `chance.sample(range(n), k=n)`, with no more work than for what is taken of it.
-
-    A shuffle that swaps the last of those left to the place of the one drawn, and remembers nothing
-    but swaps.
 
     Source: Fisher and Yates; Durstenfeld (1964), Algorithm 235, doi 10.1145/364520.364540.
     """

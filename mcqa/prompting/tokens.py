@@ -1,17 +1,11 @@
 """From texts to token ids, as running text has them: a prompt, and what may follow it.
 
 A prompt and each of its continuations are tokenized as one text and parted at the end of the
-prompt (`docs/design.md` says why). Only the last line of the prompt stands before every
-continuation, once it is seen that the prompt ends in the same tokens; so a long prompt is tokenized
-once, not once for each option.
-
-A token may reach from the prompt into a continuation (":\\nA" as ":" and "\\nA"). Then the prompt
-is cut before it, at the last place where a token of the prompt ends in all the texts, and what was
-cut is the beginning of every continuation.
+prompt (`docs/design.md` says why). A token may reach from the prompt into a continuation (":\\nA"
+as ":" and "\\nA"). Then the prompt is cut before it, and what was cut begins every continuation.
 
 The trap: a tokenizer reads "<|im_end|>" as its control token, wherever it stands. In a question it
-is text. `ControlTokens.guard` puts two characters into it that stand for nothing in any text, and
-the tokens of these two are taken out again.
+is text, and `ControlTokens.guard` breaks it by two characters whose tokens are taken out again.
 """
 
 import itertools
@@ -25,10 +19,9 @@ GUARD = "\ufdd0\ufdd1"  # noncharacters: Unicode keeps them for programs' own us
 
 
 class Tokens(NamedTuple):
-    """Hold a prompt and its continuations as token ids.
+    """Hold a prompt, prefix and tail, as token ids, and continuations, which follow the prefix.
 
-    All continuations share the prefix, which is never empty. The tail follows it where nothing
-    continues the prompt; it is empty unless a token reaches from the prompt into a continuation.
+    The prefix is never empty. A tail there is where a token reaches into a continuation.
     """
 
     prefix: tuple[int, ...]
@@ -73,14 +66,9 @@ def _around(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def tokenize(tokenizer, rendered: Sequence[RenderedQuestion], frame: Frame) -> Iterator[Tokens]:
-    """Yield the token ids of each prompt and its continuations.
+    """Yield the token ids of each prompt, of which there is one or more, and its continuations.
 
     A continuation of which the tokenizer makes nothing equals the tail.
-
-    Args:
-        tokenizer: a transformers tokenizer.
-        rendered: at least one prompt.
-        frame: what stands around the texts.
     """
     prompts = token_ids(tokenizer, [r.prefix for r in rendered])
     leads = [_last_line(r.prefix) if frame.joined else "" for r in rendered]
@@ -127,11 +115,9 @@ def _start(tokenizer) -> int:
 
 
 def token_ids(tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Return each text's token ids, without special tokens around it.
-
-    Masks are left out, for to build them would take as long again.
-    """
+    """Return each text's token ids, without special tokens around it."""
     guarded = any(GUARD in text for text in texts)
+    # to build the masks would take as long again
     without = {"return_attention_mask": False, "return_token_type_ids": False}
     encoded = tokenizer(
         list(texts), add_special_tokens=False, return_offsets_mapping=guarded, **without
@@ -157,7 +143,6 @@ class ControlTokens:
     """Keep texts from being read as a tokenizer's control tokens.
 
     Args:
-        tokenizer: a transformers tokenizer.
         chat: whether those count too that its chat template writes and that are not called
             special, as "<think>" is not.
     """
@@ -179,8 +164,7 @@ class ControlTokens:
         """Return a text in which nothing is a control token; `unguarded` gives it back.
 
         Raises:
-            NotImplementedError: something is, and the tokenizer, written in Python, does not say
-                which characters its tokens are of.
+            NotImplementedError: the tokenizer does not say which characters its tokens are of.
         """
         return self.pattern.sub(lambda match: self._break(match[0]), text)
 

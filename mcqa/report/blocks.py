@@ -31,10 +31,7 @@ class Plot(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Questions that one run gets right and the other wrong, `shown` at once or on demand.
-
-    They are dicts with `stem`, `context` or None, `answer`, and the wrong answer `chosen`.
-    """
+    """Questions that just one run gets right (see `one_sided`), `shown` at once or on demand."""
 
     heading: str
     questions: Sequence[dict]

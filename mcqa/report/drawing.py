@@ -1,7 +1,6 @@
 """What all plots share: colours, runs told apart, SVG for a page.
 
-A plot is drawn on a transparent ground in greys and colours that can be read on white and on
-black; the page goes one further and draws the greys in its own text colour.
+Plots are drawn on a transparent ground in greys and colours that can be read on white and on black.
 """
 
 import re
@@ -14,20 +13,17 @@ from matplotlib.lines import Line2D
 INK, ACCENT = "#757575", "#2f80c9"
 COLORS = (ACCENT, "#d1742a", "#3d9a5f", "#a566c4", "#c9558a", "#8a8433")
 MARKERS = "os^DvP"
-WIDTH = 5
-"""Inches; a phone shows text of size 10 on this width just large enough to read."""
+WIDTH = 5  # inches; a phone shows text of size 10 on this width just large enough to read
 
 
-def new_figure(height: float) -> Figure:
-    """Return an empty figure of the width that all plots have."""
-    return Figure(figsize=(WIDTH, height), layout="constrained")
+def new_figure(height: float, **grid) -> tuple:
+    """Return a figure of the width that all plots have, and its axes; see `Figure.subplots`."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots(**grid)
 
 
 def inline(svg: bytes, prefix: str) -> str:
-    """Return an `<svg>` element for a page, drawn in the page's text colour.
-
-    The prefix is put before its ids, so that those of two plots on a page differ.
-    """
+    """Return an `<svg>` for a page, drawn in its text colour, this prefix before all ids."""
     text = svg.decode()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     # inside HTML the namespaces are implied; without them the page holds no address at all

@@ -38,19 +38,16 @@ def metric_blocks(runs: list[dict]) -> list[Table | Text]:
 
 
 def calibration_blocks(runs: list[dict]) -> list[Table | Text]:
-    """Return the table of runs that have a temperature, and a line on each that has none.
-
-    Nothing where it was not asked for.
-    """
+    """Return the table of runs that have a temperature, a line on each that has none, if asked."""
     asked = {run["name"]: found for run in runs if (found := run["metrics"].get("calibration"))}
     known = {name: found for name, found in asked.items() if found["temperature"] is not None}
     blocks: list[Table | Text] = []
     if known:
         described = list(known.values())
         bounds = [" (a bound)" * found["fitted"]["at_bound"] for found in described]
-        values = (f"{found['temperature']:.3g}" for found in described)
+        values = zip(described, bounds, strict=True)
         rows = [
-            ["Temperature", *map("".join, zip(values, bounds, strict=True))],
+            ["Temperature", *(f"{found['temperature']:.3g}{bound}" for found, bound in values)],
             ["Fitted on", *(found["note"] for found in described)],
         ]
         for name, metric in METRICS.items():

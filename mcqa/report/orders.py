@@ -1,4 +1,4 @@
-"""Do the answers depend on the order of the options? What a run says when asked in others."""
+"""Do the answers depend on the order of the options? A run that was scored in others too."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,13 +6,12 @@ from mcqa.evaluation import numbers
 from mcqa.question import LETTERS
 from mcqa.report.blocks import Section, Table, Text
 
-KEY = "permutations"  # under which `metrics.json` says what the order does
 NOTE = (
     "A question flips if it is not answered the same in every order it was asked in. Consistency: "
     "the share of a question's orders that give its most frequent answer. Over all orders: the "
     "mean share of orders answered right; averaged: each option's probability is averaged over the "
-    "orders first. For consistency and over all orders 95% intervals are a "
-    "bootstrap's ({resamples:,} resamples, seed {seed}), else Wilson's."
+    "orders first. For consistency and over all orders 95% intervals are a bootstrap's "
+    "({resamples:,} resamples, seed {seed}), else Wilson's."
 )
 PRIDE_NOTE = (
     " PriDe estimates how likely each letter is whatever it stands for, and divides that out. The "
@@ -36,8 +35,8 @@ FURTHER: dict[str, Callable[[dict], str]] = {
 
 
 def order_sections(runs: list[dict]) -> list[Section]:
-    """Return the section on orders, nothing where no run was asked in others than its own."""
-    asked = {run["name"]: run["metrics"][KEY] for run in runs if KEY in run["metrics"]}
+    """Return the section on orders, nothing where no run was scored in others than its own."""
+    asked = {run["name"]: found for run in runs if (found := run["metrics"].get("permutations"))}
     if not asked:
         return []
     described = list(asked.values())
@@ -52,11 +51,8 @@ def order_sections(runs: list[dict]) -> list[Section]:
         rows += _pride_rows([found.get("pride", {}) for found in described])
     rows += [[heading, *map(cell, described)] for heading, cell in FURTHER.items()]
     note = NOTE.format(resamples=described[0]["resamples"], seed=described[0]["seed"])
-    blocks = [
-        *(Text(sentence, "plain") for sentence in sentences),
-        Table(["", *asked], rows),
-        Text(note + PRIDE_NOTE if debiased else note),
-    ]
+    texts = [Text(sentence, "plain") for sentence in sentences]
+    blocks = [*texts, Table(["", *asked], rows), Text(note + PRIDE_NOTE if debiased else note)]
     return [Section("Do the answers depend on the options' order?", blocks)]
 
 
@@ -86,9 +82,8 @@ def _pride_rows(found: list[dict]) -> list[list[str]]:
 def _pride_sentence(name: str, pride: dict) -> str:
     gain = pride["difference"]
     low, high = gain["ci95"]
-    clear = gain["p_value"] < 0.05 and not low <= 0 <= high
+    result = "" if gain["p_value"] < 0.05 and not low <= 0 <= high else ", no clear difference"
     raw, debiased = (numbers.format_accuracy(pride[key]["value"]) for key in ("raw", "debiased"))
-    result = "" if clear else ", no clear difference"
     return (
         f"{name} with its prior for the letters taken out (PriDe, estimated on "
         f"{pride['sample']['n']:,} questions): {debiased} right instead of {raw}, "

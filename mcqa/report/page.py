@@ -1,8 +1,6 @@
-"""The report: which is better, by how much, how sure is that, and at what cost?
+"""The report, as one HTML file that runs no script and fetches nothing, and as Markdown.
 
-One HTML file that needs nothing else: its style and its plots are inside, it runs no script and
-fetches nothing. The same in Markdown, with the plots as files beside it. Every text in them comes
-from a user's questions, file names or settings and is escaped.
+Every text in it comes from a user's questions, file names or settings and is escaped.
 """
 
 import html
@@ -35,21 +33,18 @@ def write_report(
     """Write the report of some runs, all or nothing, and return the path.
 
     Args:
-        path: where to write: one self-contained HTML page or, where it ends in `.md`, Markdown and
-            its plots as SVG files in `plots/` beside it.
-        runs: per run a dict with `name`, `scorer`, `template`, `metrics` (what `metrics.json`
-            holds: what `summarize` returns, and more where it is known) and `cost`
-            (`trainable_parameters`, `training_seconds`, `training_memory_bytes`,
-            `adapter_bytes`; None for a run that trained nothing).
+        path: an HTML page or, where it ends in `.md`, Markdown, its plots in `plots/` beside it.
+        runs: per run a dict with `name`, `scorer`, `template`, `metrics` (those of `metrics.json`,
+            of `summarize` at least) and `cost` (`trainable_parameters`, `training_seconds`,
+            `training_memory_bytes`, `adapter_bytes`; None for a run that trained nothing).
         comparisons: what `compare_many` or `mcqa.evaluating.analysis.compare_runs` returns.
         details: what the numbers depend on, label to text.
         examples: per comparison what `mcqa.evaluating.analysis.one_sided` returns; or none.
         plots: what `draw_figures` returns for these runs; by default they are drawn here.
     """
     path, plots = Path(path), draw_figures(runs) if plots is None else plots
-    kind, form = "html", {"autoescape": True}
-    if path.suffix == ".md":
-        kind, form = "md", {"finalize": escape_markdown}
+    kind = "md" if path.suffix == ".md" else "html"
+    form = {"finalize": escape_markdown} if kind == "md" else {"autoescape": True}
     how = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True, **form}
     environment = Environment(loader=PackageLoader("mcqa.report"), **how)
     environment.filters["unbroken"] = _unbroken

@@ -9,11 +9,7 @@ from mcqa.report.metrics import format_metric
 
 
 def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Section]:
-    """Return a section on all comparisons, and one per pair that was described further.
-
-    Args:
-        comparisons, examples: as `write_report` takes them.
-    """
+    """Return a section on all comparisons, and one per pair that was described further."""
     if not comparisons:
         return []
     blocks = [*map(_counts, comparisons), *_tests(comparisons)]
@@ -57,16 +53,16 @@ def _tests(comparisons: list[dict]) -> list[Text]:
             "independent."
         )
         texts.append(Text(text, "plain"))
-    over, test = "questions", "the exact two-sided McNemar test"
+    over, test, corrected = "questions", "the exact two-sided McNemar test", ""
     if first.get("clusters"):
         over = "groups of questions about the same thing"
         test = "a permutation test that flips whole groups"
-    corrected = f", corrected for {len(comparisons)} comparisons by Holm's method"
+    if len(comparisons) > 1:
+        corrected = f", corrected for {len(comparisons)} comparisons by Holm's method"
     text = (
         f"The interval of a difference is a paired percentile bootstrap over {over} "
         f"({first['resamples']:,} resamples, seed {first['seed']}). A difference counts as shown "
-        f"where that interval leaves zero out and {test} gives p below 0.05"
-        f"{corrected if len(comparisons) > 1 else ''}."
+        f"where that interval leaves zero out and {test} gives p below 0.05{corrected}."
     )
     return [*texts, Text(text)]
 
@@ -77,13 +73,11 @@ def _differences(comparison: dict) -> list[Table | Text]:
     rows = []
     for name, found in paired["metrics"].items():
         if found["difference"] is not None:
-            metric = METRICS[name]
-            sides = ({"value": found[side], "ci95": None} for side in "ab")
-            values = (format_metric(metric, side) for side in sides)
-            gain = found["difference"], found["ci95"]
+            metric, gain = METRICS[name], (found["difference"], found["ci95"])
+            sides = (format_metric(metric, {"value": found[side], "ci95": None}) for side in "ab")
             difference = numbers.format_difference(*gain, share=metric.share)
             p = numbers.format_p_value(found.get("p_value"))
-            rows.append([metric.title, *values, difference, p])
+            rows.append([metric.title, *sides, difference, p])
     columns = ["Metric", a, b, f"Difference ({b} minus {a})", "p"]
     note = (
         f"Differences of shares are in points. 95% intervals of a paired bootstrap "
@@ -113,10 +107,8 @@ def _agreement(paired: dict) -> Text:
 def _together(comparison: dict) -> list[Text]:
     """Report the ceiling, the average and, where validation questions were answered, the stack."""
     together = comparison["together"]
-    text = (
-        "Together: at least one of the two is right for "
-        f"{numbers.format_share(together['either'])}, the ceiling of any combination"
-    )
+    share = numbers.format_share(together["either"])
+    text = f"Together: at least one of the two is right for {share}, the ceiling of any combination"
     if not together["average"]:
         return [Text(f"{text}.", "plain")]
     average = numbers.format_share(together["average"])
@@ -140,10 +132,9 @@ def _together(comparison: dict) -> list[Text]:
 
 
 def _examples(comparison: dict, examples: dict, *, shown: bool) -> list[Examples]:
-    blocks = []
+    blocks, unread = [], "no answer could be read"
     for key, name in zip(("a_only", "b_only"), _names(comparison), strict=True):
         heading = f"Only {name} is right: {len(examples[key])} of {comparison['mcnemar'][key]}"
-        unread = "no answer could be read"
         questions = [asked | {"chosen": asked["chosen"] or unread} for asked in examples[key]]
         if questions:
             blocks.append(Examples(heading, questions, shown))

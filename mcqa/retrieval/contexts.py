@@ -1,9 +1,9 @@
 """What a question gets to read before its stem: its data's context, none, its gold passage, or
 passages that are found.
 
-The trap is the passage that gives the answer away. A passage that belongs to a question is never
-found for it, nor for any other of the questions that are answered: see `PassageIndex.of_questions`.
-`gold` shows it all the same, since that is what is asked for; what it measures is an upper bound.
+The trap is the passage that gives the answer away: one that belongs to a question (see
+`PassageIndex.of_questions`) is never found for it, nor for any other that is answered. `gold` shows
+it all the same, since that is what is asked for; what it measures is an upper bound.
 """
 
 import copy
@@ -34,10 +34,9 @@ class Contexts:
     """Give questions their context.
 
     Args:
-        kind: `data`, the data's own context; `none`; `gold`, the passage that comes with the
-            question: its context or, where it has none, its explanation; `retrieved`, the passages
-            that BM25 finds for stem and options together, best first.
-        index: where to find them, for `retrieved` alone; the name of its folder will do.
+        kind: `data`, the data's own context; `none`; `gold`, the question's context or else its
+            explanation; `retrieved`, what BM25 finds for stem and options together, best first.
+        index: where to find them, or its folder; for `retrieved` alone.
         top_k: how many, likewise; by default 3.
         held_out: questions whose passages nobody may see: all that are evaluated.
 
@@ -101,13 +100,7 @@ class Contexts:
         return f"{self.kind}, top {self.top_k} of {found}"
 
     def give(self, questions: Sequence[Question], *, learning: bool = False) -> list[Given]:
-        """Return the contexts of questions.
-
-        Args:
-            questions: what is scored, or learned.
-            learning: whether a question may get a passage that belongs to another one of them, as
-                in training. It never gets its own, nor one of a held-out question.
-        """
+        """Return the contexts of questions; with `learning` one may get a passage of another."""
         if not self.index:
             return [Given(self._own(question)) for question in questions]
         apart = self._held_out if learning else self._held_out | self.index.of_questions(questions)

@@ -4,6 +4,7 @@ The trap: an explanation gives its question's answer away, so a passage remember
 it came with. Word for word the same text may come with several questions; that is one passage.
 """
 
+import contextlib
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mcqa.data import open_questions
-from mcqa.data.fields import Fields, identifier, shown, text
-from mcqa.data.files import Table, is_data_file, is_text_file, read_file
-from mcqa.data.formats import FORMATS
-from mcqa.data.mapping import renamed
+from mcqa.data.fields import identifier, shown, text
+from mcqa.data.files import READERS, Table, ending_of, read_file
+from mcqa.data.formats import FORMATS, renamed
 from mcqa.data.reader import Rejected
 from mcqa.data.same import text_key
 from mcqa.errors import DataError
@@ -46,23 +46,13 @@ def read_corpus(
 
     A file whose rows have the field `text`, and are no questions, holds passages, as does a `.txt`
     file: one a paragraph. Everything else is read as questions, each of which comes with its
-    explanation or, where it has none, its context.
-
-    Args:
-        source: the file, or a Hub data set of questions.
-        limit: read only the first so many rows.
-        skip_invalid: leave out rows that cannot be read.
-        reading: how to read questions, further settings of `mcqa.data.open_questions`.
+    explanation or, where it has none, its context; the settings are `mcqa.data.open_questions`'s.
 
     Raises:
-        ConfigError: a setting is unknown or does not apply.
         DataError: the source cannot be read, or holds no passage.
     """
-    table = _passage_table(source, reading)
-    if table:
-        corpus = _read_passages(table, limit, skip_invalid)
-    else:
-        corpus = _read_explanations(source, limit=limit, skip_invalid=skip_invalid, **reading)
+    table, how = _passage_table(source, reading), {"limit": limit, "skip_invalid": skip_invalid}
+    corpus = _read_passages(table, **how) if table else _read_explanations(source, **how, **reading)
     if not corpus.passages:
         raise DataError(f"{source}: no passage in it: {', '.join(corpus.remarks)}.")
     return corpus
@@ -70,14 +60,18 @@ def read_corpus(
 
 def _passage_table(source: str | os.PathLike, reading: Mapping) -> Table | None:
     """Return the rows of a file of passages; None where it holds questions, or is no file."""
-    if is_text_file(os.fspath(source)):
+    if ending_of(source) == ".txt":
         return read_file(Path(source), paragraphs=True)
-    if not is_data_file(os.fspath(source)) or not Path(source).is_file():
+    if ending_of(source) not in READERS or not Path(source).is_file():
         return None
     table = read_file(Path(source))
     first = next((row for row in table.open() if row.fault is None), None)
-    if first is None or _is_question(first.fields, reading.get("fields") or {}):
+    if first is None:
         return None
+    with contextlib.suppress(DataError):  # where no fields of the row can be renamed
+        row = renamed(first.fields, reading.get("fields") or {})
+        if any(known.matches(row) for known in FORMATS.values()):
+            return None
     if "text" in first.fields:
         return table
     if reading.get("format", "auto") != "auto":
@@ -90,17 +84,8 @@ def _passage_table(source: str | os.PathLike, reading: Mapping) -> Table | None:
     )
 
 
-def _is_question(row: Fields, fields: Mapping[str, str]) -> bool:
-    try:
-        row = renamed(row, fields)
-    except DataError:
-        return False
-    return any(known.matches(row) for known in FORMATS.values())
-
-
 def _read_passages(table: Table, limit: int | None, skip_invalid: bool) -> Corpus:
-    passages: dict[str, Passage] = {}
-    places, rejected = {}, []
+    passages, places, rejected = {}, {}, []
     for number, row in enumerate(itertools.islice(table.open(), limit), 1):
         try:
             if row.fault is not None:
@@ -123,9 +108,8 @@ def _read_passages(table: Table, limit: int | None, skip_invalid: bool) -> Corpu
 
 
 def _read_explanations(source: str | os.PathLike, **reading) -> Corpus:
-    reader = open_questions(source, **reading)
+    reader, without = open_questions(source, **reading), 0
     found: dict[str, Passage] = {}
-    without = 0
     for question in reader:
         passage = question.explanation or question.context
         if passage is None:

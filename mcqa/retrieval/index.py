@@ -2,14 +2,10 @@
 
     index.json       version, how many passages of which source, a checksum of every file
     passages.jsonl   the passages: id, text, origins
-    *.npy  *.json    bm25s' own files: word scores as plain arrays, vocabulary, parameters
+    *.npy  *.json    bm25s' own files, none of them a pickle
 
-No file is a pickle, and none is read as one. A file that is not what was written is an error.
-
-Words are runs of letters and digits in lower case, without the commonest English ones; letters and
-digits that stand alone count, for "vitamin C" and "type 2" mean something. The trap: float32 sums
-depend on their order. So the words of a query are sorted, and a question with its options in
-another order finds the same passages with the same scores.
+The trap: float32 sums depend on their order. So the words of a query are sorted, and a question
+with its options in another order finds the same passages with the same scores.
 """
 
 import functools
@@ -19,8 +15,9 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,24 +28,24 @@ from mcqa.errors import ConfigError, DataError
 from mcqa.prediction import Retrieved
 from mcqa.question import Question
 from mcqa.retrieval.corpus import Corpus, Passage, read_corpus
-from mcqa.system.files import whole_folder, write_json, write_whole
+from mcqa.system.files import whole_folder, write_json, write_rows
 
 VERSION = 1
 INDEX, PASSAGES = "index.json", "passages.jsonl"
 ARRAYS = tuple(f"{name}.csc.index.npy" for name in ("data", "indices", "indptr"))
 FILES = (PASSAGES, *ARRAYS, "vocab.index.json", "params.index.json")
-WORDS = {"token_pattern": r"\w+", "stopwords": "english"}
+WORDS = {"token_pattern": r"\w+", "stopwords": "english"}  # single ones count: "vitamin C"
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 
 
+@dataclass(eq=False, repr=False)
 class PassageIndex:
     """Search passages of a source; made by `build`, `load` or `open_passages`."""
 
-    def __init__(self, passages: Sequence[Passage], bm25, source: str, sha256: str | None):
-        self.passages = passages
-        self.source = source
-        self.sha256 = sha256
-        self._bm25 = bm25
+    passages: Sequence[Passage]
+    bm25: Any
+    source: str
+    sha256: str | None
 
     @classmethod
     def build(
@@ -81,11 +78,7 @@ class PassageIndex:
         return _places((text_key(p.text), n) for n, p in enumerate(self.passages))
 
     def of_questions(self, questions: Iterable[Question]) -> set[int]:
-        """Return the places of the passages that belong to questions.
-
-        They came with a question of the same stem, or read as the explanation of one of these,
-        wherever they are from (see `mcqa.data.same`).
-        """
+        """Return the places of passages that came with a question's stem or are its explanation."""
         found: set[int] = set()
         for question in questions:
             found |= self._by_stem.get(text_key(question.stem), set())
@@ -96,17 +89,15 @@ class PassageIndex:
     def search(
         self, query: str, k: int, without: Collection[int] = ()
     ) -> list[tuple[Passage, Retrieved]]:
-        """Return the k best passages, best first; of equal ones the earlier.
+        """Return the k best passages that share a word with the query, of equal ones the earlier.
 
-        Args:
-            query: words to look for; one that stands there twice counts twice.
-            k: how many; they are fewer where fewer share a word with the query.
-            without: the places of passages that must not be found.
+        A word that stands in the query twice counts twice. `without` are the places of passages
+        that must not be found.
         """
         import bm25s
 
         (words,) = bm25s.tokenize(query, return_ids=False, show_progress=False, **WORDS)
-        scores = self._bm25.get_scores_from_ids(self._bm25.get_tokens_ids(sorted(words)))
+        scores = self.bm25.get_scores_from_ids(self.bm25.get_tokens_ids(sorted(words)))
         scores[list(without)] = 0  # as if they shared no word
         k = min(k, len(scores))
         least = np.partition(scores, -k)[-k]
@@ -122,9 +113,8 @@ class PassageIndex:
         about = {"version": VERSION, "passages": len(self), "source": self.source}
         about |= {"source_sha256": self.sha256, "words": WORDS, "bm25": BM25}
         with whole_folder(folder) as inside:
-            self._bm25.save(inside, show_progress=False)
-            rows = (json.dumps(asdict(p), ensure_ascii=False) for p in self.passages)
-            write_whole(inside / PASSAGES, "".join(row + "\n" for row in rows))
+            self.bm25.save(inside, show_progress=False)
+            write_rows(inside / PASSAGES, map(asdict, self.passages))
             sums = {name: _sha256(inside / name) for name in FILES}
             write_json(inside / INDEX, about | {"sha256": sums})
             if folder.exists():
@@ -133,12 +123,7 @@ class PassageIndex:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "PassageIndex":
-        """Read what `save` wrote.
-
-        Raises:
-            ConfigError: there is no index.
-            DataError: it is damaged, or of another version.
-        """
+        """Read what `save` wrote; a ConfigError for none, a DataError for a damaged or old one."""
         import bm25s
 
         folder = Path(folder)
@@ -171,17 +156,9 @@ def open_passages(
     announce: Callable[[str], None],
     **reading,
 ) -> PassageIndex:
-    """Return the index in a folder, or make one of a corpus, in memory.
+    """Return the index in a folder, or make one of a corpus, in memory: one of the two is given.
 
-    Args:
-        index: what `mcqa index` wrote.
-        corpus: what it would have read.
-        announce: called with lines that say what was left out of a corpus, and what there is.
-        reading: how to read it, see `read_corpus`.
-
-    Raises:
-        ConfigError: not exactly one of the two is given, or the folder is no index.
-        DataError: it cannot be read.
+    Lines say what was left out of a corpus, read as `read_corpus` does, and what there is.
     """
     if (index is None) == (corpus is None):
         raise ConfigError(

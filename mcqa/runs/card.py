@@ -1,4 +1,4 @@
-"""The model card of a run: what it is, what it was trained on, how it is asked and loaded.
+"""The model card of a run: what it is, what it was trained on, how it is scored and loaded.
 
 Nothing of the data is in it but names, numbers and checksums; the example is made up. The Hub
 reads the results of evaluations in the front matter, people read the table.

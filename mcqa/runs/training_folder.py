@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from mcqa.data.digests import tell_changes
+from mcqa.data.digests import describe_changes
 from mcqa.data.reader import REJECTED
 from mcqa.errors import ConfigError, RunError
 from mcqa.models.names import RUN_FILE
@@ -100,7 +100,7 @@ def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
     checkpoint = last_checkpoint(folder) if resume else None
     started = folder / STARTED
     before = json.loads(started.read_text("utf-8")) if checkpoint and started.is_file() else work
-    if changes := tell_changes(before, work):
+    if changes := describe_changes(before, work):
         raise ConfigError(
             f"{folder} holds an unfinished run of other work:\n{changes}\nGive the settings of "
             "then to go on, or pass --overwrite instead of --resume to start anew."
@@ -113,7 +113,7 @@ def begin(folder: Path, work: dict, *, resume: bool) -> Path | None:
 
 
 @contextlib.contextmanager
-def telling_how_to_go_on(folder: Path) -> Iterator[None]:
+def saying_how_to_go_on(folder: Path) -> Iterator[None]:
     """Say what is kept where a run ends by Ctrl-C, or by a RunError for want of memory or disk."""
     try:
         yield

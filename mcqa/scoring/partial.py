@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mcqa
-from mcqa.data.digests import digest, digest_questions, tell_changes
+from mcqa.data.digests import describe_changes, digest, digest_questions
 from mcqa.errors import ConfigError
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
@@ -244,7 +244,7 @@ def _read(path: Path, work: dict) -> list[dict]:
             "replace the file."
         )
     before, *lines = rows
-    changes = tell_changes(before["work"], work)
+    changes = describe_changes(before["work"], work)
     if changes:
         answers = sum(len(line["predictions"]) for line in lines)
         raise ConfigError(

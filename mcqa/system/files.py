@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mcqa.errors import ConfigError, RunError
@@ -117,6 +117,11 @@ def require_file(path: str | os.PathLike) -> Path:
         raise ConfigError(f"output {path}: a folder; name a file to write.")
     require_folder(path.parent)
     return path
+
+
+def write_rows(path: str | os.PathLike, rows: Iterable) -> Path:
+    """Write values as JSON lines, all or nothing, and return the path."""
+    return write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def write_json(path: str | os.PathLike, value) -> Path:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from mcqa.data.mapping import parse_fields
+from mcqa.data.formats import parse_fields
 from mcqa.errors import ConfigError
 from mcqa.formulations.head import HeadOptions
 from mcqa.models.embedded import ALIAS

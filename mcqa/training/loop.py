@@ -64,18 +64,18 @@ def fit(
     progress = checkpoints.load(resume) if resume else Progress()
     recipe.begin(progress.step, schedule.steps, data.accumulation * processes.count())
 
-    def tell(event: str, *values) -> None:
+    def notify(event: str, *values) -> None:
         for listener in listeners:
             getattr(listener, event)(*values)
 
     def log(values: dict) -> None:
         values = values | {"epoch": progress.epoch}
-        tell("on_log", progress.step, values)
+        notify("on_log", progress.step, values)
         accelerator.log(grouped(values), step=progress.step)
 
     first_step, started, total_loss = progress.step, time.time(), 0.0
     unlogged = torch.tensor(0.0, device=device)  # losses of the steps since the last log
-    tell("on_begin", first_step, schedule.steps)
+    notify("on_begin", first_step, schedule.steps)
     steps = zip(range(first_step, schedule.steps), data.steps(first_step), strict=False)
     for step, (epoch, batches) in steps:
         n_labels, n_tokens = count(batches, machine)
@@ -96,7 +96,7 @@ def fit(
             # One that is no number is logged as the mean of those before.
             is_number, n_steps = math.isfinite(loss.item()), 1 + step - progress.logged_step
             unlogged += loss if is_number else unlogged / n_steps
-            tell("on_pass", loss, len(batch["labels"]))
+            notify("on_pass", loss, len(batch["labels"]))
         norm = accelerator.clip_grad_norm_(model.parameters(), LARGEST_NORM)
         optimizer.step()
         recipe.moved(step)  # has a use for gradients
@@ -104,7 +104,7 @@ def fit(
         progress.step, progress.epoch = step + 1, epoch
         progress.tokens += n_tokens
         recipe.taken(progress.step, optimizer)
-        tell("on_step", progress.step)
+        notify("on_step", progress.step)
 
         is_due = progress.step % schedule.between == 0
         is_end = progress.step == schedule.steps
@@ -117,7 +117,7 @@ def fit(
             norm = norm.item() if isinstance(norm, Tensor) else norm
             log({"loss": loss, "grad_norm": norm, "learning_rate": rate})
         if (is_due or is_end) and data.validation:
-            tell("on_evaluate", progress.step)
+            notify("on_evaluate", progress.step)
             values = evaluate(model, data, machine)
             log(values)
             if accuracy is not None:
@@ -128,7 +128,7 @@ def fit(
                 progress.best_step, progress.best_value = progress.step, value
         if is_due or is_end:
             checkpoints.save(progress)
-            tell("on_save", progress.step)
+            notify("on_save", progress.step)
 
     taken = progress.step - first_step
     mean = (total_loss + unlogged.item()) / max(taken, 0.001)

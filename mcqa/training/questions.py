@@ -53,7 +53,7 @@ class Mixture:
         return {key: sum(one[key] for one in sets) for key in ("n", "used")} | {"sets": sets}
 
     def work(self) -> dict[str, str]:
-        """Return what of the sets decides the result, by names to tell a change by."""
+        """Return what of the sets decides the result, by names in which a change is reported."""
         said = [f"{digest_questions(one.questions)}, weight {one.weight:g}" for one in self.sets]
         if len(said) == 1:
             return {"training questions": said[0]}
@@ -64,11 +64,11 @@ class Mixture:
         total = f"{sum(len(one.part) for one in self.sets):,} questions"
         if len(self.sets) == 1 and self.sets[0].weight == 1:
             return total
-        told = ", ".join(
+        parts = ", ".join(
             f"{len(one.part):,} of {one.name} ({len(one.questions):,} x {one.weight:g})"
             for one in self.sets
         )
-        return f"{total} an epoch: {told}"
+        return f"{total} an epoch: {parts}"
 
 
 def load_training(

@@ -74,7 +74,7 @@ class Setup:
 
     @property
     def work(self) -> dict:
-        """What decides the trained weights, by the names in which a change is told."""
+        """What decides the trained weights, by the names in which a change is reported."""
         return {
             "formulation": self.formulation.NAME,
             "weights to start from": self.start,
@@ -105,8 +105,8 @@ def prepare(
     if not formulation.HAS_HEAD:
         config.refuse_head()
     check_trackers(config.report_to)
-    asked = config.model_dump(include={"resume", "overwrite"})
-    folder = held.enter_context(run_folder(config.output, **asked))
+    how = config.model_dump(include={"resume", "overwrite"})
+    folder = held.enter_context(run_folder(config.output, **how))
     reference = pinned(resolve_model(config.model))
     earlier = _earlier_run(reference, formulation)
     device = pick_device(config.device)

@@ -541,6 +541,13 @@ RUNS = (
         linked("checkpoints"),
     ),
     Case(
+        "an evaluation into a run folder",
+        "OUT: a run is in there, whose validation answers would be replaced. "
+        "Choose another --output.",
+        EVALUATE,
+        finished,
+    ),
+    Case(
         "an evaluation over a finished one",
         "OUT holds a finished evaluation. Choose another --output, or pass --overwrite.",
         EVALUATE,

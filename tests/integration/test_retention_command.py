@@ -106,7 +106,7 @@ def test_a_head_is_compared_with_a_base_asked_by_text_and_that_is_said(check):
     assert result.code == 0, result.err
     told = json.loads((folder / "retention.json").read_text())
     assert (told["base"]["scorer"], told["run"]["scorer"]) == ("text-mean", "head")
-    said = "The run is asked with head, its base with text-mean"
+    said = "The run is scored with head, its base with text-mean"
     assert said in result.out
     assert said in told["note"]
     assert said in (folder / "report.html").read_text()

@@ -1,16 +1,15 @@
 """The bundled questions: a small set of our own, so that a first try needs no download.
 
-The facts are in tables and the phrasings in `kinds.yaml`; this module turns them into questions.
-Facts are split, not questions, and the wrong options of a question are facts of the same kind
-from its own side of the split. Otherwise a held-out answer would be seen in training, and only
-ever as a wrong one. Those that look like the right one come first, or its form would give it away.
-All choices are made by hashing, so every machine and Python gives the same questions.
+Facts are split, not questions, and wrong options are facts of the same kind from the question's own
+side of the split: otherwise a held-out answer would be seen in training, and only ever as a wrong
+one. Those that look like the right one come first, or its form would give it away. All choices are
+made by hashing, so every machine and Python gives the same questions.
 """
 
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from mcqa.data.bundled.tables import Fact, Kind, Phrasing, load_kinds, normalise, right_answers
 from mcqa.errors import DataError
@@ -22,36 +21,20 @@ _SHARES = {"validation": 0.095, "test": 0.19}
 _PHRASINGS_PER_FACT = (2, 1, 2, 2)
 _OPTIONS_PER_QUESTION = (4, 4, 4, 4, 3, 4, 4, 4, 4, 5)
 
-_Item = TypeVar("_Item")
-
 
 class _Draft(NamedTuple):
+    id: str
     kind: Kind
     phrasing: Phrasing
     fact: Fact
     pool: Sequence[Fact]
 
-    @property
-    def id(self) -> str:
-        return f"{self.fact.id}/{self.phrasing.number}"
-
 
 def bundled_questions(split: str) -> list[Question]:
     """Return the questions of one split, in a fixed order that mixes all kinds.
 
-    Args:
-        split: `train`, `validation` or `test`. No two splits share a fact.
-
-    Returns:
-        Labelled questions with 3 to 5 options. An id is made of kind, fact and number of the
-        phrasing, as in `capitals/france/2`.
-
-    Raises:
-        DataError: there is no such split.
-
-    >>> question = next(q for q in bundled_questions("train") if q.id.startswith("symbols/gold"))
-    >>> question.answer
-    'Au'
+    Each is labelled and has 3 to 5 options. Its id is made of kind, fact and number of the
+    phrasing, as in `capitals/france/2`. A `DataError` where there is no such split.
     """
     if split not in SPLITS:
         raise DataError(
@@ -65,11 +48,7 @@ def bundled_questions(split: str) -> list[Question]:
 
 
 def fact_of(id: str) -> str:
-    """Return the fact that a bundled question asks for, from its id.
-
-    >>> fact_of("capitals/france/2")
-    'capitals/france'
-    """
+    """Return the fact that a bundled question asks for, from its id: `capitals/france`."""
     return id.rsplit("/", 1)[0]
 
 
@@ -84,7 +63,7 @@ def _drafts(kind: Kind, split: str) -> Iterator[_Draft]:
             if split == "train" or _is_asked_only_in(part, kind, phrasing, fact)
         )
         for phrasing in itertools.islice(phrasings, count):
-            yield _Draft(kind, phrasing, fact, pool)
+            yield _Draft(f"{fact.id}/{phrasing.number}", kind, phrasing, fact, pool)
 
 
 def _parts(kind: Kind) -> dict[str, list[Fact]]:
@@ -122,22 +101,17 @@ def _question(draft: _Draft, size: int, label: int) -> Question:
     assert len(chosen) == size - 1, f"{draft.id}: its table has too few held-out answers"
     options = [value for value in wrong if value in chosen]
     options.insert(label, draft.fact.values[asks])
-    return Question(
-        id=draft.id,
-        stem=draft.phrasing.ask(draft.fact),
-        options=tuple(options),
-        label=label,
-        subject=draft.kind.subject,
-    )
+    stem, subject = draft.phrasing.ask(draft.fact), draft.kind.subject
+    return Question(id=draft.id, stem=stem, options=options, label=label, subject=subject)
 
 
-def _deck(cards: Sequence[_Item], seed: str) -> Iterator[_Item]:
+def _deck(cards: Sequence, seed: str) -> Iterator:
     """Deal the cards without end, shuffled anew each round: random, and even in the long run."""
     for number in itertools.count():
         yield from _shuffled(cards, f"{seed}/{number}")
 
 
-def _shuffled(items: Sequence[_Item], seed: str) -> list[_Item]:
+def _shuffled(items: Sequence, seed: str) -> list:
     keys = {place: _hash(seed, str(place)) for place in range(len(items))}
     return [items[place] for place in sorted(keys, key=keys.get)]
 

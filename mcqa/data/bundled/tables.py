@@ -13,9 +13,6 @@ from typing import NamedTuple
 
 import yaml
 
-GROUP = "group"
-RIVALS = "rivals"
-
 
 class Fact(NamedTuple):
     """Hold one row of a table."""
@@ -75,8 +72,7 @@ def right_answers(kind: Kind, phrasing: Phrasing, fact: Fact) -> set[str]:
     """Return every value, normalised, that is right for a fact put in a phrasing.
 
     A row answers the stem as well as the fact does if it agrees in all that the stem shows, or
-    if one of the two names the other as its rival. So an answer that two rows share, or a drug
-    that belongs to the same class, never becomes a wrong option.
+    if one of the two names the other as its rival.
     """
     given = [name for _, name, _, _ in Formatter().parse(phrasing.stem) if name]
 
@@ -91,9 +87,9 @@ def right_answers(kind: Kind, phrasing: Phrasing, fact: Fact) -> set[str]:
 
 
 def _fact(kind: str, row: dict[str, str], elsewhere: set[str]) -> Fact:
-    named = (row.pop(RIVALS, None) or "").split(";")
+    named = (row.pop("rivals", None) or "").split(";")
     rivals = frozenset(normalise(rival) for rival in named if rival.strip())
-    group = row.pop(GROUP, None)
+    group = row.pop("group", None)
     id = f"{kind}/{_slug(next(iter(row.values())))}"
     return Fact(id, row, f"{kind}, {group}" if group else id, rivals, id in elsewhere)
 

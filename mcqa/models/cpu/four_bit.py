@@ -19,18 +19,11 @@ class Linear4bit(BitsAndBytesLinear4bit):
     """A 4-bit layer of bitsandbytes on a CPU, on the weights of another."""
 
     def __init__(self, layer: BitsAndBytesLinear4bit):
-        super().__init__(
-            layer.in_features,
-            layer.out_features,
-            bias=layer.bias is not None,
-            compute_dtype=layer.compute_dtype,
-            quant_type=layer.weight.quant_type,
-            quant_storage=layer.quant_storage,
-            device="meta",
-        )
+        sizes = layer.in_features, layer.out_features
+        super().__init__(*sizes, compute_dtype=layer.compute_dtype, device="meta")
         self.support_avx512bf16_for_cpu = False
         self.compute_type_is_set = layer.compute_type_is_set
-        self.quant_state = layer.quant_state
+        self.quant_state, self.quant_storage = layer.quant_state, layer.quant_storage
         self.weight, self.bias = layer.weight, layer.bias
         self.weight.module = self  # where a move between devices leaves the scales
         self.train(layer.training)

@@ -1,11 +1,9 @@
 """Threads that wait for each other spin while the cores are theirs, and sleep where others compute.
 
-Spinning is the quickest way to wait, and the worst where another program has the core that the
-awaited thread needs. No one length of spinning is good at both (docs/experiments.md), so while mcqa
-computes on a CPU, a thread of ours looks how long the threads of this process wait for a core.
-Where that is long, idle OpenMP threads are added until they are more than the cores, and GNU's
-runtime lets no thread spin any more; when the cores have been free for a while they end. The number
-of threads that compute stays, so no result depends on it.
+No one length of spinning is good at both (docs/experiments.md), so while mcqa computes on a CPU, a
+thread of ours looks how long the threads of this process wait for a core. Where that is long, idle
+OpenMP threads are added until they are more than the cores, and GNU's runtime lets no thread spin;
+when the cores have been free for a while they end. As many threads compute, with the same results.
 
 Source: GNU libgomp manual, "GOMP_SPINCOUNT"; Linux, Documentation/scheduler/sched-stats.rst.
 """
@@ -38,11 +36,7 @@ _watch: threading.Thread | None = None
 
 @contextlib.contextmanager
 def giving_way(device: str) -> Iterator[None]:
-    """Keep waiting threads from spinning while other programs want the cores too.
-
-    Args:
-        device: where the work inside computes; on a GPU nothing is done.
-    """
+    """Keep waiting threads from spinning while other programs want the cores of a CPU `device`."""
     global _works, _ended, _watch
     openmp.take_back()
     if not (str(device).startswith("cpu") and _can_switch()):
@@ -96,9 +90,8 @@ def _waited() -> float:
 
 
 def _can_switch() -> bool:
-    if torch.get_num_threads() == 1 or _groups() > MOST or not openmp.is_left_to_us():
-        return False
-    return (TASKS.parent / "schedstat").exists()
+    few = torch.get_num_threads() > 1 and _groups() <= MOST
+    return few and openmp.is_left_to_us() and (TASKS.parent / "schedstat").exists()
 
 
 def _groups() -> int:

@@ -32,13 +32,11 @@ def add_recipe(model, name: str, *, load_original: Callable | None = None, **set
     """Make a frozen model trainable, its head in full whatever the recipe.
 
     Args:
-        model: a transformers model, quantized or not.
         name: of the recipe, which takes these settings.
         load_original: returns the model without quantization, for recipes that start from it.
 
     Returns:
-        The model in training mode: a `peft.PeftModel`, or the model itself where weights of its
-        own train. `requires_grad` says what trains.
+        The model in training mode: a `peft.PeftModel`, or itself where its own weights train.
 
     Raises:
         ConfigError: the settings do not go with the model.
@@ -52,11 +50,9 @@ def add_recipe(model, name: str, *, load_original: Callable | None = None, **set
 
 
 def finish(model, name: str, *, dtype: torch.dtype, generates: bool):
-    """Turn a trained model into what is saved, loaded and scored.
+    """Turn a trained model from `add_recipe` into what is saved, loaded and scored.
 
     Args:
-        model: from `add_recipe`, trained.
-        name: of the recipe.
         dtype: what the backbone computes in.
         generates: whether it is a language model.
     """

@@ -1,6 +1,6 @@
 """Recipes that change linear layers by little: (IA)3, and LoRA's relatives beyond `add_lora`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 
@@ -14,8 +14,8 @@ def add_ia3(model):
     """Train one factor for each key, value and inner MLP activation, on the layers PEFT names."""
     from peft import IA3Config, get_peft_model
 
+    config = IA3Config(modules_to_save=head_names(model) or None)
     try:
-        config = IA3Config(modules_to_save=head_names(model) or None)
         return mend(get_peft_model(model, config)).train()
     except ValueError as error:
         raise ConfigError(
@@ -43,25 +43,11 @@ def _as_input(layer, inputs, output: torch.Tensor) -> torch.Tensor:
     return output if autocasts else output.to(inputs[0].dtype)
 
 
-def add_adalora(
-    model,
-    *,
-    adalora_initial_rank: int,
-    adalora_target_rank: int,
-    target_modules: Sequence[str],
-    **settings,
-):
+def add_adalora(model, *, adalora_initial_rank: int, adalora_target_rank: int, **settings):
     """Train updates P diag(E) Q whose least important directions are cut during training.
 
-    How long training is, `mcqa.training.schedules.RankBudget` tells.
-
-    Args:
-        model: a transformers model, frozen.
-        adalora_initial_rank, adalora_target_rank: rank at the start, and on average at the end.
-        target_modules, settings: as for `mcqa.models.adapters.add_lora`.
-
-    Raises:
-        ConfigError: the ranks do not go down, or there is no layer of these names.
+    From `adalora_initial_rank` to `adalora_target_rank` on average; the other settings are those of
+    `add_lora`. How long training is, `mcqa.training.schedules.RankBudget` tells.
     """
     from peft import AdaLoraConfig
 
@@ -72,17 +58,14 @@ def add_adalora(
         )
     settings |= {"init_r": adalora_initial_rank, "target_r": adalora_target_rank}
     settings["total_step"] = 2  # a placeholder; PEFT wants one
-    wrap = regularized_class()
-    return mend(adapt(wrap, AdaLoraConfig, model, target_modules, **settings))
+    return mend(adapt(regularized_class(), AdaLoraConfig, model, **settings))
 
 
 def regularized_class():
-    """Return the PeftModel whose training forward adds AdaLoRA's regularizer to the loss."""
+    """Return the PeftModel that trains through AdaLoRA's forward, which adds a regularizer."""
     from peft import PeftModel
 
     class RegularizedPeftModel(PeftModel):
-        """A PeftModel that steps through AdaLoRA's forward; PEFT's own passes it by."""
-
         def forward(self, *args, **kwargs):
             inner = self.base_model if self.training else self.get_base_model()
             return inner(*args, **kwargs)
@@ -93,11 +76,8 @@ def regularized_class():
 def importance_tensors(model) -> dict[str, torch.Tensor]:
     """Return AdaLoRA's running averages of how much each number matters, for a checkpoint."""
     allocator = _rank_allocator(model)
-    return {
-        f"{name}.{kind}": average
-        for kind in AVERAGES
-        for name, average in getattr(allocator, kind, {}).items()
-    }
+    kinds = [(kind, getattr(allocator, kind, {})) for kind in AVERAGES]
+    return {f"{name}.{kind}": one for kind, tensors in kinds for name, one in tensors.items()}
 
 
 def set_importance_tensors(model, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -130,10 +110,6 @@ def add_loftq(model, *, load_original: Callable | None, **settings):
         model: a 4-bit model.
         load_original: returns it without quantization; None leaves LoRA's own start, for who only
             counts or loads.
-        settings: of `add_lora`.
-
-    Raises:
-        ConfigError: there is no original to compare with.
 
     Source: Li et al. (2023), arXiv 2310.08659, algorithm 1 with T = 1.
     """

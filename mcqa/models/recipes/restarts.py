@@ -19,10 +19,7 @@ ADAPTER = "default"
 
 
 class Grown(nn.Linear):
-    """A linear layer whose trainable weight continues a frozen one, `before`.
-
-    Ranks are its rows (LoRA's A, `dim` 0) or its columns (LoRA's B, `dim` 1).
-    """
+    """A linear layer whose trainable weight continues a frozen one, `before`, in `dim`."""
 
     def __init__(self, weight: nn.Parameter, before: Tensor, dim: int):
         super().__init__(weight.shape[1], weight.shape[0], bias=False, device="meta")
@@ -39,10 +36,7 @@ class Grown(nn.Linear):
 
 
 def add_relora(model, *, relora_steps: int = 0, relora_warmup: int = 0, **settings):
-    """Add LoRA that can be restarted, at the steps that `mcqa.training.schedules` takes care of.
-
-    The other settings are those of `mcqa.models.adapters.add_lora`.
-    """
+    """Add LoRA that can be restarted, at the steps that `mcqa.training.schedules` takes care of."""
     lora = add_lora(model, **settings)
     for side, dim in _sides(lora):
         weight = side[ADAPTER].weight
@@ -84,18 +78,17 @@ def restart(model) -> list[nn.Parameter]:
     Returns:
         The parameters that started anew; what an optimizer knows of them is out of date.
     """
-    started = []
-    for side, _ in _sides(model):
-        side[ADAPTER].before = side[ADAPTER].whole().clone()
-        started.append(side[ADAPTER].weight)
+    sides = [side[ADAPTER] for side, _ in _sides(model)]
+    for side in sides:
+        side.before = side.whole()
     _start(model)
-    return started
+    return [side.weight for side in sides]
 
 
 def grown_tensors(model) -> dict[str, Tensor]:
     """Return the frozen ranks by name, for a checkpoint."""
-    grown = ((name, m) for name, m in model.named_modules() if isinstance(m, Grown))
-    return {f"{name}.before": module.before for name, module in grown}
+    modules = model.named_modules()
+    return {f"{name}.before": m.before for name, m in modules if isinstance(m, Grown)}
 
 
 def set_grown_tensors(model, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

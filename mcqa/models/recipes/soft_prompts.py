@@ -5,6 +5,8 @@ them in front of the rows, branched or not. The wrapper is PEFT's plain `PeftMod
 is the base's own: its task classes would add the virtual tokens a second time.
 """
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
 
@@ -13,40 +15,26 @@ from mcqa.errors import ConfigError
 from mcqa.models.adapters import head_names
 
 
-def add_soft_prompt(
-    model,
-    *,
-    kind: str,
-    virtual_tokens: int,
-    prompt_encoder_size: int | None = None,
-):
+def add_soft_prompt(model, *, kind: str, virtual_tokens: int, prompt_encoder_size: int = 0):
     """Put trainable virtual tokens in front of everything a frozen decoder reads.
 
     Args:
-        model: a transformers model, quantized or not.
         kind: `prefix-tuning`, `prompt-tuning` or `p-tuning`.
-        virtual_tokens: how many.
         prompt_encoder_size: width of P-tuning's network.
 
     Returns:
         A `peft.PeftModel` whose base has a `soft_prompt`.
     """
-    import peft
+    from peft import PeftModel, get_peft_config
 
     if model.config.is_encoder_decoder or is_encoder(model.config):
         raise ConfigError(
             f"recipe {kind!r} needs a decoder; for a model with an encoder use qlora."
         )
+    settings = {"peft_type": kind.replace("-", "_").upper(), "num_virtual_tokens": virtual_tokens}
     if kind == "p-tuning":
-        config = peft.PromptEncoderConfig(
-            num_virtual_tokens=virtual_tokens,
-            encoder_reparameterization_type=peft.PromptEncoderReparameterizationType.MLP,
-            encoder_hidden_size=prompt_encoder_size,
-        )
-    else:
-        of_kind = peft.PrefixTuningConfig if kind == "prefix-tuning" else peft.PromptTuningConfig
-        config = of_kind(num_virtual_tokens=virtual_tokens)
-    return connect(peft.PeftModel(model, config)).train()
+        settings["encoder_hidden_size"] = prompt_encoder_size
+    return connect(PeftModel(model, get_peft_config(settings))).train()
 
 
 def check_goes_on(kind: str) -> None:
@@ -71,24 +59,12 @@ def connect(prompted):
 def finish_soft_prompt(prompted, task: str | None):
     """Keep what P-tuning's network writes instead of the network, as PEFT's format does.
 
-    Args:
-        prompted: from `add_soft_prompt`, trained.
-        task: PEFT's task type, by which PEFT knows that the model generates.
+    By the task type, `task`, PEFT knows that a model generates.
     """
     config, adapter = prompted.active_peft_config, prompted.active_adapter
     written = prompted.get_prompt_embedding_to_save(adapter)
     device = prompted.prompt_encoder[adapter].embedding.weight.device
-    prompted.prompt_encoder[adapter] = Written(written.to(device))
+    rows = nn.Embedding.from_pretrained(written.to(device))
+    prompted.prompt_encoder[adapter] = nn.Sequential(OrderedDict(embedding=rows))
     config.inference_mode, config.task_type = True, task
     return prompted
-
-
-class Written(nn.Module):
-    """Hold virtual tokens, one row each, in the place of what wrote them."""
-
-    def __init__(self, rows_VD: torch.Tensor):
-        super().__init__()
-        self.embedding = nn.Embedding.from_pretrained(rows_VD)
-
-    def forward(self, indices: torch.Tensor) -> torch.Tensor:
-        return self.embedding(indices)

@@ -13,33 +13,25 @@ DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Say what one recipe is.
+    """Say what one recipe is."""
 
-    Args:
-        trains: what moves, beside the head, which is always trained in full.
-        source: the paper.
-        settings: names of the training settings it takes.
-        defaults: what settings start from instead of the project's defaults.
-        quantizations: of the backbone that it can work on; the first is its default.
-        kept_by: `peft` where PEFT's format holds what was trained, `prompt` where it does so for
-            virtual tokens but not for a head, `weights` where the changed tensors are kept.
-        merges: whether merging can make a plain model of the result.
-        keeps_base: whether the base's large weights stay as they are.
-    """
-
-    trains: str
+    trains: str  # beside the head, which is always trained in full
     source: str
-    settings: tuple[str, ...] = ()
-    defaults: dict = field(default_factory=dict)
+    settings: tuple[str, ...] = ()  # names of the training settings it takes
+    defaults: dict = field(default_factory=dict)  # of settings, instead of the project's own
+    # Of the backbone that it can work on; the first is its default.
     quantizations: tuple[str, ...] = ("none", "int8", "nf4", "fp4")
+    # `peft`: PEFT's format holds what was trained; `prompt`: it does so for virtual tokens, but not
+    # for a head; `weights`: the changed tensors are kept.
     kept_by: str = "peft"
-    merges: bool = True
-    keeps_base: bool = True
+    merges: bool = True  # can merging make a plain model of the result?
+    keeps_base: bool = True  # do the base's large weights stay as they are?
 
 
 LORA = {"settings": LOW_RANK}
 PLAIN_LORA = LORA | {"defaults": {"rslora": False}}
 PROMPT = {"settings": ("virtual_tokens",), "kept_by": "prompt", "merges": False}
+FAST = {"defaults": {"learning_rate": 1e-2}}
 OWN = {"kept_by": "weights"}
 OWN_LARGE = {"kept_by": "weights", "quantizations": ("none",), "keeps_base": False}
 
@@ -72,14 +64,12 @@ RECIPES = {
     "prefix-tuning": Recipe(
         "keys and values of virtual tokens, for every layer",
         "Li and Liang 2021, arXiv 2101.00190",
-        **PROMPT,
-        defaults={"learning_rate": 1e-2},
+        **PROMPT | FAST,
     ),
     "prompt-tuning": Recipe(
         "embeddings of virtual tokens",
         "Lester et al. 2021, arXiv 2104.08691",
-        **PROMPT,
-        defaults={"learning_rate": 1e-2},
+        **PROMPT | FAST,
     ),
     "p-tuning": Recipe(
         "a small network that writes the embeddings of virtual tokens",
@@ -89,7 +79,7 @@ RECIPES = {
     "ia3": Recipe(
         "one factor for each key, value and inner MLP activation",
         "Liu et al. 2022, arXiv 2205.05638",
-        defaults={"learning_rate": 1e-2},
+        **FAST,
     ),
     "lora": Recipe(
         "low-rank updates of linear layers, scaled by alpha / r",
@@ -110,11 +100,8 @@ RECIPES = {
         "low-rank updates whose ranks are cut, during training, where they matter least",
         "Zhang et al. 2023, arXiv 2303.10512",
         settings=(
-            "adalora_initial_rank",
-            "adalora_target_rank",
-            "lora_alpha",
-            "lora_dropout",
-            "target_modules",
+            *("adalora_initial_rank", "adalora_target_rank"),
+            *("lora_alpha", "lora_dropout", "target_modules"),
         ),
         defaults={"learning_rate": 2e-3},
     ),

@@ -1,11 +1,8 @@
 """Recipes that train weights the model has, or modules put behind its layers.
 
-full, top-layers, bitfit, layernorm, adapter. What is trained is what `requires_grad` says, in a
-run's file (`trained_tensors`) as in the model. Weights are trained in float32, whatever the model
-computes in: a step of bfloat16 is larger than most updates.
-
-Modules are put behind a layer with a hook, under the layer's own name: the names of the model's
-weights stay as they were.
+What is trained is what `requires_grad` says, in a run's file as in the model, in float32 whatever
+the model computes in: a step of bfloat16 is larger than most updates. Modules are put behind a
+layer with a hook, so that the names of the model's weights stay as they were.
 """
 
 import functools
@@ -46,6 +43,7 @@ def _check_unquantized(model) -> None:
 
 
 def decoder_layers(model) -> nn.ModuleList:
+    """Return a model's layers, an encoder-decoder's decoder's; ConfigError where it has none."""
     trunk = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
     lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
     if not lists:
@@ -65,8 +63,7 @@ def train_biases(model):
 
 def train_norms(model):
     """Train the layer norms."""
-    norms = _norms(model.base_model)
-    return _train(model, (p for norm in norms for p in norm.parameters(recurse=False)))
+    return _train(model, (p for norm in _norms(model.base_model) for p in norm.parameters(False)))
 
 
 def add_bottlenecks(model, *, bottleneck_size: int, bottleneck_modules: Sequence[str]):
@@ -86,7 +83,7 @@ def add_bottlenecks(model, *, bottleneck_size: int, bottleneck_modules: Sequence
 
 
 class AddedBias(nn.Module):
-    """Add a bias."""
+    """Add a bias, at first 0, to the hidden states."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -171,23 +168,20 @@ def lower_precision(model, dtype: torch.dtype):
 
     A model with weights of two types computes nothing without autocast.
     """
-    added = [m for m in model.modules() if isinstance(m, ADDED)]
-    added += [model.get_submodule(name) for name in head_names(model)]
-    kept = {id(p) for module in added for p in module.parameters()}
+    kept = [m for m in model.modules() if isinstance(m, ADDED)]
+    kept += [model.get_submodule(name) for name in head_names(model)]
+    stays = {id(p) for module in kept for p in module.parameters()}
     for parameter in _raised(model):
-        if id(parameter) not in kept:
+        if id(parameter) not in stays:
             parameter.data = parameter.data.to(dtype)
     return model
 
 
 @torch.no_grad()
 def load_tensors(model, tensors: dict[str, Tensor]) -> None:
-    """Give the parameters that train these tensors, which must name them exactly.
+    """Give the parameters that train these tensors, or raise ValueError where they do not fit.
 
     Nothing is written into the old ones: other models may share them (`mcqa.models.sharing`).
-
-    Raises:
-        ValueError: a name or a shape does not fit.
     """
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if odd := sorted(parameters.keys() ^ tensors.keys()):

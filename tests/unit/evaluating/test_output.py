@@ -85,3 +85,15 @@ def test_a_record_that_tells_nothing_or_leads_out_removes_nothing(tmp_path, reco
     begin(folder, ["a"], overwrite=True)
     assert left(folder) == {STARTED, "metrics.json"}
     assert left(elsewhere) == {"metrics.json"}
+
+
+def test_a_run_is_not_written_over(tmp_path):
+    """Its validation answers, on which its temperature stands, would be replaced or removed."""
+    run = tmp_path / "head"
+    run.mkdir()
+    for name in ("run.json", "validation_predictions.jsonl"):
+        (run / name).write_text("{}")
+    with pytest.raises(ConfigError, match="head: a run is in there"):
+        begin(tmp_path, ["head", "other"], overwrite=True)
+    assert (run / "validation_predictions.jsonl").exists()
+    assert not (tmp_path / STARTED).exists()

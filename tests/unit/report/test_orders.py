@@ -1,4 +1,4 @@
-"""What the report says about runs that were asked with the options in other orders."""
+"""What the report says about runs that were scored with the options in other orders."""
 
 import pytest
 

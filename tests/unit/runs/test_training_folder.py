@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mcqa.errors import ConfigError, RunError
-from mcqa.runs.training_folder import begin, last_checkpoint, telling_how_to_go_on
+from mcqa.runs.training_folder import begin, last_checkpoint, saying_how_to_go_on
 from mcqa.training.progress import TrainingLog
 
 WORK = {"template": "cloze", "seed": 0}
@@ -59,7 +59,7 @@ def test_other_work_is_not_gone_on_with(folder):
     ],
 )
 def test_what_ends_a_run_says_how_to_go_on(folder, error, kind, message):
-    with pytest.raises(kind, match=message) as told, telling_how_to_go_on(folder):
+    with pytest.raises(kind, match=message) as told, saying_how_to_go_on(folder):
         raise error
     if told.value is not error:
         assert "the same command with --resume goes on" in str(told.value)
@@ -69,7 +69,7 @@ def test_what_ends_a_run_says_how_to_go_on(folder, error, kind, message):
 def test_without_a_checkpoint_the_command_starts_anew(tmp_path):
     with (
         pytest.raises(KeyboardInterrupt, match="No checkpoint was written yet; the same command"),
-        telling_how_to_go_on(tmp_path),
+        saying_how_to_go_on(tmp_path),
     ):
         raise KeyboardInterrupt
 

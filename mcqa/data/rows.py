@@ -1,37 +1,35 @@
-"""Read the rows of published question sets, two functions for those that need them.
+"""Read the rows of published question sets and of the project's own format.
 
 `is_X` says whether a row looks like X, and never raises. `read_X` reads what is X's own way, given
-what number labels count from; what every format has alike is in `mcqa.data.formats`.
-
-The traps: an explanation, a fact or a long answer beside the question gives the answer away, so it
-becomes the explanation, never the context. SciQ keeps its right answer apart from the wrong ones
-and says nothing of an order; put together as they come, the right one would always be last, so they
-are sorted.
+what number labels count from. The traps: a text beside the question that gives the answer away
+becomes the explanation, never the context. And SciQ says nothing of an order: put together as they
+come, the right option would always be last, so they are sorted.
 """
 
+import json
+from contextlib import suppress
 from typing import Any
 
-from mcqa.data.fields import Fields, Parts, identifier, optional_text, shown, text, texts
-from mcqa.data.labels import index_label, mark_label, medmcqa_label
+from mcqa.data.fields import Fields, Parts, as_text, missing, optional_text, shown, text, texts
+from mcqa.data.labels import generic_label, index_label, mark_label, medmcqa_label
 from mcqa.errors import DataError
 from mcqa.question import LETTERS
 
 MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
 DISTRACTORS = ("distractor1", "distractor2", "distractor3")
 ENDINGS = ("ending0", "ending1", "ending2", "ending3")
-PUBMEDQA = (
-    *("question", "context", "long_answer", "final_decision"),
-    *("QUESTION", "CONTEXTS", "LONG_ANSWER"),
-)
+CAPITALS = ("QUESTION", "CONTEXTS", "LONG_ANSWER")  # of PubMedQA's raw release
 _DECISIONS = ("yes", "no", "maybe")
+# The names that a generic field may have.
+STEM = ("question", "stem")
+OPTIONS = ("options", "choices")
+LABEL = ("label", "answer")
+MORE = ("context", "subject", "explanation")
 
 
 def read_medmcqa(row: Fields, base: int) -> Parts:
-    return Parts(
-        stem=text(row, "question"),
-        options=tuple(text(row, name) for name in MEDMCQA_OPTIONS),
-        label=medmcqa_label(row.get("cop"), base),
-    )
+    stem, options = text(row, "question"), tuple(text(row, name) for name in MEDMCQA_OPTIONS)
+    return Parts(stem, options, medmcqa_label(row.get("cop"), base))
 
 
 def is_arc(row: Fields) -> bool:
@@ -161,6 +159,61 @@ def read_pubmedqa(row: Fields, base: int) -> Parts:
         options=_DECISIONS,
         label=label,
         context="\n".join(passages) or None,
-        id=identifier(row) or identifier(row, "pubid"),
         explanation=optional_text(row, "LONG_ANSWER" if raw else "long_answer"),
     )
+
+
+def is_generic(row: Fields) -> bool:
+    """Return whether a row has options and a question."""
+    has_options = any(name in row for name in OPTIONS) or ("A" in row and "B" in row)
+    return has_options and any(name in row for name in STEM)
+
+
+def read_generic(row: Fields, base: int) -> Parts:
+    """Read question, options as a list or as columns A, B, ..., and label."""
+    options, label = _options(row), _alias(row, LABEL)
+    if label is None:
+        raise DataError(
+            "the field 'label' is missing; it may be null or empty where the answer is not known."
+        )
+    stem = text(row, _alias(row, STEM) or "question")
+    return Parts(stem, options, generic_label(row[label], options, base))
+
+
+def _alias(row: Fields, names: tuple[str, ...]) -> str | None:
+    """Return which of the names the row uses, or None; two at once could contradict."""
+    used = [name for name in names if name in row]
+    if len(used) > 1:
+        raise DataError(f"the fields {' and '.join(map(repr, used))} mean the same; keep one.")
+    return next(iter(used), None)
+
+
+def _options(row: Fields) -> tuple[str, ...]:
+    name = _alias(row, OPTIONS)
+    columns = [letter for letter in LETTERS if letter in row]
+    if name is None:
+        return _lettered(row, columns)
+    if columns[:2] == ["A", "B"]:
+        raise DataError(f"the options stand in {name!r} and in the columns A, B, ...; keep one.")
+    options = row[name]
+    if isinstance(options, str):
+        with suppress(ValueError, RecursionError):
+            options = json.loads(options)
+    if not isinstance(options, list):
+        raise DataError(
+            f"{name!r} must be a list of texts (in a CSV cell a JSON list, "
+            f'["yes", "no"]), got {shown(options)}.'
+        )
+    return tuple(as_text(option, name) for option in options)
+
+
+def _lettered(row: Fields, columns: list[str]) -> tuple[str, ...]:
+    """Return the options in the fields A, B, C, ...; empty ones at the end are no options."""
+    if columns != list(LETTERS[: len(columns)]) or len(columns) < 2:
+        raise DataError(
+            f"no field 'options', and the option columns are {', '.join(columns) or 'none'}; "
+            "expected 'options', or A, B, ... without a gap."
+        )
+    while columns and missing(row[columns[-1]]):
+        columns.pop()
+    return tuple(text(row, column) for column in columns)
