@@ -1,24 +1,31 @@
 """`--engine ray` and its options: where the cluster is, and what each worker takes."""
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from mcqa.cli.common import progress, say
-from mcqa.cli.inputs import POSITIVE, gathering
+from mcqa.cli.common import err, progress, say
+from mcqa.cli.inputs import POSITIVE, gathering, option
+
+SECONDS_BETWEEN_LINES = 30
 
 
 @dataclass(frozen=True)
 class Ray:
     """Say whether and how to score on a Ray cluster."""
 
-    engine: str
-    ray_address: str
-    workers: int
-    gpus_per_worker: float
-    cpus_per_worker: float
+    engine: str = option(
+        "ray: on a Ray cluster, DATA being a file, folder or pattern, OUTPUT a folder.",
+        ["local", "ray"],
+        default="local",
+    )
+    ray_address: str = option("ray: local, auto, an address, or ray://HOST:PORT.", default="local")
+    workers: int = option("ray: how many score at once.", POSITIVE, default=1)
+    gpus_per_worker: float = option("ray: of each.", click.FloatRange(0), default=0)
+    cpus_per_worker: float = option("ray: of each.", click.FloatRange(0), default=1)
 
     def wanted(self, **others) -> bool:
         """Return whether to; UsageError where an option is given that does not go with it."""
@@ -30,18 +37,15 @@ class Ray:
     def score(self, model, data, reading, scoring, output, *, block, overwrite) -> dict:
         """Score DATA into the folder OUTPUT and return what to print."""
         from mcqa.evaluation.metrics import wilson_interval
-        from mcqa.scoring.ray_job import BLOCK, Machines, score_on_ray
+        from mcqa.scoring.ray_job import BLOCK, score_on_ray
+        from mcqa.system.cluster import Machines
 
         how = scoring.settings([(model, scoring.scorer)], reading)
         how |= {"scorer": scoring.scorer, "batch_size": scoring.batch_size}
         how["model"] = str(Path(model).absolute()) if Path(model).exists() else model
         settings = {k: v for k, v in reading.settings().items() if k not in ("split", "limit")}
         started = time.perf_counter()
-        with progress(None, model) as advance:
-
-            def on_progress(more: int, total: int, note: str) -> None:
-                advance(more, note, total=total)
-
+        with _progress(model) as on_progress:
             manifest = score_on_ray(
                 how,
                 data,
@@ -72,18 +76,20 @@ class Ray:
         }
 
 
-ray_options = gathering(
-    Ray,
-    click.option(
-        "--engine",
-        type=click.Choice(["local", "ray"]),
-        default="local",
-        help="ray: on a Ray cluster, DATA being a file, folder or pattern, OUTPUT a folder.",
-    ),
-    click.option(
-        "--ray-address", default="local", help="ray: local, auto, an address, or ray://HOST:PORT."
-    ),
-    click.option("--workers", type=POSITIVE, default=1, help="ray: how many score at once."),
-    click.option("--gpus-per-worker", type=click.FloatRange(0), default=0, help="ray: of each."),
-    click.option("--cpus-per-worker", type=click.FloatRange(0), default=1, help="ray: of each."),
-)
+@contextlib.contextmanager
+def _progress(label: str):
+    """Show a live bar, or where there is no terminal a line now and then."""
+    told = time.monotonic()
+    with progress(None, label) as advance:
+
+        def on_progress(more: int, pace) -> None:
+            nonlocal told
+            advance(more, pace.speed, total=pace.total)
+            if not err.is_terminal and time.monotonic() - told >= SECONDS_BETWEEN_LINES:
+                say(f"{label}: {pace}")
+                told = time.monotonic()
+
+        yield on_progress
+
+
+ray_options = gathering(Ray)

@@ -116,7 +116,12 @@ class QuestionReader:
         self.table = table
         self.settings = settings
         self.account = Account(skipped=settings.unlabelled == "skip")
+        self._places: Callable[[], dict[str, str]] = dict
         self.format, self.base = self._survey()
+
+    def keep_ids_in(self, make: Callable[[], dict[str, str]]) -> None:
+        """Keep ids, with their places, in what this makes for each iteration; by default all."""
+        self._places = make
 
     def __iter__(self) -> Iterator[Question]:
         self.account = Account(skipped=self.settings.unlabelled == "skip")
@@ -138,7 +143,7 @@ class QuestionReader:
         return questions
 
     def _questions(self) -> Iterator[Question]:
-        places: dict[str, str] = {}
+        places = self._places()
         for number, (place, row, fault) in enumerate(self._rows(), 1):
             try:
                 if fault is not None:

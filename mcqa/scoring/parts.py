@@ -18,22 +18,18 @@ writing a file there is all or nothing; on a local disk it is not.
 
 import fnmatch
 import hashlib
-import itertools
 import json
 import posixpath
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcqa.data import open_questions
-from mcqa.data.files import is_data_file
+from mcqa.data.files import READERS, ending_of
 from mcqa.data.reader import Rejected
-from mcqa.data.stored import question_schema, read_questions
-from mcqa.errors import DataError, McqaError, RunError
+from mcqa.data.stored import read_questions
+from mcqa.errors import DataError, RunError
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 
@@ -83,8 +79,8 @@ class Place:
         except FileNotFoundError:
             return None
 
-    def write(self, content: bytes) -> None:
-        """Write the file, all or nothing; RunError where that fails."""
+    def write(self, content: bytes | Iterable[bytes]) -> None:
+        """Write the file, all or nothing, at once or piece by piece; RunError where that fails."""
         parent, name = posixpath.split(self.path)
         made = self.path
         if self.local:
@@ -93,7 +89,8 @@ class Place:
             if parent:
                 self.system.create_dir(parent)
             with self.system.open_output_stream(made, compression=None) as file:
-                file.write(content)
+                for piece in [content] if isinstance(content, bytes) else content:
+                    file.write(piece)
             if self.local:
                 self.system.move(made, self.path)
         except OSError as error:
@@ -142,7 +139,7 @@ def data_files(name: str) -> list[Place]:
     if info.is_file:
         return [place]
     found = place.system.get_file_info(FileSelector(place.path, recursive=False))
-    names = sorted(each.path for each in found if each.is_file and is_data_file(each.path))
+    names = sorted(each.path for each in found if each.is_file and ending_of(each.path) in READERS)
     names = [path for path in names if fnmatch.fnmatch(posixpath.basename(path), pattern)]
     if not names:
         raise DataError(f"{name}: no data file there (.jsonl, .json, .csv, .tsv, .parquet, .gz).")
@@ -193,64 +190,18 @@ def prediction_schema() -> "pyarrow.Schema":
     return pa.schema(kinds)
 
 
-def read_file(folder: Place, number: int, file: Place, block: int, reading: dict) -> dict:
-    """Cut a data file into parts of `block` questions, unless that is done; return its record.
-
-    Raises:
-        DataError: as `mcqa.data.open_questions`, by the same policy for bad rows.
-    """
-    record_place, sha256 = folder / f"questions/{number:05}.json", file_checksum(file)
-    kept = record_place.read_json()
-    if kept and kept["sha256"] == sha256 and all(_whole(folder, part) for part in kept["parts"]):
-        return kept
-    with tempfile.TemporaryDirectory(prefix="mcqa-") as here:
-        path = file.path if file.local else posixpath.join(here, posixpath.basename(file.path))
-        if not file.local:
-            _download(file, path)
-        try:
-            reader = open_questions(Path(path), **reading)
-            parts = list(_write_questions(folder, number, iter(reader), block))
-        except McqaError as error:
-            raise type(error)(str(error).replace(path, str(file))) from error
-        rejected = [entry._replace(source=str(file)) for entry in reader.account.rejected]
-    write_rejected(folder / f"rejected/{number:05}.jsonl", rejected)
-    record = {"file": str(file), "sha256": sha256, "parts": parts}
-    record |= {"rejected": len(rejected), "skipped": reader.account.counts()["skipped"]}
-    record_place.write_json(record)
-    return record
-
-
-def _write_questions(
-    folder: Place, number: int, questions: Iterator[Question], block: int
-) -> Iterator[dict]:
-    for index in itertools.count():
-        rows = list(map(vars, itertools.islice(questions, block)))
-        if not rows:
-            return
-        content = to_parquet(rows, question_schema())
-        name = f"{number:05}-{index:05}"
-        (folder / f"questions/{name}.parquet").write(content)
-        yield {"part": name, "n": len(rows), "sha256": checksum(content)}
-
-
-def _whole(folder: Place, part: Mapping) -> bool:
-    content = (folder / f"questions/{part['part']}.parquet").read()
-    return content is not None and checksum(content) == part["sha256"]
-
-
-def _download(file: Place, path: str) -> None:
-    stream = file.system.open_input_stream(file.path, compression=None)
-    with stream as source, open(path, "wb") as copy:
-        shutil.copyfileobj(source, copy)
-
-
 def write_rejected(place: Place, rejected: Iterable[Rejected]) -> None:
     """Write rows that are no questions, each with its reason; none leave no file."""
-    lines = [json.dumps(entry._asdict(), default=repr) + "\n" for entry in rejected]
+    lines = "".join(map(rejected_line, rejected))
     if lines:
-        place.write("".join(lines).encode())
+        place.write(lines.encode())
     else:
         place.remove()
+
+
+def rejected_line(entry: Rejected) -> str:
+    """Return a row that is no question as a line of JSON."""
+    return json.dumps(entry._asdict(), default=repr) + "\n"
 
 
 def questions_of(folder: Place, part: Mapping) -> list[Question]:

@@ -8,7 +8,7 @@ itself, so that these do not depend on how many workers there are.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mcqa.data.digests import tell_changes
+from mcqa.data.digests import describe_changes
 from mcqa.data.files import Row, Table
 from mcqa.data.reader import QuestionReader, Settings
 from mcqa.errors import ConfigError, DataError, ModelError
@@ -55,7 +55,7 @@ class Score:
                 "context 'retrieved' does not go with Ray: no question may be given the passage of "
                 "another one, and a worker does not know all of them. Choose another --context."
             )
-        changes = "" if expected is None else tell_changes(expected, self.describe())
+        changes = "" if expected is None else describe_changes(expected, self.describe())
         if changes:
             raise ModelError(
                 f"{model}: a worker would not score as the others do:\n{changes}\nGive all "

@@ -3,25 +3,26 @@
 Ray Data places the workers, hands out the parts, starts workers that died again and slows down what
 is too fast; here is only what a worker does, and what is asked of Ray. The trap: Ray gives a dead
 worker's part to the next one for ever. What bounds that is `mcqa.scoring.tries`.
+
+The driver holds, of each part, its name, number of questions and checksums, and nothing of a
+question.
 """
 
-import contextlib
-import logging
+import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
-from mcqa.data.digests import digest, tell_changes
+from mcqa.data.digests import describe_changes, digest
 from mcqa.data.reader import Rejected
-from mcqa.errors import (
-    ConfigError,
-    DataError,
-    EncodingError,
-    McqaError,
-    MissingDependencyError,
-    RunError,
-)
+from mcqa.errors import ConfigError, DataError, EncodingError, RunError
 from mcqa.prompting.encoding import EncodedQuestion
+from mcqa.scoring.cutting import ids_file, read_file
+from mcqa.scoring.ids import BUCKETS, SIZE, shared
+from mcqa.scoring.pace import Pace
 from mcqa.scoring.parts import (
     FOLDERS,
     MANIFEST,
@@ -31,16 +32,16 @@ from mcqa.scoring.parts import (
     file_checksum,
     finished_part,
     questions_of,
-    read_file,
     write_part,
     write_rejected,
 )
 from mcqa.scoring.ray import Score
 from mcqa.scoring.tries import Tries, score_part
+from mcqa.system.cluster import ONE, Machines, cluster, pieces, run_tasks, unpacked
 
 BLOCK = 2048
-DEATHS_WHILE_LOADING = 3  # in a row
-AT_ONCE = 10_000  # pieces of work that Ray is told of, each of several parts where need be
+IDS_AT_ONCE = 2**26  # bytes of hashes that a task compares
+SUMS = ("n", "labelled", "right", "tokens", "rejected")
 
 
 class ScoreParts:
@@ -49,12 +50,14 @@ class ScoreParts:
     def __init__(self, folder: Place, skip_invalid: bool, how: dict):
         self.folder, self.skip_invalid = folder, skip_invalid
         self.score = Score(**how)
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     def __call__(self, batch: dict) -> Iterator[dict]:
         for packed in batch["item"]:
-            part = pickle.loads(packed)
+            part, began = pickle.loads(packed), time.monotonic()
             record = finished_part(self.folder, part) or self._score(part)
-            yield {"item": [pickle.dumps(record)]}
+            worker = self.name, time.monotonic() - began
+            yield {"item": [pickle.dumps((record, *worker))]}
 
     def _score(self, part: dict) -> dict:
         tries = Tries(self.folder / f"tries/{part['part']}.json")
@@ -92,17 +95,6 @@ class ScoreParts:
         return encoded
 
 
-class Machines(NamedTuple):
-    """Say what to score with: how many workers, and what each of them takes."""
-
-    workers: int = 1
-    gpus: float = 0
-    cpus: float = 1
-
-
-ONE = Machines()
-
-
 def score_on_ray(
     how: dict,
     data: str,
@@ -114,7 +106,7 @@ def score_on_ray(
     machines: Machines = ONE,
     overwrite: bool = False,
     announce: Callable[[str], None] = print,
-    on_progress: Callable[[int, int, str], None] = lambda count, total, note: None,
+    on_progress: Callable[[int, Pace], None] = lambda count, pace: None,
 ) -> dict:
     """Score files into a folder of parts, going on from the parts that are there.
 
@@ -129,7 +121,7 @@ def score_on_ray(
         machines: what to score with.
         overwrite: start anew.
         announce: called with lines to print.
-        on_progress: called with how many more questions are done, of how many, and a remark.
+        on_progress: called with how many more questions are done, and how fast that is.
 
     Returns:
         The manifest: the parts' records, and their sums.
@@ -139,13 +131,13 @@ def score_on_ray(
         RunError: a question kills its worker, or workers cannot be had.
     """
     folder, files = Place.of(output), data_files(data)
-    with _cluster(address, announce):
+    with cluster(address, announce):
         if overwrite:
             _forget(folder)
         scoring = _scoring(how, machines)
         work = _reading(files, reading) | {"block": block} | scoring
         before = (folder / WORK).read_json()
-        changes = tell_changes(before, work) if before else ""
+        changes = describe_changes(before, work) if before else ""
         if changes:
             raise ConfigError(
                 f"{folder} holds parts of other work:\n{changes}\nGive the settings of then to go "
@@ -155,153 +147,103 @@ def score_on_ray(
         how = {**how, "expected": scoring}
         settings = {**reading, "skip_invalid": reading.get("skip_invalid", False)}
         read = _read(folder, files, block, settings)
-        parts = [part for record in read for part in record["parts"]]
+        parts = [part for record in read for part in record.pop("parts")]
         if not parts:
             raise DataError(f"{data}: no question is left.")
         total = sum(part["n"] for part in parts)
         announce(f"{total:,} questions in {len(parts):,} parts of {len(files):,} files")
-        done = {r["part"]: r for r in _checked(folder, parts) if r}
-        on_progress(sum(record["n"] for record in done.values()), total, "")
+        sums, done = Counter[str](), {}
+        for number, record in run_tasks(lambda part: finished_part(folder, part), parts):
+            if record:
+                done[number] = _counted(record, sums)
+        pace = Pace(total, sums["n"] + sums["rejected"])
+        on_progress(pace.done, pace)
         if done:
             announce(f"{len(done):,} parts are there already")
-        missing = [part for part in parts if part["part"] not in done]
-        for record in _scored(folder, missing, settings["skip_invalid"], how, machines):
-            done[record["part"]] = record
-            on_progress(record["n"] + record["rejected"], total, f"part {record['part']}")
-        manifest = _manifest(read, [done[part["part"]] for part in parts])
+        missing = [number for number in range(len(parts)) if number not in done]
+        scored = _scored(folder, parts, missing, settings["skip_invalid"], how, machines)
+        for number, record, worker, seconds in scored:
+            done[number] = _counted(record, sums)
+            n = record["n"] + record["rejected"]
+            pace.add(worker, n, seconds)
+            on_progress(n, pace)
+        for record in read:
+            sums.update({name: record[name] for name in ("rejected", "skipped")})
+        manifest = {name: sums[name] for name in (*SUMS, "skipped")}
+        manifest["parts"] = [done[number] for number in range(len(parts))]
         (folder / MANIFEST).write_json(manifest)
         return manifest
 
 
-def _manifest(read: Sequence[dict], records: Sequence[dict]) -> dict:
-    names = ("n", "labelled", "right", "tokens", "rejected")
-    sums = {name: sum(record[name] for record in records) for name in names}
-    for name in ("rejected", "skipped"):
-        sums[name] = sums.get(name, 0) + sum(record[name] for record in read)
-    return sums | {"parts": list(records)}
-
-
-@contextlib.contextmanager
-def _cluster(address: str, announce: Callable[[str], None]) -> Iterator[None]:
-    """Join a cluster, or the one that this process is in already; raise its errors as ours."""
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingDependencyError(
-            "--engine ray needs Ray: pip install 'mcqa[ray]', on all machines of the cluster."
-        ) from error
-    ours = not ray.is_initialized()
-    if ours:
-        try:
-            quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-            context = ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"no Ray cluster at {address!r}: {error}") from error
-        if getattr(context, "dashboard_url", None):
-            announce(f"Ray's dashboard: http://{context.dashboard_url}")
-    try:
-        yield
-    except Exception as error:
-        raise _own_error(error) from error
-    finally:
-        if ours:
-            ray.shutdown()
-
-
-def _own_error(error: Exception) -> Exception:
-    """Return the error of this package that Ray has wrapped; else the error."""
-    from ray.exceptions import RayError
-
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(getattr(seen, "cause", None), McqaError):
-            return seen.cause
-        if isinstance(seen, McqaError) and not isinstance(seen, RayError):
-            return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    if isinstance(error, RayError):
-        return RunError(
-            f"Ray: {type(error).__name__}: {error}. Give the command again; it goes on from the "
-            "parts that are there."
-        )
-    return error
+def _counted(record: Mapping, sums: Counter) -> dict:
+    """Add a part's record to the sums, and return what the manifest says of it."""
+    sums.update({name: record[name] for name in SUMS})
+    return {name: record[name] for name in ("part", "n", "questions_sha256", "sha256")}
 
 
 def _scoring(how: dict, machines: Machines) -> dict:
     """Return what decides the scores, found out where they will be computed."""
-    import ray
-
-    describe = ray.remote(num_cpus=machines.cpus, num_gpus=machines.gpus)(_describe)
-    return ray.get(describe.remote(how))
-
-
-def _describe(how: dict) -> dict:
-    return Score(**how).describe()
+    describe = {"gpus": machines.gpus, "cpus": machines.cpus}
+    ((_, described),) = run_tasks(lambda how: Score(**how).describe(), [how], **describe)
+    return described
 
 
 def _reading(files: Sequence[Place], reading: dict) -> dict:
     """Return what decides which questions there are."""
-    sums = _map(file_checksum, files)
-    checksum = digest((file.path, sha256) for file, sha256 in zip(files, sums, strict=True))
+    sums = dict(run_tasks(file_checksum, files))
+    checksum = digest((file.path, sums[number]) for number, file in enumerate(files))
     rules = {k: v for k, v in reading.items() if k != "skip_invalid" and v is not None}
     return {"data": f"{len(files):,} files with checksum {checksum}", **rules}
 
 
-def _read(folder, files, block, settings) -> list[dict]:
-    numbered = list(enumerate(files))
-    return _map(lambda each: read_file(folder, *each, block, settings), numbered)
+def _read(folder: Place, files: Sequence[Place], block: int, settings: dict) -> list[dict]:
+    """Return the files' records; where an id stands in two, with the files' names before all."""
+
+    def read(items: Sequence[tuple]) -> list[dict]:
+        done = dict(run_tasks(lambda item: read_file(folder, *item), items))
+        return [done[number] for number in range(len(items))]
+
+    numbered = [(number, file, block, settings) for number, file in enumerate(files)]
+    records = read(numbered)
+    if any(record["prefix"] for record in records) or _ids_shared(folder, records):
+        stems = [PurePosixPath(file.path.removesuffix(".gz")).stem for file in files]
+        names = stems if len(set(stems)) == len(stems) else list(map(str, files))
+        records = read([(*item, name) for item, name in zip(numbered, names, strict=True)])
+    return records
 
 
-def _checked(folder, parts) -> list[dict | None]:
-    return _map(lambda part: finished_part(folder, part), parts)
+def _ids_shared(folder: Place, records: Sequence[dict]) -> bool:
+    if len(records) == 1:
+        return False
+    ids = [ids_file(folder, number) for number in range(len(records))]
+    n = sum(part["n"] for record in records for part in record["parts"])
+    step = BUCKETS
+    while step > 1 and n * SIZE * step / BUCKETS > IDS_AT_ONCE:
+        step //= 2
+    buckets = [range(first, first + step) for first in range(0, BUCKETS, step)]
+    return any(found for _, found in run_tasks(lambda some: shared(ids, some), buckets))
 
 
-def _data():
-    """Return Ray Data, told to leave printing to us and to hand on errors as they are."""
-    import ray.data
-
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    context.raise_original_map_exception = True
-    context.max_consecutive_actor_init_deaths = DEATHS_WHILE_LOADING
-    return ray.data
-
-
-def _map(function: Callable, items: Sequence) -> list:
-    """Return what a function gives for each item, computed on the cluster, in order."""
-    if not items:
-        return []
-
-    def apply(row: dict) -> dict:
-        number, item = pickle.loads(row["item"])
-        return {"item": pickle.dumps((number, function(item)))}
-
-    packed = [{"item": pickle.dumps(pair)} for pair in enumerate(items)]
-    data = _data().from_items(packed, override_num_blocks=min(len(items), AT_ONCE))
-    results = dict(pickle.loads(row["item"]) for row in data.map(apply, num_cpus=1).iter_rows())
-    return [results[number] for number in range(len(items))]
-
-
-def _scored(folder, parts, skip_invalid, how, machines: Machines) -> Iterator[dict]:
-    """Yield the records of parts as they are done."""
-    if not parts:
+def _scored(
+    folder: Place, parts: Sequence[dict], numbers: Sequence[int], skip_invalid, how, machines
+) -> Iterator[tuple[int, dict, str, float]]:
+    """Yield each part's number, record, its worker and the seconds it took, as they are done."""
+    if not numbers:
         return
-    data = _data()
-    packed = [{"item": pickle.dumps(part)} for part in parts]
-    pieces = data.from_items(packed, override_num_blocks=min(len(parts), AT_ONCE))
-    n = machines.workers
-    pool = data.ActorPoolStrategy(min_size=1, max_size=n, initial_size=n)
-    scored = pieces.map_batches(
+    from ray.data import ActorPoolStrategy
+
+    most = machines.workers
+    scored = pieces([parts[number] for number in numbers]).map_batches(
         ScoreParts,
         fn_constructor_args=(folder, skip_invalid, how),
         batch_size=1,
-        compute=pool,
+        compute=ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
         num_cpus=machines.cpus,
         num_gpus=machines.gpus,
     )
-    for row in scored.iter_rows():
-        yield pickle.loads(row["item"])
+    number_of = {parts[number]["part"]: number for number in numbers}
+    for record, worker, seconds in map(unpacked, scored.iter_rows()):
+        yield number_of[record["part"]], record, worker, seconds
 
 
 def _forget(folder: Place) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mcqa.data.digests import tell_changes
+from mcqa.data.digests import describe_changes
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError
 from mcqa.prediction import Prediction, read_predictions, write_predictions
@@ -107,7 +107,7 @@ def merge_shards(files: Sequence[Path]) -> list[Prediction]:
     first, of = records[0], records[0]["of"]
     found: dict[int, Path] = {}
     for file, record in zip(files, records, strict=True):
-        changes = tell_changes(first["work"], record["work"])
+        changes = describe_changes(first["work"], record["work"])
         if changes or record["of"] != of:
             changes = changes or f"  shards: {of} then, {record['of']} now"
             raise ConfigError(f"{file} is of other work than {files[0]}:\n{changes}")

@@ -6,7 +6,7 @@ import pytest
 
 from mcqa.errors import DataError
 from mcqa.prediction import Prediction, Retrieved
-from mcqa.scoring import parts
+from mcqa.scoring import cutting, parts
 from mcqa.scoring.parts import Place
 
 PART = {"part": "00000-00000", "sha256": "of the questions"}
@@ -78,7 +78,7 @@ def test_a_part_that_is_cut_or_of_other_questions_is_not_finished(folder):
 
 
 def test_questions_are_cut_in_blocks_and_read_again_only_where_needed(folder, file, tiny_questions):
-    record = parts.read_file(folder, 0, file, 10, {})
+    record = cutting.read_file(folder, 0, file, 10, {})
     assert [part["n"] for part in record["parts"]] == [10, 10, 10, 6]
     back = [q.id for part in record["parts"] for q in parts.questions_of(folder, part)]
     assert back == [q.id for q in tiny_questions]
@@ -86,7 +86,7 @@ def test_questions_are_cut_in_blocks_and_read_again_only_where_needed(folder, fi
     cut.remove()
     with pytest.raises(DataError, match="part 00000-00002"):
         parts.questions_of(folder, record["parts"][2])
-    assert parts.read_file(folder, 0, file, 10, {}) == record
+    assert cutting.read_file(folder, 0, file, 10, {}) == record
     assert cut.read() is not None
 
 
@@ -115,10 +115,10 @@ def test_a_file_elsewhere_is_read_through_its_file_system(folder, file, tiny_que
     parent, _, name = file.path.rpartition("/")
     elsewhere = Place(SubTreeFileSystem(parent, file.system), name)
     assert not elsewhere.local
-    record = parts.read_file(folder, 0, elsewhere, 100, {})
+    record = cutting.read_file(folder, 0, elsewhere, 100, {})
     assert [q.id for q in parts.questions_of(folder, record["parts"][0])][:2] == ["q0", "q1"]
     bad = Place(elsewhere.system, "bad.jsonl")
     bad.write(b"{}\n")
     with pytest.raises(DataError, match=r"bad\.jsonl") as error:
-        parts.read_file(folder, 1, bad, 100, {})
+        cutting.read_file(folder, 1, bad, 100, {})
     assert "mcqa-" not in str(error.value)
