@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
 
-from mcqa.cli.common import err, progress, say
+from mcqa.cli.common import err, print_table, progress, say
 from mcqa.cli.inputs import POSITIVE, gathering, option
+from mcqa.evaluation import numbers
 
 SECONDS_BETWEEN_LINES = 30
 
@@ -29,19 +33,64 @@ class Ray:
 
     def wanted(self, **others) -> bool:
         """Return whether to; UsageError where an option is given that does not go with it."""
-        given = [f"--{name}" for name, value in others.items() if value is not None]
+        given = [name.replace("_", "-") for name, value in others.items() if value is not None]
         if self.engine == "ray" and given:
-            raise click.UsageError(f"--engine ray scores all of its files: leave out {given[0]}.")
+            raise click.UsageError(
+                f"--engine ray scores all of its files in parts: leave out --{given[0]}."
+            )
         return self.engine == "ray"
 
     def score(self, model, data, reading, scoring, output, *, block, overwrite) -> dict:
         """Score DATA into the folder OUTPUT and return what to print."""
         from mcqa.evaluation.metrics import wilson_interval
+
+        spec = model, scoring.scorer
+        manifest, seconds = self._score(spec, data, reading, scoring, output, block, overwrite)
+        n, right, rejected = (manifest[name] for name in ("labelled", "right", "rejected"))
+        say(f"Predictions: {output}")
+        if rejected:
+            say(f"Rejected rows: {rejected:,}, in {output}/rejected")
+        return {
+            "n": n,
+            "accuracy": right / n if n else None,
+            "accuracy_ci95": wilson_interval(right, n) if n else None,
+            "unlabelled": manifest["n"] - n,
+            "tokens_per_question": manifest["tokens"] / manifest["n"] if manifest["n"] else None,
+            "seconds": seconds,
+            "questions_per_second": manifest["n"] / seconds,
+            "rejected": rejected,
+            "skipped": manifest["skipped"],
+        }
+
+    def evaluate(self, models, data, reading, scoring, output, *, overwrite) -> dict:
+        """Score DATA with each model into a folder in OUTPUT, compare, and return what to print."""
+        from mcqa.evaluating.evaluate import ModelSpec, distinct_names, folder_name
+        from mcqa.evaluating.on_parts import evaluate_parts
+        from mcqa.scoring.parts import Place
+        from mcqa.system.cluster import cluster
+
+        specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
+        names, told = distinct_names(specs), []
+        places = {name: f"{output}/{folder_name(name)}" for name in names}
+        with cluster(self.ray_address, say):
+            for spec, (name, place) in zip(specs, places.items(), strict=True):
+                how = data, reading, scoring, place, None, overwrite
+                manifest, seconds = self._score(spec, *how)
+                told.append({"name": name, "folder": place, "seconds": seconds})
+                told[-1]["questions_per_second"] = manifest["n"] / seconds
+            folders = {name: Place.of(place) for name, place in places.items()}
+            metrics, comparisons = evaluate_parts(folders, Place.of(output))
+        say(f"Results: {output}")
+        rows = [{**row, "metrics": metrics[row["name"]]} for row in told]
+        return {"models": rows, "comparisons": comparisons}
+
+    def _score(self, spec, data, reading, scoring, output, block, overwrite) -> tuple[dict, float]:
         from mcqa.scoring.ray_job import BLOCK, score_on_ray
         from mcqa.system.cluster import Machines
 
-        how = scoring.settings([(model, scoring.scorer)], reading)
-        how |= {"scorer": scoring.scorer, "batch_size": scoring.batch_size}
+        model, scorer = spec
+        how = scoring.settings([(model, scorer)], reading)
+        how |= {"scorer": scorer, "batch_size": scoring.batch_size}
         how["model"] = str(Path(model).absolute()) if Path(model).exists() else model
         settings = {k: v for k, v in reading.settings().items() if k not in ("split", "limit")}
         started = time.perf_counter()
@@ -58,22 +107,20 @@ class Ray:
                 announce=say,
                 on_progress=on_progress,
             )
-        seconds = time.perf_counter() - started
-        n, right, rejected = (manifest[name] for name in ("labelled", "right", "rejected"))
-        say(f"Predictions: {output}")
-        if rejected:
-            say(f"Rejected rows: {rejected:,}, in {output}/rejected")
-        return {
-            "n": n,
-            "accuracy": right / n if n else None,
-            "accuracy_ci95": wilson_interval(right, n) if n else None,
-            "unlabelled": manifest["n"] - n,
-            "tokens_per_question": manifest["tokens"] / manifest["n"] if manifest["n"] else None,
-            "seconds": seconds,
-            "questions_per_second": manifest["n"] / seconds,
-            "rejected": rejected,
-            "skipped": manifest["skipped"],
-        }
+        return manifest, time.perf_counter() - started
+
+
+def print_on_ray(result: dict) -> None:
+    """Print what `Ray.evaluate` returns: a row per model, and every comparison's verdict."""
+    table = Table("", "accuracy (95%)", "n", "questions/s", box=SIMPLE_HEAD)
+    for row in result["models"]:
+        metrics = row["metrics"]
+        accuracy = numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"])
+        rate = numbers.format_rate(row["questions_per_second"])
+        table.add_row(escape(row["name"]), accuracy, str(metrics["n"]), rate)
+    print_table(table)
+    for comparison in result["comparisons"]:
+        click.echo(comparison["verdict"])
 
 
 @contextlib.contextmanager

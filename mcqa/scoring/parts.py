@@ -256,10 +256,15 @@ def read_parts(folder: Place) -> Iterator[Prediction]:
             "finished; to finish one, give its command again."
         )
     for part in manifest["parts"]:
-        content = (folder / f"predictions/{part['part']}.parquet").read()
-        if content is None or checksum(content) != part["sha256"]:
-            raise DataError(
-                f"{folder}: predictions of part {part['part']} are gone or changed. Give the "
-                "command that wrote them again; it scores this part alone."
-            )
-        yield from map(Prediction.from_row, from_parquet(content).to_pylist())
+        yield from predictions_of(folder, part)
+
+
+def predictions_of(folder: Place, part: Mapping) -> list[Prediction]:
+    """Return a part's predictions; DataError where they are not those that were written."""
+    content = (folder / f"predictions/{part['part']}.parquet").read()
+    if content is None or checksum(content) != part["sha256"]:
+        raise DataError(
+            f"{folder}: predictions of part {part['part']} are gone or changed. Give the "
+            "command that wrote them again; it scores this part alone."
+        )
+    return list(map(Prediction.from_row, from_parquet(content).to_pylist()))

@@ -9,7 +9,6 @@ question.
 """
 
 import os
-import pickle
 import socket
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from pathlib import PurePosixPath
 
 from mcqa.data.digests import describe_changes, digest
 from mcqa.data.reader import Rejected
-from mcqa.errors import ConfigError, DataError, EncodingError, RunError
+from mcqa.errors import ConfigError, DataError, EncodingError, McqaError, RunError
 from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.scoring.cutting import ids_file, read_file
 from mcqa.scoring.ids import BUCKETS, SIZE, shared
@@ -37,7 +36,7 @@ from mcqa.scoring.parts import (
 )
 from mcqa.scoring.ray import Score
 from mcqa.scoring.tries import Tries, score_part
-from mcqa.system.cluster import ONE, Machines, cluster, pieces, run_tasks, unpacked
+from mcqa.system.cluster import ONE, Machines, cluster, packed, pieces, run_tasks, unpacked
 
 BLOCK = 2048
 IDS_AT_ONCE = 2**26  # bytes of hashes that a task compares
@@ -53,11 +52,14 @@ class ScoreParts:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     def __call__(self, batch: dict) -> Iterator[dict]:
-        for packed in batch["item"]:
-            part, began = pickle.loads(packed), time.monotonic()
-            record = finished_part(self.folder, part) or self._score(part)
-            worker = self.name, time.monotonic() - began
-            yield {"item": [pickle.dumps((record, *worker))]}
+        for item in batch["item"]:
+            part, began = unpacked({"item": item}), time.monotonic()
+            try:
+                record = finished_part(self.folder, part) or self._score(part)
+                done = packed((record, self.name, time.monotonic() - began))
+            except McqaError as error:
+                done = packed(error)
+            yield {name: [value] for name, value in done.items()}
 
     def _score(self, part: dict) -> dict:
         tries = Tries(self.folder / f"tries/{part['part']}.json")

@@ -1,8 +1,7 @@
 """Work on a Ray cluster: join one, and run a function on many items, each a task of its own.
 
 Ray is imported where it is used: it is an extra. The trap: Ray wraps what a task raises, several
-layers deep, and takes a name that stands for another class by then; errors of this package come out
-as they were raised.
+layers deep, and writes into its message. So a task returns its error, and here it is raised.
 """
 
 import contextlib
@@ -83,7 +82,10 @@ def run_tasks(
 
     def apply(row: dict) -> dict:
         number, item = pickle.loads(row["item"])
-        return {"item": pickle.dumps((number, function(item)))}
+        try:
+            return packed((number, function(item)))
+        except McqaError as error:
+            return packed(error)
 
     done = pieces(list(enumerate(items))).map(apply, num_cpus=cpus, num_gpus=gpus)
     yield from map(unpacked, done.iter_rows())
@@ -98,13 +100,21 @@ def pieces(items: Sequence):
     context.enable_progress_bars = context.print_on_execution_start = False
     context.raise_original_map_exception = True
     context.max_consecutive_actor_init_deaths = DEATHS_WHILE_LOADING
-    rows = [{"item": pickle.dumps(item)} for item in items]
+    rows = list(map(packed, items))
     return ray.data.from_items(rows, override_num_blocks=min(len(rows), AT_ONCE))
 
 
+def packed(value: Any) -> dict:
+    """Return a row of a Ray data set with what `unpacked` returns, or raises if it is an error."""
+    return {"item": pickle.dumps(value)}
+
+
 def unpacked(row: dict) -> Any:
-    """Return what was pickled into a row."""
-    return pickle.loads(row["item"])
+    """Return what was packed into a row; raise it where it is an error of this package."""
+    value = pickle.loads(row["item"])
+    if isinstance(value, McqaError):
+        raise value
+    return value
 
 
 def _own_error(error: Exception) -> Exception:

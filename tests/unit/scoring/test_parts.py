@@ -122,3 +122,57 @@ def test_a_file_elsewhere_is_read_through_its_file_system(folder, file, tiny_que
     with pytest.raises(DataError, match=r"bad\.jsonl") as error:
         cutting.read_file(folder, 1, bad, 100, {})
     assert "mcqa-" not in str(error.value)
+
+
+def rows_file(tmp_path, name, rows):
+    path = tmp_path / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Place.of(str(path))
+
+
+def test_an_id_that_stands_twice_is_refused_or_rejected_by_its_place(folder, tmp_path):
+    row = {"question": "?", "options": ["a", "b"], "label": 0}
+    rows = [row | {"id": f"q{number % 7}"} for number in range(9)]
+    file = rows_file(tmp_path, "twice.jsonl", rows)
+    with pytest.raises(DataError, match=r"line 8: the id 'q0' is already that of line 1\."):
+        cutting.read_file(folder, 0, file, 4, {"format": "generic"})
+    file = rows_file(tmp_path, "twice.jsonl", [*rows, {"id": "bad"}])
+    record = cutting.read_file(folder, 0, file, 4, {"skip_invalid": True, "format": "generic"})
+    assert [part["n"] for part in record["parts"]] == [4, 3]
+    assert record["rejected"] == 3
+    lines = [json.loads(line) for line in (folder / "rejected/00000.jsonl").read().splitlines()]
+    assert [line["place"] for line in lines] == ["line 8", "line 9", "line 10"]
+    assert {line["source"] for line in lines} == {str(file)}
+
+
+def test_a_prefix_is_put_before_ids_and_kept(folder, file):
+    record = cutting.read_file(folder, 0, file, 30, {}, "q")
+    assert parts.questions_of(folder, record["parts"][1])[0].id == "q:q30"
+    assert cutting.read_file(folder, 0, file, 30, {}) == record
+    assert cutting.read_file(folder, 0, file, 30, {}, "other")["prefix"] == "other"
+
+
+def test_no_id_and_no_row_is_held_while_a_file_is_cut(folder, tmp_path, monkeypatch):
+    row = {"question": "?", "options": ["a", "b"], "label": 0}
+    good = [row | {"id": f"q{number}"} for number in range(500)]
+    mixed = [each for pair in zip(good, [{"id": "bad"}] * 500, strict=True) for each in pair]
+    file = rows_file(tmp_path, "many.jsonl", mixed)
+    readers, open_questions = [], cutting.open_questions
+
+    def opened(*arguments, **settings):
+        readers.append(open_questions(*arguments, **settings))
+        return readers[-1]
+
+    class Watched(cutting.Noted):
+        seen = 0
+
+        def __setitem__(self, id, place):
+            super().__setitem__(id, place)
+            Watched.seen += 1
+            assert not self
+            assert len(readers[0].account.rejected) <= 10  # of a part
+
+    monkeypatch.setattr(cutting, "open_questions", opened)
+    monkeypatch.setattr(cutting, "Noted", Watched)
+    record = cutting.read_file(folder, 0, file, 10, {"skip_invalid": True, "format": "generic"})
+    assert (len(record["parts"]), record["rejected"], Watched.seen) == (50, 500, 500)
