@@ -17,6 +17,9 @@ class Pace:
         done: how many of them were done before.
         clock: returns seconds.
 
+    Attributes:
+        workers: of each by name, how many questions it has done and in how many seconds.
+
     >>> pace = Pace(300, 100, clock=iter((12.0,)).__next__)
     >>> pace.add("a", 50, seconds=10.0)
     >>> str(pace)
@@ -27,7 +30,7 @@ class Pace:
         self.total, self.done, self._clock = total, done, clock
         self._since: float | None = None
         self._now = self._new = 0
-        self._workers: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
+        self.workers: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
 
     def add(self, worker: str, n: int, seconds: float) -> None:
         """Count n questions that a worker just finished, in so many seconds."""
@@ -36,7 +39,7 @@ class Pace:
             self._since = self._now - seconds
         self._new += n
         self.done += n
-        counts = self._workers[worker]
+        counts = self.workers[worker]
         counts[0] += n
         counts[1] += seconds
 
@@ -46,7 +49,7 @@ class Pace:
         if not self._new:
             return ""
         rate = self._new / max(self._now - self._since, 1e-9)
-        each = [n / max(seconds, 1e-9) for n, seconds in self._workers.values()]
+        each = [n / max(seconds, 1e-9) for n, seconds in self.workers.values()]
         low, high = (f"{rate:,.1f}" for rate in (min(each), max(each)))
         speeds = low if low == high else f"{low} to {high}"
         workers = f"{len(each)} worker{'s' * (len(each) > 1)}"
