@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 WORDS = [first + rest for first in "bdfhklmnprst" for rest in ("ag", "en", "ip", "ot", "ud")]
-)
 
 
 def write_questions(path: Path, n: int, seed: int = 0) -> None:
