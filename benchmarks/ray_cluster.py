@@ -71,12 +71,15 @@ def raylets(made) -> list[int]:
 
 
 def workers(made) -> dict[int, str]:
-    """Return the processes that work for a command, with what Ray calls them."""
+    """Return the processes that work for a command, with what Ray calls them.
+
+    Those that Ray itself needs are none of them: a node ends with its agent.
+    """
     found = {}
     for pid in (child for raylet in raylets(made) for child in children(raylet)):
         with contextlib.suppress(OSError):
             name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
-            if name.startswith("ray::") and name != "ray::IDLE":
+            if name.startswith("ray::") and "Map" in name:
                 found[pid] = name
     return found
 

@@ -90,7 +90,7 @@ def run(name: str, made, flags: list, output: Path, alone: list, arguments) -> T
             again = hit(name, made, process, chance, tally, arguments)
             said = process.communicate()[1].decode()
         if process.returncode:
-            sys.exit(f"{name}: the command failed: {said}")
+            sys.exit(f"{name}: the command ended with {process.returncode}: {said}")
         tally.compare(output, alone)
     return tally
 

@@ -14,6 +14,7 @@ from bad_data import FILES, ROWS
 from bad_folders import MODELS, RUNS
 from bad_inputs import Case, Place
 from bad_passages import PASSAGES
+from bad_scale import SCALE
 from bad_settings import FLAGS, TRAINING
 
 SECTIONS = {
@@ -25,6 +26,7 @@ SECTIONS = {
     "Models": MODELS,
     "Runs and output folders": RUNS,
     "Predictions and evaluations": ANSWERS,
+    "Shards and clusters": SCALE,
 }
 CASES = [
     pytest.param(case, id=f"{name}: {case.wrong}") for name in SECTIONS for case in SECTIONS[name]
