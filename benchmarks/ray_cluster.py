@@ -55,7 +55,9 @@ def cluster(nodes: int, head_cpus: int = 0) -> Iterator:
     """Give a `ray.cluster_utils.Cluster` of nodes with a CPU each, beside its head."""
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus})
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    head = {"num_cpus": head_cpus, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=head)
     for _ in range(nodes):
         made.add_node(num_cpus=1)
     try:
