@@ -5,8 +5,9 @@
 
 scores synthetic questions in one process, then on a cluster of two nodes of a CPU each with one
 worker and with two, all of one thread. Speed is counted from when each worker has done a part,
-which leaves out what it loads, to the last part. Exit code 1 where a prediction differs, or where
-two workers do not reach 1.8 times the questions a second of one.
+which leaves out what it loads, to the last part; questions by the workers' processor seconds are
+told besides, which neighbours on the machine change little. Exit code 1 where a prediction differs,
+or where two workers do not reach 1.8 times the questions a second of one.
 """
 
 import argparse
@@ -19,21 +20,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from ray_cluster import cluster, command, write_model, write_questions
+from ray_cluster import cluster, command, workers, write_model, write_questions
 
 AT_LEAST = 1.8
 
 
-def score(made, workers: int, arguments, model: str, data: Path, output: Path) -> float:
-    """Score on a cluster, and return the questions a second once all workers are at work."""
+def score(made, n: int, arguments, model: str, data: Path, output: Path) -> tuple[float, float]:
+    """Score with n workers, and return questions a second of all, and a processor second."""
     from mcqa.scoring.ray_job import score_on_ray
     from mcqa.system.cluster import Machines
 
-    done: list[tuple[float, int]] = []
+    done: list[tuple[float, float, int]] = []
 
     def on_progress(more: int, pace) -> None:
-        if len(pace.workers) == workers:
-            done.append((time.monotonic(), more))
+        if len(pace.workers) == n:
+            done.append((time.monotonic(), processor_seconds(made), more))
 
     score_on_ray(
         {"model": model, "scorer": "text", "device": "cpu", "batch_size": arguments.batch_size},
@@ -42,12 +43,24 @@ def score(made, workers: int, arguments, model: str, data: Path, output: Path) -
         reading={},
         block=arguments.block,
         address=made.address,
-        machines=Machines(workers),
+        machines=Machines(n),
         announce=lambda line: None,
         on_progress=on_progress,
     )
-    (start, _), *others = done
-    return sum(more for _, more in others) / (others[-1][0] - start)
+    (start, processor, _), *others = done
+    end, processor_at_end, _ = others[-1]
+    scored = sum(more for _, _, more in others)
+    return scored / (end - start), scored / (processor_at_end - processor)
+
+
+def processor_seconds(made) -> float:
+    """Return what the workers have taken of all cores."""
+    ticks = 0
+    for pid, name in workers(made).items():
+        if "ScoreParts" in name:
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(stat[11]) + int(stat[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -78,13 +91,16 @@ def main() -> None:
         print(f"one process: {json.loads(said)['questions_per_second']:,.1f} questions/s")
         expected, rates, different = alone.read_text(), {}, 0
         with cluster(nodes=2) as made:
-            for workers in (1, 2) * arguments.repeat:
-                output = folder / f"{workers}-{len(rates.get(workers, ()))}"
-                rate = score(made, workers, arguments, model, data, output)
-                rates.setdefault(workers, []).append(rate)
+            for n in (1, 2) * arguments.repeat:
+                output = folder / f"{n}-{len(rates.get(n, ()))}"
+                rate, of_processor = score(made, n, arguments, model, data, output)
+                rates.setdefault(n, []).append(rate)
                 parts = read_parts(Place.of(str(output)))
                 different += "".join(p.to_json() + "\n" for p in parts) != expected
-                print(f"{workers} workers: {rate:,.1f} questions/s", flush=True)
+                speed = (
+                    f"{rate:,.1f} questions/s, {of_processor:,.1f} a processor second of workers"
+                )
+                print(f"{n} workers: {speed}", flush=True)
     ratio = statistics.median(rates[2]) / statistics.median(rates[1])
     print(f"two workers: {ratio:.2f} times one; {different} runs with other predictions")
     sys.exit(bool(different) or ratio < AT_LEAST)
