@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -32,7 +33,9 @@ def cluster():
     """Two nodes of one CPU each, and this process in it."""
     from ray.cluster_utils import Cluster
 
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    head = {"num_cpus": 1, "include_dashboard": False}
+    started = Cluster(initialize_head=True, head_node_args=head)
     started.add_node(num_cpus=1)
     ray.init(address=started.address, log_to_driver=False, logging_level="ERROR")
     yield started
