@@ -18,6 +18,7 @@ FLOORS = {
     "scripts": 8,
     "mcqa.__main__": 8,
     "mcqa.cli": 8,
+    "mcqa.study": 7,
     "mcqa.evaluating": 7,
     "mcqa.export": 7,
     "mcqa.training": 6,
@@ -32,6 +33,7 @@ FLOORS = {
     "mcqa.data": 1,
     "mcqa.evaluation": 1,
     "heads": 1,
+    "mcqa.kinds": 0,
     "mcqa.question": 0,
     "mcqa.prediction": 0,
     "mcqa.errors": 0,
@@ -45,7 +47,10 @@ NEIGHBOURS = {
     ("mcqa.export", "mcqa.evaluating"),  # what is shared says how good it is
     ("scripts", "mcqa.cli"),
     ("mcqa.__main__", "mcqa.cli"),
-    *((f"mcqa.{name}", f"mcqa.{of}") for name, of in [("prediction", "question")]),
+    ("mcqa.prediction", "mcqa.question"),
+    ("mcqa.prediction", "mcqa.kinds"),
+    ("mcqa.question", "mcqa.kinds"),
+    ("mcqa.study", "mcqa.evaluating"),  # a cell is a run and its evaluation
     *((f"mcqa.{name}", "mcqa.errors") for name in ("question", "prediction", "system")),
     ("mcqa.prediction", "mcqa.system"),  # files are written whole
 }

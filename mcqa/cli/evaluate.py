@@ -73,12 +73,14 @@ def command(
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
     """
     others = vars(validation) | {"permutations": kind_of_orders, "limit": reading.limit}
+    others |= {"average": scoring.average or None}
     others |= {"split": reading.split, "cluster_by": None if cluster_by == "auto" else cluster_by}
     if ray.wanted(**others):
         how = models, data, reading, scoring, where["output"]
         result = ray.evaluate(*how, overwrite=where["overwrite"])
         print_result(result, output_format, print_on_ray)
         return
+    from mcqa.data import source_name
     from mcqa.evaluating.clusters import clusters_of
     from mcqa.evaluating.evaluate import ModelSpec
     from mcqa.evaluating.folder import Record, write_record
@@ -89,6 +91,7 @@ def command(
     held = evaluation_folder(where["output"], overwrite=where["overwrite"])
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
+    scoring.announce_orders(questions)
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = validation.load(data, questions, reading)
     plan = None
@@ -105,11 +108,12 @@ def command(
         Models=", ".join(models),
         Data=described,
         **_contexts(evaluations),
+        **({"Scores": f"means over {scoring.orders} orders"} if scoring.average else {}),
         **({"Validation": held_out_note} if held_out else {}),
     )
     if not processes.is_main():
         return
-    title = f"mcqa on {Path(data).name}"
+    title = f"mcqa on {Path(source_name(data)).name}"
     record = Record(title, details, evaluations, questions, data=kept, clusters=clusters)
     write_record(folder, record)
     comparisons = write_results(folder, record)

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,19 +43,13 @@ class Ray:
 
     def score(self, model, data, reading, scoring, output, *, block, overwrite) -> dict:
         """Score DATA into the folder OUTPUT and return what to print."""
-        from mcqa.evaluation.metrics import wilson_interval
-
         spec = model, scoring.scorer
         manifest, seconds = self._score(spec, data, reading, scoring, output, block, overwrite)
-        n, right, rejected = (manifest[name] for name in ("labelled", "right", "rejected"))
         say(f"Predictions: {output}")
-        if rejected:
+        if rejected := manifest["rejected"]:
             say(f"Rejected rows: {rejected:,}, in {output}/rejected")
         return {
-            "n": n,
-            "accuracy": right / n if n else None,
-            "accuracy_ci95": wilson_interval(right, n) if n else None,
-            "unlabelled": manifest["n"] - n,
+            **_summary(manifest["kinds"]),
             "tokens_per_question": manifest["tokens"] / manifest["n"] if manifest["n"] else None,
             "seconds": seconds,
             "questions_per_second": manifest["n"] / seconds,
@@ -66,6 +61,7 @@ class Ray:
         """Score DATA with each model into a folder in OUTPUT, compare, and return what to print."""
         from mcqa.evaluating.evaluate import ModelSpec, distinct_names, folder_name
         from mcqa.evaluating.on_parts import evaluate_parts
+        from mcqa.evaluation.tally import TALLIED
         from mcqa.scoring.parts import Place
         from mcqa.system.cluster import cluster
 
@@ -75,7 +71,7 @@ class Ray:
         with cluster(self.ray_address, say):
             for spec, (name, place) in zip(specs, places.items(), strict=True):
                 how = data, reading, scoring, place, None, overwrite
-                manifest, seconds = self._score(spec, *how)
+                manifest, seconds = self._score(spec, *how, kinds=TALLIED)
                 told.append({"name": name, "folder": place, "seconds": seconds})
                 told[-1]["questions_per_second"] = manifest["n"] / seconds
             folders = {name: Place.of(place) for name, place in places.items()}
@@ -84,7 +80,9 @@ class Ray:
         rows = [{**row, "metrics": metrics[row["name"]]} for row in told]
         return {"models": rows, "comparisons": comparisons}
 
-    def _score(self, spec, data, reading, scoring, output, block, overwrite) -> tuple[dict, float]:
+    def _score(
+        self, spec, data, reading, scoring, output, block, overwrite, **more
+    ) -> tuple[dict, float]:
         from mcqa.scoring.ray_job import BLOCK, score_on_ray
         from mcqa.system.cluster import Machines
 
@@ -106,8 +104,29 @@ class Ray:
                 overwrite=overwrite,
                 announce=say,
                 on_progress=on_progress,
+                **more,
             )
         return manifest, time.perf_counter() - started
+
+
+def _summary(kinds: Mapping[str, Mapping[str, int]]) -> dict:
+    """Return of counts what `mcqa.evaluation.metrics.summarize` says first."""
+    from mcqa.evaluation.metrics import wilson_interval
+    from mcqa.evaluation.sets import are_plain
+
+    def summary(several: Iterable[Mapping[str, int]], *, known: bool = True) -> dict:
+        every, n, right = (sum(c[name] for c in several) for name in ("n", "labelled", "right"))
+        known = known and n > 0
+        return {
+            "n": n,
+            "accuracy": right / n if known else None,
+            "accuracy_ci95": wilson_interval(right, n) if known else None,
+            "unlabelled": every - n,
+        }
+
+    total = summary(kinds.values(), known=len(kinds) == 1)
+    by_kind = {kind: summary([counts]) for kind, counts in kinds.items()}
+    return total if are_plain(kinds) else total | {"kinds": by_kind}
 
 
 def print_on_ray(result: dict) -> None:

@@ -2,11 +2,17 @@
 
 import click
 
-from mcqa.cli.common import format_option, overwrite_option, print_result, progress, say
+from mcqa.cli.common import (
+    format_option,
+    overwrite_option,
+    print_accuracy,
+    print_result,
+    progress,
+    say,
+)
 from mcqa.cli.inputs import POSITIVE, data_options, options, scoring_options
 from mcqa.cli.on_ray import ray_options
 from mcqa.cli.revisions import revision_options
-from mcqa.evaluation import numbers
 
 
 @click.command("score")
@@ -36,9 +42,11 @@ def command(model, data, reading, scoring, output, ray, block, shard, overwrite,
     mcqa score --model smollm2-135m --data q.jsonl --context retrieved --index idx --output p
     mcqa score --model smollm2-135m --data 'parts/*.parquet' --engine ray --workers 2 --output p
     """
-    if ray.wanted(shard=shard, limit=reading.limit, split=reading.split):
+    others = {"shard": shard, "limit": reading.limit, "split": reading.split}
+    if ray.wanted(**others, average=scoring.average or None):
         how = {"overwrite": overwrite, "block": block}
-        print_result(ray.score(model, data, reading, scoring, output, **how), output_format, _print)
+        result = ray.score(model, data, reading, scoring, output, **how)
+        print_result(result, output_format, print_accuracy)
         return
     from mcqa.evaluation.metrics import summarize
     from mcqa.scoring.loading import load_scorer
@@ -49,6 +57,7 @@ def command(model, data, reading, scoring, output, ray, block, shard, overwrite,
     shard = shard and Shard.parse(shard)
     output = require_file(output)
     questions, account = reading.load(data, output.parent)
+    scoring.announce_orders(questions)
     settings = scoring.settings([(model, scoring.scorer)], reading)
     scorer = load_scorer(model, scoring.scorer, held_out=questions, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
@@ -60,11 +69,5 @@ def command(model, data, reading, scoring, output, ray, block, shard, overwrite,
         score_them = score_shard if shard else score
         predictions, seconds = score_them(scorer, questions, output, **how)
     metrics = summarize(predictions, seconds) | account.counts()
-    print_result(metrics, output_format, _print)
+    print_result(metrics, output_format, print_accuracy)
     say(f"Predictions: {output}")
-
-
-def _print(metrics: dict) -> None:
-    accuracy = numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"])
-    rate = numbers.format_rate(metrics["questions_per_second"])
-    click.echo(f"accuracy {accuracy}, n = {metrics['n']}, {rate} questions/s")

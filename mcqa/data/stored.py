@@ -9,10 +9,12 @@ import tempfile
 import weakref
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mcqa.data.files import file_sha256
+from mcqa.kinds import KINDS, Label
 from mcqa.question import Question
 from mcqa.system.files import not_written
 
@@ -52,8 +54,8 @@ class StoredQuestions(OnDisk[Question]):
         import datasets
 
         folder = temporary_folder()
-        path = Path(folder.name) / "questions.arrow"
-        write_rows(path, map(vars, questions), question_schema())
+        rows = map(row_of, questions)
+        path = write_rows(Path(folder.name) / "questions.arrow", rows, question_schema())
         self.dataset = datasets.Dataset.from_file(str(path))
         weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
@@ -62,6 +64,16 @@ class StoredQuestions(OnDisk[Question]):
     def sha256(self) -> str:
         """What changes with the questions and with all they hold."""
         return file_sha256(Path(self.dataset.cache_files[0]["filename"]))
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of the questions."""
+        return set(self.dataset.data.column("kind").unique().to_pylist())
+
+    @property
+    def soft(self) -> bool:
+        """Whether any question has soft labels."""
+        return self.dataset.data.column("targets").null_count < len(self)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -73,7 +85,27 @@ class StoredQuestions(OnDisk[Question]):
 
 def read_questions(table: "pyarrow.Table") -> list[Question]:
     """Return the questions that are a table's rows."""
-    return [Question(**row) for row in table.to_pylist()]
+    return [
+        Question(**row | {"label": from_indices(row["label"], row["kind"])})
+        for row in table.to_pylist()
+    ]
+
+
+def row_of(question: Question) -> dict:
+    """Return a question as a row of `question_schema`."""
+    return vars(question) | {"label": as_indices(question.label)}
+
+
+def as_indices(label: Label) -> Sequence[int] | None:
+    """Return a label as a list, of one index if need be: all rows of a file have one type."""
+    return [label] if isinstance(label, int) else label
+
+
+def from_indices(indices: Sequence[int] | None, kind: str) -> Label:
+    """Return the label of a question of a kind that `as_indices` made a list of."""
+    if indices is None:
+        return None
+    return tuple(indices) if KINDS[kind].several else indices[0]
 
 
 def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") -> Path:
@@ -99,6 +131,6 @@ def question_schema() -> "pyarrow.Schema":
     """Return the columns of questions on disk."""
     import pyarrow as pa
 
-    names = ("id", "stem", "options", "label", "context", "subject", "explanation")
-    texts = dict.fromkeys(names, pa.string())
-    return pa.schema(texts | {"options": pa.list_(pa.string()), "label": pa.int32()})
+    lists = {"options": pa.string(), "names": pa.string(), "label": pa.int32()}
+    types = {name: pa.list_(kind) for name, kind in (lists | {"targets": pa.float64()}).items()}
+    return pa.schema(dict.fromkeys((each.name for each in fields(Question)), pa.string()) | types)

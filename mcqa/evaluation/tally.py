@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.confidence import BINS, calibration_error, equal_width_edges, selective
 from mcqa.evaluation.metrics import share, summarize, wilson_interval
@@ -21,6 +22,7 @@ from mcqa.evaluation.quality import macro_f1, question_values, tied_gold
 from mcqa.evaluation.resampling import CELLS, Statistic, concatenate, interval, merge
 from mcqa.prediction import Prediction
 
+TALLIED = (Prediction.kind,)  # the kinds of questions that there are sums of
 STEPS = 10_000  # from no confidence to all
 SHARES = ("accuracy", "top2")
 BASIC = ("ece", "ece_equal_mass")
@@ -37,8 +39,13 @@ class Tally(Counter):
         """Return the sums of some predictions, and per subject of the question.
 
         Raises:
-            ConfigError: as of `Answers.of`.
+            ConfigError: as of `Answers.of`, or questions are of another kind than `TALLIED`.
         """
+        if others := sorted({p.kind for p in predictions} - set(TALLIED)):
+            raise ConfigError(
+                f"questions of the kinds {', '.join(others)} have no sums of parts; evaluate their "
+                "predictions all at once, see mcqa.evaluation.measures."
+            )
         tally, summary = cls(), summarize(predictions)
         tally.update({name: summary[name] for name in (*COUNTED, "n")})
         tally["all"] = len(predictions)

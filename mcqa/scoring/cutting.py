@@ -9,14 +9,13 @@ import itertools
 import posixpath
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from mcqa.data import open_questions
+from mcqa.data.joined import placed
 from mcqa.data.reader import QuestionReader
-from mcqa.data.stored import question_schema
+from mcqa.data.stored import question_schema, row_of
 from mcqa.errors import McqaError
-from mcqa.question import Question
 from mcqa.scoring.ids import Noted, Suspects
 from mcqa.scoring.parts import Place, checksum, file_checksum, rejected_line, to_parquet
 
@@ -24,7 +23,13 @@ _PIECE = 2**22  # bytes
 
 
 def read_file(
-    folder: Place, number: int, file: Place, block: int, reading: dict, prefix: str | None = None
+    folder: Place,
+    number: int,
+    file: Place,
+    block: int,
+    reading: dict,
+    subject: str | None = None,
+    prefix: str | None = None,
 ) -> dict:
     """Cut a data file into parts of `block` questions, unless that is done; return its record.
 
@@ -34,6 +39,7 @@ def read_file(
         file: of `mcqa.data.files.READERS`.
         block: questions a part.
         reading: arguments of `mcqa.data.open_questions`.
+        subject: of the questions that have none.
         prefix: what to put before each id, with a colon; None for nothing, where it was not read
             with one before.
 
@@ -43,6 +49,7 @@ def read_file(
     record_place, sha256 = folder / f"questions/{number:05}.json", file_checksum(file)
     kept = record_place.read_json()
     same = kept and kept["sha256"] == sha256 and prefix in (None, kept["prefix"])
+    same = same and kept["subject"] == subject
     same = same and ids_file(folder, number).read_info()
     if same and all(_whole(folder, part) for part in kept["parts"]):
         return kept
@@ -53,7 +60,7 @@ def read_file(
             _download(file, path)
         try:
             reader = open_questions(path, **reading)
-            cut = _Cut(folder, number, file, here, block, prefix)
+            cut = _Cut(folder, number, file, here, block, subject, prefix)
             noted = Noted(_folder(here / "ids"))
             parts, rejected = cut.write(reader, noted)
             noted.close()
@@ -63,8 +70,8 @@ def read_file(
             raise type(error)(str(error).replace(str(path), str(file))) from error
         ids_file(folder, number).write(noted.chunks())
         _upload(cut.rejected, folder / f"rejected/{number:05}.jsonl")
-    record = {"file": str(file), "sha256": sha256, "prefix": prefix, "parts": parts}
-    record |= {"rejected": rejected, "skipped": reader.account.counts()["skipped"]}
+    record = {"file": str(file), "sha256": sha256, "subject": subject, "prefix": prefix}
+    record |= {"parts": parts, "rejected": rejected, "skipped": reader.account.counts()["skipped"]}
     record_place.write_json(record)
     return record
 
@@ -77,18 +84,18 @@ def ids_file(folder: Place, number: int) -> Place:
 class _Cut:
     """Write the parts of one file."""
 
-    def __init__(self, folder, number, file, here: Path, block: int, prefix: str | None):
+    def __init__(self, folder, number, file, here: Path, block: int, *where: str | None):
         self.folder, self.number, self.file = folder, number, file
-        self.rejected, self.block, self.prefix = here / "rejected", block, prefix
+        self.rejected, self.block, self.where = here / "rejected", block, where
 
     def write(self, reader: QuestionReader, places: dict) -> tuple[list[dict], int]:
         """Return the parts, and how many rows were no questions."""
         reader.keep_ids_in(lambda: places)
         parts, rejected = [], 0
         with self.rejected.open("w", encoding="utf-8") as lines:
-            questions = map(self._named, iter(reader))
+            questions = (placed(question, *self.where) for question in reader)
             while True:
-                rows = list(map(vars, itertools.islice(questions, self.block)))
+                rows = list(map(row_of, itertools.islice(questions, self.block)))
                 rejected += len(reader.account.rejected)
                 for entry in reader.account.rejected:
                     lines.write(rejected_line(entry._replace(source=str(self.file))))
@@ -98,10 +105,9 @@ class _Cut:
                 content = to_parquet(rows, question_schema())
                 name = f"{self.number:05}-{len(parts):05}"
                 (self.folder / f"questions/{name}.parquet").write(content)
-                parts.append({"part": name, "n": len(rows), "sha256": checksum(content)})
-
-    def _named(self, question: Question) -> Question:
-        return replace(question, id=f"{self.prefix}:{question.id}") if self.prefix else question
+                kinds = sorted({row["kind"] for row in rows})
+                part = {"part": name, "n": len(rows), "sha256": checksum(content)}
+                parts.append({**part, "kinds": kinds})
 
 
 def _whole(folder: Place, part: dict) -> bool:

@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from mcqa.data.files import READERS, ending_of
 from mcqa.data.reader import Rejected
-from mcqa.data.stored import read_questions
+from mcqa.data.stored import as_indices, from_indices, read_questions
 from mcqa.errors import DataError, RunError
+from mcqa.evaluation.sets import by_kind
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 
@@ -121,14 +122,18 @@ class Place:
         self.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
-def data_files(name: str) -> list[Place]:
+def data_files(name: str | Sequence[str]) -> list[Place]:
     """Return the data files that a path, an address, a folder or a pattern names, sorted.
+
+    Those of several names come one after the other.
 
     Raises:
         DataError: there are none.
     """
     from pyarrow.fs import FileSelector
 
+    if not isinstance(name, str):
+        return [file for one in name for file in data_files(one)]
     place, pattern = Place.of(name), "*"
     if not place.read_info() and set(posixpath.basename(place.path)) & set("*?["):
         parent, pattern = posixpath.split(place.path)
@@ -179,15 +184,31 @@ def from_parquet(content: bytes) -> "pyarrow.Table":
 
 
 def prediction_schema() -> "pyarrow.Schema":
-    """Return the columns of predictions; scores are kept to the last bit."""
+    """Return the columns of predictions; scores are kept to the last bit.
+
+    A column has one type, so that `label` and `choice` are lists, of one index but for `several`.
+    """
     import pyarrow as pa
 
-    numbers, whole, text = pa.list_(pa.float64()), pa.int64(), pa.string()
-    passages = pa.list_(pa.struct({"id": text, "score": pa.float64()}))
-    kinds = {"id": text, "label": whole, "choice": whole, "scores": numbers}
-    kinds |= {"probabilities": numbers, "unit": text, "scorer": text, "tokens": whole}
-    kinds |= {"truncated": whole, "text": text, "parsed": text, "retrieved": passages}
-    return pa.schema(kinds)
+    real, whole, text = pa.float64(), pa.int64(), pa.string()
+    passages = pa.list_(pa.struct({"id": text, "score": real}))
+    types = {"id": text, "kind": text, "label": pa.list_(whole), "choice": pa.list_(whole)}
+    types |= dict.fromkeys(("scores", "probabilities", "targets"), pa.list_(real))
+    types |= {"expected": real, "median": whole, "unit": text, "scorer": text, "tokens": whole}
+    types |= {"truncated": whole, "text": text, "parsed": text, "retrieved": passages}
+    return pa.schema(types)
+
+
+def prediction_row(prediction: Prediction) -> dict:
+    """Return a prediction as a row of `prediction_schema`."""
+    row = prediction.to_row() | {"kind": prediction.kind}
+    return row | {name: as_indices(row[name]) for name in ("label", "choice")}
+
+
+def prediction_of(row: Mapping) -> Prediction:
+    """Return the prediction that `prediction_row` made a row of."""
+    answers = {name: from_indices(row[name], row["kind"]) for name in ("label", "choice")}
+    return Prediction.from_row({**row, **answers})
 
 
 def write_rejected(place: Place, rejected: Iterable[Rejected]) -> None:
@@ -217,13 +238,11 @@ def questions_of(folder: Place, part: Mapping) -> list[Question]:
 
 def write_part(folder: Place, part: Mapping, predictions: Sequence[Prediction], **more) -> dict:
     """Write a part's predictions, and last its record, which is returned."""
-    content = to_parquet([p.to_row() for p in predictions], prediction_schema())
-    labelled = [p for p in predictions if p.label is not None]
+    content = to_parquet(list(map(prediction_row, predictions)), prediction_schema())
     record = {
         "part": part["part"],
         "n": len(predictions),
-        "labelled": len(labelled),
-        "right": sum(p.correct for p in labelled),
+        "kinds": {kind: _counts(own) for kind, own in by_kind(predictions).items()},
         "tokens": sum(p.tokens for p in predictions),
         "questions_sha256": part["sha256"],
         "sha256": checksum(content),
@@ -232,6 +251,12 @@ def write_part(folder: Place, part: Mapping, predictions: Sequence[Prediction], 
     (folder / f"predictions/{part['part']}.parquet").write(content)
     (folder / f"predictions/{part['part']}.json").write_json(record)
     return record
+
+
+def _counts(predictions: Sequence[Prediction]) -> dict[str, int]:
+    labelled = [p for p in predictions if p.label is not None]
+    right = sum(prediction.correct for prediction in labelled)
+    return {"n": len(predictions), "labelled": len(labelled), "right": right}
 
 
 def finished_part(folder: Place, part: Mapping) -> dict | None:
@@ -267,4 +292,4 @@ def predictions_of(folder: Place, part: Mapping) -> list[Prediction]:
             f"{folder}: predictions of part {part['part']} are gone or changed. Give the "
             "command that wrote them again; it scores this part alone."
         )
-    return list(map(Prediction.from_row, from_parquet(content).to_pylist()))
+    return list(map(prediction_of, from_parquet(content).to_pylist()))

@@ -14,7 +14,7 @@ from mcqa.data.reader import QuestionReader, Settings
 from mcqa.errors import ConfigError, DataError, ModelError
 from mcqa.scoring.loading import load_scorer
 from mcqa.scoring.partial import describe_scorer
-from mcqa.scoring.parts import prediction_schema
+from mcqa.scoring.parts import prediction_row, prediction_schema
 
 if TYPE_CHECKING:
     import pyarrow
@@ -87,4 +87,4 @@ class Score:
         rows = [Row(f"row {n} of a batch", row) for n, row in enumerate(batch.to_pylist(), 1)]
         reader = QuestionReader(Table("data set", "data set", lambda: iter(rows)), self._reading)
         predictions = self.scorer.score_many(list(reader), self.batch_size)
-        return pa.Table.from_pylist([p.to_row() for p in predictions], schema=prediction_schema())
+        return pa.Table.from_pylist(list(map(prediction_row, predictions)), prediction_schema())

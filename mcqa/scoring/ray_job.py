@@ -12,13 +12,19 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import PurePosixPath
 
 from mcqa.data.digests import describe_changes, digest
+from mcqa.data.joined import prefixes_of, subjects_of
 from mcqa.data.reader import Rejected
+from mcqa.data.sources import source_name
 from mcqa.errors import ConfigError, DataError, EncodingError, McqaError, RunError
+from mcqa.formulations.judged import owners, split
+from mcqa.kinds import KINDS
 from mcqa.prompting.encoding import EncodedQuestion
+from mcqa.question import Question
 from mcqa.scoring.cutting import ids_file, read_file
 from mcqa.scoring.ids import BUCKETS, SIZE, shared
 from mcqa.scoring.pace import Pace
@@ -40,7 +46,7 @@ from mcqa.system.cluster import ONE, Machines, cluster, packed, pieces, run_task
 
 BLOCK = 2048
 IDS_AT_ONCE = 2**26  # bytes of hashes that a task compares
-SUMS = ("n", "labelled", "right", "tokens", "rejected")
+SUMS = ("n", "tokens", "rejected")
 
 
 class ScoreParts:
@@ -62,47 +68,60 @@ class ScoreParts:
             yield {name: [value] for name, value in done.items()}
 
     def _score(self, part: dict) -> dict:
-        tries = Tries(self.folder / f"tries/{part['part']}.json")
+        scorer, tries = self.score.scorer, Tries(self.folder / f"tries/{part['part']}.json")
         rejected: list[Rejected] = []
+        asked, encoded = self._encode(part, rejected)
+        owner_of, blamed = list(owners(asked) if scorer.split else range(len(asked))), set()
 
-        def to_blame(encoded: EncodedQuestion, deaths: int) -> None:
-            name = f"question {encoded.question.id!r}"
-            reason = f"its worker died of it, {deaths} times."
+        def to_blame(place: int, deaths: int) -> None:
+            question, reason = asked[owner_of[place]], f"its worker died of it, {deaths} times."
+            name = f"question {question.id!r}"
             if not self.skip_invalid:
                 raise RunError(f"{name}: {reason} Pass --skip-invalid to leave it out.")
-            rejected.append(Rejected(part["part"], name, reason, vars(encoded.question)))
+            if owner_of[place] not in blamed:
+                rejected.append(Rejected(part["part"], name, reason, vars(question)))
+            blamed.add(owner_of[place])
 
-        encoded = self._encode(part, rejected)
-        how = self.score.batch_size, tries, to_blame
-        predictions = score_part(self.score.scorer, encoded, *how)
+        found = score_part(scorer, encoded, self.score.batch_size, tries, to_blame)
+        kept = [found[place] for place in sorted(found) if owner_of[place] not in blamed]
+        rest = [question for number, question in enumerate(asked) if number not in blamed]
+        predictions = scorer.join(rest if scorer.split else None, kept)
         write_rejected(self.folder / f"rejected/{part['part']}.jsonl", rejected)
         record = write_part(self.folder, part, predictions, rejected=len(rejected))
         tries.done()
         return record
 
-    def _encode(self, part: dict, rejected: list[Rejected]) -> list[EncodedQuestion]:
-        questions, encoder = questions_of(self.folder, part), self.score.scorer.encoder
+    def _encode(self, part: dict, rejected: list[Rejected]) -> tuple[list, list[EncodedQuestion]]:
+        """Return the questions of a part that can be encoded, and what is asked of them."""
+        questions, scorer = questions_of(self.folder, part), self.score.scorer
+
+        def encode(some: Sequence[Question]) -> list[EncodedQuestion]:
+            asked = chain.from_iterable(map(split, some)) if scorer.split else some
+            return scorer.encoder.encode(list(asked))
+
         try:
-            return encoder.encode(questions)
+            return questions, encode(questions)
         except EncodingError:
             if not self.skip_invalid:
                 raise
-        encoded = []
+        kept, encoded = [], []
         for question in questions:
             try:
-                encoded += encoder.encode([question])
+                encoded += encode([question])
+                kept.append(question)
             except EncodingError as error:
                 name = f"question {question.id!r}"
                 rejected.append(Rejected(part["part"], name, str(error), vars(question)))
-        return encoded
+        return kept, encoded
 
 
 def score_on_ray(
     how: dict,
-    data: str,
+    data: str | Sequence[str],
     output: str,
     *,
     reading: dict,
+    kinds: Collection[str] = tuple(KINDS),
     block: int = BLOCK,
     address: str = "local",
     machines: Machines = ONE,
@@ -115,9 +134,10 @@ def score_on_ray(
     Args:
         how: the arguments of `Score` but for those of reading; the model must mean the same on all
             machines.
-        data: a file, folder or pattern, local (on all machines) or `s3://`, `gs://`, ...
+        data: a file, folder or pattern, local (on all machines) or `s3://`, `gs://`, ...; or some.
         output: a folder, likewise.
         reading: arguments of `mcqa.data.open_questions`.
+        kinds: what kinds of questions are taken.
         block: questions a part.
         address: `local` starts Ray here; else as `ray.init` takes it.
         machines: what to score with.
@@ -129,7 +149,8 @@ def score_on_ray(
         The manifest: the parts' records, and their sums.
 
     Raises:
-        ConfigError: the folder is of other work, or there is no cluster at the address.
+        ConfigError: the folder is of other work, there are questions of another kind, or there is
+            no cluster at the address.
         RunError: a question kills its worker, or workers cannot be had.
     """
     folder, files = Place.of(output), data_files(data)
@@ -151,7 +172,13 @@ def score_on_ray(
         read = _read(folder, files, block, settings)
         parts = [part for record in read for part in record.pop("parts")]
         if not parts:
-            raise DataError(f"{data}: no question is left.")
+            raise DataError(f"{source_name(data)}: no question is left.")
+        if others := sorted({kind for part in parts for kind in part["kinds"]} - set(kinds)):
+            raise ConfigError(
+                f"{source_name(data)}: questions of the kinds {', '.join(others)} are scored on "
+                "Ray, not evaluated. Score them with `mcqa score --engine ray`, put the parts "
+                "together with `mcqa merge-predictions`, and compare files with `mcqa compare`."
+            )
         total = sum(part["n"] for part in parts)
         announce(f"{total:,} questions in {len(parts):,} parts of {len(files):,} files")
         sums, done = Counter[str](), {}
@@ -172,6 +199,11 @@ def score_on_ray(
         for record in read:
             sums.update({name: record[name] for name in ("rejected", "skipped")})
         manifest = {name: sums[name] for name in (*SUMS, "skipped")}
+        manifest["kinds"] = {
+            kind: {name: sums[kind, name] for name in ("n", "labelled", "right")}
+            for kind in KINDS
+            if sums[kind, "n"]
+        }
         manifest["parts"] = [done[number] for number in range(len(parts))]
         (folder / MANIFEST).write_json(manifest)
         return manifest
@@ -180,6 +212,8 @@ def score_on_ray(
 def _counted(record: Mapping, sums: Counter) -> dict:
     """Add a part's record to the sums, and return what the manifest says of it."""
     sums.update({name: record[name] for name in SUMS})
+    for kind, counts in record["kinds"].items():
+        sums.update({(kind, name): count for name, count in counts.items()})
     return {name: record[name] for name in ("part", "n", "questions_sha256", "sha256")}
 
 
@@ -205,11 +239,12 @@ def _read(folder: Place, files: Sequence[Place], block: int, settings: dict) -> 
         done = dict(run_tasks(lambda item: read_file(folder, *item), items))
         return [done[number] for number in range(len(items))]
 
-    numbered = [(number, file, block, settings) for number, file in enumerate(files)]
+    stems = [PurePosixPath(file.path.removesuffix(".gz")).stem for file in files]
+    subjects = enumerate(zip(files, subjects_of(stems), strict=True))
+    numbered = [(number, file, block, settings, subject) for number, (file, subject) in subjects]
     records = read(numbered)
     if any(record["prefix"] for record in records) or _ids_shared(folder, records):
-        stems = [PurePosixPath(file.path.removesuffix(".gz")).stem for file in files]
-        names = stems if len(set(stems)) == len(stems) else list(map(str, files))
+        names = prefixes_of(stems, list(map(str, files)))
         records = read([(*item, name) for item, name in zip(numbered, names, strict=True)])
     return records
 

@@ -8,13 +8,15 @@ import functools
 import math
 import warnings
 from collections import ChainMap, defaultdict
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 import torch
 
 from heads.alignment import align
 from mcqa.errors import ConfigError, ModelError, RunError
+from mcqa.formulations.judged import is_judged, join, owners, split, split_all
+from mcqa.kinds import KINDS
 from mcqa.models.cpu.spinning import giving_way
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoded_sets import EncodedSet
@@ -32,13 +34,15 @@ class Scorer:
         encoder: writes questions down as token ids.
         name: the scorer's name, one of the formulation's.
         formulation: the module of the formulation.
-        calibration: what training fitted on its validation questions, see
+        calibration: what training fitted on its validation questions of each kind, see
             `mcqa.training.validation`; None where nothing was, or on other scores than these.
         base: what holds the weights that scorers on the same base share, None where none are.
         settings: the scorer's own, passed on to its function.
 
     Attributes:
         batch_limit: the most questions a forward pass, once memory did not suffice for more.
+        split: what `encode_set` splits questions with several right answers by, so that
+            `score_encoded` can ask of each option; None for a scorer that takes them as they are.
     """
 
     def __init__(
@@ -49,12 +53,13 @@ class Scorer:
         name: str,
         formulation,
         *,
-        calibration: dict | None = None,
+        calibration: Mapping[str, dict] | None = None,
         base=None,
         **settings,
     ):
         self.model, self.tokenizer, self.encoder = align(model), tokenizer, encoder
         self.name, self.formulation = name, formulation.NAME
+        self.split = split_all if name in formulation.JUDGES else None
         self.settings, self.calibration = settings, calibration
         self.batch_limit: int | None = None
         self._base = base  # lives as long as one of those who share it
@@ -62,12 +67,25 @@ class Scorer:
 
     @property
     def temperature(self) -> float | None:
-        """What scores are to be divided by; None where that is not known, or no number fits best.
+        """That of plain choices, see `temperature_of`."""
+        return self.temperature_of("choice")
 
-        None fits best where all validation answers were right, or the scores less than nothing.
+    def temperature_of(self, kind: str) -> float | None:
+        """Return what a kind's scores are to be divided by; None where no number is known, or best.
+
+        None is best where all validation answers were right, or the scores less than nothing.
         """
-        known = self.calibration and not self.calibration.get("at_bound")
-        return self.calibration["temperature"] if known else None
+        fitted = (self.calibration or {}).get(kind)
+        return fitted["temperature"] if fitted and not fitted.get("at_bound") else None
+
+    def threshold_of(self, kind: str) -> float:
+        """Return the probability from which on an option, or yes, is best believed: or 0.5."""
+        return (self.calibration or {}).get(kind, {}).get("threshold", 0.5)
+
+    def calibrated(self, prediction: Prediction) -> Prediction:
+        """Return a prediction with its kind's temperature applied, the same one without any."""
+        temperature = self.temperature_of(prediction.kind)
+        return prediction if temperature is None else prediction.calibrated(temperature)
 
     @property
     def template(self) -> str:
@@ -102,7 +120,13 @@ class Scorer:
             ModelError: a score is not a finite number.
             RunError: there is not enough memory for one question.
         """
-        return self.score_encoded(self.encoder.encode(questions), batch_size, on_progress, kept)
+        encoder, parts = self.encoder, questions
+        if self.split and any(map(is_judged, questions)):
+            encoder = encoder.holding_out(questions)
+            parts = [part for question in questions for part in split(question)]
+        report = _by_question(on_progress, len(questions), len(parts))
+        predictions = self._score_parts(encoder.encode(parts), batch_size, report, kept)
+        return self.join(None if parts is questions else questions, predictions)
 
     def score_encoded(
         self,
@@ -114,22 +138,73 @@ class Scorer:
     ) -> list[Prediction]:
         """Score questions that are token ids already; otherwise as `score_many`.
 
-        `block` keeps batches within so many consecutive questions, see `batches_of`.
+        Those of an `EncodedSet` are split by `split`, and come out whole. `block` is that of
+        `batches`.
         """
-        return self.score_batches(
-            encoded, batches_of(encoded, batch_size, block), on_progress, kept
-        )
+        asked = encoded.asked if isinstance(encoded, EncodedSet) and encoded.was_split else None
+        n_asked = len(encoded) if asked is None else len(asked)
+        report = _by_question(on_progress, n_asked, len(encoded))
+        if block is None:
+            return self.join(asked, self._score_parts(encoded, batch_size, report, kept))
+        batches = self.batches(encoded, batch_size, block)
+        return self.join(asked, self.score_batches(encoded, batches, report, kept))
+
+    def batches(
+        self, encoded: Sequence[EncodedQuestion], batch_size: int, block: int | None = None
+    ) -> list[list[int]]:
+        """Return the places of the questions that are scored together, for `score_batches`.
+
+        With `block`, none reaches over a multiple of so many questions, as they were before they
+        were split: those between two can be scored anywhere alone.
+
+        Raises:
+            ConfigError: `batch_size` or `block` is below 1.
+        """
+        if block is None:
+            return _batches(encoded, batch_size)
+        if block < 1:
+            raise ConfigError(f"block {block}: must be at least 1.")
+        split_set = isinstance(encoded, EncodedSet) and encoded.was_split
+        owner_N = owners(encoded.asked) if split_set else range(len(encoded))
+        return _batches(encoded, batch_size, [owner // block for owner in owner_N])
+
+    def join(
+        self, questions: Iterable[Question] | None, predictions: Sequence[Prediction]
+    ) -> list[Prediction]:
+        """Return the predictions of questions, some of which were split; None: none was."""
+        if questions is not None:
+            predictions = join(questions, predictions)
+        return list(map(self._choose, predictions))
+
+    def _choose(self, prediction: Prediction) -> Prediction:
+        """Return a prediction that chooses by the threshold of its kind, where it goes by one."""
+        kind = KINDS[prediction.kind]
+        if not kind.several or prediction.scores is None:
+            return prediction
+        threshold = self.threshold_of(prediction.kind)
+        return replace(prediction, choice=kind.choose(prediction.scores, threshold))
+
+    def _score_parts(
+        self,
+        encoded: Sequence[EncodedQuestion],
+        batch_size: int,
+        report: Callable[[float], None],
+        kept: MutableMapping[int, list[Prediction]] | None,
+    ) -> list[Prediction]:
+        return self.score_batches(encoded, _batches(encoded, batch_size), report, kept)
 
     def score_batches(
         self,
         encoded: Sequence[EncodedQuestion],
         batches: Sequence[Sequence[int]],
-        on_progress: Callable[[int], None] | None = None,
+        report: Callable[[float], None] = lambda count: None,
         kept: MutableMapping[int, list[Prediction]] | None = None,
     ) -> list[Prediction]:
-        """Score questions in given batches, which hold each place once; as `score_many`."""
+        """Score what is in some batches, see `batches`, and return it in the order of the places.
+
+        What was split stays so, see `join`; other arguments and errors are those of `score_many`.
+        """
         kept = {} if kept is None else kept
-        report = on_progress or (lambda count: None)
         own, missing = {}, []
         for number, batch in enumerate(batches):
             if number in kept:
@@ -148,7 +223,7 @@ class Scorer:
             for number, indices in enumerate(batches)
             for index, prediction in zip(indices, scored[number], strict=True)
         }
-        return [predictions[index] for index in range(len(encoded))]
+        return [predictions[index] for index in sorted(predictions)]
 
     def _score_batch(self, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
         """Score a batch, in parts of `batch_limit` questions once it was too large."""
@@ -188,28 +263,39 @@ class Scorer:
         )
 
 
-def batches_of(
-    encoded: Sequence[EncodedQuestion], batch_size: int, block: int | None = None
+def _by_question(
+    on_progress: Callable[[int], None] | None, questions: int, parts: int
+) -> Callable[[float], None]:
+    """Return what to call with a number of parts, to report that of the questions they are of."""
+    done = told = 0
+
+    def report(count: float) -> None:
+        nonlocal done, told
+        done += count
+        before, told = told, round(done * questions / max(1, parts))
+        if on_progress:
+            on_progress(told - before)
+
+    return report
+
+
+def _batches(
+    encoded: Sequence[EncodedQuestion], batch_size: int, blocks: Sequence[int] | None = None
 ) -> list[list[int]]:
     """Return indices of questions of like length; the longest first shows early what fits.
 
     What else is in a batch shows in rounding. So a batch holds questions of one number of options:
-    scored again with the options in another order, they are together again. And with `block`, none
-    reaches over a multiple of so many questions: those between two can be scored anywhere alone.
-
-    Raises:
-        ConfigError: `batch_size` or `block` is below 1.
+    scored again with the options in another order, they are together again. And of one of `blocks`.
     """
-    for name, value in (("batch_size", batch_size), ("block", block)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} {value}: must be at least 1.")
+    if batch_size < 1:
+        raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
     if isinstance(encoded, EncodedSet):  # on disk, not to be read for that
         tokens, options = encoded.column("tokens"), encoded.column("options")
     else:
         tokens, options = [e.tokens for e in encoded], [len(e.continuations) for e in encoded]
     groups = defaultdict(list)
     for index in sorted(range(len(tokens)), key=lambda index: -tokens[index]):
-        groups[index // (block or len(tokens)), options[index]].append(index)
+        groups[blocks[index] if blocks else 0, options[index]].append(index)
     batches = [
         group[start : start + batch_size]
         for group in groups.values()

@@ -2,26 +2,27 @@
 
 What else is in a batch shows in a score's last bits. So a shard is every Nth batch of those that
 one process would form: chosen out of the whole set, such questions come to the very same batches
-again, and not a bit depends on how many shards there are.
+again, and not a bit depends on how many shards there are. A question that is split into parts, one
+for each of its options, may have them in several shards: it comes out whole once these are merged.
 
     part-1.jsonl          the predictions of a shard, a predictions file like any other
-    part-1.shard.json     which shard of what, and the places of its questions in the whole set
+    part-1.shard.json     which shard of what, its places in the whole set, and what was split
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mcqa.data.digests import describe_changes
-from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError
+from mcqa.formulations.judged import is_judged, join
 from mcqa.prediction import Prediction, read_predictions, write_predictions
-from mcqa.prompting.encoded_sets import encode_set
+from mcqa.prompting.encoded_sets import EncodedSet, encode_set
 from mcqa.question import Question
 from mcqa.scoring.partial import Partial, describe_work, partial_path
-from mcqa.scoring.scorer import Scorer, batches_of
+from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
 from mcqa.system.files import write_json
 
@@ -69,29 +70,26 @@ def score_shard(
     Raises:
         ConfigError: there are fewer batches than shards.
     """
-    encoded = encode_set(scorer.encoder, questions)
-    batches = batches_of(encoded, batch_size, block)
+    encoded = encode_set(scorer.encoder, questions, split=scorer.split)
+    batches = scorer.batches(encoded, batch_size, block)
     if len(batches) < shard.of:
         raise ConfigError(
             f"shard {shard}: there are only {len(batches)} batches of up to {batch_size} "
             "questions. Take fewer shards, or a smaller --batch-size."
         )
     work = describe_work(scorer, encoded, batch_size, block)
-    numbers = range(shard.number - 1, len(batches), shard.of)
-    mine = [batches[number] for number in numbers]
+    mine = batches[shard.number - 1 :: shard.of]
     places = sorted(place for batch in mine for place in batch)
-    # Batches of places in the shard: the same questions together, in the same order.
-    at = {place: index for index, place in enumerate(places)}
-    own = encode_set(scorer.encoder, StoredQuestions(questions[place] for place in places))
-    local = [[at[place] for place in batch] for batch in mine]
+    report = on_progress or (lambda count: None)
     with Partial(partial_path(output), work | {"shard": str(shard)}, scorer, **how) as partial:
         part = partial.part("questions")
-        predictions = scorer.score_batches(own, local, on_progress, part)
+        predictions = scorer.join(None, scorer.score_batches(encoded, mine, report, part))
         if processes.is_main():
             write_predictions(output, predictions)
             sha256 = hashlib.sha256(output.read_bytes()).hexdigest()
             kept = {"shard": shard.number, "of": shard.of, "sha256": sha256, "work": work}
-            write_json(record_path(output), kept | {"places": places})
+            kept |= {"places": places, **_judged(scorer, encoded, places)}
+            write_json(record_path(output), kept)
         partial.finish()
     return predictions, part.seconds
 
@@ -124,10 +122,40 @@ def merge_shards(files: Sequence[Path]) -> list[Prediction]:
             f"{len(missing)} of {of} shards missing: {told}. Score them with the same command "
             "and --shard, and name their files too."
         )
-    merged = {}
+    merged, judged = {}, {}
     for file, record in zip(files, records, strict=True):
         merged.update(zip(record["places"], read_predictions(file), strict=True))
-    return [merged[place] for place in range(len(merged))]
+        judged.update(record["judged"])
+    return list(_joined(merged, judged, first["threshold"]))
+
+
+def _judged(scorer: Scorer, encoded: EncodedSet, places: Sequence[int]) -> dict:
+    """Return what joins the parts of questions that were split: by their first places, and how."""
+    judged: dict[int, dict] = {}
+    if encoded.was_split:
+        mine, place = set(places), 0
+        for question in encoded.asked:
+            n = len(question.options) if is_judged(question) else 1
+            if is_judged(question) and not mine.isdisjoint(range(place, place + n)):
+                judged[place] = vars(question)
+            place += n
+    return {"judged": judged, "threshold": scorer.threshold_of("several")}
+
+
+def _joined(
+    merged: Mapping[int, Prediction], judged: Mapping[str, dict], threshold: float
+) -> Iterator[Prediction]:
+    """Yield the predictions of whole questions."""
+    place = 0
+    while place < len(merged):
+        row, n = judged.get(str(place)), 1  # JSON's keys are texts
+        if row:
+            question = Question(**row)
+            n = len(question.options)
+            yield from join([question], [merged[place + nth] for nth in range(n)], threshold)
+        else:
+            yield merged[place]
+        place += n
 
 
 def _read_record(file: Path) -> dict:

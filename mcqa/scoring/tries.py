@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.scoring.parts import Place
-from mcqa.scoring.scorer import Scorer, batches_of
+from mcqa.scoring.scorer import Scorer
 
 DEATHS = 2  # in one batch, then in one question, until it is to blame
 
@@ -50,32 +50,31 @@ def score_part(
     encoded: Sequence[EncodedQuestion],
     batch_size: int,
     tries: Tries,
-    to_blame: Callable[[EncodedQuestion, int], None],
-) -> list[Prediction]:
+    to_blame: Callable[[int, int], None],
+) -> dict[int, Prediction]:
     """Score questions in the batches of `Scorer.score_encoded`, and survive those that kill.
 
     Args:
-        to_blame: called with a question that killed its worker, and how often; it is left out.
+        to_blame: called with the place of a question that killed its worker, and how often; it is
+            left out.
 
     Returns:
-        Predictions of the others, in order.
+        Predictions of the others, by their places.
     """
-    batches = batches_of(encoded, batch_size)
+    batches = scorer.batches(encoded, batch_size)
     if not tries.careful:
-        return scorer.score_batches(encoded, batches)
+        return dict(enumerate(scorer.score_batches(encoded, batches)))
     found: dict[int, Prediction] = {}
     for number, places in enumerate(batches):
         name = f"batch {number}"
-        batch = [encoded[place] for place in places]
         if tries.deaths[name] >= DEATHS:
             answers = _one_by_one(scorer, encoded, places, tries, to_blame)
             found |= answers
             if len(answers) < len(places) or tries.deaths[name] > DEATHS:
                 continue
         tries.at(name)
-        answers = scorer.score_batches(batch, [range(len(batch))])
-        found |= dict(zip(places, answers, strict=True))
-    return [found[place] for place in sorted(found)]
+        found |= dict(zip(sorted(places), scorer.score_batches(encoded, [places]), strict=True))
+    return found
 
 
 def _one_by_one(scorer, encoded, places, tries, to_blame) -> dict[int, Prediction]:
@@ -83,8 +82,8 @@ def _one_by_one(scorer, encoded, places, tries, to_blame) -> dict[int, Predictio
     for place in places:
         name = f"question {place}"
         if tries.deaths[name] >= DEATHS:
-            to_blame(encoded[place], tries.deaths[name])
+            to_blame(place, tries.deaths[name])
             continue
         tries.at(name)
-        (answers[place],) = scorer.score_batches([encoded[place]], [[0]])
+        (answers[place],) = scorer.score_batches(encoded, [[place]])
     return answers

@@ -16,6 +16,7 @@ from bad_inputs import Case, Place
 from bad_passages import PASSAGES
 from bad_scale import SCALE
 from bad_settings import FLAGS, TRAINING
+from bad_studies import STUDIES
 
 SECTIONS = {
     "Files": FILES,
@@ -27,6 +28,7 @@ SECTIONS = {
     "Runs and output folders": RUNS,
     "Predictions and evaluations": ANSWERS,
     "Shards and clusters": SCALE,
+    "Studies": STUDIES,
 }
 CASES = [
     pytest.param(case, id=f"{name}: {case.wrong}") for name in SECTIONS for case in SECTIONS[name]

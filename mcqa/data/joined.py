@@ -1,0 +1,108 @@
+"""Several sources read as one: the 57 files of MMLU's release, or files of different kinds.
+
+Each is read as it would be alone, so that it has a format, and a base of labels, of its own. The
+traps: two files may use the same ids for different questions, and shards of a set are no subjects.
+"""
+
+import functools
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mcqa.data.files import subject_of
+from mcqa.data.reader import Account, QuestionReader, Reader
+from mcqa.question import Question
+
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+def subjects_of(stems: Sequence[str]) -> list[str | None]:
+    """Return for each file the subject of its questions that have none: its name, or None.
+
+    >>> subjects_of(["anatomy_test", "astronomy_test"]), subjects_of(["a-00000-of-00002"])
+    (['anatomy', 'astronomy'], [None])
+    """
+    names = [_SHARD.sub("", subject_of(stem)) for stem in stems]
+    return [*names] if len(set(names)) > 1 else [None] * len(names)
+
+
+def prefixes_of(stems: Sequence[str], names: Sequence[str]) -> Sequence[str]:
+    """Return what is put before the ids of each file, where two files share one."""
+    return stems if len(set(stems)) == len(stems) else names
+
+
+def placed(question: Question, subject: str | None, prefix: str | None) -> Question:
+    """Return a question of one file of several, with its subject and with what is put before ids.
+
+    >>> question = placed(Question(stem="?", options=("a", "b"), id="1"), "anatomy", "b")
+    >>> question.id, question.subject
+    ('b:1', 'anatomy')
+    """
+    if subject and question.subject is None:
+        question = replace(question, subject=subject)
+    if prefix:
+        state = question.state_id and f"{prefix}:{question.state_id}"
+        question = replace(question, id=f"{prefix}:{question.id}", state_id=state)
+    return question
+
+
+class JoinedReader(Reader):
+    """Iterate over the questions of readers, one after the other.
+
+    A question without a subject gets the name of its file for one, where these tell files apart.
+    Where an id stands in two files, the file's name is put before every id.
+    """
+
+    def __init__(self, name: str, readers: Sequence[QuestionReader], limit: int | None = None):
+        self.name = name
+        self._readers = readers
+        self._limit = limit
+        self._begun: list[QuestionReader] = []
+
+    @property
+    def account(self) -> Account:
+        """What became of the other rows of all sources."""
+        accounts = [reader.account for reader in self._begun]
+        return Account(
+            rejected=[entry for account in accounts for entry in account.rejected],
+            hidden=sum(account.hidden for account in accounts),
+            several=sum(account.several for account in accounts),
+            skipped=self._readers[0].account.skipped,
+        )
+
+    @property
+    def format(self) -> str:
+        """The formats of the sources."""
+        return ", ".join(dict.fromkeys(reader.format for reader in self._readers))
+
+    def counts_from(self) -> dict:
+        """Return the `value` that all labels count from, None where they differ, and why."""
+        found = [reader.counts_from() for reader in self._readers]
+        values = {one["value"] for one in found}
+        evidence = "; ".join(dict.fromkeys(one["evidence"] for one in found))
+        return {"value": values.pop() if len(values) == 1 else None, "evidence": evidence}
+
+    def __iter__(self) -> Iterator[Question]:
+        return itertools.islice(self._questions(), self._limit)
+
+    def _questions(self) -> Iterator[Question]:
+        subjects, prefixes = subjects_of(self._stems), self._prefixes
+        self._begun = []
+        for reader, subject, prefix in zip(self._readers, subjects, prefixes, strict=True):
+            self._begun.append(reader)
+            for question in reader:
+                yield placed(question, subject, prefix)
+
+    @property
+    def _stems(self) -> list[str]:
+        return [reader.table.stem for reader in self._readers]
+
+    @functools.cached_property
+    def _prefixes(self) -> Sequence[str]:
+        """What stands before the ids of each source, nothing where no two share one."""
+        ids = Counter(question.id for reader in self._readers for question in reader)
+        if max(ids.values(), default=1) == 1:
+            return [""] * len(self._readers)
+        return prefixes_of(self._stems, [reader.name for reader in self._readers])
