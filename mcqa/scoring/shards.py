@@ -164,7 +164,7 @@ def _read_record(file: Path) -> dict:
         record = json.loads(path.read_text(encoding="utf-8"))
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         whole = record["sha256"] == sha256
-        _ = record["shard"], record["of"], record["work"], record["places"]
+        _ = [record[name] for name in ("shard", "of", "work", "places", "judged", "threshold")]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{file}: not a shard's predictions with its {path.name} beside it "

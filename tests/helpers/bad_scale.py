@@ -30,6 +30,7 @@ def shard(number: int, of: int):
         place.file.touch()
         sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         record = {"shard": number, "of": of, "sha256": sha256, "work": {}, "places": []}
+        record |= {"judged": {}, "threshold": 0.5}
         write_json(record_path(place.file), record)
 
     return make

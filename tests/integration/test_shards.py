@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mcqa.prediction import read_predictions
 from mcqa.scoring.shards import record_path
 
 SHARDS = (1, 2, 5, 12)
@@ -48,6 +49,47 @@ def test_shards_put_together_are_the_file_of_one_process(command, shards, whole,
         output = tmp_path / "merged.jsonl"
         assert command("merge-predictions", *files, "--output", output).code == 0
         assert output.read_bytes() == alone
+
+
+@pytest.fixture(scope="module")
+def several_file(data_folder, tiny_questions):
+    """12 questions, every second of which may have several right answers."""
+    path = data_folder / "several.jsonl"
+    rows = [
+        {"id": q.id, "question": q.stem, "options": q.options, "label": q.label}
+        for q in tiny_questions[:12]
+    ]
+    for row in rows[::2]:
+        row |= {"kind": "several", "label": [row["label"]]}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.bits
+def test_questions_that_are_split_come_out_whole(
+    command, tiny_model_folder, several_file, tmp_path
+):
+    """Of 6 questions 21 parts are asked, in batches of 2, so that two shards have parts of one."""
+    flags = ["--model", tiny_model_folder, "--scorer", "text", "--data", several_file]
+    flags += ["--batch-size", 2, "--block", 6]
+    alone = tmp_path / "alone.jsonl"
+    assert command("score", *flags, "--output", alone).code == 0
+    files = [tmp_path / f"{number}.jsonl" for number in (1, 2, 3)]
+    for number, file in enumerate(files, 1):
+        told = ["--shard", f"{number}/3", "--output", file]
+        assert command("score", *flags, *told).code == 0
+    judged = [json.loads(record_path(file).read_text())["judged"] for file in files]
+    assert set(judged[0]) & set(judged[1])
+    merged = tmp_path / "merged.jsonl"
+    assert command("merge-predictions", *files, "--output", merged).code == 0
+    assert merged.read_bytes() == alone.read_bytes()
+    assert [p.kind for p in read_predictions(merged)] == ["several", "choice"] * 6
+
+
+def test_means_over_orders_are_not_scored_in_shards(refused, scoring, tmp_path):
+    flags = ["--orders", "cyclic", "--average", "--output", tmp_path / "p.jsonl"]
+    for more in (["--shard", "1/2"], ["--block", 10]):
+        assert "leave out --average, or --block" in refused("score", *scoring, *flags, *more)
 
 
 def test_shards_have_the_batches_of_one_process(shards, whole, monkeypatch):

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.comparison import compare
 from mcqa.evaluation.measures import describe_run
@@ -106,6 +107,13 @@ def test_subjects_are_told_apart(run):
         len(even),
         sum(p.correct for p in even) / len(even),
     )
+
+
+def test_questions_of_other_kinds_have_no_sums(run):
+    question = Question(id="y", stem="Is it?", kind="yes_no", label=0)
+    answer = Prediction.scored(question, [1.0, 0.0], unit="nats", scorer="text", tokens=1)
+    with pytest.raises(ConfigError, match="of the kinds yes_no have no sums"):
+        Tally.of([*run[:3], answer], {})
 
 
 def test_a_pair_is_compared_as_its_arrays_are(run):

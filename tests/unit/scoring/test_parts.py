@@ -6,6 +6,7 @@ import pytest
 
 from mcqa.errors import DataError
 from mcqa.prediction import Prediction, Retrieved
+from mcqa.question import Question
 from mcqa.scoring import cutting, parts
 from mcqa.scoring.parts import Place
 
@@ -24,6 +25,13 @@ def file(tmp_path, tiny_questions):
     keys = ("id", "question", "options", "label")
     path.write_text("".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows))
     return Place.of(str(path))
+
+
+def of_kind(kind, label, targets=None):
+    question = Question(
+        id=kind, stem="?", options=("a", "b"), kind=kind, label=label, targets=targets
+    )
+    return Prediction.scored(question, [0.5, -2.0], unit="logit", scorer="head", tokens=1)
 
 
 PREDICTIONS = [
@@ -51,12 +59,22 @@ PREDICTIONS = [
         parsed="unparsed",
         retrieved=(Retrieved("p", 1.5),),
     ),
+    of_kind("several", [0]),
+    of_kind("several", []),
+    of_kind("scale", 1, (0.3, 0.7)),
+    of_kind("yes_no", None),
 ]
 
 
 def test_predictions_come_back_to_the_last_bit(folder):
     record = parts.write_part(folder, PART, PREDICTIONS)
-    assert (record["n"], record["labelled"], record["right"], record["tokens"]) == (2, 1, 0, 7)
+    assert (record["n"], record["tokens"]) == (6, 11)
+    assert record["kinds"] == {
+        "choice": {"n": 2, "labelled": 1, "right": 0},
+        "yes_no": {"n": 1, "labelled": 0, "right": 0},
+        "scale": {"n": 1, "labelled": 1, "right": 0},
+        "several": {"n": 2, "labelled": 2, "right": 1},
+    }
     assert parts.finished_part(folder, PART) == record
     (folder / parts.MANIFEST).write_json({"parts": [record]})
     assert list(parts.read_parts(folder)) == PREDICTIONS
@@ -146,10 +164,28 @@ def test_an_id_that_stands_twice_is_refused_or_rejected_by_its_place(folder, tmp
 
 
 def test_a_prefix_is_put_before_ids_and_kept(folder, file):
-    record = cutting.read_file(folder, 0, file, 30, {}, "q")
+    record = cutting.read_file(folder, 0, file, 30, {}, None, "q")
     assert parts.questions_of(folder, record["parts"][1])[0].id == "q:q30"
     assert cutting.read_file(folder, 0, file, 30, {}) == record
-    assert cutting.read_file(folder, 0, file, 30, {}, "other")["prefix"] == "other"
+    assert cutting.read_file(folder, 0, file, 30, {}, None, "other")["prefix"] == "other"
+
+
+def test_questions_of_all_kinds_are_cut_whole_with_their_subject_and_state(folder, tmp_path):
+    rows = [
+        {"id": "s", "kind": "several", "options": ["a", "b"], "label": [1], "state_id": "x"},
+        {"id": "l", "kind": "scale", "options": ["a", "b"], "targets": [0.25, 0.75]},
+        {"id": "y", "kind": "yes_no", "label": "yes", "subject": "own"},
+    ]
+    file = rows_file(tmp_path, "kinds.jsonl", [row | {"question": "?"} for row in rows])
+    record = cutting.read_file(folder, 0, file, 4, {"format": "generic"}, "file", "k")
+    (part,) = record["parts"]
+    assert part["kinds"] == ["scale", "several", "yes_no"]
+    several, scale, yes_no = parts.questions_of(folder, part)
+    assert (several.label, several.state_id, several.subject) == ((1,), "k:x", "file")
+    assert (scale.label, scale.targets, scale.state_id) == (1, (0.25, 0.75), None)
+    assert (yes_no.id, yes_no.label, yes_no.subject) == ("k:y", 0, "own")
+    again = cutting.read_file(folder, 0, file, 4, {"format": "generic"}, "other", "k")
+    assert parts.questions_of(folder, again["parts"][0])[0].subject == "other"
 
 
 def test_no_id_and_no_row_is_held_while_a_file_is_cut(folder, tmp_path, monkeypatch):

@@ -38,7 +38,11 @@ def run(scorer, tiny_questions, tmp_path, monkeypatch):
             try:
                 tries = Tries(place)
                 found = score_part(
-                    scorer, encoded, BATCH, tries, lambda e, n: blamed.append((e.question.id, n))
+                    scorer,
+                    encoded,
+                    BATCH,
+                    tries,
+                    lambda place, n: blamed.append((encoded[place].question.id, n)),
                 )
             except Killed:
                 deaths.append(1)
@@ -46,7 +50,7 @@ def run(scorer, tiny_questions, tmp_path, monkeypatch):
                 continue
             tries.done()
             assert place.read() is None
-            return found, blamed, len(deaths)
+            return [found[place] for place in sorted(found)], blamed, len(deaths)
 
     return workers
 
