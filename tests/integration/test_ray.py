@@ -227,8 +227,8 @@ def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, t
     assert found == score.scorer.score_many(plain)
     expected = score.describe()
     Score(str(tiny_model_folder), "text", device="cpu", expected=expected)
+    how = {"device": "cpu", "expected": expected | {"weights": "other"}}
     with pytest.raises(ModelError, match="weights: 'other' then"):
-        how = {"device": "cpu", "expected": expected | {"weights": "other"}}
         Score(str(tiny_model_folder), "text", **how)
 
 
