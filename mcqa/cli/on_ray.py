@@ -23,7 +23,7 @@ class Ray:
     """Say whether and how to score on a Ray cluster."""
 
     engine: str = option(
-        "ray: on a Ray cluster, DATA being a file, folder or pattern, OUTPUT a folder.",
+        "ray: on a Ray cluster, with files as DATA and a folder as OUTPUT.",
         ["local", "ray"],
         default="local",
     )

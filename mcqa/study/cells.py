@@ -10,6 +10,7 @@ A cell that is there is not run again, and one whose settings or data have chang
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -197,14 +198,18 @@ def _run_on(
 ) -> Iterator[tuple[str, dict]]:
     """Yield the name and the cost of each cell, as they are done."""
 
+    here = Path.cwd()
+
     def run(task: Task) -> dict:
+        os.chdir(here)  # settings may have relative paths
         return run_cell(task, announce=lambda line: None, progress=_no_progress)
 
     with cluster(on.address, announce):
         done = run_on_cluster(run, tasks, gpus=on.gpus, cpus=on.cpus)
         for count, (number, cost) in enumerate(done, 1):
             name = tasks[number].cell.name
-            announce(f"{count} of {len(tasks)} cells done: {name}, {cost['seconds']:,.0f} s")
+            took = numbers.format_seconds(cost["seconds"])
+            announce(f"{count} of {len(tasks)} cells done: {name}, in {took}")
             yield name, cost
 
 

@@ -27,6 +27,9 @@ def run(scorer, tiny_questions, tmp_path, monkeypatch):
     def workers(dies):
         deaths, blamed = [], []
 
+        def blame(place, times):
+            blamed.append((encoded[place].question.id, times))
+
         def score(self, batch):
             if dies({each.question.id for each in batch}, len(deaths)):
                 raise Killed
@@ -37,13 +40,7 @@ def run(scorer, tiny_questions, tmp_path, monkeypatch):
             blamed.clear()
             try:
                 tries = Tries(place)
-                found = score_part(
-                    scorer,
-                    encoded,
-                    BATCH,
-                    tries,
-                    lambda place, n: blamed.append((encoded[place].question.id, n)),
-                )
+                found = score_part(scorer, encoded, BATCH, tries, blame)
             except Killed:
                 deaths.append(1)
                 assert len(deaths) < 20, "tries are not bounded"
