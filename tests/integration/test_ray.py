@@ -220,7 +220,7 @@ def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, t
         {"id": q.id, "question": q.stem, "options": list(q.options), "label": q.label}
         for q in tiny_questions
     ]
-    batch = ray.data.from_items(rows).take_batch(12)
+    batch = ray.data.from_items(rows, override_num_blocks=1).take_batch(12)
     score = Score(model=str(tiny_model_folder), scorer="text", device="cpu")
     found = list(map(prediction_of, score(batch).to_pylist()))
     plain = [replace(question, context=None) for question in tiny_questions[:12]]

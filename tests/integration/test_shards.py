@@ -69,7 +69,7 @@ def several_file(data_folder, tiny_questions):
 def test_questions_that_are_split_come_out_whole(
     command, tiny_model_folder, several_file, tmp_path
 ):
-    """Of 6 questions 21 parts are asked, in batches of 2, so that two shards have parts of one."""
+    """Parts are scored in batches of 2, so that two shards have parts of one question."""
     flags = ["--model", tiny_model_folder, "--scorer", "text", "--data", several_file]
     flags += ["--batch-size", 2, "--block", 6]
     alone = tmp_path / "alone.jsonl"
