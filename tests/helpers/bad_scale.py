@@ -88,6 +88,12 @@ SCALE = (
         SCORE + " --shard 1/9",
     ),
     Case(
+        "means over orders in shards",
+        "scores that are means over orders are computed pass by pass: leave out --average, or "
+        "--block, --shard and --engine ray.",
+        SCORE + " --shard 1/2 --orders cyclic --average",
+    ),
+    Case(
         "a file that is no shard",
         "FILE: not a shard's predictions with its questions.shard.json beside it (…). Both are "
         "written by `mcqa score --shard`.",
