@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def _summary(kinds: Mapping[str, Mapping[str, int]]) -> dict:
     from mcqa.evaluation.metrics import wilson_interval
     from mcqa.evaluation.sets import are_plain
 
-    def summary(several: Iterable[Mapping[str, int]], *, known: bool = True) -> dict:
+    def summary(several: Collection[Mapping[str, int]], *, known: bool = True) -> dict:
         every, n, right = (sum(c[name] for c in several) for name in ("n", "labelled", "right"))
         known = known and n > 0
         return {

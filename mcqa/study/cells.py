@@ -180,7 +180,7 @@ def run_tasks(
     costs = {task.cell.name: cost for task in tasks if (cost := task.cost())}
     left = [task for task in tasks if task.cell.name not in costs]
     announce(f"{len(tasks)} cells, {len(costs)} of them done; {len(left)} to run in {output}")
-    if on:
+    if on and left:
         return costs | dict(_run_on(on, left, announce))
     taken = []
     for number, task in enumerate(left, 1):
