@@ -23,6 +23,7 @@ COMMANDS = {
     "recipes": "List what can be trained, with trainable parameters for a model.",
     "memory": "Estimate how much memory training a model takes.",
     "score": "Score a data set with one model.",
+    "merge-predictions": "Put the predictions of all shards together.",
     "distill": "Write a model's probabilities beside questions, to learn from.",
     "evaluate": "Score a data set with several models and compare them.",
     "study": "Find out which formulation is better, over seeds and sizes.",
@@ -51,7 +52,9 @@ class LazyGroup(click.Group):
                 f"mcqa {name} runs in one process; {processes.count()} were started. Several "
                 f"processes share the work of {', '.join(SHARED)}."
             )
-        return importlib.import_module(f"mcqa.cli.{name}").command if name in COMMANDS else None
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"mcqa.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, context, formatter):
         with formatter.section("Commands"):

@@ -48,17 +48,18 @@ format_option = click.option(
 
 
 @contextlib.contextmanager
-def progress(total: int, label: str):
+def progress(total: int | None, label: str):
     """Show a live bar on standard error, where that is a terminal.
 
-    Yields the function that is called with how many more are done, and optionally a note.
+    Yields the function that is called with how many more are done, and optionally a note, and the
+    total where that was not known before.
     """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     columns += TimeRemainingColumn(), TextColumn("{task.fields[note]}")
     how = {"disable": not err.is_terminal, "speed_estimate_period": SPEED_FROM}
     with Progress(*columns, console=err, transient=True, **how) as bar:
         task = bar.add_task(label, total=total, note="")
-        yield lambda count, note="": bar.update(task, advance=count, note=note)
+        yield lambda count, note="", **more: bar.update(task, advance=count, note=note, **more)
 
 
 def print_json(value) -> None:

@@ -11,11 +11,13 @@ from mcqa.cli.common import (
     overwrite_option,
     print_evaluations,
     print_json,
+    print_result,
     progress,
     report_details,
     say,
 )
 from mcqa.cli.inputs import data_options, options, scoring_options, validation_options
+from mcqa.cli.on_ray import print_on_ray, ray_options
 from mcqa.cli.revisions import revision_options
 from mcqa.system import processes
 
@@ -39,10 +41,20 @@ from mcqa.system import processes
     "or K orders drawn with --seed.",
 )
 @click.option("--output", default="runs/evaluation", help="Folder to write.")
+@ray_options
 @overwrite_option
 @format_option
 def command(
-    models, data, reading, validation, scoring, cluster_by, kind_of_orders, output_format, **where
+    models,
+    data,
+    reading,
+    validation,
+    scoring,
+    ray,
+    cluster_by,
+    kind_of_orders,
+    output_format,
+    **where,
 ):
     """Score the questions of DATA with every MODEL and compare them, paired.
 
@@ -52,13 +64,22 @@ def command(
     those of a run's training; on the same questions pairs of models are combined. With
     --permutations also permutations.jsonl, and how many answers change with the order.
     If it is stopped, the same command continues from the answers already there. Finished results
-    are replaced only with --overwrite.
+    are replaced only with --overwrite. With --engine ray a folder per model holds its predictions
+    in parts and its metrics.json, computed from the parts, and there is no page.
 
     \b
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
     """
+    others = vars(validation) | {"permutations": kind_of_orders, "limit": reading.limit}
+    others |= {"average": scoring.average or None}
+    others |= {"split": reading.split, "cluster_by": None if cluster_by == "auto" else cluster_by}
+    if ray.wanted(**others):
+        how = models, data, reading, scoring, where["output"]
+        result = ray.evaluate(*how, overwrite=where["overwrite"])
+        print_result(result, output_format, print_on_ray)
+        return
     from mcqa.data import source_name
     from mcqa.evaluating.clusters import clusters_of
     from mcqa.evaluating.evaluate import ModelSpec

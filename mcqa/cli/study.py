@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import format_option, print_result, progress, report_details, say
+from mcqa.cli.on_ray import ray_options
 
 
 class Numbers(click.ParamType):
@@ -37,24 +38,30 @@ class Numbers(click.ParamType):
     type=Numbers(least=1, allow_all=True),
     help="Training questions, instead of those of the file; all: every one.",
 )
+@ray_options
 @format_option
-def command(file, output, seeds, sizes, output_format):
+def command(file, output, seeds, sizes, ray, output_format):
     """Train and score every combination of a grid, and say which formulation is better.
 
     STUDY.yaml names formulations, seeds, training sizes, data sets and base models. Intervals are
     for new seeds and new questions, and take three seeds at least. Writes a run folder per cell,
     results.json, report.html, and report.md with its plots. If it is stopped, the same command goes
-    on; more seeds or sizes may be added later.
+    on; more seeds or sizes may be added later. With --engine ray as many cells run at once as the
+    cluster has room for.
 
     \b
     mcqa study study.yaml --output runs/study
     mcqa study study.yaml --output runs/study --seeds 0,1,2,3,4
+    mcqa study study.yaml --output runs/study --engine ray --gpus-per-worker 1
     """
+    from mcqa.study.cells import Cluster
     from mcqa.study.grid import read_grid
     from mcqa.study.study import run_study
 
     grid = read_grid(file, {"seeds": seeds, "sizes": sizes})
     how = {"announce": say, "progress": progress, "details": report_details(Study=file)}
+    if ray.wanted():
+        how["on"] = Cluster(ray.ray_address, ray.gpus_per_worker, ray.cpus_per_worker)
     try:
         results = run_study(grid, output, **how)
     except KeyboardInterrupt:

@@ -18,6 +18,36 @@ from mcqa.question import Question
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
+def subjects_of(stems: Sequence[str]) -> list[str | None]:
+    """Return for each file the subject of its questions that have none: its name, or None.
+
+    >>> subjects_of(["anatomy_test", "astronomy_test"]), subjects_of(["a-00000-of-00002"])
+    (['anatomy', 'astronomy'], [None])
+    """
+    names = [_SHARD.sub("", subject_of(stem)) for stem in stems]
+    return [*names] if len(set(names)) > 1 else [None] * len(names)
+
+
+def prefixes_of(stems: Sequence[str], names: Sequence[str]) -> Sequence[str]:
+    """Return what is put before the ids of each file, where two files share one."""
+    return stems if len(set(stems)) == len(stems) else names
+
+
+def placed(question: Question, subject: str | None, prefix: str | None) -> Question:
+    """Return a question of one file of several, with its subject and with what is put before ids.
+
+    >>> question = placed(Question(stem="?", options=("a", "b"), id="1"), "anatomy", "b")
+    >>> question.id, question.subject
+    ('b:1', 'anatomy')
+    """
+    if subject and question.subject is None:
+        question = replace(question, subject=subject)
+    if prefix:
+        state = question.state_id and f"{prefix}:{question.state_id}"
+        question = replace(question, id=f"{prefix}:{question.id}", state_id=state)
+    return question
+
+
 class JoinedReader(Reader):
     """Iterate over the questions of readers, one after the other.
 
@@ -58,26 +88,21 @@ class JoinedReader(Reader):
         return itertools.islice(self._questions(), self._limit)
 
     def _questions(self) -> Iterator[Question]:
-        names = [_SHARD.sub("", subject_of(reader.table.stem)) for reader in self._readers]
-        apart, prefixes = len(set(names)) > 1, self._prefixes
+        subjects, prefixes = subjects_of(self._stems), self._prefixes
         self._begun = []
-        for reader, name, prefix in zip(self._readers, names, prefixes, strict=True):
+        for reader, subject, prefix in zip(self._readers, subjects, prefixes, strict=True):
             self._begun.append(reader)
             for question in reader:
-                if apart and question.subject is None:
-                    question = replace(question, subject=name)
-                if prefix:
-                    state = question.state_id and f"{prefix}:{question.state_id}"
-                    question = replace(question, id=f"{prefix}:{question.id}", state_id=state)
-                yield question
+                yield placed(question, subject, prefix)
+
+    @property
+    def _stems(self) -> list[str]:
+        return [reader.table.stem for reader in self._readers]
 
     @functools.cached_property
-    def _prefixes(self) -> list[str]:
+    def _prefixes(self) -> Sequence[str]:
         """What stands before the ids of each source, nothing where no two share one."""
         ids = Counter(question.id for reader in self._readers for question in reader)
         if max(ids.values(), default=1) == 1:
             return [""] * len(self._readers)
-        stems = [reader.table.stem for reader in self._readers]
-        if len(set(stems)) < len(stems):
-            return [reader.name for reader in self._readers]
-        return stems
+        return prefixes_of(self._stems, [reader.name for reader in self._readers])

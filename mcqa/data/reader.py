@@ -143,7 +143,12 @@ class QuestionReader(Reader):
         self.table, self.name = table, table.name
         self.settings = settings
         self.account = Account(skipped=settings.unlabelled == "skip")
+        self._places: Callable[[], dict[str, str]] = dict
         self.format, self.base = self._survey()
+
+    def keep_ids_in(self, make: Callable[[], dict[str, str]]) -> None:
+        """Keep ids, with their places, in what this makes for each iteration; by default all."""
+        self._places = make
 
     def counts_from(self) -> dict:
         """Return the `value` that labels count from, None where they are no numbers, and why."""
@@ -155,7 +160,7 @@ class QuestionReader(Reader):
         return itertools.islice(self._questions(), self.settings.limit)
 
     def _questions(self) -> Iterator[Question]:
-        places: dict[str, str] = {}
+        places = self._places()
         for number, (place, row, fault) in enumerate(self._rows(), 1):
             try:
                 if fault is not None:
@@ -169,7 +174,8 @@ class QuestionReader(Reader):
                             f"the id {question.id!r} is already that of {places[question.id]}. "
                             "Give every row an id of its own, or leave out the ids."
                         )
-                places |= dict.fromkeys((question.id for question, _ in read), place)
+                for question, _ in read:
+                    places[question.id] = place
                 wanted = [question for question, label in read if self._wants(question, label)]
             except (DataError, QuestionError) as error:
                 rejected = Rejected(self.table.name, place, str(error), row)

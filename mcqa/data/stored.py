@@ -52,14 +52,10 @@ class StoredQuestions(OnDisk[Question]):
 
     def __init__(self, questions: Iterable[Question]):
         import datasets
-        import pyarrow as pa
 
-        lists = {"options": pa.string(), "names": pa.string(), "label": pa.int32()}
-        types = {name: pa.list_(kind) for name, kind in (lists | {"targets": pa.float64()}).items()}
-        names = (each.name for each in fields(Question))
-        schema = pa.schema(dict.fromkeys(names, pa.string()) | types)
         folder = temporary_folder()
-        path = write_rows(Path(folder.name) / "questions.arrow", map(_as_row, questions), schema)
+        rows = map(row_of, questions)
+        path = write_rows(Path(folder.name) / "questions.arrow", rows, question_schema())
         self.dataset = datasets.Dataset.from_file(str(path))
         weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
@@ -89,18 +85,27 @@ class StoredQuestions(OnDisk[Question]):
 
 def read_questions(table: "pyarrow.Table") -> list[Question]:
     """Return the questions that are a table's rows."""
-    return [Question(**row | {"label": _label(row)}) for row in table.to_pylist()]
+    return [
+        Question(**row | {"label": from_indices(row["label"], row["kind"])})
+        for row in table.to_pylist()
+    ]
 
 
-def _as_row(question: Question) -> dict:
-    """Return a question's fields; a label is a list, for all rows of a file have one type."""
-    label = question.label
-    return vars(question) | {"label": [label] if isinstance(label, int) else label}
+def row_of(question: Question) -> dict:
+    """Return a question as a row of `question_schema`."""
+    return vars(question) | {"label": as_indices(question.label)}
 
 
-def _label(row: dict) -> Label:
-    label = row["label"]
-    return label if label is None or KINDS[row["kind"]].several else label[0]
+def as_indices(label: Label) -> Sequence[int] | None:
+    """Return a label as a list, of one index if need be: all rows of a file have one type."""
+    return [label] if isinstance(label, int) else label
+
+
+def from_indices(indices: Sequence[int] | None, kind: str) -> Label:
+    """Return the label of a question of a kind that `as_indices` made a list of."""
+    if indices is None:
+        return None
+    return tuple(indices) if KINDS[kind].several else indices[0]
 
 
 def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") -> Path:
@@ -120,3 +125,12 @@ def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") ->
 def temporary_folder() -> tempfile.TemporaryDirectory:
     """Return a folder for files that nobody needs later."""
     return tempfile.TemporaryDirectory(prefix="mcqa-", ignore_cleanup_errors=True)
+
+
+def question_schema() -> "pyarrow.Schema":
+    """Return the columns of questions on disk."""
+    import pyarrow as pa
+
+    lists = {"options": pa.string(), "names": pa.string(), "label": pa.int32()}
+    types = {name: pa.list_(kind) for name, kind in (lists | {"targets": pa.float64()}).items()}
+    return pa.schema(dict.fromkeys((each.name for each in fields(Question)), pa.string()) | types)

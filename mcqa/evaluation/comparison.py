@@ -34,31 +34,55 @@ def compare(
             `clusters` says how many there are and the p-value of a permutation test that flips
             whole groups, which decides the verdict.
     """
-    n, right = len(right_a_N), [int(right_a_N.sum()), int(right_b_N.sum())]
+    n, right = len(right_a_N), (int(right_a_N.sum()), int(right_b_N.sum()))
     a_only, b_only = int((right_a_N & ~right_b_N).sum()), int((right_b_N & ~right_a_N).sum())
-    grouped = {}
+    drawn = {"seed": seed, "resamples": resamples}
     if cluster_N is None:
-        draws_R = bootstrap_accuracy_gain(a_only, b_only, n, seed=seed, resamples=resamples)
-        intervals = [*(wilson_interval(count, n) for count in right), interval(draws_R)]
-    else:
-        gain_N = right_b_N.astype(float) - right_a_N
-        statistic = means({"a": right_a_N, "b": right_b_N, "difference": gain_N})
-        draws = bootstrap(statistic, n, seed=seed, resamples=resamples, cluster_N=cluster_N)
-        intervals = [interval(draws_R) for draws_R in draws.values()]
-        p_value = float(sign_flip_test(gain_N[:, None], seed=seed, cluster_N=cluster_N)[0])
-        grouped = {"clusters": {"n": int(cluster_N.max()) + 1, "p_value": p_value}}
-    result = {
+        return compare_counts(n, right, (a_only, b_only), names, **drawn)
+    gain_N = right_b_N.astype(float) - right_a_N
+    statistic = means({"a": right_a_N, "b": right_b_N, "difference": gain_N})
+    draws = bootstrap(statistic, n, cluster_N=cluster_N, **drawn)
+    intervals = [interval(draws_R) for draws_R in draws.values()]
+    p_value = float(sign_flip_test(gain_N[:, None], seed=seed, cluster_N=cluster_N)[0])
+    result = _result(n, right, (a_only, b_only), names, intervals, drawn)
+    result["clusters"] = {"n": int(cluster_N.max()) + 1, "p_value": p_value}
+    return {**result, "verdict": _verdict(result)}
+
+
+def compare_counts(
+    n: int,
+    right: tuple[int, int],
+    only: tuple[int, int],
+    names: tuple[str, str],
+    *,
+    seed: int = 0,
+    resamples: int = 10_000,
+) -> dict:
+    """Return what `compare` does, without groups, of how many questions are right.
+
+    Args:
+        n: of how many.
+        right: those of each run.
+        only: those that the other one gets wrong.
+    """
+    drawn = {"seed": seed, "resamples": resamples}
+    draws_R = bootstrap_accuracy_gain(*only, n, **drawn)
+    intervals = [*(wilson_interval(count, n) for count in right), interval(draws_R)]
+    result = _result(n, right, only, names, intervals, drawn)
+    return {**result, "verdict": _verdict(result)}
+
+
+def _result(n, right, only, names, intervals, drawn: dict) -> dict:
+    a_only, b_only = only
+    return {
         "n": n,
         "a": {"name": names[0], "accuracy": right[0] / n, "accuracy_ci95": intervals[0]},
         "b": {"name": names[1], "accuracy": right[1] / n, "accuracy_ci95": intervals[1]},
         "difference": (b_only - a_only) / n,
         "difference_ci95": intervals[2],
         "mcnemar": {"a_only": a_only, "b_only": b_only, "p_value": mcnemar(a_only, b_only)},
-        "seed": seed,
-        "resamples": resamples,
-        **grouped,
+        **drawn,
     }
-    return {**result, "verdict": _verdict(result)}
 
 
 def compare_many(right_by_run: Mapping[str, np.ndarray], **how) -> list[dict]:
@@ -67,13 +91,19 @@ def compare_many(right_by_run: Mapping[str, np.ndarray], **how) -> list[dict]:
     With more than one pair each result also has `holm`: how many `comparisons` there are and the
     `p_value` corrected for them, by which the verdict goes. All else is that of each pair alone.
     """
-    results = [
-        compare(a, b, (name_a, name_b), **how)
-        for (name_a, a), (name_b, b) in combinations(right_by_run.items(), 2)
-    ]
+    return corrected(
+        [
+            compare(a, b, (name_a, name_b), **how)
+            for (name_a, a), (name_b, b) in combinations(right_by_run.items(), 2)
+        ]
+    )
+
+
+def corrected(results: list[dict]) -> list[dict]:
+    """Return comparisons, of several with their verdicts by Holm's correction."""
     if len(results) > 1:
-        corrected = holm([deciding_p_value(result) for result in results])
-        for result, p_value in zip(results, corrected, strict=True):
+        p_values = holm([deciding_p_value(result) for result in results])
+        for result, p_value in zip(results, p_values, strict=True):
             del result["verdict"]
             result["holm"] = {"comparisons": len(results), "p_value": p_value}
             result["verdict"] = _verdict(result)

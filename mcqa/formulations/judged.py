@@ -6,7 +6,7 @@ yes-or-no question, by every objective and scorer there is.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mcqa.data.judgements import YES, is_judged, split
@@ -15,7 +15,7 @@ from mcqa.kinds import KINDS
 from mcqa.prediction import Prediction, Retrieved
 from mcqa.question import Question
 
-__all__ = ["is_judged", "join", "split"]
+__all__ = ["is_judged", "join", "owners", "split"]
 
 
 def split_all(questions: StoredQuestions) -> StoredQuestions:
@@ -23,6 +23,12 @@ def split_all(questions: StoredQuestions) -> StoredQuestions:
     if not any(KINDS[name].several for name in questions.kinds):
         return questions
     return StoredQuestions(itertools.chain.from_iterable(map(split, questions)))
+
+
+def owners(questions: Iterable[Question]) -> Iterator[int]:
+    """Yield, of each part of questions, the number of the question that it is a part of."""
+    for number, question in enumerate(questions):
+        yield from [number] * (len(question.options) if is_judged(question) else 1)
 
 
 def join(

@@ -14,6 +14,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 from statistics import mean
 
+from mcqa.errors import ConfigError
 from mcqa.evaluation.orders import Order, choose_orders, orders_of, reorder, restore
 from mcqa.kinds import KINDS
 from mcqa.prediction import Prediction
@@ -39,6 +40,15 @@ class AveragingScorer(Scorer):
         self._how = {"kind": orders, "seed": seed, "setting": "orders"}
         choose_orders(orders, 2, setting="orders")
         self.settings |= {"orders": f"{orders}, averaged, seed {seed}"}
+
+    def batches(
+        self, encoded: Sequence[EncodedQuestion], batch_size: int, block: int | None = None
+    ) -> list[list[int]]:
+        """Refuse to form the batches of all passes at once, with a ConfigError."""
+        raise ConfigError(
+            "scores that are means over orders are computed pass by pass: leave out --average, or "
+            "--block, --shard and --engine ray."
+        )
 
     def _score_parts(
         self,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from mcqa.errors import ConfigError
 from mcqa.prompting.encoded_sets import EncodedSet
 from mcqa.prompting.encoding import EncodedQuestion
 
@@ -21,7 +22,10 @@ FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no token is lost: Fibonac
 
 
 def make_batches(
-    encoded: Sequence[EncodedQuestion], batch_size: int, skip: int = 0
+    encoded: Sequence[EncodedQuestion],
+    batch_size: int,
+    skip: int = 0,
+    blocks: Sequence[int] | None = None,
 ) -> list[list[int]]:
     """Return indices of questions for each batch; the longest first shows early what fits.
 
@@ -29,15 +33,23 @@ def make_batches(
         encoded: at least their number of options, length and prefix are looked at.
         batch_size: the most questions of a batch.
         skip: how many tokens at the beginning all questions have in common.
+        blocks: for each question a number that those of a batch have in common.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
     """
+    if batch_size < 1:
+        raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
     if isinstance(encoded, EncodedSet):  # on disk, not to be read for that
         tokens, options = encoded.column("tokens"), encoded.column("options")
     else:
         tokens, options = [e.tokens for e in encoded], [len(e.continuations) for e in encoded]
+    blocks = blocks or [0] * len(encoded)
     groups = defaultdict(list)
-    for together in _together(encoded, tokens, options, batch_size, skip):
+    for together in _together(encoded, tokens, (blocks, options), batch_size, skip):
         # Rows of several questions are longer than any question: they go by themselves.
-        groups[options[together[0]], len(together) > 1].append(together)
+        first = together[0]
+        groups[blocks[first], options[first], len(together) > 1].append(together)
 
     def longest(indices: list[int]) -> int:
         return max(map(tokens.__getitem__, indices))
@@ -62,17 +74,21 @@ def _fill(parts: Iterable[list[int]], batch_size: int) -> list[list[int]]:
 def _together(
     encoded: Sequence[EncodedQuestion],
     tokens: list[int],
-    options: list[int],
+    alike: Sequence[Sequence[int]],
     batch_size: int,
     skip: int,
 ) -> Iterator[list[int]]:
-    """Yield questions that share the beginning of their prefixes, at most so many, or one alone."""
+    """Yield questions that share the beginning of their prefixes, at most so many, or one alone.
+
+    Those of a part have the same numbers in each column of `alike`.
+    """
     if not len(encoded):
         return
     starts = range(0, len(encoded), CHUNK)
     marks_ND = np.concatenate([_marks(*_prefixes(encoded, s), skip, s) for s in starts])
-    options_N = np.array(options)
-    for part in _split(np.lexsort((*marks_ND.T[::-1], options_N)), options_N, marks_ND[:, 0]):
+    alike_CN = np.array(alike)
+    order_N = np.lexsort((*marks_ND.T[::-1], *alike_CN[::-1]))
+    for part in _split(order_N, *alike_CN, marks_ND[:, 0]):
         if len(part) == 1:
             yield part.tolist()
             continue

@@ -55,14 +55,30 @@ def forget(path: Path) -> None:
 
 
 def describe_work(
-    scorer: Scorer, encoded: Sequence[EncodedQuestion], batch_size: int, **more
+    scorer: Scorer,
+    encoded: Sequence[EncodedQuestion],
+    batch_size: int,
+    block: int | None = None,
+    **more,
 ) -> dict:
-    """Return what decides a scorer's answers, by the names in which a change is reported."""
-    import torch
-
-    model, encoder, shots = scorer.model, scorer.encoder, scorer.encoder.shots
+    """Return what decides answers to questions, by the names in which a change is reported."""
     return {
         "questions": digest_questions(e.question for e in encoded),
+        **_describe_prompts(scorer),
+        "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
+        **_describe_computing(scorer, batch_size, block),
+        **more,
+    }
+
+
+def describe_scorer(scorer: Scorer, batch_size: int) -> dict:
+    """Return what decides a scorer's answers besides the questions, by the same names."""
+    return _describe_prompts(scorer) | _describe_computing(scorer, batch_size, None)
+
+
+def _describe_prompts(scorer: Scorer) -> dict:
+    encoder, shots = scorer.encoder, scorer.encoder.shots
+    return {
         "scorer": scorer.name,
         **scorer.settings,
         "template": scorer.template,
@@ -71,14 +87,21 @@ def describe_work(
         "chat": encoder.chat,
         "system": encoder.system,
         "max_length": encoder.max_length,
-        "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
+    }
+
+
+def _describe_computing(scorer: Scorer, batch_size: int, block: int | None) -> dict:
+    import torch
+
+    model = scorer.model
+    return {
         "weights": tensors_checksum(model.state_dict())[:16],
         "quantization": _quantization(model),
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": model.device.type,
         "batch_size": batch_size,
+        **({"block": block} if block else {}),
         "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
-        **more,
     }
 
 

@@ -17,7 +17,7 @@ import torch
 from heads.alignment import align
 from heads.kept_prefix import keeping
 from mcqa.errors import ConfigError, ModelError, RunError
-from mcqa.formulations.judged import is_judged, join, split, split_all
+from mcqa.formulations.judged import is_judged, join, owners, split, split_all
 from mcqa.kinds import KINDS
 from mcqa.models.cpu.spinning import giving_way
 from mcqa.prediction import Prediction
@@ -129,7 +129,7 @@ class Scorer:
             parts = [part for question in questions for part in split(question)]
         report = _by_question(on_progress, len(questions), len(parts))
         predictions = self._score_parts(encoder.encode(parts), batch_size, report, kept)
-        return self._join(None if parts is questions else questions, predictions)
+        return self.join(None if parts is questions else questions, predictions)
 
     def score_encoded(
         self,
@@ -137,17 +137,42 @@ class Scorer:
         batch_size: int = 16,
         on_progress: Callable[[int], None] | None = None,
         kept: MutableMapping[int, list[Prediction]] | None = None,
+        block: int | None = None,
     ) -> list[Prediction]:
         """Score questions that are token ids already; otherwise as `score_many`.
 
-        Those of an `EncodedSet` are split by `split`, and come out whole.
+        Those of an `EncodedSet` are split by `split`, and come out whole. `block` is that of
+        `batches`.
         """
         asked = encoded.asked if isinstance(encoded, EncodedSet) and encoded.was_split else None
         n_asked = len(encoded) if asked is None else len(asked)
         report = _by_question(on_progress, n_asked, len(encoded))
-        return self._join(asked, self._score_parts(encoded, batch_size, report, kept))
+        if block is None:
+            return self.join(asked, self._score_parts(encoded, batch_size, report, kept))
+        batches = self.batches(encoded, batch_size, block)
+        return self.join(asked, self.score_batches(encoded, batches, report, kept))
 
-    def _join(
+    def batches(
+        self, encoded: Sequence[EncodedQuestion], batch_size: int, block: int | None = None
+    ) -> list[list[int]]:
+        """Return the places of the questions that are scored together, for `score_batches`.
+
+        With `block`, none reaches over a multiple of so many questions, as they were before they
+        were split: those between two can be scored anywhere alone.
+
+        Raises:
+            ConfigError: `batch_size` or `block` is below 1.
+        """
+        skip = len(self.encoder.shared())
+        if block is None:
+            return make_batches(encoded, batch_size, skip)
+        if block < 1:
+            raise ConfigError(f"block {block}: must be at least 1.")
+        split_set = isinstance(encoded, EncodedSet) and encoded.was_split
+        owner_N = owners(encoded.asked) if split_set else range(len(encoded))
+        return make_batches(encoded, batch_size, skip, [owner // block for owner in owner_N])
+
+    def join(
         self, questions: Iterable[Question] | None, predictions: Sequence[Prediction]
     ) -> list[Prediction]:
         """Return the predictions of questions, some of which were split; None: none was."""
@@ -170,12 +195,23 @@ class Scorer:
         report: Callable[[float], None],
         kept: MutableMapping[int, list[Prediction]] | None,
     ) -> list[Prediction]:
-        if batch_size < 1:
-            raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
+        batches = make_batches(encoded, batch_size, len(self.encoder.shared()))
+        return self.score_batches(encoded, batches, report, kept)
+
+    def score_batches(
+        self,
+        encoded: Sequence[EncodedQuestion],
+        batches: Sequence[Sequence[int]],
+        report: Callable[[float], None] = lambda count: None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
+    ) -> list[Prediction]:
+        """Score what is in some batches, see `batches`, and return it in the order of the places.
+
+        What was split stays so, see `join`; other arguments and errors are those of `score_many`.
+        """
         kept = {} if kept is None else kept
         # For one question it would be a second pass over the weights.
         shared = self.encoder.shared() if len(encoded) > 1 else ()
-        batches = make_batches(encoded, batch_size, skip=len(shared))
         own, missing = {}, []
         for number, batch in enumerate(batches):
             if number in kept:
@@ -194,7 +230,7 @@ class Scorer:
             for number, indices in enumerate(batches)
             for index, prediction in zip(indices, scored[number], strict=True)
         }
-        return [predictions[index] for index in range(len(encoded))]
+        return [predictions[index] for index in sorted(predictions)]
 
     def keeping(self) -> contextlib.AbstractContextManager:
         """Keep keys and values of what all prompts begin with, until the end of a `with`.

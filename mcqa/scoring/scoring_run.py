@@ -27,6 +27,7 @@ def score(
     output: Path,
     *,
     batch_size: int = 16,
+    block: int | None = None,
     on_progress: Callable[[int], None] | None = None,
     write: Callable[[Path, Sequence[Prediction]], Path] = write_predictions,
     **how,
@@ -34,14 +35,15 @@ def score(
     """Score questions and write a predictions file, going on where an earlier call was killed.
 
     Of several processes, all must call it and the main one writes. Returns the predictions and the
-    seconds they took. `write` makes the file. Other arguments and errors are those of
-    `Scorer.score_many` and `Partial`.
+    seconds they took. `write` makes the file. `block` is that of
+    `Scorer.batches`; other arguments and errors are those of `Scorer.score_many`
+    and `Partial`.
     """
     encoded, encoding = encode_timed(scorer, questions)
-    work = describe_work(scorer, encoded, batch_size)
+    work = describe_work(scorer, encoded, batch_size, block)
     with Partial(partial_path(output), work, scorer, **how) as partial, scorer.keeping():
         part = partial.part("questions")
-        predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
+        predictions = scorer.score_encoded(encoded, batch_size, on_progress, part, block)
         seconds = encoding + part.seconds
         if processes.is_main():
             write(output, predictions)

@@ -10,8 +10,9 @@ A cell that is there is not run again, and one whose settings or data have chang
 
 import contextlib
 import json
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from mcqa.question import Question
 from mcqa.runs.training_folder import checkpoint_folders
 from mcqa.scoring.partial import forget, partial_path
 from mcqa.study.grid import Cell, DataSet, Grid
+from mcqa.system.cluster import cluster
+from mcqa.system.cluster import run_tasks as run_on_cluster
 from mcqa.system.files import inside, write_json
 from mcqa.system.locks import locked
 from mcqa.training.config import TrainingConfig
@@ -34,6 +37,14 @@ from mcqa.training.run import train
 
 GRID, CELLS, CELL = "study.json", "cells", "cell.json"
 Progress = Callable[[int, str], contextlib.AbstractContextManager]
+
+
+class Cluster(NamedTuple):
+    """Say which Ray cluster to run cells on, see `mcqa.system.cluster`, and what each takes."""
+
+    address: str
+    gpus: float = 0
+    cpus: float = 1
 
 
 class Task(NamedTuple):
@@ -158,13 +169,19 @@ def run_tasks(
     *,
     announce: Callable[[str], None],
     progress: Progress,
+    on: Cluster | None = None,
 ) -> dict[str, dict]:
-    """Run what is missing of a study, cell after cell, and return the cost of each by its name."""
+    """Run what is missing of a study, and return the cost of each cell by its name.
+
+    Cell after cell, or `on` a cluster as many at once as it has room for.
+    """
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / GRID, grid.model_dump(mode="json"))
     costs = {task.cell.name: cost for task in tasks if (cost := task.cost())}
     left = [task for task in tasks if task.cell.name not in costs]
     announce(f"{len(tasks)} cells, {len(costs)} of them done; {len(left)} to run in {output}")
+    if on and left:
+        return costs | dict(_run_on(on, left, announce))
     taken = []
     for number, task in enumerate(left, 1):
         announce(f"Cell {number} of {len(left)}: {task.cell.name}")
@@ -174,6 +191,30 @@ def run_tasks(
         if left[number:]:
             announce(_outlook(taken, left[number:]))
     return costs
+
+
+def _run_on(
+    on: Cluster, tasks: Sequence[Task], announce: Callable[[str], None]
+) -> Iterator[tuple[str, dict]]:
+    """Yield the name and the cost of each cell, as they are done."""
+
+    here = Path.cwd()
+
+    def run(task: Task) -> dict:
+        os.chdir(here)  # settings may have relative paths
+        return run_cell(task, announce=lambda line: None, progress=_no_progress)
+
+    with cluster(on.address, announce):
+        done = run_on_cluster(run, tasks, gpus=on.gpus, cpus=on.cpus)
+        for count, (number, cost) in enumerate(done, 1):
+            name = tasks[number].cell.name
+            took = numbers.format_seconds(cost["seconds"])
+            announce(f"{count} of {len(tasks)} cells done: {name}, in {took}")
+            yield name, cost
+
+
+def _no_progress(total: int, label: str) -> contextlib.AbstractContextManager:
+    return contextlib.nullcontext(lambda count, note="": None)
 
 
 def _outlook(taken: Sequence[tuple[Task, dict]], left: Sequence[Task]) -> str:

@@ -14,7 +14,7 @@ from mcqa.report.curves import learning_curves
 from mcqa.report.figures import as_svg
 from mcqa.report.page import write_page
 from mcqa.report.study import study_sections
-from mcqa.study.cells import Progress, Task, plan_tasks, run_tasks
+from mcqa.study.cells import Cluster, Progress, Task, plan_tasks, run_tasks
 from mcqa.study.grid import Grid
 from mcqa.study.inference import summarize_study
 from mcqa.study.words import condition_name, crossings
@@ -31,6 +31,7 @@ def run_study(
     announce: Callable[[str], None],
     progress: Progress,
     details: Mapping[str, str],
+    on: Cluster | None = None,
 ) -> dict:
     """Run what is missing of a study, write its results and pages, and return the results.
 
@@ -40,6 +41,7 @@ def run_study(
         announce: called with lines for the user.
         progress: called with a total and a label; its context yields the advancing function.
         details: what the numbers depend on, label to text.
+        on: what to run the cells on, several at once; None for here, one after the other.
 
     Raises:
         McqaError: a setting or the data cannot be used, or a cell is of other work: before
@@ -49,7 +51,7 @@ def run_study(
     folder = require_folder(output)
     with locked(folder):
         tasks = plan_tasks(grid, folder)
-        costs = run_tasks(grid, tasks, folder, announce=announce, progress=progress)
+        costs = run_tasks(grid, tasks, folder, announce=announce, progress=progress, on=on)
         results = summarize_study(
             [(task.cell, task.folder) for task in tasks],
             {task.cell.data: task.tests for task in tasks},

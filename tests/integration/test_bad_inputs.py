@@ -15,6 +15,7 @@ from bad_exports import EXPORTS, GGUF_FILES
 from bad_folders import MODELS, RUNS
 from bad_inputs import Case, Place
 from bad_passages import PASSAGES
+from bad_scale import SCALE
 from bad_settings import FLAGS, TRAINING
 from bad_studies import STUDIES
 
@@ -29,6 +30,7 @@ SECTIONS = {
     "GGUF files": GGUF_FILES,
     "Exports": EXPORTS,
     "Predictions and evaluations": ANSWERS,
+    "Shards and clusters": SCALE,
     "Studies": STUDIES,
 }
 CASES = [

@@ -10,6 +10,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 import mcqa
 from heads.multiple_choice import LlamaForMultipleChoice
 from mcqa.errors import ConfigError, EncodingError, ModelError, RunError
+from mcqa.prompting.encoded_sets import encode_set
 from mcqa.question import Question
 from mcqa.scoring.loading import load_scorer
 
@@ -162,6 +163,22 @@ def test_labels_are_carried_and_not_looked_at(scorers):
 
 def test_no_questions_no_predictions(scorers):
     assert scorers["text"].score_many([]) == []
+
+
+def test_batches_keep_within_blocks_of_whole_questions(scorers):
+    options, scorer = ("a", "b", "c"), scorers["text"]
+    questions = [
+        Question(id=f"q{n}", stem="Which?", options=options, kind="several", label=[0])
+        for n in range(5)
+    ]
+    encoded = encode_set(scorer.encoder, questions, split=scorer.split)
+    batches = scorer.batches(encoded, 4, 2)
+    assert sorted(place for batch in batches for place in batch) == list(range(15))
+    assert [len({place // 3 // 2 for place in batch}) for batch in batches] == [1] * 5
+    plain = scorer.batches(scorer.encoder.encode([QUESTION] * 5), 4, 2)
+    assert sorted(map(sorted, plain)) == [[0, 1], [2, 3], [4]]
+    with pytest.raises(ConfigError, match="block 0: must be at least 1"):
+        scorer.batches(encoded, 4, 0)
 
 
 @pytest.mark.parametrize("size", [0, -1])
