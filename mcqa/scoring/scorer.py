@@ -5,11 +5,13 @@ from a model's name.
 """
 
 import functools
+import itertools
 import math
 import warnings
 from collections import ChainMap, defaultdict
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
@@ -24,6 +26,14 @@ from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.question import Question
 from mcqa.system import processes
 from mcqa.system.memory import is_out_of_memory
+
+
+class Prepared(NamedTuple):
+    """Hold questions, the token ids of all that is asked for them, and whether any was split."""
+
+    questions: Sequence[Question]
+    encoded: Sequence[EncodedQuestion]
+    split: bool
 
 
 class Scorer:
@@ -120,13 +130,37 @@ class Scorer:
             ModelError: a score is not a finite number.
             RunError: there is not enough memory for one question.
         """
+        return self.score_prepared([self.prepare(questions)], batch_size, on_progress, kept)[0]
+
+    def prepare(self, questions: Sequence[Question]) -> Prepared:
+        """Return questions as token ids, for `score_prepared`; EncodingError where one is too long.
+
+        `truncated` of an encoded one says how much of it had to be cut.
+        """
         encoder, parts = self.encoder, questions
         if self.split and any(map(is_judged, questions)):
             encoder = encoder.holding_out(questions)
             parts = [part for question in questions for part in split(question)]
-        report = _by_question(on_progress, len(questions), len(parts))
-        predictions = self._score_parts(encoder.encode(parts), batch_size, report, kept)
-        return self._join(None if parts is questions else questions, predictions)
+        return Prepared(questions, encoder.encode(parts), parts is not questions)
+
+    def score_prepared(
+        self,
+        prepared: Sequence[Prepared],
+        batch_size: int = 16,
+        on_progress: Callable[[int], None] | None = None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
+    ) -> list[list[Prediction]]:
+        """Score several lots of questions in common batches, lot by lot; else as `score_many`."""
+        encoded = [one for lot in prepared for one in lot.encoded]
+        report = _by_question(
+            on_progress, sum(len(lot.questions) for lot in prepared), len(encoded)
+        )
+        predictions = iter(self._score_parts(encoded, batch_size, report, kept))
+        own = (list(itertools.islice(predictions, len(lot.encoded))) for lot in prepared)
+        return [
+            self._join(lot.questions if lot.split else None, answers)
+            for lot, answers in zip(prepared, own, strict=True)
+        ]
 
     def score_encoded(
         self,
