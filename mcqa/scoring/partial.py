@@ -23,11 +23,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mcqa
-from mcqa.data.digests import describe_changes, digest, digest_questions
+from mcqa.data.digests import describe_changes, digest_questions
 from mcqa.errors import ConfigError
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
-from mcqa.runs.trained import tensors_checksum
 from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
 from mcqa.system.files import inside, not_written, write_whole
@@ -60,33 +59,13 @@ def describe_work(
     """Return what decides a scorer's answers, by the names in which a change is reported."""
     import torch
 
-    model, encoder, shots = scorer.model, scorer.encoder, scorer.encoder.shots
     return {
         "questions": digest_questions(e.question for e in encoded),
-        "scorer": scorer.name,
-        **scorer.settings,
-        "template": scorer.template,
-        "shots": shots and f"{shots.k}, seed {shots.seed}, of {digest_questions(shots.pool)}",
-        "context": str(encoder.contexts),
-        "chat": encoder.chat,
-        "system": encoder.system,
-        "max_length": encoder.max_length,
-        "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
-        "weights": tensors_checksum(model.state_dict())[:16],
-        "quantization": _quantization(model),
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": model.device.type,
+        **scorer.work(encoded),
         "batch_size": batch_size,
         "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
         **more,
     }
-
-
-def _quantization(model) -> str:
-    config = getattr(model.config, "quantization_config", None)
-    if hasattr(config, "quantization_method"):  # of bitsandbytes
-        return config.quantization_method()
-    return str(config.quant_method) if config else "none"
 
 
 class Partial:
@@ -131,7 +110,7 @@ class Partial:
             limits = [lines[-1]["batch_limit"] for lines in self._files if lines]
             scorer.batch_limit = min(filter(None, limits), default=None)
             announce(f"{self.answers:,} answers are taken over from {path}")
-        self.memory = PeakMemory(str(scorer.model.device))
+        self.memory = PeakMemory(scorer.device)
 
     def part(self, name: str) -> "Part":
         """Return the batches of one pass over questions, to go on with."""

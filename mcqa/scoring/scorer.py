@@ -16,14 +16,16 @@ from typing import NamedTuple
 import torch
 
 from heads.alignment import align
+from mcqa.data.digests import digest, digest_questions
 from mcqa.errors import ConfigError, ModelError, RunError
 from mcqa.formulations.judged import is_judged, join, split, split_all
 from mcqa.kinds import KINDS
 from mcqa.models.cpu.spinning import giving_way
 from mcqa.prediction import Prediction
-from mcqa.prompting.encoded_sets import EncodedSet
+from mcqa.prompting.encoded_sets import EncodedSet, encode_set
 from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.question import Question
+from mcqa.runs.trained import tensors_checksum
 from mcqa.system import processes
 from mcqa.system.memory import is_out_of_memory
 
@@ -162,6 +164,34 @@ class Scorer:
             for lot, answers in zip(prepared, own, strict=True)
         ]
 
+    def encode_stored(self, questions: Sequence[Question]) -> EncodedSet:
+        """Return questions as token ids on disk, for `score_encoded`."""
+        return encode_set(self.encoder, questions, split=self.split)
+
+    def work(self, encoded: Sequence[EncodedQuestion]) -> dict:
+        """Return what decides the answers, by the names in which a change is reported."""
+        encoder, shots = self.encoder, self.encoder.shots
+        return {
+            "scorer": self.name,
+            **self.settings,
+            "template": self.template,
+            "shots": shots and f"{shots.k}, seed {shots.seed}, of {digest_questions(shots.pool)}",
+            "context": str(encoder.contexts),
+            "chat": encoder.chat,
+            "system": encoder.system,
+            "max_length": encoder.max_length,
+            "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
+            "weights": tensors_checksum(self.model.state_dict())[:16],
+            "quantization": _quantization(self.model),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": self.model.device.type,
+        }
+
+    @property
+    def device(self) -> str:
+        """Where the model is."""
+        return str(self.model.device)
+
     def score_encoded(
         self,
         encoded: Sequence[EncodedQuestion],
@@ -261,6 +291,13 @@ class Scorer:
             f"{self.batch_limit}. Scores do not depend on that, beyond rounding.",
             stacklevel=4,
         )
+
+
+def _quantization(model) -> str:
+    config = getattr(model.config, "quantization_config", None)
+    if hasattr(config, "quantization_method"):  # of bitsandbytes
+        return config.quantization_method()
+    return str(config.quant_method) if config else "none"
 
 
 def _by_question(
