@@ -162,8 +162,11 @@ def _has_image(content: Any) -> bool:
     return isinstance(content, Image) or (inner is not None and _has_image(inner))
 
 
-def _context(given: str | list[Message | Call | Output]) -> str:
-    """Return what is read before the questions: a text as it is, messages by who wrote them."""
+def _context(given: str | list[Message | Call | Output]) -> str | None:
+    """Return what is read before the questions: a text as it is, messages by who wrote them.
+
+    None where that is blank.
+    """
     if not isinstance(given, str):
         called = {item.call_id for item in given if isinstance(item, Call)}
         for place, item in enumerate(given):
@@ -176,9 +179,7 @@ def _context(given: str | list[Message | Call | Output]) -> str:
             given = _text(given[0].content)
         else:
             given = readable([_said(item) for item in given]) if given else ""
-    if not given.strip():
-        raise RequestError("the input is blank.", where=("input",))
-    return given
+    return given if given.strip() else None
 
 
 def _said(item: Message | Call | Output) -> dict:
@@ -206,7 +207,7 @@ def _text(parts: Parts) -> str:
     )
 
 
-def _question(place: int, question: Predicate | Choice | Score, context: str) -> Question:
+def _question(place: int, question: Predicate | Choice | Score, context: str | None) -> Question:
     where, options = ("questions", place), ()
     if isinstance(question, Choice):
         values = [(type(choice.value), choice.value) for choice in question.choices]

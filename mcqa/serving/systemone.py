@@ -94,8 +94,11 @@ def asked(request: Request) -> list[Question]:
         for question in questions.values():
             if isinstance(question.get("criteria"), NoulCriteria):
                 question["criteria"] = dict(question["criteria"])
-        found = questions_of(request.state, questions)
-        return [Question(**parts._asdict()) for parts in found.values()]
+        state, context = request.state, {}
+        if isinstance(state, str) and not state.strip():  # nothing to read is a state too
+            state, context = "nothing", {"context": None}
+        found = questions_of(state, questions).values()
+        return [Question(**parts._asdict() | context) for parts in found]
     except (DataError, QuestionError) as error:
         raise RequestError(str(error), where=("questions",)) from error
 

@@ -102,9 +102,7 @@ FIELDS = (
     Case(
         "a state that is a number", asks(state=5), 422, "state.…: Input should be a valid string…"
     ),
-    Case(
-        "a blank state", asks(state=" "), 422, "'state' is ' '; expected a text that is not blank."
-    ),
+    Case("an empty object as state", asks(state={}), 422, "'state' must be a text, got {}."),
     Case("no questions", asks(questions={}), 422, "questions: Dictionary should have at least …"),
     Case(
         "questions in a list", asks(questions=[NOUL]), 422, "questions: Input should be a valid …"
@@ -200,7 +198,13 @@ QUESTIONS = (
 )
 DECIDED = (
     Case("no input", {"questions": [PREDICATE]}, 400, "input: Field required", DECISIONS),
-    Case("a blank input", decides(PREDICATE, input=" "), 400, "the input is blank.", DECISIONS),
+    Case(
+        "a blank statement",
+        decides(PREDICATE | {"instructions": " "}),
+        400,
+        "question '0': the stem must be a text that is not blank.",
+        DECISIONS,
+    ),
     Case(
         "an output of no call",
         decides(PREDICATE, input=[{"type": "function_call_output", "call_id": "1", "output": "a"}]),

@@ -30,8 +30,7 @@ def systemone_body(question: Question, model: str) -> dict:
         asked["criteria"] = list(question.options)
     elif question.kind != "yes_no":
         asked["criteria"] = dict.fromkeys(_labels(question))
-    state = question.context or question.stem
-    return {"model": model, "state": state, "questions": {NAME: asked}}
+    return {"model": model, "state": question.context or "", "questions": {NAME: asked}}
 
 
 def _labels(question: Question) -> list[str]:
@@ -65,7 +64,7 @@ def decisions_body(question: Question, model: str) -> dict:
         asked |= {"type": "score", "levels": levels}
     elif question.kind != "yes_no":
         asked |= {"type": "choice", "choices": [{"value": label} for label in _labels(question)]}
-    return {"model": model, "input": question.context or question.stem, "questions": [asked]}
+    return {"model": model, "input": question.context or "", "questions": [asked]}
 
 
 def decisions_scores(answer: dict, question: Question) -> list[float]:

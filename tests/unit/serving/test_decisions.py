@@ -68,6 +68,10 @@ def test_messages_are_read_with_who_wrote_them():
     assert decisions.asked(read(input=alone))[0].context == "Hello"
 
 
+def test_a_blank_input_is_nothing_to_read():
+    assert {question.context for question in decisions.asked(read(input=" "))} == {None}
+
+
 def test_an_image_in_the_input_refuses_every_question(tiny_hosted):
     request = read(input=[{"role": "user", "content": [IMAGE]}])
     assert decisions.asked(request) == []
@@ -78,7 +82,6 @@ def test_an_image_in_the_input_refuses_every_question(tiny_hosted):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"input": " "}, "blank"),
         ({"input": [{"type": "function_call_output", "call_id": "9", "output": "x"}]}, "'9'"),
         ({"questions": [QUESTIONS[1] | {"choices": [{"value": "a"}] * 2}]}, "unique"),
         ({"questions": [QUESTIONS[1] | {"choices": [{"value": "a"}]}]}, "fewer than 2"),

@@ -33,6 +33,10 @@ def test_questions_share_the_state_and_keep_their_names():
     assert (tags.kind, tags.stem) == ("several", "Which fit?")
 
 
+def test_a_blank_state_is_nothing_to_read():
+    assert {question.context for question in systemone.asked(read(state=" "))} == {None}
+
+
 def test_answers_have_the_shape_of_their_question(tiny_hosted):
     questions = systemone.asked(read())
     scores = ([1.0, 0.0], [0.0, 2.0], [0.0, 0.0, 5.0], [3.0, -1.0])
@@ -66,7 +70,7 @@ def test_answers_have_the_shape_of_their_question(tiny_hosted):
         ({"questions": {"n": {"type": "noul"}}}, "needs 'instructions'"),
         ({"questions": {"c": {"type": "choice", "criteria": {"a": None}}}}, "fewer than 2"),
         ({"questions": {"c": {"type": "choice", "criteria": {"a": None, " ": None}}}}, "not blank"),
-        ({"state": " "}, "'state'"),
+        ({"state": {}}, "'state'"),
     ],
 )
 def test_what_cannot_be_answered_is_refused(changes, said):

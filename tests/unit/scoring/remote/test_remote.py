@@ -51,9 +51,11 @@ def test_a_systemone_server_is_asked_and_read_by_kind():
     assert heat.expected == pytest.approx(1.8, abs=1e-6)
     assert fruits.probabilities == pytest.approx((0.9, 0.1, 0.5))
     assert fruits.choice == (0, 2)
-    asked = {body["state"]: body["questions"]["question"] for body in server.asked}
-    assert asked["On the table."]["criteria"] == {"pear": None, "saw": None}
-    assert asked["How hot?"]["criteria"] == ["cold", "warm", "hot"]
+    asked = {body["questions"]["question"]["instructions"]: body for body in server.asked}
+    one, heat = (asked[stem]["questions"]["question"] for stem in ("A fruit?", "How hot?"))
+    assert one["criteria"] == {"pear": None, "saw": None}
+    assert heat["criteria"] == ["cold", "warm", "hot"]
+    assert (asked["A fruit?"]["state"], asked["How hot?"]["state"]) == ("On the table.", "")
 
 
 def test_a_decisions_server_is_asked_and_read_by_kind():
@@ -164,7 +166,8 @@ def test_an_interrupted_job_goes_on_without_asking_twice():
         assert sorted(kept) == [0, 1, 2, 3]
         predictions = remote(server.url).score_many(questions, 2, counts.append, kept)
     assert [prediction.id for prediction in predictions] == [f"q{n}" for n in range(6)]
-    assert sorted(body["state"] for body in server.asked) == [f"Fruit {n}?" for n in range(6)]
+    asked = sorted(body["questions"]["question"]["instructions"] for body in server.asked)
+    assert asked == [f"Fruit {n}?" for n in range(6)]
     assert sum(counts) == 6
 
 
