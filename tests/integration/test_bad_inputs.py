@@ -14,6 +14,7 @@ from bad_data import FILES, ROWS
 from bad_folders import MODELS, RUNS
 from bad_inputs import Case, Place
 from bad_passages import PASSAGES
+from bad_servers import SERVERS
 from bad_settings import FLAGS, TRAINING
 from bad_studies import STUDIES
 
@@ -27,6 +28,7 @@ SECTIONS = {
     "Runs and output folders": RUNS,
     "Predictions and evaluations": ANSWERS,
     "Studies": STUDIES,
+    "Servers": SERVERS,
 }
 CASES = [
     pytest.param(case, id=f"{name}: {case.wrong}") for name in SECTIONS for case in SECTIONS[name]

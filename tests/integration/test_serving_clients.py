@@ -157,8 +157,8 @@ def test_openai_gets_the_scorers_probabilities(server, expected):
     }
     with pytest.raises(openai.NotFoundError, match="is not served"):
         client.decisions.create(model="gpt-6-luna", input="x", questions=questions)
+    one = [questions[0] | {"choices": [{"value": "pear"}]}]
     with pytest.raises(openai.BadRequestError, match="there is nothing to decide"):
-        one = [questions[0] | {"choices": [{"value": "pear"}]}]
         client.decisions.create(model="generative", input="x", questions=one)
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key="other").decisions.create(
