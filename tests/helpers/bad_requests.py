@@ -251,7 +251,7 @@ SERVERS = (
         "no answer in time",
         asks(),
         504,
-        "no answer within 0.2 s; ask again later, or ask less.",
+        "no answer within 0.5 s; ask again later, or ask less.",
         server="slow",
     ),
     Case(

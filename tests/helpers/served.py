@@ -35,3 +35,26 @@ def serving(hosted, limits=None, **settings):
     app = App(hosted, limits=limits or Limits(), **settings)
     with in_a_thread(app.api) as url:
         yield SimpleNamespace(url=url, app=app)
+
+
+class Stopped:
+    """A scorer that scores only once `go_on` is set, or raises an error; `begun` says that it was.
+
+    Args:
+        scorer: what it is otherwise.
+        error: to raise in place of scoring.
+    """
+
+    def __init__(self, scorer, error=None):
+        self._scorer, self._error = scorer, error
+        self.go_on, self.begun = threading.Event(), threading.Event()
+
+    def __getattr__(self, name):
+        return getattr(self._scorer, name)
+
+    def score_prepared(self, *arguments):
+        self.begun.set()
+        if self._error:
+            raise self._error
+        assert self.go_on.wait(60)
+        return self._scorer.score_prepared(*arguments)

@@ -1,14 +1,14 @@
 """One server over HTTP: what it answers, to whom, and that nobody else shows in it."""
 
-import asyncio
 import logging
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
 import pytest
-from served import serving
+from served import Stopped, serving
 
 from mcqa.serving.limits import Limits
 
@@ -116,44 +116,35 @@ def test_of_two_models_the_request_says_which(tiny_hosted):
     assert "'model' is missing; it is one of 'tiny', 'runs/other'" in nameless.text
 
 
-class Slow:
-    """A scorer that takes its time."""
-
-    def __init__(self, scorer):
-        self._scorer = scorer
-
-    def __getattr__(self, name):
-        return getattr(self._scorer, name)
-
-    def score_prepared(self, *arguments):
-        time.sleep(0.3)
-        return self._scorer.score_prepared(*arguments)
+@pytest.fixture
+def stopped(tiny_hosted):
+    return replace(tiny_hosted, scorer=Stopped(tiny_hosted.scorer))
 
 
-def test_a_client_that_leaves_frees_its_place(tiny_hosted):
-    slow = replace(tiny_hosted, scorer=Slow(tiny_hosted.scorer))
+def test_a_client_that_leaves_frees_its_place(stopped):
+    with (
+        serving([stopped], wait=0, limits=Limits(waiting=1)) as served,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        url = served.url + "/v1/systemone"
+        first = pool.submit(httpx.post, url, json=BODY, timeout=60)
+        assert stopped.scorer.begun.wait(20)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, json=BODY, timeout=0.3)
+        ends = time.monotonic() + 20
+        while served.app.batcher.waiting and time.monotonic() < ends:
+            time.sleep(0.01)
+        assert served.app.batcher.waiting == 0
+        stopped.scorer.go_on.set()
+        assert first.result().status_code == 200
 
-    async def leave(url):
-        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
-            first = asyncio.create_task(client.post("/v1/systemone", json=BODY))
-            await asyncio.sleep(0.1)
-            with pytest.raises(httpx.ReadTimeout):
-                await client.post("/v1/systemone", json=BODY, timeout=0.05)
-            await asyncio.sleep(0.05)
-            waits = served.app.batcher.waiting
-            return waits, (await first).status_code
 
-    with serving([slow], wait=0, limits=Limits(waiting=1)) as served:
-        assert asyncio.run(leave(served.url)) == (0, 200)
-
-
-def test_what_is_under_way_is_answered_before_the_server_ends(tiny_hosted):
-    slow = replace(tiny_hosted, scorer=Slow(tiny_hosted.scorer))
+def test_what_is_under_way_is_answered_before_the_server_ends(stopped):
     with ThreadPoolExecutor(1) as pool:
-        with serving([slow], wait=0) as served:
-            answer = pool.submit(httpx.post, served.url + "/v1/systemone", json=BODY, timeout=20)
-            while not served.app.batcher.waiting and not answer.done():
-                time.sleep(0.001)
+        with serving([stopped], wait=0) as served:
+            answer = pool.submit(httpx.post, served.url + "/v1/systemone", json=BODY, timeout=60)
+            assert stopped.scorer.begun.wait(20)
+            threading.Timer(0.3, stopped.scorer.go_on.set).start()
         assert answer.result().status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(served.url + "/health")

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from bad_requests import CASES, DECISIONS, SYSTEMONE, asks
-from served import serving
+from served import Stopped, serving
 
 from mcqa.errors import ModelError
 from mcqa.serving.hosted import Hosted
@@ -24,27 +24,6 @@ from mcqa.serving.limits import Limits
 PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
 TITLE = "## Which requests are refused?"
 SMALL = Limits(body_bytes=2000, questions=3, options=4, tokens=300)
-
-
-class Stopped:
-    """A scorer that scores only once it is let go on, or says why not."""
-
-    def __init__(self, scorer, error=None):
-        self._scorer, self._error, self.go_on, self.begun = (
-            scorer,
-            error,
-            *(threading.Event() for _ in range(2)),
-        )
-
-    def __getattr__(self, name):
-        return getattr(self._scorer, name)
-
-    def score_prepared(self, *arguments):
-        self.begun.set()
-        if self._error:
-            raise self._error
-        assert self.go_on.wait(20)
-        return self._scorer.score_prepared(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +40,7 @@ def servers(tiny_hosted: Hosted):
             "plain": held.enter_context(serving([tiny_hosted], SMALL, wait=0)),
             "keyed": held.enter_context(serving([tiny_hosted], key="secret")),
             "full": held.enter_context(serving([full], Limits(waiting=1), wait=0)),
-            "slow": held.enter_context(serving([slow], Limits(seconds=0.2))),
+            "slow": held.enter_context(serving([slow], Limits(seconds=0.5))),
             "broken": held.enter_context(serving([broken])),
             "closed": held.enter_context(serving([tiny_hosted])),
         }
