@@ -20,7 +20,7 @@ def command(output, kind, **how):
     """Tune a 135M Llama on the bundled questions, generatively and with a multiple-choice head,
     and compare both with each other and with the untrained model.
 
-    Takes about 4 minutes on 2 CPU cores.
+    Takes about 5 minutes on 2 CPU cores, longer with --kind several.
     """
     from mcqa.data import BUNDLED_BY_KIND
     from mcqa.evaluating.demo import run_demo
