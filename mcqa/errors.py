@@ -48,3 +48,27 @@ class MissingDependencyError(McqaError, ImportError):
 
 class RunError(McqaError, RuntimeError):
     """Work that started and could not be finished."""
+
+
+class RequestError(_InputError):
+    """A request that a server cannot answer.
+
+    Args:
+        message: for whoever sent it.
+        status: HTTP's.
+        code: one word or several for programs.
+        where: names and indices that lead to the fault, from the body inwards.
+        retry_after: the seconds after which the same request may be answered.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 422,
+        code: str = "invalid_request",
+        where: tuple[str | int, ...] = (),
+        retry_after: int | None = None,
+    ):
+        super().__init__(message)
+        self.status, self.code, self.where, self.retry_after = status, code, where, retry_after

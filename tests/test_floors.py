@@ -21,6 +21,7 @@ FLOORS = {
     "mcqa.study": 7,
     "mcqa.evaluating": 7,
     "mcqa.export": 7,
+    "mcqa.serving": 7,
     "mcqa.training": 6,
     "mcqa.footprint": 6,
     "mcqa.report": 6,

@@ -28,6 +28,8 @@ COMMANDS = {
     "evaluate": "Score a data set with several models and compare them.",
     "study": "Find out which formulation is better, over seeds and sizes.",
     "compare": "Compare predictions files over the same questions.",
+    "ask": "Ask one question from the shell.",
+    "serve": "Answer questions over HTTP.",
     "report": "Draw an evaluation's report again, without scoring.",
     "retention": "Find out what tuning made a model forget.",
     "merge": "Merge a run into a plain model folder.",

@@ -254,6 +254,11 @@ class Scoring:
         "order (up to 6 options), or K drawn with --seed.",
         metavar="cyclic|all|K",
     )
+    max_requests: int | None = option(
+        "A server as model: so many requests at most, repeated ones too; --batch-size go out at a "
+        "time.",
+        POSITIVE,
+    )
     average: bool = option("Give each option its mean score over --orders.", is_flag=True)
 
     def announce_orders(self, questions: Sequence) -> None:

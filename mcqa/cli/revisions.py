@@ -44,7 +44,9 @@ def _revised(name: str, revision: str) -> str:
     from mcqa.data import is_bundled
 
     found = ON_THE_HUB.fullmatch(name)
-    if not found or found[1] == ALIAS or is_bundled(found[1]) or Path(found[1]).exists():
+    if not found or "://" in name or found[1] == ALIAS:
+        return name
+    if is_bundled(found[1]) or Path(found[1]).exists():
         return name
     return f"{found[1]}@{revision}{found[2] or ''}"
 

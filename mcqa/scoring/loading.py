@@ -25,6 +25,9 @@ from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import PassageIndex
 from mcqa.runs.trained import attach_adapter, base_of, by_kind, read_record
 from mcqa.scoring.averaging import AveragingScorer
+from mcqa.scoring.remote.client import Client
+from mcqa.scoring.remote.names import is_remote, parse_remote
+from mcqa.scoring.remote.scorer import FORMATS, RemoteScorer
 from mcqa.scoring.scorer import Scorer
 
 MAX_LENGTH = 2048
@@ -44,7 +47,12 @@ class Found(NamedTuple):
 
     @property
     def base(self) -> ModelReference:
-        """The model itself, or the one that the run was trained on."""
+        """The model itself, or the one that the run was trained on; ConfigError for a server."""
+        if self.reference.kind == "remote":
+            raise ConfigError(
+                f"{self.reference.name}: a server can be scored, evaluated and compared; its "
+                "weights are not here for anything else. Name a model."
+            )
         return base_of(self.reference.path, self.record) if self.record else self.reference
 
     @property
@@ -67,6 +75,8 @@ class Found(NamedTuple):
 
 def look_up(model: str, scorer: str | None = None) -> Found:
     """Find out what a model name means, and that the scorer goes with it; as `load_scorer`."""
+    if is_remote(model):
+        return _look_up_remote(str(model), scorer)
     reference = pinned(resolve_model(model))
     record = read_record(reference.path) if reference.kind == "run" else {}
     config = None if record else backbones.model_config(reference.path)
@@ -82,6 +92,15 @@ def look_up(model: str, scorer: str | None = None) -> Found:
             fault = f"does not exist; for {model!r} there are:"
         raise ConfigError(f"scorer {name!r} {fault} {', '.join(allowed)}.")
     return Found(reference, record, formulation, head, name)
+
+
+def _look_up_remote(name: str, scorer: str | None) -> Found:
+    remote = parse_remote(name)
+    own = FORMATS[remote.format].scorer
+    if scorer not in (None, own):
+        raise ConfigError(f"scorer {scorer!r} does not go with {name!r}: use {own}.")
+    reference = ModelReference(name, "remote", remote.url)
+    return Found(reference, {}, get_formulation("generative"), None, own)
 
 
 def load_scorer(
@@ -104,7 +123,8 @@ def load_scorer(
     fallback: str = "none",
     orders: str | int | None = None,
     seed: int = 0,
-) -> Scorer:
+    max_requests: int | None = None,
+) -> Scorer | RemoteScorer:
     """Load whatever a model name means, ready to score.
 
     Scorers on the same base, quantized and loaded alike, share its weights: do not change them.
@@ -113,7 +133,8 @@ def load_scorer(
 
     Args:
         model: `smollm2-135m`, a local folder, a Hub id (`owner/name`, or `owner/name@revision`), or
-            a run folder.
+            a run folder; or a server, `https://HOST/v1/systemone#NAME`, or `/v1/decisions`,
+            `/v1/completions`, `/v1/chat/completions`, which takes no other settings.
         scorer: `text`, `text-mean`, `text-char`, `pmi`, `letter`, `constrained` or `generate`
             (generative), `head` (multiple choice); by default `head`, `text` for a run trained
             with the objective `options`, or `text-mean`.
@@ -131,12 +152,16 @@ def load_scorer(
         fallback: how `generate` answers what it cannot read: `text`, as that scorer, or `none`.
         orders: score every question in several orders of its options, `cyclic`, `all` or so many
             drawn with `seed`, and give each option its mean score: see `mcqa.scoring.averaging`.
+        max_requests: to a server, repeated ones too; None for any number.
 
     Raises:
         ModelError: the name means no model, or a run folder is incomplete or damaged.
         ConfigError: a setting is unknown, or the scorer does not go with the model or template.
     """
     found = look_up(model, scorer)
+    if found.reference.kind == "remote":
+        given = (template, quantization, dtype, max_length, shots, context, chat, system, orders)
+        return _remote_scorer(model, max_requests, any(value for value in given))
     reference, record, formulation, head, name = found
     reading = _reading_settings(name, parser, fallback)
     if orders is not None and formulation.WRITES[name]:
@@ -190,6 +215,17 @@ def load_scorer(
     if chosen.lists_options:  # means are other scores than those that it was fitted on
         reading["calibration"] = None
     return AveragingScorer(*given, base=held, orders=orders, seed=seed, **reading)
+
+
+def _remote_scorer(name: str, max_requests: int | None, has_settings: bool) -> RemoteScorer:
+    if has_settings:
+        warnings.warn(
+            f"{name}: a server is asked as it is; template, context and the like are its own, and "
+            "those given here change nothing.",
+            stacklevel=3,
+        )
+    remote = parse_remote(name)
+    return RemoteScorer(remote, Client(remote.url, budget=max_requests))
 
 
 def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict[str, dict] | None:

@@ -23,11 +23,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mcqa
-from mcqa.data.digests import describe_changes, digest, digest_questions
+from mcqa.data.digests import describe_changes, digest_questions
 from mcqa.errors import ConfigError
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
-from mcqa.runs.trained import tensors_checksum
 from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
 from mcqa.system.files import inside, not_written, write_whole
@@ -64,53 +63,20 @@ def describe_work(
     """Return what decides answers to questions, by the names in which a change is reported."""
     return {
         "questions": digest_questions(e.question for e in encoded),
-        **_describe_prompts(scorer),
-        "prompts as tokens": digest((e.prefix, e.continuations) for e in encoded),
-        **_describe_computing(scorer, batch_size, block),
+        **describe_scorer(scorer, batch_size, encoded),
+        **({"block": block} if block else {}),
         **more,
     }
 
 
-def describe_scorer(scorer: Scorer, batch_size: int) -> dict:
+def describe_scorer(
+    scorer: Scorer, batch_size: int, encoded: Sequence[EncodedQuestion] | None = None
+) -> dict:
     """Return what decides a scorer's answers besides the questions, by the same names."""
-    return _describe_prompts(scorer) | _describe_computing(scorer, batch_size, None)
-
-
-def _describe_prompts(scorer: Scorer) -> dict:
-    encoder, shots = scorer.encoder, scorer.encoder.shots
-    return {
-        "scorer": scorer.name,
-        **scorer.settings,
-        "template": scorer.template,
-        "shots": shots and f"{shots}, of {digest_questions(shots.pool)}",
-        "context": str(encoder.contexts),
-        "chat": encoder.chat,
-        "system": encoder.system,
-        "max_length": encoder.max_length,
-    }
-
-
-def _describe_computing(scorer: Scorer, batch_size: int, block: int | None) -> dict:
     import torch
 
-    model = scorer.model
-    return {
-        "weights": tensors_checksum(model.state_dict())[:16],
-        "quantization": _quantization(model),
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": model.device.type,
-        "batch_size": batch_size,
-        **({"block": block} if block else {}),
-        "versions": f"mcqa {mcqa.__version__}, torch {torch.__version__}",
-    }
-
-
-def _quantization(model) -> str:
-    config, gguf = (getattr(model.config, n, None) for n in ("quantization_config", "gguf"))
-    told = str(config.quant_method) if config else "none"
-    if hasattr(config, "quantization_method"):  # of bitsandbytes
-        told = config.quantization_method()
-    return f"{told}, of a GGUF file in {gguf['weights']}" if gguf else told
+    versions = f"mcqa {mcqa.__version__}, torch {torch.__version__}"
+    return {**scorer.work(encoded), "batch_size": batch_size, "versions": versions}
 
 
 class Partial:
@@ -155,7 +121,7 @@ class Partial:
             limits = [lines[-1]["batch_limit"] for lines in self._files if lines]
             scorer.batch_limit = min(filter(None, limits), default=None)
             announce(f"{self.answers:,} answers are taken over from {path}")
-        self.memory = PeakMemory(str(scorer.model.device))
+        self.memory = PeakMemory(scorer.device)
 
     def part(self, name: str) -> "Part":
         """Return the batches of one pass over questions, to go on with."""

@@ -6,27 +6,39 @@ from a model's name.
 
 import contextlib
 import functools
+import itertools
 import math
 import warnings
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
 from heads.alignment import align
 from heads.kept_prefix import keeping
+from mcqa.data.digests import digest, digest_questions
 from mcqa.errors import ConfigError, ModelError, RunError
 from mcqa.formulations.judged import is_judged, join, owners, split, split_all
 from mcqa.kinds import KINDS
 from mcqa.models.cpu.spinning import giving_way
 from mcqa.prediction import Prediction
-from mcqa.prompting.encoded_sets import EncodedSet
+from mcqa.prompting.encoded_sets import EncodedSet, encode_set
 from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.question import Question
+from mcqa.runs.trained import tensors_checksum
 from mcqa.scoring.batching import make_batches
 from mcqa.system import processes
 from mcqa.system.memory import is_out_of_memory
+
+
+class Prepared(NamedTuple):
+    """Hold questions, the token ids of all that is asked for them, and whether any was split."""
+
+    questions: Sequence[Question]
+    encoded: Sequence[EncodedQuestion]
+    split: bool
 
 
 class Scorer:
@@ -123,13 +135,69 @@ class Scorer:
             ModelError: a score is not a finite number.
             RunError: there is not enough memory for one question.
         """
+        return self.score_prepared([self.prepare(questions)], batch_size, on_progress, kept)[0]
+
+    def prepare(self, questions: Sequence[Question]) -> Prepared:
+        """Return questions as token ids, for `score_prepared`; EncodingError where one is too long.
+
+        `truncated` of an encoded one says how much of it had to be cut.
+        """
         encoder, parts = self.encoder, questions
         if self.split and any(map(is_judged, questions)):
             encoder = encoder.holding_out(questions)
             parts = [part for question in questions for part in split(question)]
-        report = _by_question(on_progress, len(questions), len(parts))
-        predictions = self._score_parts(encoder.encode(parts), batch_size, report, kept)
-        return self.join(None if parts is questions else questions, predictions)
+        return Prepared(questions, encoder.encode(parts), parts is not questions)
+
+    def score_prepared(
+        self,
+        prepared: Sequence[Prepared],
+        batch_size: int = 16,
+        on_progress: Callable[[int], None] | None = None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
+    ) -> list[list[Prediction]]:
+        """Score several lots of questions in common batches, lot by lot; else as `score_many`."""
+        encoded = [one for lot in prepared for one in lot.encoded]
+        report = _by_question(
+            on_progress, sum(len(lot.questions) for lot in prepared), len(encoded)
+        )
+        predictions = iter(self._score_parts(encoded, batch_size, report, kept))
+        own = (list(itertools.islice(predictions, len(lot.encoded))) for lot in prepared)
+        return [
+            self.join(lot.questions if lot.split else None, answers)
+            for lot, answers in zip(prepared, own, strict=True)
+        ]
+
+    def encode_stored(self, questions: Sequence[Question]) -> EncodedSet:
+        """Return questions as token ids on disk, for `score_encoded`."""
+        return encode_set(self.encoder, questions, split=self.split)
+
+    def work(self, encoded: Sequence[EncodedQuestion] | None = None) -> dict:
+        """Return what decides the answers, by the names in which a change is reported.
+
+        Args:
+            encoded: the questions, whose token ids are then a part of it.
+        """
+        encoder, shots = self.encoder, self.encoder.shots
+        return {
+            "scorer": self.name,
+            **self.settings,
+            "template": self.template,
+            "shots": shots and f"{shots}, of {digest_questions(shots.pool)}",
+            "context": str(encoder.contexts),
+            "chat": encoder.chat,
+            "system": encoder.system,
+            "max_length": encoder.max_length,
+            **({} if encoded is None else {"prompts as tokens": _digest_prompts(encoded)}),
+            "weights": tensors_checksum(self.model.state_dict())[:16],
+            "quantization": _quantization(self.model),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": self.model.device.type,
+        }
+
+    @property
+    def device(self) -> str:
+        """Where the model is."""
+        return str(self.model.device)
 
     def score_encoded(
         self,
@@ -276,6 +344,18 @@ class Scorer:
             f"{self.batch_limit}. Scores do not depend on that, beyond rounding.",
             stacklevel=4,
         )
+
+
+def _digest_prompts(encoded: Sequence[EncodedQuestion]) -> str:
+    return digest((e.prefix, e.continuations) for e in encoded)
+
+
+def _quantization(model) -> str:
+    config, gguf = (getattr(model.config, n, None) for n in ("quantization_config", "gguf"))
+    told = str(config.quant_method) if config else "none"
+    if hasattr(config, "quantization_method"):  # of bitsandbytes
+        told = config.quantization_method()
+    return f"{told}, of a GGUF file in {gguf['weights']}" if gguf else told
 
 
 def _by_question(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mcqa.evaluation.orders import reorder
 from mcqa.prediction import Prediction, write_predictions
-from mcqa.prompting.encoded_sets import EncodedSet, encode_set
+from mcqa.prompting.encoded_sets import EncodedSet
 from mcqa.question import Question
 from mcqa.scoring.orders import OrderedAnswer, Orders, Plan, mapped_back
 from mcqa.scoring.partial import Part, Partial, describe_work, partial_path
@@ -17,7 +17,7 @@ from mcqa.system import processes
 def encode_timed(scorer: Scorer, questions: Sequence[Question]) -> tuple[EncodedSet, float]:
     """Return questions as token ids, and the seconds that took."""
     started = time.perf_counter()
-    encoded = encode_set(scorer.encoder, questions, split=scorer.split)
+    encoded = scorer.encode_stored(questions)
     return encoded, time.perf_counter() - started
 
 

@@ -127,3 +127,17 @@ def write_rows(path: str | os.PathLike, rows: Iterable) -> Path:
 def write_json(path: str | os.PathLike, value) -> Path:
     """Write a value as indented JSON, all or nothing, and return the path."""
     return write_whole(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_yaml(path: str | os.PathLike) -> dict:
+    """Return the settings that a YAML file holds by name; ConfigError where it is none."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: cannot be read as YAML ({reason}).") from error
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+        raise ConfigError(f"{path}: a configuration is a list of `setting: value` lines.")
+    return settings

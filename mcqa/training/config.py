@@ -3,10 +3,8 @@
 It lives at the edge: commands build it, the training path unpacks it, nothing below sees it.
 """
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mcqa.data.formats import parse_fields
@@ -17,6 +15,7 @@ from mcqa.models.recipes.table import DEFAULT, RECIPES
 from mcqa.models.recipes.table import SETTINGS as RECIPE_FIELDS
 from mcqa.prompting.prompts import TEMPLATES
 from mcqa.retrieval.contexts import KINDS, TOP_K
+from mcqa.system.files import read_yaml
 from mcqa.training.mixture import parse_kind_weights, parse_sources
 
 Positive = Annotated[int, Field(ge=1)]
@@ -247,7 +246,7 @@ def load_config(path: str | None, flags: dict) -> TrainingConfig:
     Raises:
         ConfigError: all faults at once, each with its field.
     """
-    settings = {} if path is None else _read_yaml(Path(path))
+    settings = {} if path is None else read_yaml(path)
     flags = {name: value for name, value in flags.items() if value is not None}
     replaced = {GO_WITH[flag] for flag in flags if flag in GO_WITH}
     if flags.get("context", "retrieved") != "retrieved":
@@ -262,17 +261,6 @@ def _checked(settings: dict, where: str) -> TrainingConfig:
     except ValidationError as error:
         faults = "\n".join(f"  {_describe(fault)}" for fault in error.errors())
         raise ConfigError(f"{where} cannot be used:\n{faults}") from None
-
-
-def _read_yaml(path: Path) -> dict:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: cannot be read as YAML ({reason}).") from error
-    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
-        raise ConfigError(f"{path}: a configuration is a list of `setting: value` lines.")
-    return settings
 
 
 def _describe(fault: dict) -> str:

@@ -16,6 +16,7 @@ from bad_folders import MODELS, RUNS
 from bad_inputs import Case, Place
 from bad_passages import PASSAGES
 from bad_scale import SCALE
+from bad_servers import SERVERS
 from bad_settings import FLAGS, TRAINING
 from bad_studies import STUDIES
 
@@ -32,6 +33,7 @@ SECTIONS = {
     "Predictions and evaluations": ANSWERS,
     "Shards and clusters": SCALE,
     "Studies": STUDIES,
+    "Servers": SERVERS,
 }
 CASES = [
     pytest.param(case, id=f"{name}: {case.wrong}") for name in SECTIONS for case in SECTIONS[name]

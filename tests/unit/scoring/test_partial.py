@@ -27,7 +27,7 @@ WRITTEN = Prediction(
 
 @pytest.fixture
 def scorer():
-    return SimpleNamespace(model=SimpleNamespace(device="cpu"), batch_limit=None)
+    return SimpleNamespace(device="cpu", batch_limit=None)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_file_is_beside_the_output():
 
 
 def test_whole_batches_are_taken_over_as_they_were(path, kept, batches):
-    said, scorer = [], SimpleNamespace(model=SimpleNamespace(device="cpu"), batch_limit=None)
+    said, scorer = [], SimpleNamespace(device="cpu", batch_limit=None)
     with Partial(path, WORK, scorer, announce=said.append) as partial:
         assert said == [f"4 answers are taken over from {path}"]
         assert dict(partial.part("questions")) == {0: batches[0], 1: batches[1]}

@@ -1,0 +1,1 @@
+"""Servers as scorers: their names, their formats, and how they are asked."""

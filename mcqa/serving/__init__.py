@@ -1,0 +1,1 @@
+"""Answer questions over HTTP, in the two formats that decision models are asked in."""
