@@ -70,17 +70,14 @@ class ScoreParts:
     def _score(self, part: dict) -> dict:
         scorer, tries = self.score.scorer, Tries(self.folder / f"tries/{part['part']}.json")
         rejected: list[Rejected] = []
-        asked, encoded = self._encode(part, rejected)
+        asked, encoded = self._encode(part, tries, rejected)
         owner_of, blamed = list(owners(asked) if scorer.split else range(len(asked))), set()
 
         def to_blame(place: int, deaths: int) -> None:
-            question, reason = asked[owner_of[place]], f"its worker died of it, {deaths} times."
-            name = f"question {question.id!r}"
-            if not self.skip_invalid:
-                raise RunError(f"{name}: {reason} Pass --skip-invalid to leave it out.")
-            if owner_of[place] not in blamed:
-                rejected.append(Rejected(part["part"], name, reason, vars(question)))
-            blamed.add(owner_of[place])
+            owner = owner_of[place]
+            if owner not in blamed:
+                rejected.append(self._to_blame(part, asked[owner], deaths))
+            blamed.add(owner)
 
         found = score_part(scorer, encoded, self.score.batch_size, tries, to_blame)
         kept = [found[place] for place in sorted(found) if owner_of[place] not in blamed]
@@ -91,7 +88,15 @@ class ScoreParts:
         tries.done()
         return record
 
-    def _encode(self, part: dict, rejected: list[Rejected]) -> tuple[list, list[EncodedQuestion]]:
+    def _to_blame(self, part: dict, question: Question, deaths: int) -> Rejected:
+        name, reason = f"question {question.id!r}", f"its worker died of it, {deaths} times."
+        if not self.skip_invalid:
+            raise RunError(f"{name}: {reason} Pass --skip-invalid to leave it out.")
+        return Rejected(part["part"], name, reason, vars(question))
+
+    def _encode(
+        self, part: dict, tries: Tries, rejected: list[Rejected]
+    ) -> tuple[list, list[EncodedQuestion]]:
         """Return the questions of a part that can be encoded, and what is asked of them."""
         questions, scorer = questions_of(self.folder, part), self.score.scorer
 
@@ -99,13 +104,22 @@ class ScoreParts:
             asked = chain.from_iterable(map(split, some)) if scorer.split else some
             return scorer.encoder.encode(list(asked))
 
-        try:
-            return questions, encode(questions)
-        except EncodingError:
-            if not self.skip_invalid:
-                raise
+        if not tries.deadly("prompts"):
+            if tries.careful:
+                tries.at("prompts")
+            try:
+                return questions, encode(questions)
+            except EncodingError:
+                if not self.skip_invalid:
+                    raise
         kept, encoded = [], []
-        for question in questions:
+        for number, question in enumerate(questions):
+            name = f"prompt {number}"
+            if tries.deadly(name):
+                rejected.append(self._to_blame(part, question, tries.deaths[name]))
+                continue
+            if tries.careful:
+                tries.at(name)
             try:
                 encoded += encode([question])
                 kept.append(question)

@@ -2,8 +2,9 @@
 
 A row that makes a kernel crash, or the system end the process, leaves no exception. So a worker
 writes down beforehand what it is about to score, and the one that takes the part over reads where
-the last one died: first which part, then which batch of it, then which question. Nothing is written
-down more often than once a part until a worker has died in it.
+the last one died: first which part, then which batch of it, then which question; while prompts are
+made, all of the part's and then one. Nothing is written down more often than once a part until a
+worker has died in it.
 
 The trap: workers also die by chance, and a batch in pieces scores differently in its last bits. So
 a batch is taken apart after two deaths in it, and scored whole again if no question is to blame.
@@ -36,8 +37,12 @@ class Tries:
             self.deaths[before["at"]] += 1
         self.at(None)
 
+    def deadly(self, what: str) -> bool:
+        """Return whether as many workers died of something as may."""
+        return self.deaths[what] >= DEATHS
+
     def at(self, what: str | None) -> None:
-        """Write down what is scored now."""
+        """Write down what is being done now."""
         self.place.write_json({"at": what, "deaths": self.deaths})
 
     def done(self) -> None:
@@ -72,7 +77,7 @@ def _score_part(scorer, encoded, batch_size, tries, to_blame) -> dict[int, Predi
     found: dict[int, Prediction] = {}
     for number, places in enumerate(batches):
         name = f"batch {number}"
-        if tries.deaths[name] >= DEATHS:
+        if tries.deadly(name):
             answers = _one_by_one(scorer, encoded, places, tries, to_blame)
             found |= answers
             if len(answers) < len(places) or tries.deaths[name] > DEATHS:
@@ -86,7 +91,7 @@ def _one_by_one(scorer, encoded, places, tries, to_blame) -> dict[int, Predictio
     answers = {}
     for place in places:
         name = f"question {place}"
-        if tries.deaths[name] >= DEATHS:
+        if tries.deadly(name):
             to_blame(place, tries.deaths[name])
             continue
         tries.at(name)

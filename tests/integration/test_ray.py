@@ -281,7 +281,7 @@ def test_a_study_on_two_nodes_has_the_results_of_one_process(
             "head": {"formulation": "multiple_choice"},
         },
         "models": [str(tiny_model_folder)],
-        "sizes": [12],
+        "sizes": [6, 12],
         "seeds": [0, 1],
         "settings": {
             "device": "cpu",
@@ -300,11 +300,11 @@ def test_a_study_on_two_nodes_has_the_results_of_one_process(
     for name, more in (("here", []), ("there", on_ray)):
         result = command("study", file, "--output", tmp_path / name, *more)
         assert result.code == 0, result.err
-    assert "4 of 4 cells done" in result.err
+    assert "8 of 8 cells done" in result.err
     here, there = (tmp_path / name / "results.json" for name in ("here", "there"))
     assert there.read_bytes() == here.read_bytes()
     answers = [sorted((tmp_path / n).glob("cells/*/predictions.jsonl")) for n in ("here", "there")]
-    assert len(answers[0]) == 4
+    assert len(answers[0]) == 8
     for ours, theirs in zip(*answers, strict=True):
         assert ours.read_bytes() == theirs.read_bytes()
 
