@@ -75,7 +75,7 @@ def command(
     others = vars(validation) | {"permutations": kind_of_orders, "limit": reading.limit}
     others |= {"average": scoring.average or None}
     others |= {"split": reading.split, "cluster_by": None if cluster_by == "auto" else cluster_by}
-    if ray.wanted(**others):
+    if ray.wanted(*models, **others):
         how = models, data, reading, scoring, where["output"]
         result = ray.evaluate(*how, overwrite=where["overwrite"])
         print_result(result, output_format, print_on_ray)

@@ -14,6 +14,7 @@ from rich.table import Table
 from mcqa.cli.common import err, print_table, progress, say
 from mcqa.cli.inputs import POSITIVE, gathering, option
 from mcqa.evaluation import numbers
+from mcqa.scoring.remote.names import is_remote
 
 SECONDS_BETWEEN_LINES = 30
 
@@ -32,8 +33,10 @@ class Ray:
     gpus_per_worker: float = option("ray: of each.", click.FloatRange(0), default=0)
     cpus_per_worker: float = option("ray: of each.", click.FloatRange(0), default=1)
 
-    def wanted(self, **others) -> bool:
-        """Return whether to; UsageError where an option is given that does not go with it."""
+    def wanted(self, *models: str, **others) -> bool:
+        """Return whether to; UsageError where a model or an option does not go with it."""
+        if self.engine == "ray" and any(map(is_remote, models)):
+            raise click.UsageError("a server is asked from one process: leave out --engine ray.")
         given = [name.replace("_", "-") for name, value in others.items() if value is not None]
         if self.engine == "ray" and given:
             raise click.UsageError(

@@ -13,6 +13,7 @@ from mcqa.cli.common import (
 from mcqa.cli.inputs import POSITIVE, data_options, options, scoring_options
 from mcqa.cli.on_ray import ray_options
 from mcqa.cli.revisions import revision_options
+from mcqa.scoring.remote.names import is_remote
 
 
 @click.command("score")
@@ -42,8 +43,10 @@ def command(model, data, reading, scoring, output, ray, block, shard, overwrite,
     mcqa score --model smollm2-135m --data q.jsonl --context retrieved --index idx --output p
     mcqa score --model smollm2-135m --data 'parts/*.parquet' --engine ray --workers 2 --output p
     """
+    if is_remote(model) and (shard or block):
+        raise click.UsageError("a server forms its own batches: leave out --shard and --block.")
     others = {"shard": shard, "limit": reading.limit, "split": reading.split}
-    if ray.wanted(**others, average=scoring.average or None):
+    if ray.wanted(model, **others, average=scoring.average or None):
         how = {"overwrite": overwrite, "block": block}
         result = ray.score(model, data, reading, scoring, output, **how)
         print_result(result, output_format, print_accuracy)

@@ -83,7 +83,7 @@ SCALE = (
     ),
     Case(
         "more shards than batches",
-        "shard 1/9: there are only 4 batches of up to 16 questions. Take fewer shards, or a "
+        "shard 1/9: there are only 8 batches of up to 16 questions. Take fewer shards, or a "
         "smaller --batch-size.",
         SCORE + " --shard 1/9",
     ),

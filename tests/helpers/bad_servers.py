@@ -66,6 +66,16 @@ SERVERS = (
         "check FILE --model https://example.com/v1/systemone#jev",
     ),
     Case(
+        "a server in shards",
+        "a server forms its own batches: leave out --shard and --block.",
+        REMOTE.replace("systemone", "systemone#jev") + " --shard 1/2",
+    ),
+    Case(
+        "a server asked from a cluster",
+        "a server is asked from one process: leave out --engine ray.",
+        REMOTE.replace("systemone", "systemone#jev") + " --engine ray",
+    ),
+    Case(
         "a question with one option",
         "question 'question': 1 options; a question has 2 to 255.",
         "ask RUN Fruit? pear",

@@ -1,5 +1,6 @@
 """Shards that are put together are the predictions of one process, to the last bit."""
 
+import itertools
 import json
 
 import pytest
@@ -79,7 +80,7 @@ def test_questions_that_are_split_come_out_whole(
         told = ["--shard", f"{number}/3", "--output", file]
         assert command("score", *flags, *told).code == 0
     judged = [json.loads(record_path(file).read_text())["judged"] for file in files]
-    assert set(judged[0]) & set(judged[1])
+    assert any(set(one) & set(other) for one, other in itertools.combinations(judged, 2))
     merged = tmp_path / "merged.jsonl"
     assert command("merge-predictions", *files, "--output", merged).code == 0
     assert merged.read_bytes() == alone.read_bytes()

@@ -157,9 +157,16 @@ class RemoteScorer:
             raise fault
         return [kept[number][0] for number in range(len(questions))]
 
-    def score_encoded(self, encoded: Sequence[Unasked], *others) -> list[Prediction]:
-        """Score what `encode_stored` returned."""
-        return self.score_many([one.question for one in encoded], *others)
+    def score_encoded(
+        self,
+        encoded: Sequence[Unasked],
+        batch_size: int = 16,
+        on_progress: Callable[[int], None] | None = None,
+        kept: MutableMapping[int, list[Prediction]] | None = None,
+        block: int | None = None,
+    ) -> list[Prediction]:
+        """Score what `encode_stored` returned; each is a request of its own, whatever `block`."""
+        return self.score_many([one.question for one in encoded], batch_size, on_progress, kept)
 
     def _ask(self, question: Question) -> Prediction:
         if self._format.judges and is_judged(question):
