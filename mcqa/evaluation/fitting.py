@@ -14,7 +14,7 @@ from mcqa.evaluation.pairing import check_aligned
 from mcqa.evaluation.sets import AnyAnswers
 
 LOWEST, HIGHEST = 0.01, 1000.0
-AFFECTED = ("nll", "brier", "ece", "ece_equal_mass")
+AFFECTED = ("nll", "brier", "ece", "ece_equal_mass", "ece_debiased")
 LARGEST_WEIGHT = 100.0
 
 

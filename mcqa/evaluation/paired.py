@@ -8,6 +8,7 @@ import numpy as np
 
 from mcqa.evaluation.comparison import deciding_p_value
 from mcqa.evaluation.measures import (
+    calibration_error,
     metric_interval,
     other_statistic,
     run_metrics,
@@ -135,6 +136,9 @@ def _metrics(
 ) -> dict[str, dict]:
     n, scored = len(a), int(a.scored.sum())
     in_a, in_b = (observed(run_statistic(run), n) for run in (a, b))
+    if scored:
+        for values, run in ((in_a, a), (in_b, b)):
+            values["ece_debiased"] = calibration_error(run)["value"]
     metrics = {}
     for name, metric in run_metrics(a).items():
         values = {"a": in_a.get(name, np.nan), "b": in_b.get(name, np.nan)}

@@ -16,8 +16,9 @@ class Metric:
     Args:
         heading, short: what tables call it, and a line of text, if not by its heading.
         interval: the 95% interval of one run. `wilson`: of a share of questions, which people read
-            in percent. `percentile`: the bootstrap's. `basic`: the bootstrap's for a metric that
-            noise raises (see `mcqa.evaluation.resampling.interval`), also of a difference.
+            in percent. `percentile`: the bootstrap's. `inverted`: that of `debiased`. None, also of
+            a difference: noise raises the metric, and no interval of it covers. `basic`: the
+            bootstrap's reflected (see `mcqa.evaluation.resampling.interval`).
         needs_scores: whether generated answers, which have no probabilities, lack it.
         kinds: the kinds of questions that have it.
         needs_targets: whether only questions with soft labels have it.
@@ -26,7 +27,7 @@ class Metric:
 
     name: str
     heading: str
-    interval: Literal["wilson", "percentile", "basic"] = "percentile"
+    interval: Literal["wilson", "percentile", "basic", "inverted"] | None = "percentile"
     short: str = ""
     lower_is_better: bool = False
     needs_scores: bool = True
@@ -68,8 +69,9 @@ _TABLE = (
     Metric("map3", "MAP@3", kinds=_CHOICE),
     Metric("nll", "Negative log-likelihood, nats", short="NLL", lower_is_better=True),
     Metric("brier", "Brier score", lower_is_better=True),
-    Metric("ece", "Calibration error (ECE)", "basic", lower_is_better=True),
-    Metric("ece_equal_mass", "The same, bins of equal size", "basic", lower_is_better=True),
+    Metric("ece", "Calibration error (ECE)", None, lower_is_better=True),
+    Metric("ece_equal_mass", "The same, bins of equal size", None, lower_is_better=True),
+    Metric("ece_debiased", "The same without bias, of squares", "inverted", lower_is_better=True),
     Metric("auroc", "AUROC of confidence", short="AUROC"),
     Metric("aurc", "Area under risk-coverage (AURC)", lower_is_better=True),
     *(Metric(f"accuracy_at_{x}", f"Accuracy, surest {x}%", "wilson") for x in COVERAGES),

@@ -382,6 +382,7 @@ def calibration(**changes):
 
     def side(shift):
         values = {"nll": 1.5, "brier": 0.75, "ece": 0.25, "ece_equal_mass": 0.25}
+        values |= {"ece_debiased": 0.25}
         metrics = {name: metric(value + shift) for name, value in values.items()}
         points = [{"confidence": 0.6, "accuracy": 0.5, "ci95": [0.4, 0.6]}]
         return {**metrics, "reliability": {"ece": points, "ece_equal_mass": points}}
