@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mcqa.cli.common import cluster_option, format_option, print_result, say
+from mcqa.cli.common import baseline_option, cluster_option, format_option, print_result, say
 from mcqa.cli.inputs import one_or_several
 from mcqa.evaluation import numbers
 
@@ -21,8 +21,9 @@ from mcqa.evaluation import numbers
 )
 @click.option("--split", help="Their split (Hub, bundled; default: test).")
 @cluster_option
+@baseline_option
 @format_option
-def command(files, output, seed, data, split, cluster_by, output_format):
+def command(files, output, seed, data, split, cluster_by, baseline, output_format):
     """Compare predictions over the same questions, paired: B minus A.
 
     Writes comparison.json: the first two files, and further pairs under `others`; every metric's
@@ -48,7 +49,10 @@ def command(files, output, seed, data, split, cluster_by, output_format):
         raise click.UsageError("--split and --cluster-by subject need --data.")
     clusters = data and clusters_of(load_questions(data, split=split), cluster_by, source=data)
     runs = dict(zip(_names(files), map(read_predictions, files), strict=True))
-    comparisons = compare_kinds(align_kinds(runs), seed=seed, clusters=clusters)
+    if baseline is not None and baseline not in runs:
+        baseline = dict(zip(files, runs, strict=True)).get(baseline, baseline)
+    how = {"seed": seed, "clusters": clusters, "baseline": baseline}
+    comparisons = compare_kinds(align_kinds(runs), **how)
     path = write_comparisons(require_folder(output), comparisons)
     print_result(comparisons, output_format, _print)
     say(f"Comparison: {path}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import (
+    baseline_option,
     cluster_option,
     format_option,
     overwrite_option,
@@ -31,6 +32,7 @@ from mcqa.system import processes
 @revision_options("models")
 @options(data_options, validation_options, scoring_options)
 @cluster_option
+@baseline_option
 @click.option(
     "--permutations",
     "kind_of_orders",
@@ -42,7 +44,16 @@ from mcqa.system import processes
 @overwrite_option
 @format_option
 def command(
-    models, data, reading, validation, scoring, cluster_by, kind_of_orders, output_format, **where
+    models,
+    data,
+    reading,
+    validation,
+    scoring,
+    cluster_by,
+    baseline,
+    kind_of_orders,
+    output_format,
+    **where,
 ):
     """Score the questions of DATA with every MODEL and compare them, paired.
 
@@ -77,6 +88,7 @@ def command(
     if kind_of_orders is not None:
         plan = Plan.of(kind_of_orders, questions, scoring.examples.seed)
     specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
+    baseline = _named(baseline, models, specs)
     # What is wrong with the last model shows before the first takes its time.
     settings = scoring.settings(specs, reading)
     settings |= {"validation_questions": held_out, "validation_note": held_out_note}
@@ -94,6 +106,7 @@ def command(
         return
     title = f"mcqa on {Path(source_name(data)).name}"
     record = Record(title, details, evaluations, questions, data=kept, clusters=clusters)
+    record.baseline = baseline
     write_record(folder, record)
     comparisons = write_results(folder, record)
     finish(folder, evaluations)
@@ -104,6 +117,19 @@ def command(
     else:
         print_evaluations(evaluations, comparisons)
     say(f"Results: {folder}   Page: {folder / 'report.html'}")
+
+
+def _named(baseline: str | None, models, specs) -> str | None:
+    """Return the name of the model that is the baseline, given by its name or as `--model` is."""
+    from mcqa.errors import ConfigError
+    from mcqa.evaluating.evaluate import distinct_names
+
+    names = distinct_names(specs)
+    if baseline is None or baseline in names:
+        return baseline
+    if baseline not in models:
+        raise ConfigError(f"--baseline {baseline} is none of the models: {', '.join(models)}.")
+    return names[models.index(baseline)]
 
 
 def _evaluate_each(specs, questions, folder, plan, **settings) -> list:

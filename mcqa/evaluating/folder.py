@@ -73,6 +73,7 @@ class Record:
         questions: none where they are not known.
         data: their `source`, `split`, `n`, `sha256` and `commit`, as of a run's training set.
         compared: the names of the evaluations to compare; by default all.
+        baseline: the one of them to compare the others with; by default every pair is compared.
         clusters: see `mcqa.evaluating.clusters.clusters_of`.
     """
 
@@ -82,6 +83,7 @@ class Record:
     questions: Sequence[Question]
     data: dict | None = None
     compared: Sequence[str] | None = None
+    baseline: str | None = None
     clusters: Mapping[str, str | None] | None = None
 
     def __post_init__(self):
@@ -119,6 +121,7 @@ def write_record(folder: Path, record: Record) -> None:
     write_rows(folder / QUESTIONS, map(asdict, record.questions))
     kept = {name: getattr(record, name) for name in ("title", "details", "data")}
     compared = {"compared": list(record.compared), "clusters": record.clusters}
+    compared |= {"baseline": record.baseline}
     write_json(folder / RECORD, {**kept, "runs": runs, **compared})
 
 
@@ -141,6 +144,7 @@ def read_record(folder: Path) -> Record:
             _read_questions(inside(folder, QUESTIONS)),
             data=kept.get("data"),
             compared=[by_name[name].name for name in kept["compared"]],
+            baseline=kept.get("baseline"),
             clusters=kept["clusters"],
         )
         _check_answered(record)

@@ -69,11 +69,14 @@ def apply_temperature(answers: AnyAnswers, temperature: float) -> AnyAnswers:
     return answers.rescored(answers.scores / temperature)
 
 
-def describe_calibration(answers: AnyAnswers, temperature: float, *, resamples: int = 1000) -> dict:
-    """Return a temperature and the scored answers' metrics and bins `before` and `after` it."""
+def describe_calibration(answers: AnyAnswers, temperature: float, **how) -> dict:
+    """Return a temperature and the scored answers' metrics and bins `before` and `after` it.
+
+    `how` are further arguments of `mcqa.evaluation.measures.describe_run`.
+    """
     result = {"temperature": temperature, "n": int(answers.scored.sum())}
     for name, run in (("before", answers), ("after", apply_temperature(answers, temperature))):
-        described = describe_run(run, resamples=resamples)
+        described = describe_run(run, **how)
         metrics = {metric: described["metrics"][metric] for metric in AFFECTED}
         result[name] = {**metrics, "reliability": described["reliability"]}
     return result

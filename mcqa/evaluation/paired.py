@@ -6,6 +6,7 @@ that are no means over questions must be sorted and counted anew, and get fewer 
 
 import numpy as np
 
+from mcqa.evaluation.clustered import share_of
 from mcqa.evaluation.comparison import deciding_p_value
 from mcqa.evaluation.measures import (
     calibration_error,
@@ -15,9 +16,8 @@ from mcqa.evaluation.measures import (
     run_statistic,
     run_values,
 )
-from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.pairing import check_aligned
-from mcqa.evaluation.resampling import bootstrap, divide, interval, means, observed
+from mcqa.evaluation.resampling import bootstrap, count_groups, divide, interval, means, observed
 from mcqa.evaluation.sets import AnyAnswers, joint_codes
 from mcqa.evaluation.significance import minimum_detectable_difference, sign_flip_test
 
@@ -57,7 +57,8 @@ def describe_pair(
     gain_NK = np.column_stack(list(gains.values()))
     tossed_K = sign_flip_test(gain_NK, permutations=permutations, **groups)
     p_values = dict(zip(gains, tossed_K.tolist(), strict=True))
-    metrics = _metrics(a, b, draws, p_values | {"accuracy": deciding_p_value(accuracies)})
+    p_values["accuracy"] = deciding_p_value(accuracies)
+    metrics = _metrics(a, b, draws, p_values)
     metrics["accuracy"]["ci95"] = accuracies["difference_ci95"]
     return {
         "n": n,
@@ -66,7 +67,7 @@ def describe_pair(
         "metrics": metrics,
         "minimum_detectable_difference": minimum_detectable_difference(differing, n),
         "agreement": agreement(*joint_codes(a, b), resamples=other_resamples, **groups),
-        "clusters": None if cluster_N is None else int(cluster_N.max()) + 1,
+        "clusters": None if cluster_N is None else count_groups(cluster_N),
         "seed": seed,
         **numbers,
         "permutations": permutations,
@@ -104,7 +105,7 @@ def agreement(
 
     Kappa takes off what two runs with these habits would agree on by chance. It is None where both
     always make one and the same choice. Not parsed (-1) counts as a choice of its own. The share's
-    interval is Wilson's, with clusters the bootstrap's.
+    interval is Wilson's, with clusters that of `share_of`.
 
     Source:
         Cohen (1960), A coefficient of agreement for nominal scales.
@@ -118,14 +119,14 @@ def agreement(
         share_RK = (weight_RN @ column_NK) / weight_RN.sum(1, keepdims=True)
         share_R1, habit_a_RP, habit_b_RP = np.split(share_RK, [1, 1 + len(choice_P)], axis=1)
         share_R, chance_R = share_R1[:, 0], (habit_a_RP * habit_b_RP).sum(1)
-        return {"share": share_R, "kappa": divide(share_R - chance_R, 1 - chance_R)}
+        return {"kappa": divide(share_R - chance_R, 1 - chance_R)}
 
     kappa = observed(statistic, n)["kappa"]
     draws = bootstrap(statistic, n, cluster_N=cluster_N, **how)
     return {
         "n": n,
         "share": same / n,
-        "share_ci95": wilson_interval(same, n) if cluster_N is None else interval(draws["share"]),
+        "share_ci95": share_of(same_N, cluster_N)["ci95"],
         "kappa": None if np.isnan(kappa) else kappa,
         "kappa_ci95": None if np.isnan(kappa) else interval(draws["kappa"]),
     }
@@ -146,7 +147,7 @@ def _metrics(
         drawn = name in draws and not np.isnan(gain)
         metrics[name] = {
             **{key: None if np.isnan(value) else value for key, value in values.items()},
-            "ci95": metric_interval(metric, draws[name], gain) if drawn else None,
+            "ci95": metric_interval(metric, draws[name]) if drawn else None,
             "n": scored if metric.needs_scores else n,
         }
         if name in p_values:

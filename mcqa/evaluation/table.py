@@ -17,23 +17,20 @@ class Metric:
         heading, short: what tables call it, and a line of text, if not by its heading.
         interval: the 95% interval of one run. `wilson`: of a share of questions, which people read
             in percent. `percentile`: the bootstrap's. `inverted`: that of `debiased`. None, also of
-            a difference: noise raises the metric, and no interval of it covers. `basic`: the
-            bootstrap's reflected (see `mcqa.evaluation.resampling.interval`).
+            a difference: noise raises the metric, and no interval of it covers.
         needs_scores: whether generated answers, which have no probabilities, lack it.
         kinds: the kinds of questions that have it.
         needs_targets: whether only questions with soft labels have it.
-        lowest: what it cannot fall below.
     """
 
     name: str
     heading: str
-    interval: Literal["wilson", "percentile", "basic", "inverted"] | None = "percentile"
+    interval: Literal["wilson", "percentile", "inverted"] | None = "percentile"
     short: str = ""
     lower_is_better: bool = False
     needs_scores: bool = True
     kinds: tuple[str, ...] = tuple(KINDS)
     needs_targets: bool = False
-    lowest: float = 0.0
 
     @property
     def share(self) -> bool:
@@ -59,7 +56,7 @@ _TABLE = (
     Metric("f1_micro", "F1 over all options", needs_scores=False, kinds=_SEVERAL),
     Metric("f1_macro", "F1, mean over positions", needs_scores=False, kinds=_SEVERAL),
     Metric("hamming", "Hamming loss", lower_is_better=True, kinds=_SEVERAL),
-    Metric("quadratic_kappa", "Quadratic kappa", needs_scores=False, kinds=_SCALE, lowest=-1.0),
+    Metric("quadratic_kappa", "Quadratic kappa", needs_scores=False, kinds=_SCALE),
     Metric("mae_median", "Levels off, of the median", lower_is_better=True, kinds=_SCALE),
     Metric("mae_expected", "Levels off, of the expected", lower_is_better=True, kinds=_SCALE),
     Metric("auroc_yes", "AUROC of yes", kinds=_YES_NO),
@@ -107,5 +104,5 @@ def own_metrics(kind: str) -> list[Metric]:
 
 
 _SPREAD = "Spread of the positions' recalls (RStd)"
-RSTD = Metric("rstd", _SPREAD, "basic", lower_is_better=True, needs_scores=False, kinds=_CHOICE)
+RSTD = Metric("rstd", _SPREAD, None, lower_is_better=True, needs_scores=False, kinds=_CHOICE)
 """The one metric that is described apart from the others: see `mcqa.evaluation.bias`."""

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from mcqa.evaluation import numbers
+from mcqa.evaluation.clustered import FEW
 from mcqa.evaluation.groups import macro_accuracy
+from mcqa.evaluation.resampling import FEWEST as FEWEST_GROUPS
 from mcqa.kinds import KINDS
 from mcqa.report.blocks import Details, Plot, Section, Table, Text
 from mcqa.report.figures import FEWEST
@@ -116,7 +118,7 @@ def _first_screen(
     comparisons: list[dict],
     plots: Sequence[str],
 ) -> list[Text | Plot | Table]:
-    findings = [_said(c.get("kind", ""), c["verdict"]) for c in comparisons]
+    findings = [_said(c.get("kind", ""), _primary(c) + c["verdict"]) for c in comparisons]
     findings = findings or [
         _said(kind, _finding(run)) for kind, own in kinds.items() for run in own
     ]
@@ -130,12 +132,31 @@ def _first_screen(
             blocks.append(Plot(plot, _said(kind, described)))
     columns, rows = ["Run", *(run["name"] for run in runs)], _rows(runs, kinds)
     blocks.append(Table(columns, rows, style="runs"))
-    note = "A dash: not measured, or nothing was trained. Accuracy intervals are Wilson's."
+    note = f"A dash: not measured, or nothing was trained. {_intervals(kinds)}"
     if any(row[0].startswith(OVER_SUBJECTS) for row in rows):
         note += " Over subjects: each subject counts alike, however many questions it has."
     if any(kind and KINDS[kind].several for kind in kinds):
         note += ALL_RIGHT
     return [*blocks, Text(note)]
+
+
+def _primary(comparison: dict) -> str:
+    return "Primary comparison: " if comparison.get("primary") else ""
+
+
+def _intervals(kinds: Mapping[str, list[dict]]) -> str:
+    """Say what the intervals of accuracy take as independent."""
+    described = [run["metrics"] for own in kinds.values() for run in own]
+    groups = [metrics["clusters"] for metrics in described if "clusters" in metrics]
+    if not groups:
+        return "Accuracy intervals are Wilson's."
+    text = (
+        "Accuracy intervals are Wilson's, over groups of questions about the same thing, each of "
+        "which counts as one piece of evidence, as all intervals of this page do."
+    )
+    if min(groups) < FEWEST_GROUPS:
+        return f"{text} With fewer than {FEWEST_GROUPS} groups there are none."
+    return text + f" With fewer than {FEW} groups they are rough." * (min(groups) < FEW)
 
 
 def _finding(run: dict) -> str:

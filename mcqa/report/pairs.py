@@ -49,20 +49,26 @@ def _tests(comparisons: list[dict]) -> list[Text]:
         text = (
             f"Do the {len(joint['runs'])} runs differ in accuracy at all? Cochran's "
             f"Q = {joint['q']:.2f} with {joint['degrees_of_freedom']} degrees of freedom, "
-            f"p {numbers.format_p_value(joint['p_value'], '= ')}. It takes the questions as "
-            "independent."
+            f"p {numbers.format_p_value(joint['p_value'], '= ')}"
         )
+        if "clusters" in joint:
+            text += f", by permuting the runs within {joint['clusters']:,} groups of questions"
+        text += "."
         texts.append(Text(text, "plain"))
-    over, test, corrected = "questions", "the exact two-sided McNemar test", ""
+    how = f"a paired percentile bootstrap ({first['resamples']:,} resamples, seed {first['seed']})"
+    test, corrected = "the exact two-sided McNemar test", ""
     if first.get("clusters"):
-        over = "groups of questions about the same thing"
+        how = "that of Student's t over groups of questions about the same thing"
         test = "a permutation test that flips whole groups"
     if len(comparisons) > 1:
-        corrected = f", corrected for {len(comparisons)} comparisons by Holm's method"
+        named = " and ".join(_names(first))
+        corrected = (
+            f". The primary comparison is the first, of {named}, and is not corrected; the other "
+            f"{len(comparisons) - 1} are, for their number, by Holm's method"
+        )
     text = (
-        f"The interval of a difference is a paired percentile bootstrap over {over} "
-        f"({first['resamples']:,} resamples, seed {first['seed']}). A difference counts as shown "
-        f"where that interval leaves zero out and {test} gives p below 0.05{corrected}."
+        f"The interval of a difference is {how}. A difference counts as shown where "
+        f" that interval leaves zero out and {test} gives p below 0.05{corrected}."
     )
     return [*texts, Text(text)]
 

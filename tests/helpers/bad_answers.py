@@ -140,10 +140,10 @@ ANSWERS = (
     ),
     Case(
         "predictions without labels",
-        "b: question 'q2' has no label, and only labelled questions can be compared. Score "
-        "labelled data, or leave such questions out of both runs.",
+        "none of the 2 questions has a label in a and b, and only labelled questions can be "
+        "compared. Score labelled data.",
         COMPARE,
-        compared(answer("q1"), answer("q2", None)),
+        compared(answer("q1", None), answer("q2", None)),
     ),
     Case(
         "clusters by subject without the questions",
