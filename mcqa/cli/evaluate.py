@@ -34,6 +34,12 @@ from mcqa.system import processes
 @cluster_option
 @baseline_option
 @click.option(
+    "--exclude-trained",
+    is_flag=True,
+    help="Leave out, for all models, the questions that one of the runs was trained on, exactly or "
+    "nearly.",
+)
+@click.option(
     "--permutations",
     "kind_of_orders",
     metavar="cyclic|all|K",
@@ -51,6 +57,7 @@ def command(
     scoring,
     cluster_by,
     baseline,
+    exclude_trained,
     kind_of_orders,
     output_format,
     **where,
@@ -72,6 +79,7 @@ def command(
     """
     from mcqa.data import source_name
     from mcqa.evaluating.clusters import clusters_of
+    from mcqa.evaluating.contamination import without_trained
     from mcqa.evaluating.evaluate import ModelSpec
     from mcqa.evaluating.folder import Record, write_record
     from mcqa.evaluating.output import evaluation_folder, finish
@@ -81,14 +89,16 @@ def command(
     held = evaluation_folder(where["output"], overwrite=where["overwrite"])
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
+    specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
+    baseline = _named(baseline, models, specs)
+    if exclude_trained:
+        questions = without_trained(questions, [spec.model for spec in specs], announce=say)
     scoring.announce_orders(questions)
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = validation.load(data, questions, reading)
     plan = None
     if kind_of_orders is not None:
         plan = Plan.of(kind_of_orders, questions, scoring.examples.seed)
-    specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
-    baseline = _named(baseline, models, specs)
     # What is wrong with the last model shows before the first takes its time.
     settings = scoring.settings(specs, reading)
     settings |= {"validation_questions": held_out, "validation_note": held_out_note}
@@ -133,6 +143,7 @@ def _named(baseline: str | None, models, specs) -> str | None:
 
 
 def _evaluate_each(specs, questions, folder, plan, **settings) -> list:
+    from mcqa.evaluating.contamination import trained_on_sentence
     from mcqa.evaluating.evaluate import distinct_names, evaluate, folder_name
     from mcqa.evaluating.output import begin
 
@@ -151,6 +162,8 @@ def _evaluate_each(specs, questions, folder, plan, **settings) -> list:
             evaluation = evaluate(spec, name, questions, place, on_progress=on_progress, **how)
         validation = evaluation.validation
         say(f"{name}: {'calibrated on ' if validation.predictions else ''}{validation.note}")
+        if trained := trained_on_sentence(name, evaluation.trained_on, len(questions)):
+            say(trained)
         evaluations.append(evaluation)
     return evaluations
 

@@ -29,7 +29,7 @@ PREDICTIONS, METRICS = "predictions.jsonl", "metrics.json"  # of each run
 RECORD, QUESTIONS = "evaluation.json", "questions.jsonl"
 RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
 OF_ALL = (RECORD, QUESTIONS, RETENTION, FORGOTTEN, GAINED)
-OF_A_RUN = ("name", "scorer", "template", "context", "commit", "cost", "work")
+OF_A_RUN = ("name", "scorer", "template", "context", "commit", "cost", "work", "trained_on")
 
 
 class Validation(NamedTuple):
@@ -48,6 +48,8 @@ class Evaluation:
         cost: see `mcqa.evaluating.evaluate.COST`; None if untrained.
         commit: of the Hub model that was scored or tuned.
         work: see `mcqa.scoring.partial.describe_work`; None in old folders, as is `Record.data`.
+        trained_on: the ids of the evaluated questions that it was trained on, `exact`ly and `near`;
+            None where that is not known.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Evaluation:
     context: str = "data"
     commit: str | None = None
     work: dict | None = None
+    trained_on: dict[str, list[str]] | None = None
 
 
 @dataclass

@@ -6,8 +6,11 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from mcqa.evaluating.analysis import compare_kinds, describe, one_sided, per_question
 from mcqa.evaluating.folder import METRICS, Evaluation, Record, Validation, read_record
+from mcqa.evaluation.clustered import share_of
 from mcqa.evaluation.fitting import describe_calibration, fit_temperature
 from mcqa.evaluation.groups import cluster_numbers
 from mcqa.evaluation.metrics import split_kinds
@@ -137,6 +140,24 @@ def describe_temperature(
     return {"temperature": temperature, "note": note, "fitted": fitted, **described}
 
 
+def describe_trained_on(
+    evaluation: Evaluation, clusters: Mapping[str, Hashable] | None = None
+) -> dict:
+    """Return how many answered questions a run was trained on, and its accuracy without them.
+
+    `exact` and `near` count them; `without` is the accuracy over the other labelled questions, as
+    `share_of` returns it, None where none is left.
+    """
+    known = {name: set(ids) for name, ids in evaluation.trained_on.items()}
+    ids = [prediction.id for prediction in evaluation.predictions]
+    counts = {name: sum(id in of for id in ids) for name, of in known.items()}
+    trained = set().union(*known.values())
+    rest = [p for p in evaluation.predictions if p.id not in trained and p.label is not None]
+    right_N = np.array([p.correct for p in rest], dtype=bool)
+    cluster_N = cluster_numbers([p.id for p in rest], clusters)
+    return counts | {"without": share_of(right_N, cluster_N)}
+
+
 def _described(evaluation: Evaluation, record: Record) -> dict:
     """Return a run as the report takes it."""
     measured = (evaluation.metrics[key] for key in ("seconds", "peak_memory_bytes"))
@@ -150,6 +171,8 @@ def _described(evaluation: Evaluation, record: Record) -> dict:
             how = {"listed": get_template(own.template).lists_options, "scorer": own.scorer}
             how["clusters"] = record.clusters
             found["permutations"] = describe_run_orders(own.orders, own.predictions, **how)
+        if evaluation.trained_on is not None:
+            found["trained_on"] = describe_trained_on(own, record.clusters)
     kept = {name: getattr(evaluation, name) for name in ("name", "scorer", "template")}
     return {**kept, "metrics": metrics, "cost": evaluation.cost}
 

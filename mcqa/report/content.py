@@ -178,6 +178,7 @@ def _rows(runs: list[dict], kinds: Mapping[str, list[dict]]) -> list[list[str]]:
         if any(macro):
             heading = f"{OVER_SUBJECTS} {macro[0]['n']} subjects{of_kind and f' ({kind})'}"
             accuracies.append([heading, *map(numbers.format_share, macro)])
+    accuracies += _trained_on(kinds)
     rows = [
         ("Questions per second", _of("metrics", "questions_per_second", numbers.format_rate)),
         ("Memory while scoring", _of("metrics", "peak_memory_bytes", numbers.format_bytes)),
@@ -199,6 +200,23 @@ def _rows(runs: list[dict], kinds: Mapping[str, list[dict]]) -> list[list[str]]:
         if any(run["metrics"][key] for run in runs):
             rows.append((heading, _of("metrics", key, numbers.format_count)))
     return accuracies + [[heading, *map(cell, runs)] for heading, cell in rows]
+
+
+def _trained_on(kinds: Mapping[str, list[dict]]) -> list[list[str]]:
+    """Return rows on the evaluated questions that a run was trained on, where there are any."""
+    rows = []
+    for kind, own in kinds.items():
+        found = [run["metrics"].get("trained_on") for run in own]
+        if not any(known and known["exact"] + known["near"] for known in found):
+            continue
+        counts = [
+            known and f"{known['exact']:,} exactly, {known['near']:,} nearly" for known in found
+        ]
+        without = [numbers.format_share(known and known["without"]) for known in found]
+        of_kind = f" ({kind})" * bool(kind)
+        rows.append([f"Of these trained on{of_kind}", *(c or numbers.UNKNOWN for c in counts)])
+        rows.append([f"Accuracy without them{of_kind}", *without])
+    return rows
 
 
 def _of(part: str, key: str, format: Callable) -> Callable[[dict], str]:
