@@ -37,8 +37,13 @@ class Numbers(click.ParamType):
     type=Numbers(least=1, allow_all=True),
     help="Training questions, instead of those of the file; all: every one.",
 )
+@click.option(
+    "--exclude-trained",
+    is_flag=True,
+    help="Leave out the test questions that a cell is trained on, exactly or nearly.",
+)
 @format_option
-def command(file, output, seeds, sizes, output_format):
+def command(file, output, seeds, sizes, exclude_trained, output_format):
     """Train and score every combination of a grid, and say which formulation is better.
 
     STUDY.yaml names formulations, seeds, training sizes, data sets and base models. Intervals are
@@ -51,21 +56,27 @@ def command(file, output, seeds, sizes, output_format):
     mcqa study study.yaml --output runs/study --seeds 0,1,2,3,4
     """
     from mcqa.study.grid import read_grid
-    from mcqa.study.study import run_study
 
     grid = read_grid(file, {"seeds": seeds, "sizes": sizes})
-    how = {"announce": say, "progress": progress, "details": report_details(Study=file)}
+    details = report_details(Study=file)
+    results = run_and_say(grid, output, details=details, exclude_trained=exclude_trained)
+    print_result(results, output_format, print_verdicts)
+    say(f"Results: {output}   Page: {Path(output) / 'report.html'}")
+
+
+def run_and_say(grid, output, **how) -> dict:
+    """Run a study with progress on the terminal; how it goes on is said where it is stopped."""
+    from mcqa.study.study import run_study
+
     try:
-        results = run_study(grid, output, **how)
+        return run_study(grid, output, announce=say, progress=progress, **how)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted. What is done is kept in {output}; the same command goes on from there."
         ) from None
-    print_result(results, output_format, _print)
-    say(f"Results: {output}   Page: {Path(output) / 'report.html'}")
 
 
-def _print(results: dict) -> None:
+def print_verdicts(results: dict) -> None:
     """Print the verdict of each condition."""
     from mcqa.study.words import condition_name
 
