@@ -10,7 +10,7 @@ from mcqa.evaluation import numbers
 
 
 @click.command("compare")
-@click.argument("files", nargs=-1, required=True, metavar="A.jsonl B.jsonl [...]")
+@click.argument("files", nargs=-1, required=True, metavar="A B [...]")
 @click.option("--output", required=True, help="Folder to write comparison.json to.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the bootstrap.")
 @click.option(
@@ -30,6 +30,10 @@ def command(files, output, seed, data, split, cluster_by, baseline, output_forma
     difference with its interval is under `paired`. Predictions do not say which questions belong
     together; with DATA whole groups of them are resampled, as `mcqa evaluate` does.
 
+    A file may also be a sample log of lm-evaluation-harness (--log_samples), a log of inspect_ai
+    (.eval, .json), or a CSV file with id and choice or probabilities. Answers are then matched by
+    what was asked or, where a file does not say that, by id; what has no partner is named.
+
     \b
     mcqa compare a.jsonl b.jsonl --output runs/comparison
     mcqa compare a.jsonl b.jsonl --data bundled --output runs/comparison
@@ -38,17 +42,24 @@ def command(files, output, seed, data, split, cluster_by, baseline, output_forma
     from mcqa.errors import ComparisonError
     from mcqa.evaluating.analysis import compare_kinds
     from mcqa.evaluating.clusters import clusters_of
+    from mcqa.evaluating.matching import match
+    from mcqa.evaluating.others import read_answers
     from mcqa.evaluating.results import write_comparisons
     from mcqa.evaluation.pairing import align_kinds
-    from mcqa.prediction import read_predictions
     from mcqa.system.files import require_folder
 
     if len(set(files)) < 2:
         raise ComparisonError("give at least two different predictions files to compare.")
     if data is None and (split or cluster_by == "subject"):
         raise click.UsageError("--split and --cluster-by subject need --data.")
-    clusters = data and clusters_of(load_questions(data, split=split), cluster_by, source=data)
-    runs = dict(zip(_names(files), map(read_predictions, files), strict=True))
+    questions = load_questions(data, split=split) if data else []
+    clusters = clusters_of(questions, cluster_by, source=data) if data else None
+    answered = dict(zip(_names(files), map(read_answers, files), strict=True))
+    runs = {name: run.predictions for name, run in answered.items()}
+    if not all(run.ours for run in answered.values()):
+        runs, remarks = match(answered, questions)
+        for remark in remarks:
+            say(remark)
     if baseline is not None and baseline not in runs:
         baseline = dict(zip(files, runs, strict=True)).get(baseline, baseline)
     how = {"seed": seed, "clusters": clusters, "baseline": baseline}
@@ -67,7 +78,8 @@ def _print(comparisons: list[dict]) -> None:
         for side in (comparison["a"], comparison["b"]):
             accuracy = numbers.format_accuracy(side["accuracy"], side["accuracy_ci95"])
             click.echo(f"{side['name']}: {accuracy}")
-        click.echo(comparison["verdict"])
+        primary = "Primary comparison: " if comparison.get("primary") else ""
+        click.echo(primary + comparison["verdict"])
         paired, together = comparison["paired"], comparison["together"]
         for name in ("nll", "brier", "auroc"):
             metric, found = METRICS[name], paired["metrics"][name]

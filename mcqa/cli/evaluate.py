@@ -25,9 +25,17 @@ from mcqa.system import processes
 @click.option(
     "--model",
     "models",
-    required=True,
     multiple=True,
     help="Model, or MODEL:SCORER; repeat it to compare.",
+)
+@click.option(
+    "--from-predictions",
+    "answered",
+    multiple=True,
+    metavar="PATH",
+    help="Answers that are there already: the folder of an evaluation, a file of predictions, or "
+    "one of another evaluator (see mcqa compare). Repeat it; questions that one does not answer "
+    "are left out.",
 )
 @revision_options("models")
 @options(data_options, validation_options, scoring_options)
@@ -51,6 +59,7 @@ from mcqa.system import processes
 @format_option
 def command(
     models,
+    answered,
     data,
     reading,
     validation,
@@ -76,12 +85,16 @@ def command(
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
+    mcqa evaluate --from-predictions runs/o --model runs/new --data bundled --output runs/more
     """
+    if not models and not answered:
+        raise click.UsageError("give --model or --from-predictions.")
     from mcqa.data import source_name
     from mcqa.evaluating.clusters import clusters_of
     from mcqa.evaluating.contamination import without_trained
     from mcqa.evaluating.evaluate import ModelSpec
     from mcqa.evaluating.folder import Record, write_record
+    from mcqa.evaluating.from_predictions import take_over
     from mcqa.evaluating.output import evaluation_folder, finish
     from mcqa.evaluating.results import write_results
     from mcqa.scoring.orders import Plan
@@ -89,10 +102,14 @@ def command(
     held = evaluation_folder(where["output"], overwrite=where["overwrite"])
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
+    taken, questions = take_over(answered, questions, announce=say)
     specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
-    baseline = _named(baseline, models, specs)
+    names = _names(specs, taken)
+    baseline = _baseline(baseline, models, names)
     if exclude_trained:
-        questions = without_trained(questions, [spec.model for spec in specs], announce=say)
+        asked = [spec.model for spec in specs]
+        questions = without_trained(questions, asked, taken, announce=say)
+        taken = [run.over(questions) for run in taken]
     scoring.announce_orders(questions)
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = validation.load(data, questions, reading)
@@ -103,10 +120,10 @@ def command(
     settings = scoring.settings(specs, reading)
     settings |= {"validation_questions": held_out, "validation_note": held_out_note}
     settings |= {"batch_size": scoring.batch_size, "overwrite": where["overwrite"]}
-    evaluations = _evaluate_each(specs, questions, folder, plan, **settings)
+    evaluations = _evaluate_each(specs, names, taken, questions, folder, plan, **settings)
     kept, described = reading.record(data, questions, account)
     details = report_details(
-        Models=", ".join(models),
+        Models=", ".join([*(str(run.path) for run in taken), *models]),
         Data=described,
         **_contexts(evaluations),
         **({"Scores": f"means over {scoring.orders} orders"} if scoring.average else {}),
@@ -129,42 +146,46 @@ def command(
     say(f"Results: {folder}   Page: {folder / 'report.html'}")
 
 
-def _named(baseline: str | None, models, specs) -> str | None:
-    """Return the name of the model that is the baseline, given by its name or as `--model` is."""
-    from mcqa.errors import ConfigError
+def _names(specs, taken) -> list[str]:
+    """Return the names of the models to score, none of them that of answers taken over."""
     from mcqa.evaluating.evaluate import distinct_names
 
-    names = distinct_names(specs)
-    if baseline is None or baseline in names:
-        return baseline
-    if baseline not in models:
-        raise ConfigError(f"--baseline {baseline} is none of the models: {', '.join(models)}.")
-    return names[models.index(baseline)]
+    known, names = {run.name for run in taken}, distinct_names(specs)
+    return [f"{name} (scored)" if name in known else name for name in names]
 
 
-def _evaluate_each(specs, questions, folder, plan, **settings) -> list:
+def _baseline(baseline: str | None, models, names) -> str | None:
+    """Return the name of the baseline, which is given by its name or as `--model` is."""
+    named = dict(zip(models, names, strict=True))
+    return named.get(baseline, baseline) if baseline not in names else baseline
+
+
+def _evaluate_each(specs, names, taken, questions, folder, plan, **settings) -> list:
     from mcqa.evaluating.contamination import trained_on_sentence
-    from mcqa.evaluating.evaluate import distinct_names, evaluate, folder_name
+    from mcqa.evaluating.evaluate import evaluate, folder_name
     from mcqa.evaluating.output import begin
 
-    names = distinct_names(specs)
-    places = list(map(folder_name, names)) if len(specs) > 1 else ["."]
+    all_names = [*(run.name for run in taken), *names]
+    places = list(map(folder_name, all_names)) if len(all_names) > 1 else ["."]
     folders = begin(folder, places, overwrite=settings["overwrite"])
-    say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
+    if specs:
+        say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
     if plan:
         say(f"Each model is scored in {plan.kind} orders: {plan}")
     scorings = plan.scorings if plan else len(questions)
     scorings += len(settings["validation_questions"])
     how = settings | {"plan": plan, "announce": say}
-    evaluations = []
-    for spec, name, place in zip(specs, names, folders, strict=True):
+    evaluations = [run.write(place) for run, place in zip(taken, folders, strict=False)]
+    for spec, name, place in zip(specs, names, folders[len(taken) :], strict=True):
         with progress(scorings, name) as on_progress:
             evaluation = evaluate(spec, name, questions, place, on_progress=on_progress, **how)
         validation = evaluation.validation
         say(f"{name}: {'calibrated on ' if validation.predictions else ''}{validation.note}")
-        if trained := trained_on_sentence(name, evaluation.trained_on, len(questions)):
-            say(trained)
         evaluations.append(evaluation)
+    for evaluation in evaluations:
+        found = evaluation.name, evaluation.trained_on, len(questions)
+        if trained := trained_on_sentence(*found):
+            say(trained)
     return evaluations
 
 

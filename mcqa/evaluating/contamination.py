@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mcqa.errors import ConfigError
 from mcqa.evaluating.evaluate import trained_on
+from mcqa.evaluating.from_predictions import Taken
 from mcqa.question import Question
 
 
@@ -24,18 +25,24 @@ def trained_on_sentence(name: str, found: Mapping[str, Sequence[str]] | None, n:
 
 
 def without_trained(
-    questions: Sequence[Question], models: Sequence[str], *, announce: Callable[[str], None]
+    questions: Sequence[Question],
+    models: Sequence[str],
+    taken: Sequence[Taken] = (),
+    *,
+    announce: Callable[[str], None],
 ) -> list[Question]:
     """Return the questions that none of some models was trained on, and announce how many are left.
 
-    Models that are no runs, and runs that kept no digests, are not known to have seen any.
+    Models that are no runs, and runs that kept no digests, are not known to have seen any. `taken`
+    are runs whose answers are there already.
 
     Raises:
         ConfigError: none is left.
     """
     trained, unknown = set(), []
-    for model in models:
-        found = trained_on(model, questions)
+    known = {model: trained_on(model, questions) for model in models}
+    known |= {run.name: run.before and run.before.trained_on for run in taken}
+    for model, found in known.items():
         if found is None:
             unknown.append(model)
         else:
