@@ -139,7 +139,10 @@ def _quality(kind: str, described: list[dict]) -> dict[str, list[str]]:
     macros = [macro_accuracy(one.get("per_subject", {})) for one in described]
     if any(macros):
         columns["over subjects (95%)"] = list(map(numbers.format_share, macros))
-    return columns | {"n": [str(one["n"]) for one in described]}
+    columns["n"] = [str(one["n"]) for one in described]
+    if any(one["unparsed"] for one in described):
+        columns["unread"] = [numbers.format_count(one["unparsed"]) for one in described]
+    return columns
 
 
 def _cost(evaluations) -> dict[str, list[str]]:

@@ -25,6 +25,9 @@ COST = {  # what a run cost, and its name in `run.json`
 }
 
 
+SETTINGS = ("base_model", "quantization", "dtype", "recipe", "learning_rate", "n", "seed")
+
+
 class ModelSpec(NamedTuple):
     """Name a model and, where wanted, the scorer to use with it."""
 
@@ -100,10 +103,20 @@ def evaluate(
     about = name, folder, scorer.name, scorer.template
     more = {"context": work["context"], "commit": found.commit, "work": work}
     more["trained_on"] = trained_on(spec.model, questions)
+    more["settings"] = _settings(found.record)
     evaluation = Evaluation(*about, predictions, metrics, cost, validation, orders, **more)
     if processes.is_main():
         write_answers(evaluation)
     return evaluation
+
+
+def _settings(record: dict | None) -> dict | None:
+    """Return what a page tells of how a run was trained, None of a model that is none."""
+    if not record:
+        return None
+    known = record.get("settings", {}) | record
+    known["n"] = (record.get("train") or {}).get("used")
+    return {name: known.get(name) for name in SETTINGS}
 
 
 def trained_on(model: str, questions: Sequence[Question]) -> dict[str, list[str]] | None:

@@ -29,7 +29,8 @@ PREDICTIONS, METRICS = "predictions.jsonl", "metrics.json"  # of each run
 RECORD, QUESTIONS = "evaluation.json", "questions.jsonl"
 RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
 OF_ALL = (RECORD, QUESTIONS, RETENTION, FORGOTTEN, GAINED)
-OF_A_RUN = ("name", "scorer", "template", "context", "commit", "cost", "work", "trained_on")
+OF_A_RUN = ("name", "scorer", "template", "context", "commit", "cost", "work")
+OF_A_RUN += ("trained_on", "settings")
 
 
 class Validation(NamedTuple):
@@ -50,6 +51,7 @@ class Evaluation:
         work: see `mcqa.scoring.partial.describe_work`; None in old folders, as is `Record.data`.
         trained_on: the ids of the evaluated questions that it was trained on, `exact`ly and `near`;
             None where that is not known.
+        settings: of its training, see `mcqa.evaluating.evaluate.SETTINGS`; None if untrained.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Evaluation:
     commit: str | None = None
     work: dict | None = None
     trained_on: dict[str, list[str]] | None = None
+    settings: dict | None = None
 
 
 @dataclass

@@ -173,7 +173,8 @@ def _described(evaluation: Evaluation, record: Record) -> dict:
             found["permutations"] = describe_run_orders(own.orders, own.predictions, **how)
         if evaluation.trained_on is not None:
             found["trained_on"] = describe_trained_on(own, record.clusters)
-    kept = {name: getattr(evaluation, name) for name in ("name", "scorer", "template")}
+    names = ("name", "scorer", "template", "settings")
+    kept = {name: getattr(evaluation, name) for name in names}
     return {**kept, "metrics": metrics, "cost": evaluation.cost}
 
 

@@ -18,6 +18,7 @@ from mcqa.evaluating.evaluate import ModelSpec, distinct_names, evaluate, folder
 from mcqa.evaluating.folder import FORGOTTEN, GAINED, RETENTION, Evaluation, Record, write_record
 from mcqa.evaluating.output import begin, finish
 from mcqa.evaluating.results import write_results
+from mcqa.evaluation import numbers
 from mcqa.evaluation.clustered import renumber, share_of
 from mcqa.evaluation.groups import cluster_numbers
 from mcqa.evaluation.significance import holm, mcnemar, sign_flip_test
@@ -117,6 +118,7 @@ def check_retention(
         for spec, name, place in zip(specs, names, folders, strict=True)
     ]
     del held
+    about = about | {"details": about["details"] | _told(evaluations, about["clusters"])}
     record = Record(
         f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **about
     )
@@ -160,6 +162,21 @@ def _forgotten(
     result["forgotten"] = _share(~after_N, before_N, cluster_N)
     result["gained"] = _share(after_N, ~before_N, cluster_N)
     return result | {"per_subject": _per_subject(before_N, after_N, cluster_N, questions)}
+
+
+def _told(evaluations: Sequence[Evaluation], clusters: Mapping[str, Hashable] | None) -> dict:
+    """Return what the page says of how many questions were forgotten and gained."""
+    base, run = (e.predictions for e in evaluations)
+    before_N, after_N = (np.array([p.correct for p in answers]) for answers in (base, run))
+    cluster_N = cluster_numbers([p.id for p in base], clusters)
+    told = {}
+    for name, counts in (
+        ("Forgotten", _share(~after_N, before_N, cluster_N)),
+        ("Gained", _share(after_N, ~before_N, cluster_N)),
+    ):
+        share = numbers.format_accuracy(counts["share"], counts["ci95"])
+        told[name] = f"{counts['n']:,} of {counts['of']:,} questions, {share}"
+    return told
 
 
 def _only(

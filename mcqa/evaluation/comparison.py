@@ -147,7 +147,7 @@ def _verdict(result: dict) -> str:
     if holm := result.get("holm"):
         p_value = holm["p_value"]
         correction = f" after Holm's correction for {holm['comparisons']} comparisons"
-    test += f" p {format_p_value(p_value, '= ', digits=3)}{correction}"
+    test += f" p {format_p_value(p_value, '= ')}{correction}"
     if not result["mcnemar"]["a_only"] and not result["mcnemar"]["b_only"]:
         return (
             f"No difference can be shown: {name_a} and {name_b} get the same questions right "

@@ -12,7 +12,8 @@ from mcqa.report.figures import FEWEST
 from mcqa.report.kinds import plot_name, runs_by_kind
 from mcqa.report.metrics import calibration_blocks, metric_blocks
 from mcqa.report.orders import order_sections
-from mcqa.report.pairs import pair_sections
+from mcqa.report.pairs import FULL, pair_sections
+from mcqa.report.parts import confusion_blocks, option_count_blocks, settings
 
 OVER_SUBJECTS = "Mean over"
 PLOTS = {
@@ -61,6 +62,10 @@ OF_SETS = {
     ),
 }
 """Plots that say something else where any number of options may be right."""
+OF_RUNS = (
+    " Comparisons are of these very runs: intervals are for new questions, not for new seeds, by "
+    "which accuracies may move by points. `mcqa study` asks about formulations."
+)
 ALL_RIGHT = " An answer is right if it is exactly the right set."
 
 
@@ -82,6 +87,7 @@ def report_sections(
         shown = [examples[place] for place in at] if examples else ()
         of_kind = _sections(kind, own, [comparisons[place] for place in at], shown, plots)
         sections += [s._replace(heading=_said(kind, s.heading)) for s in of_kind if s.blocks]
+    sections += [Section("How the runs were trained", blocks)] if (blocks := settings(runs)) else []
     sections += [Section("Details", [Details(details)])] if details else []
     return sections
 
@@ -102,6 +108,8 @@ def _sections(
     return [
         *sections,
         Section("Further metrics", metric_blocks(runs, kind)),
+        Section("By the number of options", option_count_blocks(runs)),
+        Section("Which position is chosen for which", confusion_blocks(runs)),
         Section("Calibration by a temperature", calibration_blocks(runs)),
         *order_sections(runs),
         *pair_sections(comparisons, examples),
@@ -118,7 +126,8 @@ def _first_screen(
     comparisons: list[dict],
     plots: Sequence[str],
 ) -> list[Text | Plot | Table]:
-    findings = [_said(c.get("kind", ""), _primary(c) + c["verdict"]) for c in comparisons]
+    told = [c for c in comparisons if c.get("primary")] if len(comparisons) > FULL else comparisons
+    findings = [_said(c.get("kind", ""), _primary(c) + c["verdict"]) for c in told or comparisons]
     findings = findings or [
         _said(kind, _finding(run)) for kind, own in kinds.items() for run in own
     ]
@@ -137,6 +146,8 @@ def _first_screen(
         note += " Over subjects: each subject counts alike, however many questions it has."
     if any(kind and KINDS[kind].several for kind in kinds):
         note += ALL_RIGHT
+    if comparisons:
+        note += OF_RUNS
     return [*blocks, Text(note)]
 
 
@@ -195,9 +206,10 @@ def _rows(runs: list[dict], kinds: Mapping[str, list[dict]]) -> list[list[str]]:
         "of these, ambiguous": "ambiguous",
         "Without label": "unlabelled",
         "Cut to fit": "truncated",
+        "Right option tied with another": "tied_gold",
     }
     for heading, key in counts.items():
-        if any(run["metrics"][key] for run in runs):
+        if any(run["metrics"].get(key) for run in runs):
             rows.append((heading, _of("metrics", key, numbers.format_count)))
     return accuracies + [[heading, *map(cell, runs)] for heading, cell in rows]
 

@@ -3,18 +3,26 @@
 from collections.abc import Sequence
 
 from mcqa.evaluation import numbers
+from mcqa.evaluation.comparison import deciding_p_value
 from mcqa.evaluation.table import METRICS
 from mcqa.report.blocks import Examples, Section, Table, Text
 from mcqa.report.metrics import format_metric
 
+FULL = 3  # comparisons, up to which each has a section of its own
+
 
 def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Section]:
-    """Return a section on all comparisons, and one per pair that was described further."""
+    """Return a section on all comparisons, and one per pair that was described further.
+
+    Of more than `FULL` comparisons only the first, the primary one, has a section.
+    """
     if not comparisons:
         return []
-    blocks = [*map(_counts, comparisons), *_tests(comparisons)]
+    few = len(comparisons) <= FULL
+    shown = comparisons if few else comparisons[:1]
+    blocks = [*map(_counts, shown), *([] if few else [_all(comparisons)]), *_tests(comparisons)]
     sections = [Section("Where the runs differ", blocks)]
-    for place, comparison in enumerate(comparisons):
+    for place, comparison in enumerate(shown):
         if "paired" in comparison:
             blocks = [*_differences(comparison), *_together(comparison)]
             if examples:
@@ -22,6 +30,19 @@ def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Sec
             heading = "{} and {}, metric by metric".format(*_names(comparison))
             sections.append(Section(heading, blocks))
     return sections
+
+
+def _all(comparisons: list[dict]) -> Table:
+    """Return a row per comparison, where there are too many for a section each."""
+    rows = []
+    for comparison in comparisons:
+        a, b = _names(comparison)
+        gain = comparison["difference"], comparison["difference_ci95"]
+        corrected = comparison.get("holm", {}).get("p_value")
+        p_values = [deciding_p_value(comparison), corrected]
+        difference = numbers.format_difference(*gain)
+        rows.append([f"{b} minus {a}", difference, *map(numbers.format_p_value, p_values)])
+    return Table(["Comparison", "Points", "p", "p (Holm)"], rows, style="differences")
 
 
 def _names(comparison: dict) -> tuple[str, str]:
