@@ -11,7 +11,7 @@ of normal gaps is taken as a noncentral chi-squared variable with its mean and v
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import chdtr, chndtr
+from scipy.stats import chi2, ncx2
 
 from mcqa.evaluation.confidence import bins_of, equal_mass_edges
 
@@ -82,11 +82,12 @@ def _interval(sum_B: np.ndarray, noise_BB: np.ndarray) -> list[float] | None:
     def not_above(true: float) -> float:
         """Return how likely the sum of squares is at most that seen."""
         if true == 0:
-            return float(chdtr(noise / scale, seen / scale))
+            return float(chi2.cdf(seen / scale, noise / scale))
         expected, sd = noise + true, np.sqrt(2 * spread + 4 * slope * true)
         of_model = np.sqrt(2 * spread + 4 * scale * true)
         at = expected + (seen - expected) * of_model / sd
-        return float(chndtr(at / scale, noise / scale, true / scale))
+        # not scipy.special.chndtr, which gives up on large noncentralities
+        return float(ncx2.cdf(at / scale, noise / scale, true / scale))
 
     def solve(level: float) -> float:
         if not_above(0.0) <= level:
