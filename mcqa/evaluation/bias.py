@@ -57,8 +57,8 @@ def homogeneity(
 ) -> dict | None:
     """Test whether the recalls of the gold positions differ by more than luck.
 
-    The score test of one recall for all, Pearson's chi-squared test but for a factor of
-    n / (n - 1), with the scores' variance taken over groups where questions come in some.
+    Pearson's chi-squared test, which is the score test of one recall for all. Where questions come
+    in groups the scores' variance is that over groups.
 
     Returns:
         `statistic`, `degrees_of_freedom` and `p_value`; None with a single gold position, where all
@@ -67,17 +67,19 @@ def homogeneity(
     Source:
         Boos (1992), On generalized score tests.
     """
-    if cluster_N is None:
-        cluster_N = np.arange(len(label_N))
     gold_NP = (label_N[:, None] == np.unique(label_N)[1:]).astype(float)  # the first follows
-    score_NP = (gold_NP - gold_NP.mean(0)) * (correct_N - correct_N.mean())[:, None]
-    groups, freedom = count_groups(cluster_N), gold_NP.shape[1]
+    centred_NP, gap_N = gold_NP - gold_NP.mean(0), correct_N - correct_N.mean()
+    score_NP, freedom = centred_NP * gap_N[:, None], gold_NP.shape[1]
+    groups = len(label_N) if cluster_N is None else count_groups(cluster_N)
     if groups < max(FEWEST, freedom + 2) or not freedom or not score_NP.any():
         return None
-    sum_GP = np.zeros((groups, freedom))
-    np.add.at(sum_GP, cluster_N, score_NP)
-    total_P = sum_GP.sum(0)
-    variance_PP = sum_GP.T @ sum_GP * groups / (groups - 1)
+    total_P = score_NP.sum(0)
+    if cluster_N is None:
+        variance_PP = (gap_N**2).mean() * centred_NP.T @ centred_NP
+    else:
+        sum_GP = np.zeros((groups, freedom))
+        np.add.at(sum_GP, cluster_N, score_NP)
+        variance_PP = sum_GP.T @ sum_GP * groups / (groups - 1)
     statistic = float(total_P @ np.linalg.pinv(variance_PP) @ total_P)
     p_value = float(chi2.sf(statistic, freedom))
     return {"statistic": statistic, "degrees_of_freedom": freedom, "p_value": p_value}

@@ -119,10 +119,12 @@ def cochran_permutation(
     mean = sum_GK.sum() / runs
     seen = ((sum_GK.sum(0) - mean) ** 2).sum() * (1 - 1e-9)
     rng, as_far = np.random.default_rng(seed), 1
-    for _ in range(permutations):
-        total_K = rng.permuted(sum_GK, axis=1).sum(0)
-        as_far += ((total_K - mean) ** 2).sum() >= seen
-    return float(as_far / (permutations + 1))
+    rows = max(1, CELLS // sum_GK.size)
+    for start in range(0, permutations, rows):
+        size = (min(rows, permutations - start), *sum_GK.shape)
+        total_RK = rng.permuted(np.broadcast_to(sum_GK, size), axis=2).sum(1)
+        as_far += int((((total_RK - mean) ** 2).sum(1) >= seen).sum())
+    return as_far / (permutations + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -163,15 +163,15 @@ def test_a_stopped_study_goes_on_to_the_same_results(
 def test_a_study_killed_at_random_moments_ends_with_the_same_bytes(
     study_fields, study_file, start, root, tmp_path
 ):
-    """Four kills, each at a moment of the whole time, imports left out."""
-    file = study_file(study_fields | {"seeds": [0, 1], "sizes": [24]})
-    flags = ["--kills", 4, "--seed", 1, "--output", tmp_path / "kills"]
+    """Three kills, each at a moment of the whole time, imports left out."""
+    file = study_file(study_fields | {"seeds": [0], "sizes": [24]})
+    flags = ["--kills", 3, "--seed", 1, "--output", tmp_path / "kills"]
     result = start("benchmarks.study_kills", file, *flags)
     assert result.returncode == 0, result.stdout + result.stderr
     kills, finished, files, different = map(int, result.stdout.splitlines()[-1].split("|")[1:-1])
-    assert (kills, different) == (4, 0)
+    assert (kills, different) == (3, 0)
     assert finished >= 1
-    assert files == 1 + 4 * 4  # results.json; answers, validation answers, adapter and digests
+    assert files == 1 + 2 * 4  # results.json; answers, validation answers, adapter and digests
 
 
 def test_a_study_says_what_it_was_trained_on_and_leaves_it_out_if_asked(

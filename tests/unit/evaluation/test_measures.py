@@ -99,7 +99,7 @@ def test_weights_stand_for_repeated_questions(random_answers, seed, unscored):
 def test_a_calibrated_run_may_have_no_error_and_the_plain_one_has_no_interval(
     answers_of,
 ):
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     confidence = rng.uniform(0.5, 1, size=600)
     labels = (rng.random(600) > confidence).astype(int)
     run = answers_of(labels, np.column_stack([confidence, 1 - confidence]))
