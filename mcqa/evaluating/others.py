@@ -50,7 +50,7 @@ def read_answers(path: str | Path) -> Answered:
         if path.suffix in (".eval", ".json"):
             return _read_inspect(path)
         rows = list(_json_lines(path))
-        if rows and "filtered_resps" in rows[0]:
+        if rows and isinstance(rows[0], dict) and "filtered_resps" in rows[0]:
             return _read_harness(path, rows)
     except McqaError:
         raise
