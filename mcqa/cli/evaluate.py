@@ -105,7 +105,7 @@ def command(
     taken, questions = take_over(answered, questions, announce=say)
     specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
     names = _names(specs, taken)
-    baseline = _baseline(baseline, models, names)
+    baseline = _baseline(baseline, models, names, [run.name for run in taken])
     if exclude_trained:
         asked = [spec.model for spec in specs]
         questions = without_trained(questions, asked, taken, announce=say)
@@ -154,10 +154,14 @@ def _names(specs, taken) -> list[str]:
     return [f"{name} (scored)" if name in known else name for name in names]
 
 
-def _baseline(baseline: str | None, models, names) -> str | None:
+def _baseline(baseline: str | None, models, names, taken) -> str | None:
     """Return the name of the baseline, which is given by its name or as `--model` is."""
+    if baseline is None or baseline in (*names, *taken):
+        return baseline
     named = dict(zip(models, names, strict=True))
-    return named.get(baseline, baseline) if baseline not in names else baseline
+    if baseline not in named:
+        raise click.UsageError(f"--baseline {baseline} is none of {', '.join((*taken, *models))}.")
+    return named[baseline]
 
 
 def _evaluate_each(specs, names, taken, questions, folder, plan, **settings) -> list:
