@@ -11,12 +11,14 @@ of normal gaps is taken as a noncentral chi-squared variable with its mean and v
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import chi2, ncx2
+from scipy.stats import chi2, ncx2, norm
 
 from mcqa.evaluation.confidence import bins_of, equal_mass_edges
 
 FEWEST = 60  # questions, or groups of them, from which on the interval covers: docs/evaluation.md
+ROUNDING = 1e-20  # what is left of no noise at all
 SIGNIFICANT = 2.0  # standard errors of noise, from which on the gaps tell their own variance
+NORMAL = 1e4  # degrees of freedom and noncentrality, from which on the sum of squares is normal
 
 
 def debiased_calibration_error(
@@ -69,7 +71,7 @@ def _covariance(residual_M: np.ndarray, bin_M: np.ndarray, unit_M: np.ndarray) -
 def _interval(sum_B: np.ndarray, noise_BB: np.ndarray) -> list[float] | None:
     """Return the roots of the mean squares at which that of the sums is no surprise."""
     noise, spread = float(np.trace(noise_BB)), float(np.trace(noise_BB @ noise_BB))
-    if noise == 0:
+    if noise < ROUNDING:
         return None
     # gaps smaller than noise makes them are luck, and no reason for a narrower interval
     seen = max(float(sum_B @ sum_B), noise)
@@ -84,9 +86,10 @@ def _interval(sum_B: np.ndarray, noise_BB: np.ndarray) -> list[float] | None:
         if true == 0:
             return float(chi2.cdf(seen / scale, noise / scale))
         expected, sd = noise + true, np.sqrt(2 * spread + 4 * slope * true)
+        if expected > NORMAL * scale:
+            return float(norm.cdf((seen - expected) / sd))
         of_model = np.sqrt(2 * spread + 4 * scale * true)
         at = expected + (seen - expected) * of_model / sd
-        # not scipy.special.chndtr, which gives up on large noncentralities
         return float(ncx2.cdf(at / scale, noise / scale, true / scale))
 
     def solve(level: float) -> float:

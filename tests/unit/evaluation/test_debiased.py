@@ -90,6 +90,17 @@ def test_too_few_answers_have_no_interval():
     assert certain == {"value": 0.0, "squared": 0.0, "ci95": None}
 
 
+@pytest.mark.parametrize("rest", [1, 2, 40])
+def test_gaps_far_above_the_noise_have_a_narrow_interval(rest):
+    """Answers that are all but one as sure and as wrong, of which chi-squared's tails make NaN."""
+    confidence = np.full(2000, 0.9) + 1e-9 * (np.arange(2000) % rest)
+    found = debiased_calibration_error(confidence, np.arange(2000) < 1)
+    low, high = found["ci95"]
+    assert low < found["value"] < high
+    assert found["value"] == pytest.approx(0.9, abs=0.01)
+    assert high - low < 0.02
+
+
 def test_the_square_is_that_computed_by_hand():
     # one bin: the gaps' mean is 0.1, and the variance of that mean is taken off its square
     found = debiased_calibration_error(np.full(5, 0.5), np.array([1, 1, 1, 0, 0], dtype=bool))
