@@ -302,7 +302,8 @@ def test_a_described_evaluation_has_all_plots_and_tables(tmp_path):
     # the gold option has 0.7 throughout, whatever was chosen: 0.3² + 0.2² + 0.1²
     assert metrics["Right option among the two likeliest"][0].startswith("100.0%")
     assert metrics["Brier score ↓"][0] == "0.140 (0.140 to 0.140)"
-    differences = {row[0]: row[1:] for row in page.tables[3]}
+    (side_by_side,) = (table for table in page.tables if "p" in table[0])
+    differences = {row[0]: row[1:] for row in side_by_side}
     assert differences["Accuracy"][:2] == ["50.0%", "70.0%"]
     assert differences["Accuracy"][2].startswith("+20.0 (+")
     assert "at least one of the two is right for 80.0%" in page.text
