@@ -148,7 +148,7 @@ def count(kind: str, size: int, trials: int, resamples: int) -> dict[str, tuple[
     for seed in range(trials):
         if kind == "runs":
             made = of_runs(seed, size, resamples)
-            found = {name: (ci95, truth[name]) for name, ci95 in made.items()}
+            found = {name: (ci95, truth.get(name)) for name, ci95 in made.items()}
         else:
             found = {"groups": of_groups, "calibrated": of_calibrated}[kind](seed, size, resamples)
         for name, (ci95, true) in found.items():
