@@ -69,6 +69,19 @@ class Kind:
         least = math.log(threshold / (1 - threshold))
         return tuple(index for index, score in enumerate(scores) if score >= least)
 
+    def label_of(self, targets: Sequence[float]) -> Label:
+        """Return the answer that soft labels come to; None where several are likeliest.
+
+        >>> KINDS["choice"].label_of([0.2, 0.8]), KINDS["choice"].label_of([0.5, 0.5])
+        (1, None)
+        >>> KINDS["several"].label_of([0.9, 0.2, 0.6])
+        (0, 2)
+        """
+        if self.several:
+            return tuple(index for index, target in enumerate(targets) if target > 0.5)
+        likeliest = max(targets)
+        return targets.index(likeliest) if targets.count(likeliest) == 1 else None
+
 
 KINDS = {
     kind.name: kind

@@ -26,8 +26,9 @@ def command(output, kind, seeds, **how):
     """Tune a 135M Llama on the bundled questions, generatively and with a multiple-choice head,
     and compare both with each other and with the untrained model.
 
-    Takes about 4 minutes on 2 CPU cores. What it says is about two runs of one seed; with --seeds
-    it is a study (`mcqa study`), as many times as long and without the untrained model.
+    Takes about 5 minutes on 2 CPU cores, longer with --kind several. What it says is about two runs
+    of one seed; with --seeds it is a study (`mcqa study`), as many times as long and without the
+    untrained model.
     """
     from mcqa.data import BUNDLED_BY_KIND
 

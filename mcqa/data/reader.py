@@ -235,10 +235,16 @@ class QuestionReader(Reader):
 
 
 def _question(parts: Parts) -> Question:
-    """Return the question that a row holds, without a label that is no label of its kind."""
-    kind = parts.kind or "choice"
-    several = isinstance(parts.label, tuple) and not KINDS[kind].several
-    return Question(**parts._replace(kind=kind, label=None if several else parts.label)._asdict())
+    """Return the question that a row holds, without a label that is no label of its kind.
+
+    Soft labels alone make the label too, so that what was learned from them can be measured.
+    """
+    kind, label = parts.kind or "choice", parts.label
+    if label is None and parts.targets is not None:
+        label = KINDS[kind].label_of(parts.targets)
+    if isinstance(label, tuple) and not KINDS[kind].several:
+        label = None
+    return Question(**parts._replace(kind=kind, label=label)._asdict())
 
 
 def write_rejected(folder: Path, rejected: list[Rejected], announce: Callable[[str], None]) -> None:

@@ -60,7 +60,7 @@ class EncodedSet(OnDisk[EncodedQuestion]):
         self._alike = {"neutral_prefix": encoder.neutral_prefix, "letters": encoder.letters}
 
     @property
-    def has_parts(self) -> bool:
+    def was_split(self) -> bool:
         """Whether there are parts of questions among them."""
         return self.asked is not self.questions
 

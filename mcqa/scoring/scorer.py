@@ -139,7 +139,7 @@ class Scorer:
 
         Those of an `EncodedSet` are split by `split`, and come out whole.
         """
-        asked = encoded.asked if isinstance(encoded, EncodedSet) and encoded.has_parts else None
+        asked = encoded.asked if isinstance(encoded, EncodedSet) and encoded.was_split else None
         n_asked = len(encoded) if asked is None else len(asked)
         report = _by_question(on_progress, n_asked, len(encoded))
         return self._join(asked, self._score_parts(encoded, batch_size, report, kept))

@@ -145,7 +145,7 @@ def test_accumulated_mixed_batches_equal_one_batch(learn, way):
     assert learn(way, max_steps=1, steps_between=1, batch_size=30).losses != whole.losses[:1]
 
 
-def test_plain_choices_train_to_the_same_bits_whatever_other_kinds_weigh(learn, tiny_questions):
+def test_plain_choices_train_as_ever_whatever_other_kinds_weigh(learn, tiny_questions):
     few = {"max_steps": 2, "questions": tiny_questions}
     plain = learn("multiple_choice", **few)
     weighed = learn("multiple_choice", **few, kind_weights=("scale=0.5",))

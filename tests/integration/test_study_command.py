@@ -105,8 +105,8 @@ def test_a_cell_is_the_run_that_training_and_scoring_make(finished, command, tmp
     told = json.loads((cell / "cell.json").read_text())
     assert told["cell"]["seed"] == 1
     assert told["cost"]["training_seconds"] > 0
-    flags = ["--data", json.loads((finished / "study.json").read_text())["data"]["fruits"]["data"]]
-    flags += ["--device", "cpu", "--output", tmp_path / "p.jsonl"]
+    (data,) = json.loads((finished / "study.json").read_text())["data"]["fruits"]["data"]
+    flags = ["--data", data, "--device", "cpu", "--output", tmp_path / "p.jsonl"]
     assert command("score", "--model", cell / "run", *flags).code == 0
     assert (tmp_path / "p.jsonl").read_bytes() == (cell / "predictions.jsonl").read_bytes()
 

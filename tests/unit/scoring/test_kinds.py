@@ -47,7 +47,7 @@ def test_there_is_one_prediction_a_question(scorer, name):
     parts = [part for question in MIXED for part in split(question)]
     assert predictions == join(MIXED, one.score_many(parts, batch_size=3))
     encoded = encode_set(one.encoder, MIXED, split=one.split)
-    assert (len(encoded), len(encoded.asked), encoded.has_parts) == (8, 5, True)
+    assert (len(encoded), len(encoded.asked), encoded.was_split) == (8, 5, True)
     assert one.score_encoded(encoded, 3) == predictions
 
 
@@ -55,7 +55,7 @@ def test_plain_questions_are_not_split(scorer, tiny_questions):
     one = scorer()
     encoded = encode_set(one.encoder, tiny_questions, split=one.split)
     assert encoded.asked is encoded.questions
-    assert not encoded.has_parts
+    assert not encoded.was_split
 
 
 def test_progress_is_told_in_questions_that_were_asked(scorer):
