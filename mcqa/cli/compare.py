@@ -63,10 +63,24 @@ def command(files, output, seed, data, split, cluster_by, baseline, output_forma
     if baseline is not None and baseline not in runs:
         baseline = dict(zip(files, runs, strict=True)).get(baseline, baseline)
     how = {"seed": seed, "clusters": clusters, "baseline": baseline}
-    comparisons = compare_kinds(align_kinds(runs), **how)
+    aligned = align_kinds(runs)
+    _say_unlabelled(runs, aligned)
+    comparisons = compare_kinds(aligned, **how)
     path = write_comparisons(require_folder(output), comparisons)
     print_result(comparisons, output_format, _print)
     say(f"Comparison: {path}")
+
+
+def _say_unlabelled(runs: dict, aligned: dict) -> None:
+    """Say how many questions are left out because no right answer is known."""
+    asked = len(next(iter(runs.values())))
+    left = asked - sum(len(next(iter(of_kind.values()))) for of_kind in aligned.values())
+    if left:
+        verbs = ("has", "is") if left == 1 else ("have", "are")
+        say(
+            f"{left:,} of {asked:,} questions {verbs[0]} no label in all files and {verbs[1]} "
+            "left out."
+        )
 
 
 def _print(comparisons: list[dict]) -> None:

@@ -13,6 +13,7 @@ import csv
 import json
 import math
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from mcqa.kinds import KINDS
 from mcqa.prediction import UNPARSED, Prediction, read_predictions
 from mcqa.question import LETTERS, Question
 
+ZSTANDARD = 93  # the number that ZIP archives have for it
 LEAST = 1e-300  # a probability that was rounded to 0 counts as this
 
 
@@ -115,15 +117,18 @@ def _questions_of(docs: Sequence[dict], path: Path) -> list[Question | None]:
 
 
 def _read_inspect(path: Path) -> Answered:
-    """Read the first epoch of a log: the letters that `multiple_choice` answers with."""
+    """Read the first epoch of a log: the letters that `multiple_choice` answers with.
+
+    Where it shuffled the options, the scorer has put answers back into the order of `choices`.
+    """
     if path.suffix == ".eval":
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(n for n in archive.namelist() if n.startswith("samples/"))
-            samples = [json.loads(archive.read(name)) for name in names]
+        samples = list(map(json.loads, _members(path, "samples/")))
     else:
         samples = json.loads(path.read_text(encoding="utf-8"))["samples"]
     predictions, questions = [], {}
-    for sample in (sample for sample in samples if sample.get("epoch", 1) == 1):
+    for sample in samples:
+        if sample.get("epoch", 1) != 1 or sample.get("error"):  # stopped before it was answered
+            continue
         id, options = str(sample["id"]), tuple(sample["choices"])
         label = _letter(sample["target"])
         stem = sample["input"]
@@ -136,6 +141,27 @@ def _read_inspect(path: Path) -> Answered:
     if not predictions:
         raise ValueError("it has no samples")
     return Answered(predictions, questions)
+
+
+def _members(path: Path, folder: str) -> Iterator[bytes]:
+    """Yield the files in a folder of a ZIP archive, also those that Zstandard compressed.
+
+    zipfile reads these from Python 3.14 on. They are a frame behind a local header of 30 bytes, the
+    name and an extra field, the lengths of which end the 30.
+    """
+    import pyarrow
+
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        for info in archive.infolist():
+            if not info.filename.startswith(folder):
+                continue
+            if info.compress_type != ZSTANDARD:
+                yield archive.read(info)
+                continue
+            file.seek(info.header_offset)
+            file.seek(sum(struct.unpack("<26xHH", file.read(30))), 1)
+            frame = file.read(info.compress_size)
+            yield pyarrow.decompress(frame, info.file_size, codec="zstd", asbytes=True)
 
 
 def _read_csv(path: Path) -> Answered:

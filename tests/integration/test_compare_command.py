@@ -95,7 +95,7 @@ def test_files_of_other_names_are_called_by_them(command, files, tmp_path):
         ({"choices": [0] * 9}, "question 'q9' is in predictions (10 questions) but not in other"),
         ({"choices": [0] * 10, "ids": [*"abcdefghij"]}, "question 'q0' is in predictions"),
         ({"choices": [0] * 10, "labels": [0, 0, 1] + [0] * 7}, "question 'q2' has label 0 in"),
-        ({"choices": [0] * 10, "labels": [0] * 9 + [None]}, "question 'q9' has no label"),
+        ({"choices": [0] * 10, "labels": [None] * 10}, "none of the 10 questions has a label in"),
     ],
 )
 def test_other_questions_are_refused_by_the_first_difference(
@@ -105,6 +105,16 @@ def test_other_questions_are_refused_by_the_first_difference(
     message = refused("compare", files[0], other, "--output", tmp_path / "out")
     assert difference in message
     assert not (tmp_path / "out").exists()
+
+
+def test_questions_without_a_label_are_left_out_and_counted(command, files, tmp_path):
+    other = answers(tmp_path / "other.jsonl", [0] * 10, labels=[0] * 9 + [None])
+    result = command("compare", files[0], other, "--output", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "1 of 10 questions has no label in all files and is left out." in result.err
+    assert "(n = 9," in result.out
+    comparison = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert (comparison["n"], comparison["a"]["accuracy"]) == (9, 3 / 9)
 
 
 def test_a_file_alone_or_with_itself_is_refused(refused, files, tmp_path):

@@ -1,9 +1,12 @@
 """Answers of other evaluators, in the shapes in which they write them."""
 
+import io
 import json
+import struct
 import zipfile
 from dataclasses import replace
 
+import pyarrow
 import pytest
 
 from mcqa.errors import ComparisonError, DataError
@@ -53,25 +56,61 @@ def inspect_samples():
             "input": STEMS[number] if number else [{"role": "user", "content": STEMS[number]}],
             "choices": list(OPTIONS[number][::-1]),
             "target": "C",
-            "scores": {"choice": {"value": "I", "answer": answer}},
+            "scores": {"choice": {"value": "I", "answer": answer, "explanation": "ANSWER: A"}},
+            "error_retries": [],
         }
         for epoch in (1, 2)
         for number, answer in ((0, "B" if epoch == 1 else "A"), (1, "C"))
+    ] + [
+        {
+            "id": 3,
+            "epoch": 1,
+            "input": "Which is stopped?",
+            "choices": list(OPTIONS[0]),
+            "target": "A",
+            "scores": {},
+            "error": {"message": "ConnectionError()"},
+        }
     ]
 
 
-@pytest.fixture(params=["json", "eval"])
+@pytest.fixture(params=["json", "deflated", "zstandard"])
 def inspect(request, tmp_path):
-    path = tmp_path / f"log.{request.param}"
     if request.param == "json":
+        path = tmp_path / "log.json"
         path.write_text(json.dumps({"version": 2, "samples": inspect_samples()}))
         return path
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("header.json", "{}")
-        for sample in inspect_samples():
-            name = f"samples/{sample['id']}_epoch_{sample['epoch']}.json"
-            archive.writestr(name, json.dumps(sample))
+    path = tmp_path / "log.eval"
+    files = {"_journal/start.json": "{}", "header.json": "{}"}
+    for sample in inspect_samples():
+        name = f"samples/{sample['id']}_epoch_{sample['epoch']}.json"
+        files[name] = json.dumps(sample)
+    if request.param == "zstandard":  # as inspect_ai 0.3.285 writes it
+        path.write_bytes(zstandard_archive(files))
+        return path
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
     return path
+
+
+def zstandard_archive(files):
+    """Return a ZIP archive that zipfile of Python 3.11 cannot write: stored frames, renamed."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name, text in files.items():
+            frame = pyarrow.compress(text.encode(), codec="zstd", asbytes=True)
+            archive.writestr(name, frame)
+        infos, directory = archive.infolist(), archive.start_dir
+    raw = bytearray(held.getvalue())
+    for info in infos:
+        size = struct.pack("<I", len(files[info.filename]))
+        struct.pack_into("<H", raw, info.header_offset + 8, 93)
+        raw[info.header_offset + 22 : info.header_offset + 26] = size
+        struct.pack_into("<H", raw, directory + 10, 93)
+        raw[directory + 24 : directory + 28] = size
+        directory += 46 + len(info.filename) + len(info.extra) + len(info.comment)
+    return bytes(raw)
 
 
 def test_samples_of_the_harness_are_log_likelihoods(harness):
