@@ -82,14 +82,19 @@ def _tests(comparisons: list[dict]) -> list[Text]:
         how = "that of Student's t over groups of questions about the same thing"
         test = "a permutation test that flips whole groups"
     if len(comparisons) > 1:
-        named = " and ".join(_names(first))
+        named, others = " and ".join(_names(first)), len(comparisons) - 1
         corrected = (
-            f". The primary comparison is the first, of {named}, and is not corrected; the other "
-            f"{len(comparisons) - 1} are, for their number, by Holm's method"
+            f". The primary comparison is the first by the order of the models, of {named}: it is "
+            "tested at its own level and not corrected; "
+        )
+        corrected += (
+            f"the other {others} are corrected for their number by Holm's method"
+            if others > 1
+            else "the other one is secondary, and alone in that"
         )
     text = (
         f"The interval of a difference is {how}. A difference counts as shown where "
-        f" that interval leaves zero out and {test} gives p below 0.05{corrected}."
+        f"that interval leaves zero out and {test} gives p below 0.05{corrected}."
     )
     return [*texts, Text(text)]
 

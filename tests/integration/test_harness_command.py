@@ -48,7 +48,8 @@ def documented_task(root, tmp_path, tiny_questions):
     data = tmp_path / DATA
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = (root / "docs" / "evaluation.md").read_text(encoding="utf-8")
-    (shown,) = (block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if DATA in block)
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (shown,) = (block for block in blocks if DATA in block)
     task = tmp_path / "task.yaml"
     task.write_text(shown.replace(DATA, str(data)))
     return task, data
