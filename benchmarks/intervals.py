@@ -1,35 +1,43 @@
 """How often do the 95% intervals of one run and of two runs hold the truth? And the old ones?
 
-    python benchmarks/intervals.py --trials 400
+    python -m benchmarks.intervals --trials 400 --processes 2
+    python -m benchmarks.intervals --part groups
 
-Runs are drawn whose truth is known: four options, whose scores are normal noise plus something for
-the right one, more or less of it by question; the probabilities are the softmax of the scores
-sharpened by a factor, as those of a run that is too sure. The truth of each metric is that of a
-million such answers. With groups, questions of a group are as hard as each other.
+Runs are drawn whose truth is known. Choices: four options, whose scores are normal noise plus
+something for the right one, more or less of it by question; the probabilities are the softmax of
+the scores sharpened by a factor, as those of a run that is too sure. Sets, scales and yes or no are
+drawn alike. The truth of each metric is that of so many such answers that it is known to less than
+a tenth of an interval. With groups of 10, questions of a group are as hard as each other.
 
-The last rows are of intervals that earlier versions printed, on calibrated runs and on groups.
+Rows called old are of intervals that earlier versions printed, and print no more.
 `benchmarks/coverage.py` does the same for studies.
 """
 
 import argparse
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 
 import numpy as np
 
 from mcqa.evaluation import confidence
-from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.answers import Answers, log_softmax
 from mcqa.evaluation.bias import describe_positions, homogeneity
-from mcqa.evaluation.clustered import mean_interval, share_of
+from mcqa.evaluation.clustered import mean_interval
 from mcqa.evaluation.comparison import compare
 from mcqa.evaluation.debiased import debiased_calibration_error
 from mcqa.evaluation.groups import describe_groups, macro_accuracy
-from mcqa.evaluation.measures import EDGES, describe_run, run_statistic
-from mcqa.evaluation.paired import describe_pair
+from mcqa.evaluation.measures import EDGES, calibration_error, describe_run, run_statistic
+from mcqa.evaluation.metrics import share
+from mcqa.evaluation.orders import describe_orders
+from mcqa.evaluation.paired import agreement, describe_pair
 from mcqa.evaluation.resampling import bootstrap, interval, means, observed
+from mcqa.evaluation.sets import AnyAnswers, SetAnswers
 
 OPTIONS, SHARPER, TRUTH_N = 4, 1.5, 200_000
-QUESTIONS, GROUPS = (300, 1200), (6, 10, 20, 100)
+Found = dict[str, tuple[list | None, float | None]]
+"""Intervals, each with its truth, by what they are of."""
 
 
 def draw(rng, n: int, ease_N=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,57 +50,137 @@ def draw(rng, n: int, ease_N=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def answers(labels, scores_NO) -> Answers:
-    return Answers.from_scores(list(map(str, range(len(labels)))), labels, scores_NO)
+    return Answers.from_scores(_ids(len(labels)), labels, scores_NO)
 
 
-def pair(rng, n: int) -> tuple[Answers, Answers]:
+def pair(rng, n: int, ease_N=None) -> tuple[Answers, Answers]:
     """Return two runs on the same questions, which share half of what makes these hard."""
-    labels, scores_NO, ease_N = draw(rng, n)
+    labels, scores_NO, ease_N = draw(rng, n, ease_N)
     other_NO = SHARPER * rng.normal(size=(n, OPTIONS))
     other_NO[np.arange(n), labels] += SHARPER * (ease_N + 0.1)
     other_NO = (other_NO + scores_NO) / 2**0.5
     return answers(labels, scores_NO), answers(labels, other_NO)
 
 
+def of_kind(rng, n: int, kind: str) -> AnyAnswers:
+    """Return answers to questions of a kind, of which a scale has soft labels too."""
+    if kind == "several":
+        right_NO = rng.random((n, OPTIONS)) < 0.4
+        odds_NO = SHARPER * (rng.normal(size=(n, OPTIONS)) + 2 * right_NO - 1)
+        return SetAnswers(_ids(n), right_NO, odds_NO >= 0, np.ones(n, dtype=bool), odds_NO)
+    if kind == "yes_no":
+        labels = rng.integers(2, size=n)
+        odds_N = SHARPER * (rng.normal(size=n) + 2 * labels - 1)
+        scores_NO, targets_NO = np.column_stack([np.zeros(n), odds_N]), None
+    else:
+        labels, levels = rng.integers(5, size=n), np.arange(5)
+        near_NO = labels[:, None] + rng.normal(0, 1.0, (n, 1)) - levels
+        scores_NO = -(near_NO**2) * SHARPER / 2
+        targets_NO = np.exp(log_softmax(-((labels[:, None] - levels) ** 2.0)))
+    log_NO = log_softmax(scores_NO)
+    return Answers(_ids(n), labels, log_NO.argmax(1), log_NO, kind, targets_NO)
+
+
+def orders(rng, n: int) -> tuple:
+    """Return labels, choices and scores of a letter scorer that favours the first place."""
+    labels, scores_NO, _ = draw(rng, n)
+    scores_NPO = np.repeat(scores_NO[:, None], OPTIONS, axis=1)
+    for turn in range(OPTIONS):  # where option o stands in this rotation
+        scores_NPO[:, turn, turn] += 1.0
+    scores_NPO += rng.normal(0, 0.5, scores_NPO.shape)
+    return labels.tolist(), scores_NPO.argmax(2).tolist(), scores_NPO.tolist()
+
+
+def of_orders(found: dict) -> dict:
+    names = ("flip_rate", "consistency", "accuracy_over_orders", "averaged_accuracy")
+    return {f"orders: {name}": found[name] for name in names}
+
+
+def _ids(n: int) -> tuple[str, ...]:
+    return tuple(map(str, range(n)))
+
+
+@cache
 def truths() -> dict[str, float]:
-    """Return the truth of every metric, of run a and of b minus a."""
-    a, b = pair(np.random.default_rng(10**6), TRUTH_N)
+    """Return the truth of every metric, of run a and of b minus a, and of each kind."""
+    rng = np.random.default_rng(10**6)
+    a, b = pair(rng, TRUTH_N)
     in_a, in_b = (observed(run_statistic(run), TRUTH_N) for run in (a, b))
     known = in_a | {f"difference, {name}": in_b[name] - in_a[name] for name in in_a}
-    error = debiased_calibration_error(a.confidence, a.correct)["squared"]
-    return known | {"ece_debiased": max(0.0, error) ** 0.5, "over subjects": known["accuracy"]}
+    known |= {"ece_debiased": calibration_error(a)["value"], "over subjects": known["accuracy"]}
+    told = agreement(a.choices, b.choices, resamples=1)
+    known |= {"agreement": told["share"], "Cohen's kappa": told["kappa"]}
+    for kind in ("several", "scale", "yes_no"):
+        run = of_kind(rng, TRUTH_N, kind)
+        values = observed(run_statistic(run), TRUTH_N)
+        values["ece_debiased"] = calibration_error(run)["value"]
+        known |= {f"{kind}: {name}": value for name, value in values.items()}
+    told = of_orders(describe_orders(*orders(rng, TRUTH_N // 4), resamples=1))
+    return known | {name: found["value"] for name, found in told.items()}
 
 
-def of_runs(seed: int, n: int, resamples: int) -> dict[str, list | None]:
+@cache
+def group_truths() -> dict[str, float]:
+    rng = np.random.default_rng(7)
+    a, b = pair(rng, TRUTH_N, rng.normal(0.8, 1.5, TRUTH_N))
+    in_a, in_b = (observed(run_statistic(run), TRUTH_N) for run in (a, b))
+    return in_a | {f"difference, {name}": in_b[name] - in_a[name] for name in in_a}
+
+
+def of_runs(seed: int, n: int, resamples: int) -> Found:
     """Return the intervals of one drawn run, and of a pair of them."""
     a, b = pair(np.random.default_rng([n, seed]), n)
-    described = describe_run(a, seed=seed, resamples=resamples)["metrics"]
-    found = {name: metric["ci95"] for name, metric in described.items()}
-    accuracies = compare(a.correct, b.correct, ("a", "b"), seed=seed, resamples=resamples)
-    numbers = {"resamples": resamples, "other_resamples": resamples, "permutations": 1}
-    paired = describe_pair(a, b, accuracies, seed=seed, **numbers)["metrics"]
-    found |= {f"difference, {name}": metric["ci95"] for name, metric in paired.items()}
+    found = _of_one_and_two(a, b, seed, resamples)
     subject = {id: place % 6 for place, id in enumerate(a.ids)}
     found["over subjects"] = macro_accuracy(describe_groups(a, subject, resamples=1))["ci95"]
-    return found
+    told = agreement(a.choices, b.choices, seed=seed, resamples=resamples)
+    found |= {"agreement": told["share_ci95"], "Cohen's kappa": told["kappa_ci95"]}
+    return {name: (ci95, truths().get(name)) for name, ci95 in found.items()}
 
 
-def of_groups(seed: int, groups: int, resamples: int) -> dict[str, tuple[list | None, float]]:
-    """Return intervals over groups of 10 questions, each with its truth."""
+def of_kinds(seed: int, n: int, resamples: int) -> Found:
+    """Return the intervals of runs on other kinds of questions, and of other orders of options."""
+    rng, found = np.random.default_rng([n, seed, 2]), {}
+    for kind in ("several", "scale", "yes_no"):
+        run = of_kind(rng, n, kind)
+        described = describe_run(run, seed=seed, resamples=resamples)["metrics"]
+        found |= {f"{kind}: {name}": metric["ci95"] for name, metric in described.items()}
+    described = describe_orders(*orders(rng, n), seed=seed, resamples=resamples)
+    found |= {name: told["ci95"] for name, told in of_orders(described).items()}
+    return {name: (ci95, truths().get(name)) for name, ci95 in found.items()}
+
+
+def _of_one_and_two(a: Answers, b: Answers, seed: int, resamples: int, cluster_N=None) -> dict:
+    """Return the intervals of a run's metrics, and of what another has more."""
+    how = {"seed": seed, "cluster_N": cluster_N}
+    described = describe_run(a, resamples=resamples, **how)["metrics"]
+    found = {name: metric["ci95"] for name, metric in described.items()}
+    accuracies = compare(a.correct, b.correct, ("a", "b"), resamples=resamples, **how)
+    drawn = {"resamples": resamples, "other_resamples": resamples, "permutations": 1}
+    paired = describe_pair(a, b, accuracies, **drawn, **how)["metrics"]
+    return found | {f"difference, {name}": metric["ci95"] for name, metric in paired.items()}
+
+
+def of_groups(seed: int, groups: int, resamples: int) -> Found:
+    """Return intervals over groups of 10 questions, and the old ones."""
     rng, size = np.random.default_rng([groups, seed]), 10
     cluster_N = np.repeat(np.arange(groups), size)
-    labels, scores_NO, _ = draw(rng, groups * size, rng.normal(0.8, 1.5, groups)[cluster_N])
-    right_N = answers(labels, scores_NO).correct
-    gain_N = rng.normal(size=groups)[cluster_N] + rng.normal(size=groups * size)
+    a, b = pair(rng, groups * size, rng.normal(0.8, 1.5, groups)[cluster_N])
+    truth = group_truths()
+    every = _of_one_and_two(a, b, seed, resamples, cluster_N)
+    names = ("accuracy", "nll", "macro_f1", "auroc", "aurc", "accuracy_at_50")
+    names += ("difference, accuracy", "difference, nll", "difference, auroc")
+    found = {f"{name}, over groups": (every[name], truth[name]) for name in names}
+    right, n = int(a.correct.sum()), len(a)
+    found["accuracy, as if independent (old)"] = share(right, n)["ci95"], truth["accuracy"]
+    gain_N = rng.normal(size=groups)[cluster_N] + rng.normal(size=n)
+    columns = {"nll": -a.log_likelihood, "gain": gain_N}
     how = {"seed": seed, "resamples": resamples, "cluster_N": cluster_N}
-    draws = bootstrap(means({"gain": gain_N}), len(gain_N), **how)
-    share = GROUP_SHARE
-    return {
-        "accuracy, over groups": (share_of(right_N, cluster_N)["ci95"], share),
-        "accuracy, as if independent (old)": (share_of(right_N)["ci95"], share),
-        "difference, over groups": (mean_interval(gain_N, cluster_N), 0.0),
-        "difference, bootstrap over groups (old)": (interval(draws["gain"]), 0.0),
-    }
+    draws = bootstrap(means(columns), n, **how)
+    found["nll, bootstrap over groups (old)"] = interval(draws["nll"]), truth["nll"]
+    found["difference that goes by groups"] = mean_interval(gain_N, cluster_N), 0.0
+    found["the same, bootstrap over groups (old)"] = interval(draws["gain"]), 0.0
+    return found
 
 
 def of_calibrated(seed: int, n: int, resamples: int) -> dict[str, tuple[list | None, float]]:
@@ -132,33 +220,23 @@ def _basic(draws_R, value: float) -> list[float]:
     return [max(0.0, 2 * value - high), max(0.0, 2 * value - low)]
 
 
-def _group_share() -> float:
-    rng = np.random.default_rng(7)
-    labels, scores_NO, _ = draw(rng, TRUTH_N, rng.normal(0.8, 1.5, TRUTH_N))
-    return float(answers(labels, scores_NO).correct.mean())
+PARTS: dict[str, tuple[Callable[[int, int, int], Found], tuple[int, ...]]] = {
+    "runs": (of_runs, (300, 1200)),
+    "kinds": (of_kinds, (300, 1200)),
+    "groups": (of_groups, (6, 10, 20, 100)),
+    "calibrated": (of_calibrated, (300, 1200)),
+}
 
 
-GROUP_SHARE = _group_share()
-
-
-def count(kind: str, size: int, trials: int, resamples: int) -> dict[str, tuple[float, float]]:
+def count(part: str, size: int, trials: int, resamples: int) -> dict[str, tuple[float, float]]:
     """Return the share of intervals that hold the truth, and their mean width, by name."""
-    truth = truths() if kind == "runs" else {}
-    held, widths, missing = defaultdict(list), defaultdict(list), set()
+    held, widths, find = defaultdict(list), defaultdict(list), PARTS[part][0]
     for seed in range(trials):
-        if kind == "runs":
-            made = of_runs(seed, size, resamples)
-            found = {name: (ci95, truth.get(name)) for name, ci95 in made.items()}
-        else:
-            found = {"groups": of_groups, "calibrated": of_calibrated}[kind](seed, size, resamples)
-        for name, (ci95, true) in found.items():
-            if ci95 is None:
-                missing.add(name)
-                continue
-            held[name].append(ci95[0] - 1e-12 <= true <= ci95[1] + 1e-12)
-            widths[name].append(ci95[1] - ci95[0])
-    rows = {name: (float(np.mean(held[name])), float(np.mean(widths[name]))) for name in held}
-    return rows | dict.fromkeys(missing - held.keys())
+        for name, (ci95, true) in find(seed, size, resamples).items():
+            if ci95 is not None:
+                held[name].append(ci95[0] - 1e-12 <= true <= ci95[1] + 1e-12)
+                widths[name].append(ci95[1] - ci95[0])
+    return {name: (float(np.mean(held[name])), float(np.mean(widths[name]))) for name in held}
 
 
 def table(title: str, columns: dict[int, dict]) -> str:
@@ -178,20 +256,20 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--resamples", type=int, default=400)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--part", choices=PARTS, action="append", help="by default all")
     arguments = parser.parse_args()
     how = arguments.trials, arguments.resamples
-    sizes = {"runs": QUESTIONS, "groups": GROUPS, "calibrated": QUESTIONS}
+    sizes = {part: PARTS[part][1] for part in arguments.part or PARTS}
     with ProcessPoolExecutor(arguments.processes) as pool:
         running = {
-            (kind, size): pool.submit(count, kind, size, *how)
-            for kind, of_kind in sizes.items()
-            for size in of_kind
+            (part, size): pool.submit(count, part, size, *how)
+            for part, of_part in sizes.items()
+            for size in reversed(of_part)  # the longest first
         }
-        for kind, of_kind in sizes.items():
-            title = "groups of 10" if kind == "groups" else "questions"
-            print(
-                table(title, {size: running[kind, size].result() for size in of_kind}), end="\n\n"
-            )
+        for part, of_part in sizes.items():
+            columns = {size: running[part, size].result() for size in of_part}
+            title = "groups of 10" if part == "groups" else "questions"
+            print(table(title, columns), end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Everything there is to say about one run: each metric with its n and its 95% interval.
 
-Intervals of shares are Wilson's, others the bootstrap's. The expected calibration error, which
-noise raises, has none: see `mcqa.evaluation.debiased` for the one that has.
+Intervals of shares are Wilson's, others the bootstrap's, those of means over groups of questions
+Student's. The expected calibration error, which noise raises, has none: see
+`mcqa.evaluation.debiased` for the one that has.
 """
 
 import numpy as np
 
 from mcqa.evaluation import confidence
-from mcqa.evaluation.clustered import renumber, share_of
+from mcqa.evaluation.clustered import mean_interval, renumber, share_of
 from mcqa.evaluation.debiased import debiased_calibration_error
 from mcqa.evaluation.kind_quality import (
     describe_options,
@@ -116,9 +117,12 @@ def describe_run(
         for name, metric in run_metrics(answers).items()
     }
     for name, value_N in run_values(answers).items():
+        known_N = ~np.isnan(value_N)
+        known_M, group_M = value_N[known_N], renumber(cluster_N, known_N)
         if metrics[name]["interval"] == "wilson":
-            known_N = ~np.isnan(value_N)
-            metrics[name] |= share_of(value_N[known_N] == 1, renumber(cluster_N, known_N))
+            metrics[name] |= share_of(known_M == 1, group_M)
+        elif metrics[name]["interval"] and cluster_N is not None:  # few groups are no bootstrap's
+            metrics[name] |= {"ci95": mean_interval(known_M, group_M), "interval": "student"}
     bins, points = {name: [] for name in EDGES}, None
     if scored:
         known, group_M = answers.take(answers.scored), renumber(cluster_N, answers.scored)

@@ -6,7 +6,7 @@ that are no means over questions must be sorted and counted anew, and get fewer 
 
 import numpy as np
 
-from mcqa.evaluation.clustered import share_of
+from mcqa.evaluation.clustered import mean_interval, renumber, share_of
 from mcqa.evaluation.comparison import deciding_p_value
 from mcqa.evaluation.measures import (
     calibration_error,
@@ -59,6 +59,10 @@ def describe_pair(
     p_values = dict(zip(gains, tossed_K.tolist(), strict=True))
     p_values["accuracy"] = deciding_p_value(accuracies)
     metrics = _metrics(a, b, draws, p_values)
+    for name, gain_N in gains.items() if cluster_N is not None else ():
+        if (known_N := ~np.isnan(gain_N)).any():
+            known = gain_N[known_N], renumber(cluster_N, known_N)
+            metrics[name]["ci95"] = mean_interval(*known)
     metrics["accuracy"]["ci95"] = accuracies["difference_ci95"]
     return {
         "n": n,

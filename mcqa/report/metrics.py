@@ -46,14 +46,17 @@ def metric_blocks(runs: list[dict], kind: str = "") -> list[Table | Text]:
         tests = [run["metrics"].get("positions", {}).get("homogeneity") for run in runs]
         p_values = [numbers.format_p_value(test and test["p_value"]) for test in tests]
         rows.append(["Do the positions' recalls differ? p", *p_values])
-    bootstrap = described[0]["bootstrap"]
+    bootstrap, grouped = described[0]["bootstrap"], "clusters" in described[0]
     note = (
         "Higher is better, but lower where there is a ↓. A dash: needs probabilities, which "
         "generated answers do not have. In brackets 95% intervals: Wilson's for shares, else of a "
-        f"bootstrap ({bootstrap['resamples']:,} resamples, seed {bootstrap['seed']}). ECE and RStd "
-        "are raised by noise, and no interval of them covers: compare them between runs over the "
-        "same questions only. The error without bias is the root of the mean squared gap in bins "
-        "of equal size, less what noise adds to it; its interval holds what a test does not reject."
+        f"bootstrap ({bootstrap['resamples']:,} resamples, seed {bootstrap['seed']})"
+        + ", for means over groups of questions Student's"
+        * grouped
+        + ". ECE and RStd are raised by noise, and no interval of them covers: compare them "
+        "between runs over the same questions only. The error without bias is the root of the mean "
+        "squared gap in bins of equal size, less what noise adds to it; its interval holds what a "
+        "test does not reject."
     )
     if kind:
         note += OF_SETS * KINDS[kind].several + OF_LEVELS * KINDS[kind].ordered

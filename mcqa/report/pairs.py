@@ -111,10 +111,12 @@ def _differences(comparison: dict) -> list[Table | Text]:
             p = numbers.format_p_value(found.get("p_value"))
             rows.append([metric.title, *sides, difference, p])
     columns = ["Metric", a, b, f"Difference ({b} minus {a})", "p"]
+    means = f"({paired['resamples']:,} for means over questions, "
+    if paired["clusters"]:
+        means = "(of means over groups of questions Student's; "
     note = (
-        f"Differences of shares are in points. 95% intervals of a paired bootstrap "
-        f"({paired['resamples']:,} resamples for means over questions, "
-        f"{paired['other_resamples']:,} for the others), p of a paired permutation test "
+        f"Differences of shares are in points. 95% intervals of a paired bootstrap {means}"
+        f"{paired['other_resamples']:,} resamples for the others), p of a paired permutation test "
         f"({paired['permutations']:,} permutations), for accuracy of the test above, before "
         "correction. With so many metrics, one in twenty looks different by luck."
     )

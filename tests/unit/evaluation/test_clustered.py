@@ -7,6 +7,7 @@ from mcqa.evaluation.clustered import mean_interval, renumber, share_of
 from mcqa.evaluation.comparison import compare, joint_test
 from mcqa.evaluation.measures import describe_run
 from mcqa.evaluation.metrics import share, wilson_interval
+from mcqa.evaluation.paired import describe_pair
 from mcqa.evaluation.resampling import bootstrap, interval, means
 from mcqa.evaluation.significance import sign_flip_test
 
@@ -127,3 +128,20 @@ def test_every_interval_of_a_run_goes_by_groups(random_answers):
     few = describe_run(five, resamples=20, cluster_N=cluster // 15)
     assert not any(metric["ci95"] for name, metric in few["metrics"].items())
     assert renumber(cluster, cluster > 57).tolist() == [0] * 5 + [1] * 5
+
+
+def test_means_over_few_groups_have_students_interval(random_answers):
+    """By hand: eight groups of five copies, so the mean of eight values and its error."""
+    answers = random_answers(8)
+    copies, cluster = answers.take(np.repeat(np.arange(8), 5)), np.repeat(np.arange(8), 5)
+    nll = describe_run(copies, resamples=20, cluster_N=cluster)["metrics"]["nll"]
+    value = -answers.log_likelihood
+    half = 2.3646243 * value.std(ddof=1) / np.sqrt(8)  # t of 7 degrees of freedom at 97.5%
+    assert nll["interval"] == "student"
+    assert nll["ci95"] == pytest.approx([value.mean() - half, value.mean() + half])
+    other = random_answers(8, seed=5).take(np.repeat(np.arange(8), 5))
+    accuracies = compare(copies.correct, other.correct, ("a", "b"), cluster_N=cluster)
+    paired = describe_pair(copies, other, accuracies, cluster_N=cluster)["metrics"]["nll"]
+    gain = (copies.log_likelihood - other.log_likelihood)[::5]
+    half = 2.3646243 * gain.std(ddof=1) / np.sqrt(8)
+    assert paired["ci95"] == pytest.approx([gain.mean() - half, gain.mean() + half])

@@ -168,7 +168,7 @@ def test_several_comparisons_are_all_told_with_a_warning(tmp_path):
     for comparison in compared(answers):
         assert comparison["verdict"] in page.text
     assert len(page.tables) == 4
-    assert "the other 2 are, for their number, by Holm's method" in page.text
+    assert "the other 2 are corrected for their number by Holm's method" in page.text
 
 
 def test_unparsed_and_unlabelled_answers_are_shown_only_where_there_are_some(tmp_path):
