@@ -123,7 +123,7 @@ def command(
     evaluations = _evaluate_each(specs, names, taken, questions, folder, plan, **settings)
     kept, described = reading.record(data, questions, account)
     details = report_details(
-        Models=", ".join([*(str(run.path) for run in taken), *models]),
+        Models=", ".join([*answered, *models]),
         Data=described,
         **_contexts(evaluations),
         **({"Scores": f"means over {scoring.orders} orders"} if scoring.average else {}),

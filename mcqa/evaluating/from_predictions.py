@@ -7,7 +7,7 @@ The trap: not all of them answer the same questions. An evaluation is over those
 these are found before a model is scored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mcqa.evaluating.others import Answered, read_answers
 from mcqa.evaluation.metrics import summarize
 from mcqa.prediction import Prediction
 from mcqa.question import Question
+from mcqa.runs.questions_seen import Seen
 from mcqa.system import processes
 
 UNKNOWN = "No temperature is known: these answers were read from a file."
@@ -27,7 +28,6 @@ class Taken:
     """Hold a run that is taken over: what it answered, and its evaluation where there was one."""
 
     name: str
-    path: Path
     predictions: list[Prediction]
     before: Evaluation | None = None
 
@@ -53,8 +53,8 @@ class Taken:
         else:
             costs = (self.before.metrics[key] for key in ("seconds", "peak_memory_bytes"))
             metrics = summarize(self.predictions, *costs)
-            whole = len(self.predictions) == len(self.before.predictions)
-            orders = self.before.orders if whole else None  # they are in the questions' order
+            same = self.predictions == self.before.predictions
+            orders = self.before.orders if same else None  # they are in the order of these
             evaluation = replace(self.before, **told, metrics=metrics, orders=orders)
         if processes.is_main():
             write_answers(evaluation)
@@ -75,7 +75,7 @@ def take_over(
         DataError: a path holds no answers.
         ComparisonError: no question is answered by all.
     """
-    answered, before, places = {}, {}, {}
+    answered, before = {}, {}
     for path in map(Path, paths):
         if (path / RECORD).is_file():
             record = read_record(path)
@@ -85,8 +85,7 @@ def take_over(
         else:
             found = {path.stem: read_answers(path)}
         for name, run in found.items():
-            name = _free(name, answered)
-            answered[name], places[name] = run, path
+            answered[_free(name, answered)] = run
     if not answered:
         return [], list(questions)
     runs, remarks = match(answered, questions)
@@ -94,8 +93,28 @@ def take_over(
         announce(remark)
     by_id = {question.id: question for question in questions}
     kept = [by_id[prediction.id] for prediction in next(iter(runs.values()))]
-    taken = [Taken(name, places[name], own, before.get(name)) for name, own in runs.items()]
-    return taken, kept
+    for name, evaluation in before.items():
+        found = _trained_on(evaluation.trained_on, answered[name].questions, kept)
+        before[name] = replace(evaluation, trained_on=found)
+    return [Taken(name, own, before.get(name)) for name, own in runs.items()], kept
+
+
+def _trained_on(
+    known: Mapping[str, Sequence[str]] | None,
+    asked: Mapping[str, Question],
+    questions: Sequence[Question],
+) -> dict[str, list[str]] | None:
+    """Return which of the questions a run was trained on, given which of those it was asked then.
+
+    They may have other ids now, or be written in another way.
+    """
+    if known is None:
+        return None
+    exact, near = (
+        Seen.of(asked[id] for id in known[key]).find(questions) for key in ("exact", "near")
+    )
+    others = dict.fromkeys((*exact["near"], *near["exact"], *near["near"]))
+    return {"exact": exact["exact"], "near": [id for id in others if id not in exact["exact"]]}
 
 
 def _free(name: str, taken: dict) -> str:
