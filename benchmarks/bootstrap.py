@@ -65,7 +65,7 @@ def main() -> None:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "ci95": {
-            name: metric_interval(metric, draws[name], float(np.nanmean(draws[name])))
+            name: metric_interval(metric, draws[name])
             for name, metric in METRICS.items()
             if name in draws
         },

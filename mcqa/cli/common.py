@@ -33,6 +33,12 @@ cluster_option = click.option(
     help="What questions belong together; auto: those of 'bundled' by fact, others by `state_id`, "
     "where they have any.",
 )
+baseline_option = click.option(
+    "--baseline",
+    metavar="RUN",
+    help="Compare every other run with this one alone, not every pair; the first is the primary "
+    "comparison.",
+)
 overwrite_option = click.option(
     "--overwrite",
     is_flag=True,
@@ -134,7 +140,10 @@ def _quality(kind: str, described: list[dict]) -> dict[str, list[str]]:
     macros = [macro_accuracy(one.get("per_subject", {})) for one in described]
     if any(macros):
         columns["over subjects (95%)"] = list(map(numbers.format_share, macros))
-    return columns | {"n": [str(one["n"]) for one in described]}
+    columns["n"] = [str(one["n"]) for one in described]
+    if any(one["unparsed"] for one in described):
+        columns["unread"] = [numbers.format_count(one["unparsed"]) for one in described]
+    return columns
 
 
 def _cost(evaluations) -> dict[str, list[str]]:
@@ -154,7 +163,8 @@ def _cost(evaluations) -> dict[str, list[str]]:
 
 
 def _print_comparison(comparison: dict) -> None:
-    click.echo(comparison["verdict"])
+    primary = "Primary comparison: " if comparison.get("primary") else ""
+    click.echo(primary + comparison["verdict"])
     if stacked := comparison["together"]["stacked"]:
         pair = " and ".join(comparison[side]["name"] for side in "ab")
         click.echo(f"  {pair} stacked: {stacked['against_better']['verdict']}")

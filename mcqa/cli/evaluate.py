@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import (
+    baseline_option,
     cluster_option,
     format_option,
     overwrite_option,
@@ -26,13 +27,28 @@ from mcqa.system import processes
 @click.option(
     "--model",
     "models",
-    required=True,
     multiple=True,
     help="Model, or MODEL:SCORER; repeat it to compare.",
+)
+@click.option(
+    "--from-predictions",
+    "answered",
+    multiple=True,
+    metavar="PATH",
+    help="Answers that are there already: the folder of an evaluation, a file of predictions, or "
+    "one of another evaluator (see mcqa compare). Repeat it; questions that one does not answer "
+    "are left out.",
 )
 @revision_options("models")
 @options(data_options, validation_options, scoring_options)
 @cluster_option
+@baseline_option
+@click.option(
+    "--exclude-trained",
+    is_flag=True,
+    help="Leave out, for all models, the questions that one of the runs was trained on, exactly or "
+    "nearly.",
+)
 @click.option(
     "--permutations",
     "kind_of_orders",
@@ -46,12 +62,15 @@ from mcqa.system import processes
 @format_option
 def command(
     models,
+    answered,
     data,
     reading,
     validation,
     scoring,
     ray,
     cluster_by,
+    baseline,
+    exclude_trained,
     kind_of_orders,
     output_format,
     **where,
@@ -71,10 +90,15 @@ def command(
     mcqa evaluate --model smollm2-135m:text --data bundled --output runs/base
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
+    mcqa evaluate --from-predictions runs/o --model runs/new --data bundled --output runs/more
     """
+    if not models and not answered:
+        raise click.UsageError("give --model or --from-predictions.")
     others = vars(validation) | {"permutations": kind_of_orders, "limit": reading.limit}
     others |= {"average": scoring.average or None}
     others |= {"split": reading.split, "cluster_by": None if cluster_by == "auto" else cluster_by}
+    others |= {"from_predictions": answered or None, "baseline": baseline}
+    others |= {"exclude_trained": exclude_trained or None}
     if ray.wanted(*models, **others):
         how = models, data, reading, scoring, where["output"]
         result = ray.evaluate(*how, overwrite=where["overwrite"])
@@ -82,8 +106,10 @@ def command(
         return
     from mcqa.data import source_name
     from mcqa.evaluating.clusters import clusters_of
+    from mcqa.evaluating.contamination import without_trained
     from mcqa.evaluating.evaluate import ModelSpec
     from mcqa.evaluating.folder import Record, write_record
+    from mcqa.evaluating.from_predictions import take_over
     from mcqa.evaluating.output import evaluation_folder, finish
     from mcqa.evaluating.results import write_results
     from mcqa.scoring.orders import Plan
@@ -91,21 +117,28 @@ def command(
     held = evaluation_folder(where["output"], overwrite=where["overwrite"])
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
+    taken, questions = take_over(answered, questions, announce=say)
+    specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
+    names = _names(specs, taken)
+    baseline = _baseline(baseline, models, names, [run.name for run in taken])
+    if exclude_trained:
+        asked = [spec.model for spec in specs]
+        questions = without_trained(questions, asked, taken, announce=say)
+        taken = [run.over(questions) for run in taken]
     scoring.announce_orders(questions)
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = validation.load(data, questions, reading)
     plan = None
     if kind_of_orders is not None:
         plan = Plan.of(kind_of_orders, questions, scoring.examples.seed)
-    specs = [ModelSpec.parse(text, scoring.scorer) for text in models]
     # What is wrong with the last model shows before the first takes its time.
     settings = scoring.settings(specs, reading)
     settings |= {"validation_questions": held_out, "validation_note": held_out_note}
     settings |= {"batch_size": scoring.batch_size, "overwrite": where["overwrite"]}
-    evaluations = _evaluate_each(specs, questions, folder, plan, **settings)
+    evaluations = _evaluate_each(specs, names, taken, questions, folder, plan, **settings)
     kept, described = reading.record(data, questions, account)
     details = report_details(
-        Models=", ".join(models),
+        Models=", ".join([*answered, *models]),
         Data=described,
         **_contexts(evaluations),
         **({"Scores": f"means over {scoring.orders} orders"} if scoring.average else {}),
@@ -115,6 +148,7 @@ def command(
         return
     title = f"mcqa on {Path(source_name(data)).name}"
     record = Record(title, details, evaluations, questions, data=kept, clusters=clusters)
+    record.baseline = baseline
     write_record(folder, record)
     comparisons = write_results(folder, record)
     finish(folder, evaluations)
@@ -127,26 +161,50 @@ def command(
     say(f"Results: {folder}   Page: {folder / 'report.html'}")
 
 
-def _evaluate_each(specs, questions, folder, plan, **settings) -> list:
-    from mcqa.evaluating.evaluate import distinct_names, evaluate, folder_name
+def _names(specs, taken) -> list[str]:
+    """Return the names of the models to score, none of them that of answers taken over."""
+    from mcqa.evaluating.evaluate import distinct_names
+
+    known, names = {run.name for run in taken}, distinct_names(specs)
+    return [f"{name} (scored)" if name in known else name for name in names]
+
+
+def _baseline(baseline: str | None, models, names, taken) -> str | None:
+    """Return the name of the baseline, which is given by its name or as `--model` is."""
+    if baseline is None or baseline in (*names, *taken):
+        return baseline
+    named = dict(zip(models, names, strict=True))
+    if baseline not in named:
+        raise click.UsageError(f"--baseline {baseline} is none of {', '.join((*taken, *models))}.")
+    return named[baseline]
+
+
+def _evaluate_each(specs, names, taken, questions, folder, plan, **settings) -> list:
+    from mcqa.evaluating.contamination import trained_on_sentence
+    from mcqa.evaluating.evaluate import evaluate, folder_name
     from mcqa.evaluating.output import begin
 
-    names = distinct_names(specs)
-    places = list(map(folder_name, names)) if len(specs) > 1 else ["."]
+    all_names = [*(run.name for run in taken), *names]
+    places = list(map(folder_name, all_names)) if len(all_names) > 1 else ["."]
     folders = begin(folder, places, overwrite=settings["overwrite"])
-    say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
+    if specs:
+        say(f"Scoring {len(questions):,} questions with {len(specs)} model(s): {', '.join(names)}")
     if plan:
         say(f"Each model is scored in {plan.kind} orders: {plan}")
     scorings = plan.scorings if plan else len(questions)
     scorings += len(settings["validation_questions"])
     how = settings | {"plan": plan, "announce": say}
-    evaluations = []
-    for spec, name, place in zip(specs, names, folders, strict=True):
+    evaluations = [run.write(place) for run, place in zip(taken, folders, strict=False)]
+    for spec, name, place in zip(specs, names, folders[len(taken) :], strict=True):
         with progress(scorings, name) as on_progress:
             evaluation = evaluate(spec, name, questions, place, on_progress=on_progress, **how)
         validation = evaluation.validation
         say(f"{name}: {'calibrated on ' if validation.predictions else ''}{validation.note}")
         evaluations.append(evaluation)
+    for evaluation in evaluations:
+        found = evaluation.name, evaluation.trained_on, len(questions)
+        if trained := trained_on_sentence(*found):
+            say(trained)
     return evaluations
 
 

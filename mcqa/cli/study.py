@@ -38,9 +38,14 @@ class Numbers(click.ParamType):
     type=Numbers(least=1, allow_all=True),
     help="Training questions, instead of those of the file; all: every one.",
 )
+@click.option(
+    "--exclude-trained",
+    is_flag=True,
+    help="Leave out the test questions that a cell is trained on, exactly or nearly.",
+)
 @ray_options
 @format_option
-def command(file, output, seeds, sizes, ray, output_format):
+def command(file, output, seeds, sizes, exclude_trained, ray, output_format):
     """Train and score every combination of a grid, and say which formulation is better.
 
     STUDY.yaml names formulations, seeds, training sizes, data sets and base models. Intervals are
@@ -56,23 +61,29 @@ def command(file, output, seeds, sizes, ray, output_format):
     """
     from mcqa.study.cells import Cluster
     from mcqa.study.grid import read_grid
-    from mcqa.study.study import run_study
 
     grid = read_grid(file, {"seeds": seeds, "sizes": sizes})
-    how = {"announce": say, "progress": progress, "details": report_details(Study=file)}
+    how = {"details": report_details(Study=file), "exclude_trained": exclude_trained}
     if ray.wanted():
         how["on"] = Cluster(ray.ray_address, ray.gpus_per_worker, ray.cpus_per_worker)
+    results = run_and_say(grid, output, **how)
+    print_result(results, output_format, print_verdicts)
+    say(f"Results: {output}   Page: {Path(output) / 'report.html'}")
+
+
+def run_and_say(grid, output, **how) -> dict:
+    """Run a study with progress on the terminal; how it goes on is said where it is stopped."""
+    from mcqa.study.study import run_study
+
     try:
-        results = run_study(grid, output, **how)
+        return run_study(grid, output, announce=say, progress=progress, **how)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted. What is done is kept in {output}; the same command goes on from there."
         ) from None
-    print_result(results, output_format, _print)
-    say(f"Results: {output}   Page: {Path(output) / 'report.html'}")
 
 
-def _print(results: dict) -> None:
+def print_verdicts(results: dict) -> None:
     """Print the verdict of each condition."""
     from mcqa.study.words import condition_name
 

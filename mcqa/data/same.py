@@ -37,6 +37,12 @@ def question_key(question: Question) -> bytes:
     return _hashed(question.stem, question.context or "", *options)
 
 
+def exact_key(question: Question) -> bytes:
+    """Return what questions have in common that are the same to the letter but for the label."""
+    content = "\x1f".join((question.stem, question.context or "", *question.options))
+    return hashlib.blake2b(content.encode(), digest_size=8).digest()
+
+
 def row_keys(question: Question) -> tuple:
     """Return two keys, one of which a question shares with itself in another version of its set.
 

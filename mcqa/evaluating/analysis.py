@@ -8,11 +8,12 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 
 from mcqa.evaluation.bias import describe_positions
-from mcqa.evaluation.comparison import compare, compare_many, joint_test
+from mcqa.evaluation.clustered import share_of
+from mcqa.evaluation.comparison import compare, compare_many, correct, joint_test
 from mcqa.evaluation.fitting import average, fit_stack, stack
 from mcqa.evaluation.groups import by_subject, cluster_numbers, describe_groups
 from mcqa.evaluation.measures import describe_run
-from mcqa.evaluation.metrics import share, summarize
+from mcqa.evaluation.metrics import summarize
 from mcqa.evaluation.paired import describe_pair
 from mcqa.evaluation.pairing import align
 from mcqa.evaluation.sets import AnyAnswers, answers_of, are_plain, by_kind
@@ -34,11 +35,13 @@ def describe(
     questions: Sequence[Question],
     seconds: float | None,
     peak_memory_bytes: int | None = None,
+    clusters: Mapping[str, Hashable] | None = None,
 ) -> dict:
     """Return what `metrics.json` says about a run: what `summarize` does, and more.
 
     Args:
         questions: what the predictions answer; none where that is not known.
+        clusters: see `mcqa.evaluating.clusters.clusters_of`; all intervals go by them.
 
     Returns:
         Where a question is labelled, also what `describe_run` returns, of choices `positions` (see
@@ -48,29 +51,35 @@ def describe(
     """
     summary = summarize(predictions, seconds, peak_memory_bytes)
     if "kinds" not in summary:
-        return _describe_kind(summary, predictions, questions)
+        return _describe_kind(summary, predictions, questions, clusters)
     kinds = {
-        kind: _describe_kind(summary["kinds"][kind], own, questions)
+        kind: _describe_kind(summary["kinds"][kind], own, questions, clusters)
         for kind, own in by_kind(predictions).items()
     }
     return summary | {"kinds": kinds}
 
 
 def _describe_kind(
-    summary: dict, predictions: Sequence[Prediction], questions: Sequence[Question]
+    summary: dict,
+    predictions: Sequence[Prediction],
+    questions: Sequence[Question],
+    clusters: Mapping[str, Hashable] | None,
 ) -> dict:
     if not summary["n"]:
         return summary
     answers = answers_of(predictions)
-    described = describe_run(answers)
+    cluster_N = cluster_numbers(answers.ids, clusters)
+    described = describe_run(answers, cluster_N=cluster_N)
+    summary |= {"accuracy_ci95": described["metrics"]["accuracy"]["ci95"]}
     bootstrap = {key: described.pop(key) for key in ("seed", "resamples")}
     bootstrap["group_resamples"] = GROUP_RESAMPLES
     if answers.kind in RSTD.kinds:
-        described["positions"] = describe_positions(answers)
+        described["positions"] = describe_positions(answers, cluster_N=cluster_N)
     option_counts = {question.id: len(question.options) for question in questions}
     groupings = {"per_subject": by_subject(questions), "per_option_count": option_counts}
     for name, group_of in groupings.items() if questions else ():
-        groups = describe_groups(answers, group_of, resamples=GROUP_RESAMPLES)
+        how = {"resamples": GROUP_RESAMPLES, "cluster_N": cluster_N}
+        groups = describe_groups(answers, group_of, **how)
         kept = {str(group): {k: of[k] for k in GROUP_KEYS} for group, of in groups.items()}
         described[name] = kept
     # the keys of the summary first, and its counts
@@ -101,6 +110,7 @@ def compare_runs(
     runs: Mapping[str, AnyAnswers],
     *,
     seed: int = 0,
+    baseline: str | None = None,
     clusters: Mapping[str, Hashable] | None = None,
     validation: Runs | None = None,
 ) -> list[dict]:
@@ -108,6 +118,7 @@ def compare_runs(
 
     Args:
         runs: by name, as `mcqa.evaluation.pairing.align` returns them.
+        baseline: the run to compare the others with, instead of every pair.
         clusters: see `mcqa.evaluating.clusters.clusters_of`.
         validation: by name the predictions for validation questions, where there are some.
 
@@ -118,13 +129,15 @@ def compare_runs(
     ids = next(iter(runs.values())).ids
     how = {"seed": seed, "cluster_N": cluster_numbers(ids, clusters)}
     right = {name: answers.correct for name, answers in runs.items()}
-    joint = {"joint": joint_test(right)} if len(runs) > 2 else {}
+    joint = {"joint": joint_test(right, **how)} if len(runs) > 2 else {}
     results = []
-    for comparison in compare_many(right, **how):
+    for comparison in compare_many(right, baseline=baseline, **how):
         pair = {name: runs[name] for name in (comparison[side]["name"] for side in "ab")}
         paired = describe_pair(*pair.values(), comparison, **how)
         together = _together(pair, validation or {}, how)
         results.append({**comparison, **joint, "paired": paired, "together": together})
+    stacked = [result["together"]["stacked"] for result in results]
+    correct([found["against_better"] for found in stacked if found])
     return results
 
 
@@ -135,11 +148,11 @@ def _together(pair: Mapping[str, AnyAnswers], validation: Runs, how: dict) -> di
     log-probabilities, weighted by what both answered to the same validation questions.
     """
     (name_a, a), (name_b, b) = pair.items()
-    n, either = len(a), share(int((a.correct | b.correct).sum()), len(a))
+    either = share_of(a.correct | b.correct, how["cluster_N"])
     together = {"either": either, "average": None, "stacked": None}
     if not (a.scored.all() and b.scored.all()):
         return together
-    together["average"] = share(int(average(a, b).correct.sum()), n)
+    together["average"] = share_of(average(a, b).correct, how["cluster_N"])
     fitted_on = {name: validation.get(name, ()) for name in pair}
     asked_a, asked_b = ({(p.id, p.label) for p in answered} for answered in fitted_on.values())
     if not asked_a or asked_a != asked_b:
@@ -150,7 +163,8 @@ def _together(pair: Mapping[str, AnyAnswers], validation: Runs, how: dict) -> di
     sides = pair[better].correct, stack(a, b, **weights).correct
     against = compare(*sides, (better, "stacked"), **how)
     value, interval = (against["b"][key] for key in ("accuracy", "accuracy_ci95"))
-    stacked = {"value": value, "n": n, "ci95": interval, **weights, "n_validation": n_validation}
+    stacked = {"value": value, "n": len(a), "ci95": interval, **weights}
+    stacked["n_validation"] = n_validation
     return together | {"stacked": stacked | {"against_better": against}}
 
 

@@ -10,6 +10,7 @@ from mcqa.evaluating.validation import UNSCORED, own_validation
 from mcqa.evaluation.metrics import summarize
 from mcqa.formulations import NAMES, get_formulation
 from mcqa.question import Question
+from mcqa.runs.questions_seen import read_seen
 from mcqa.scoring.loading import load_scorer, look_up
 from mcqa.scoring.orders import Plan
 from mcqa.scoring.partial import Partial, describe_work, partial_path
@@ -22,6 +23,9 @@ COST = {  # what a run cost, and its name in `run.json`
     "training_memory_bytes": "peak_memory_bytes",
     "adapter_bytes": "adapter_bytes",
 }
+
+
+SETTINGS = ("base_model", "quantization", "dtype", "recipe", "learning_rate", "n", "seed")
 
 
 class ModelSpec(NamedTuple):
@@ -91,7 +95,7 @@ def evaluate(
             how = batch_size, on_progress, partial.part("validation")
             validation = Validation(scorer.score_encoded(held_out, *how), validation_note)
         else:
-            validation = own_validation(spec.model, scorer, predictions)
+            validation = own_validation(spec.model, scorer, questions, predictions)
         if plan:
             how = batch_size, on_progress, partial.part
             orders = score_orders(scorer, questions, predictions, plan, *how)
@@ -99,10 +103,30 @@ def evaluate(
     cost = cost if found.record else None
     about = name, folder, scorer.name, scorer.template
     more = {"context": work["context"], "commit": found.commit, "work": work}
+    more["trained_on"] = trained_on(spec.model, questions)
+    more["settings"] = _settings(found.record)
     evaluation = Evaluation(*about, predictions, metrics, cost, validation, orders, **more)
     if processes.is_main():
         write_answers(evaluation)
     return evaluation
+
+
+def _settings(record: dict | None) -> dict | None:
+    """Return what a page tells of how a run was trained, None of a model that is none."""
+    if not record:
+        return None
+    known = record.get("settings", {}) | record
+    known["n"] = (record.get("train") or {}).get("used")
+    return {name: known.get(name) for name in SETTINGS}
+
+
+def trained_on(model: str, questions: Sequence[Question]) -> dict[str, list[str]] | None:
+    """Return the ids of the questions that a run was trained on, as `Seen.find` does.
+
+    None of a model that is no run, and of runs that kept no digests: it is not known then.
+    """
+    seen = read_seen(Path(model))
+    return seen and seen["trained"].find(questions)
 
 
 def distinct_names(specs: Sequence[ModelSpec]) -> list[str]:

@@ -30,6 +30,7 @@ RECORD, QUESTIONS = "evaluation.json", "questions.jsonl"
 RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
 OF_ALL = (RECORD, QUESTIONS, RETENTION, FORGOTTEN, GAINED)
 OF_A_RUN = ("name", "scorer", "template", "context", "commit", "cost", "work")
+OF_A_RUN += ("trained_on", "settings")
 
 
 class Validation(NamedTuple):
@@ -48,6 +49,9 @@ class Evaluation:
         cost: see `mcqa.evaluating.evaluate.COST`; None if untrained.
         commit: of the Hub model that was scored or tuned.
         work: see `mcqa.scoring.partial.describe_work`; None in old folders, as is `Record.data`.
+        trained_on: the ids of the evaluated questions that it was trained on, `exact`ly and `near`;
+            None where that is not known.
+        settings: of its training, see `mcqa.evaluating.evaluate.SETTINGS`; None if untrained.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Evaluation:
     context: str = "data"
     commit: str | None = None
     work: dict | None = None
+    trained_on: dict[str, list[str]] | None = None
+    settings: dict | None = None
 
 
 @dataclass
@@ -73,6 +79,7 @@ class Record:
         questions: none where they are not known.
         data: their `source`, `split`, `n`, `sha256` and `commit`, as of a run's training set.
         compared: the names of the evaluations to compare; by default all.
+        baseline: the one of them to compare the others with; by default every pair is compared.
         clusters: see `mcqa.evaluating.clusters.clusters_of`.
     """
 
@@ -82,6 +89,7 @@ class Record:
     questions: Sequence[Question]
     data: dict | None = None
     compared: Sequence[str] | None = None
+    baseline: str | None = None
     clusters: Mapping[str, str | None] | None = None
 
     def __post_init__(self):
@@ -119,6 +127,7 @@ def write_record(folder: Path, record: Record) -> None:
     write_rows(folder / QUESTIONS, map(asdict, record.questions))
     kept = {name: getattr(record, name) for name in ("title", "details", "data")}
     compared = {"compared": list(record.compared), "clusters": record.clusters}
+    compared |= {"baseline": record.baseline}
     write_json(folder / RECORD, {**kept, "runs": runs, **compared})
 
 
@@ -141,6 +150,7 @@ def read_record(folder: Path) -> Record:
             _read_questions(inside(folder, QUESTIONS)),
             data=kept.get("data"),
             compared=[by_name[name].name for name in kept["compared"]],
+            baseline=kept.get("baseline"),
             clusters=kept["clusters"],
         )
         _check_answered(record)

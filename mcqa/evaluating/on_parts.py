@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from mcqa.errors import DataError
-from mcqa.evaluation.comparison import compare_counts, corrected
+from mcqa.evaluation.comparison import compare_counts, mark_primary
 from mcqa.evaluation.tally import Tally, describe_tally, tally_pair
 from mcqa.scoring.parts import MANIFEST, Place, predictions_of, questions_of
 from mcqa.system.cluster import run_tasks
@@ -41,8 +41,8 @@ def evaluate_parts(folders: Mapping[str, Place], output: Place) -> tuple[dict, l
     metrics = {name: describe_tally(tally) for name, tally in tallies.items()}
     for name, folder in folders.items():
         (folder / METRICS).write_json(metrics[name])
-    compared = [_compare(names, tally) for names, tally in pairs.items() if tally]
-    comparisons = corrected(compared)
+    comparisons = [_compare(names, tally) for names, tally in pairs.items() if tally]
+    mark_primary(comparisons)
     if comparisons:
         first, *others = comparisons
         (output / COMPARISON).write_json(first | ({"others": others} if others else {}))

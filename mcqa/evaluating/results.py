@@ -2,16 +2,21 @@
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from mcqa.evaluating.analysis import compare_kinds, describe, one_sided, per_question
 from mcqa.evaluating.folder import METRICS, Evaluation, Record, Validation, read_record
+from mcqa.evaluation.clustered import share_of
 from mcqa.evaluation.fitting import describe_calibration, fit_temperature
+from mcqa.evaluation.groups import cluster_numbers
 from mcqa.evaluation.metrics import split_kinds
 from mcqa.evaluation.pairing import align_kinds
 from mcqa.evaluation.sets import answers_of
+from mcqa.evaluation.significance import holm
 from mcqa.prediction import Prediction
 from mcqa.prompting.prompts import get_template
 from mcqa.report.figures import draw_figures
@@ -33,24 +38,26 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
         texts: whether the report shows questions that only one run gets right.
 
     Returns:
-        The comparisons, none for a single evaluation or where a question has no label.
+        The comparisons over labelled questions, none for a single evaluation or without labels.
     """
     old = inside(folder, PLOTS).glob("*.svg")
     for path in (folder / COMPARISON, folder / ACCURACY, *old):
         path.unlink(missing_ok=True)
     evaluations = record.evaluations
     runs = [_described(evaluation, record) for evaluation in evaluations]
+    _correct_pride(runs)
     for evaluation, run in zip(evaluations, runs, strict=True):
         write_json(evaluation.folder / METRICS, run["metrics"])
     predictions = {evaluation.name: evaluation.predictions for evaluation in evaluations}
     questions = {question.id: question for question in record.questions}
     write_whole(folder / PER_QUESTION, per_question(predictions, questions))
-    labelled = not any(evaluation.metrics["unlabelled"] for evaluation in evaluations)
+    labelled = all(e.metrics["n"] for e in evaluations if e.name in record.compared)
     plots, comparisons, answers = draw_figures(runs), [], {}
     if len(set(record.compared)) > 1 and labelled:
         answers = align_kinds({name: predictions[name] for name in record.compared})
         validation = {e.name: e.validation.predictions for e in evaluations}
-        comparisons = compare_kinds(answers, clusters=record.clusters, validation=validation)
+        how = {"clusters": record.clusters, "baseline": record.baseline}
+        comparisons = compare_kinds(answers, validation=validation, **how)
         write_comparisons(folder, comparisons)
         if "accuracy" in plots:  # of plain choices; those of each kind are among the plots
             write_whole(folder / ACCURACY, plots["accuracy"])
@@ -114,7 +121,9 @@ def _with_others(comparisons: Sequence[dict]) -> dict:
     return first | ({"others": others} if others else {})
 
 
-def describe_temperature(evaluation: Evaluation) -> dict:
+def describe_temperature(
+    evaluation: Evaluation, clusters: Mapping[str, Hashable] | None = None
+) -> dict:
     """Return the `calibration` of a run's `metrics.json`.
 
     That is `temperature`, None without validation questions, and their `note`. With a temperature
@@ -125,23 +134,57 @@ def describe_temperature(evaluation: Evaluation) -> dict:
         return {"temperature": None, "note": note}
     fitted = fit_temperature(answers_of(validated))
     temperature = fitted.pop("temperature")
-    described = describe_calibration(answers_of(evaluation.predictions), temperature)
+    answers = answers_of(evaluation.predictions)
+    how = {"cluster_N": cluster_numbers(answers.ids, clusters)}
+    described = describe_calibration(answers, temperature, **how)
     return {"temperature": temperature, "note": note, "fitted": fitted, **described}
+
+
+def describe_trained_on(
+    evaluation: Evaluation, clusters: Mapping[str, Hashable] | None = None
+) -> dict:
+    """Return how many answered questions a run was trained on, and its accuracy without them.
+
+    `exact` and `near` count them; `without` is the accuracy over the other labelled questions, as
+    `share_of` returns it, None where none is left.
+    """
+    known = {name: set(ids) for name, ids in evaluation.trained_on.items()}
+    ids = [prediction.id for prediction in evaluation.predictions]
+    counts = {name: sum(id in of for id in ids) for name, of in known.items()}
+    trained = set().union(*known.values())
+    rest = [p for p in evaluation.predictions if p.id not in trained and p.label is not None]
+    right_N = np.array([p.correct for p in rest], dtype=bool)
+    cluster_N = cluster_numbers([p.id for p in rest], clusters)
+    return counts | {"without": share_of(right_N, cluster_N)}
 
 
 def _described(evaluation: Evaluation, record: Record) -> dict:
     """Return a run as the report takes it."""
     measured = (evaluation.metrics[key] for key in ("seconds", "peak_memory_bytes"))
-    metrics = describe(evaluation.predictions, record.questions, *measured)
+    asked = evaluation.predictions, record.questions
+    metrics = describe(*asked, *measured, clusters=record.clusters)
     for kind, found in split_kinds(metrics).items():
         own = _of_kind(evaluation, kind) if kind else evaluation
         if found["n"]:
-            found["calibration"] = describe_temperature(own)
+            found["calibration"] = describe_temperature(own, record.clusters)
         if own.orders:
             how = {"listed": get_template(own.template).lists_options, "scorer": own.scorer}
+            how["clusters"] = record.clusters
             found["permutations"] = describe_run_orders(own.orders, own.predictions, **how)
-    kept = {name: getattr(evaluation, name) for name in ("name", "scorer", "template")}
+        if evaluation.trained_on is not None:
+            found["trained_on"] = describe_trained_on(own, record.clusters)
+    names = ("name", "scorer", "template", "settings")
+    kept = {name: getattr(evaluation, name) for name in names}
     return {**kept, "metrics": metrics, "cost": evaluation.cost}
+
+
+def _correct_pride(runs: Sequence[dict]) -> None:
+    """Correct the claims that PriDe changes something for how many runs it is claimed of."""
+    described = [found for run in runs for found in split_kinds(run["metrics"]).values()]
+    orders = [found.get("permutations") or {} for found in described]
+    gains = [found["pride"]["difference"] for found in orders if "pride" in found]
+    for gain, p_value in zip(gains, holm([gain["p_value"] for gain in gains]), strict=True):
+        gain |= {"p_value_holm": p_value, "comparisons": len(gains)}
 
 
 def _of_kind(evaluation: Evaluation, kind: str) -> Evaluation:

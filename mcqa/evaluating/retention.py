@@ -7,8 +7,10 @@ then. The difference holds that of two ways of scoring too, which is said wherev
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from heads.encoder import is_encoder
 from mcqa.errors import ConfigError, DataError
@@ -16,8 +18,10 @@ from mcqa.evaluating.evaluate import ModelSpec, distinct_names, evaluate, folder
 from mcqa.evaluating.folder import FORGOTTEN, GAINED, RETENTION, Evaluation, Record, write_record
 from mcqa.evaluating.output import begin, finish
 from mcqa.evaluating.results import write_results
-from mcqa.evaluation.metrics import wilson_interval
-from mcqa.evaluation.significance import holm, mcnemar
+from mcqa.evaluation import numbers
+from mcqa.evaluation.clustered import renumber, share_of
+from mcqa.evaluation.groups import cluster_numbers
+from mcqa.evaluation.significance import holm, mcnemar, sign_flip_test
 from mcqa.models.backbones import model_config
 from mcqa.models.sharing import shares_base
 from mcqa.prediction import Prediction
@@ -114,6 +118,7 @@ def check_retention(
         for spec, name, place in zip(specs, names, folders, strict=True)
     ]
     del held
+    about = about | {"details": about["details"] | _told(evaluations, about["clusters"])}
     record = Record(
         f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **about
     )
@@ -125,10 +130,10 @@ def check_retention(
         for comparison in comparisons:
             kind = comparison["kind"]
             own = [row for row in asked if row[-1].kind == kind]
-            kinds[kind] = _forgotten(comparison, specs, *zip(*own, strict=True))
+            kinds[kind] = _forgotten(comparison, specs, record.clusters, *zip(*own, strict=True))
         result = {"n": len(questions), "kinds": kinds}
     else:
-        result = _forgotten(comparisons[0], specs, *zip(*asked, strict=True))
+        result = _forgotten(comparisons[0], specs, record.clusters, *zip(*asked, strict=True))
     result["note"] = note_on(specs)
     base, run = (evaluation.predictions for evaluation in evaluations)
     write_rows(folder / FORGOTTEN, _only(base, run, questions))
@@ -141,20 +146,37 @@ def check_retention(
 def _forgotten(
     comparison: dict,
     specs: Sequence[ModelSpec],
+    clusters: Mapping[str, Hashable] | None,
     base: Sequence[Prediction],
     run: Sequence[Prediction],
     questions: Sequence[Question],
 ) -> dict:
     """Return what `retention.json` says of questions of one kind."""
-    n, known = len(questions), sum(prediction.correct for prediction in base)
-    result = {"n": n}
+    before_N, after_N = (np.array([p.correct for p in answers]) for answers in (base, run))
+    cluster_N = cluster_numbers([question.id for question in questions], clusters)
+    result = {"n": len(questions)}
     for key, side, spec in zip(("base", "run"), "ab", specs, strict=True):
         result[key] = comparison[side] | {"model": spec.model, "scorer": spec.scorer}
     kept = ("difference", "difference_ci95", "mcnemar", "clusters", "verdict")
     result |= {name: comparison[name] for name in kept if name in comparison}
-    result["forgotten"] = _share(len(_only(base, run, questions)), known)
-    result["gained"] = _share(len(_only(run, base, questions)), n - known)
-    return result | {"per_subject": _per_subject(base, run, questions)}
+    result["forgotten"] = _share(~after_N, before_N, cluster_N)
+    result["gained"] = _share(after_N, ~before_N, cluster_N)
+    return result | {"per_subject": _per_subject(before_N, after_N, cluster_N, questions)}
+
+
+def _told(evaluations: Sequence[Evaluation], clusters: Mapping[str, Hashable] | None) -> dict:
+    """Return what the page says of how many questions were forgotten and gained."""
+    base, run = (e.predictions for e in evaluations)
+    before_N, after_N = (np.array([p.correct for p in answers]) for answers in (base, run))
+    cluster_N = cluster_numbers([p.id for p in base], clusters)
+    told = {}
+    for name, counts in (
+        ("Forgotten", _share(~after_N, before_N, cluster_N)),
+        ("Gained", _share(after_N, ~before_N, cluster_N)),
+    ):
+        share = numbers.format_accuracy(counts["share"], counts["ci95"])
+        told[name] = f"{counts['n']:,} of {counts['of']:,} questions, {share}"
+    return told
 
 
 def _only(
@@ -168,28 +190,34 @@ def _only(
     ]
 
 
-def _share(count: int, of: int) -> dict:
-    interval = wilson_interval(count, of) if of else None
-    return {"n": count, "of": of, "share": count / of if of else None, "ci95": interval}
+def _share(changed_N: np.ndarray, of_N: np.ndarray, cluster_N: np.ndarray | None) -> dict:
+    found = share_of(changed_N[of_N], renumber(cluster_N, of_N)) or {"value": None, "ci95": None}
+    count, of = int((changed_N & of_N).sum()), int(of_N.sum())
+    return {"n": count, "of": of, "share": found["value"], "ci95": found["ci95"]}
 
 
 def _per_subject(
-    base: Sequence[Prediction], run: Sequence[Prediction], questions: Sequence[Question]
+    before_N: np.ndarray,
+    after_N: np.ndarray,
+    cluster_N: np.ndarray | None,
+    questions: Sequence[Question],
 ) -> dict[str, dict]:
-    groups = defaultdict(list)
-    for before, after, question in zip(base, run, questions, strict=True):
-        groups[question.subject].append((before.correct, after.correct))
-    groups.pop(None, None)
-    rows = {}
-    for subject, pairs in sorted(groups.items()):
-        counts = {
-            "n": len(pairs),
-            "base": sum(a for a, _ in pairs),
-            "run": sum(b for _, b in pairs),
-        }
-        counts["forgotten"] = sum(a > b for a, b in pairs)
-        rows[subject] = counts | {"gained": sum(b > a for a, b in pairs)}
-    p_values = [mcnemar(row["forgotten"], row["gained"]) for row in rows.values()]
+    """Return each subject's counts and p-values, by groups where questions come in some."""
+    places = defaultdict(list)
+    for place, question in enumerate(questions):
+        places[question.subject].append(place)
+    places.pop(None, None)
+    rows, p_values = {}, []
+    for subject, at in sorted(places.items()):
+        before, after = before_N[at], after_N[at]
+        forgotten, gained = (int(x.sum()) for x in (before & ~after, after & ~before))
+        counts = {"n": len(at), "base": int(before.sum()), "run": int(after.sum())}
+        rows[subject] = counts | {"forgotten": forgotten, "gained": gained}
+        p_value = mcnemar(forgotten, gained)
+        if cluster_N is not None:
+            gain_N1 = (after.astype(float) - before)[:, None]
+            p_value = float(sign_flip_test(gain_N1, cluster_N=renumber(cluster_N, at))[0])
+        p_values.append(p_value)
     for row, p_value, corrected in zip(rows.values(), p_values, holm(p_values), strict=True):
         row |= {"p_value": p_value, "p_value_holm": corrected}
     return rows

@@ -13,6 +13,7 @@ from mcqa.errors import ConfigError, DataError
 from mcqa.evaluating.folder import Validation
 from mcqa.prediction import Prediction, read_predictions
 from mcqa.question import Question
+from mcqa.runs.questions_seen import read_seen
 from mcqa.runs.trained import VALIDATION_FILE
 from mcqa.scoring.scorer import Scorer
 
@@ -52,12 +53,18 @@ def load_validation(source: str, questions: Sequence[Question], **reading) -> li
     return loaded
 
 
-def own_validation(model: str, scorer: Scorer, answered: Sequence[Prediction]) -> Validation:
-    """Return what a run answered to its training's validation questions, if none is `answered`."""
+def own_validation(
+    model: str, scorer: Scorer, questions: Sequence[Question], answered: Sequence[Prediction]
+) -> Validation:
+    """Return what a run answered to its training's validation questions, if none is evaluated.
+
+    Whether one is, is told by the texts; of runs that kept no digests, by what was `answered`.
+    """
     path = Path(model) / VALIDATION_FILE
     if scorer.calibration is None or not path.is_file():
         return Validation([], UNKNOWN)
-    predictions = read_predictions(path)
-    if same_answers(predictions, answered):
+    predictions, seen = read_predictions(path), read_seen(Path(model))
+    evaluated = any(seen["validated"].find(questions).values()) if seen else False
+    if evaluated or (seen is None and same_answers(predictions, answered)):
         return Validation([], EVALUATED)
     return Validation(predictions, f"the {len(predictions):,} validation questions of its training")

@@ -5,15 +5,23 @@ right, question by question. The trap: where two runs disagree on very few quest
 interval is too narrow. So a difference counts as shown only where it and the exact test agree.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
+from mcqa.errors import ConfigError
+from mcqa.evaluation.clustered import FEW, mean_interval, share_of
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.numbers import format_p_value
-from mcqa.evaluation.resampling import bootstrap, bootstrap_accuracy_gain, interval, means
-from mcqa.evaluation.significance import cochran_q, holm, mcnemar, sign_flip_test
+from mcqa.evaluation.resampling import FEWEST, bootstrap_accuracy_gain, count_groups, interval
+from mcqa.evaluation.significance import (
+    cochran_permutation,
+    cochran_q,
+    holm,
+    mcnemar,
+    sign_flip_test,
+)
 
 
 def compare(
@@ -30,9 +38,10 @@ def compare(
     Args:
         right_a_N, right_b_N: whether each run gets each question right.
         cluster_N: the group of each question, numbered from 0, where questions of a group are no
-            independent evidence. Intervals are then those of a bootstrap over groups, and
-            `clusters` says how many there are and the p-value of a permutation test that flips
-            whole groups, which decides the verdict.
+            independent evidence. Intervals are then of Student's t over groups (see
+            `mcqa.evaluation.clustered`), and `clusters` says how many there are and the p-value of
+            a permutation test that flips whole groups, which decides the verdict. Of too few
+            groups there are no intervals, and no difference is claimed.
     """
     n, right = len(right_a_N), (int(right_a_N.sum()), int(right_b_N.sum()))
     a_only, b_only = int((right_a_N & ~right_b_N).sum()), int((right_b_N & ~right_a_N).sum())
@@ -40,12 +49,11 @@ def compare(
     if cluster_N is None:
         return compare_counts(n, right, (a_only, b_only), names, **drawn)
     gain_N = right_b_N.astype(float) - right_a_N
-    statistic = means({"a": right_a_N, "b": right_b_N, "difference": gain_N})
-    draws = bootstrap(statistic, n, cluster_N=cluster_N, **drawn)
-    intervals = [interval(draws_R) for draws_R in draws.values()]
+    intervals = [share_of(right_N, cluster_N)["ci95"] for right_N in (right_a_N, right_b_N)]
+    intervals.append(mean_interval(gain_N, cluster_N))
     p_value = float(sign_flip_test(gain_N[:, None], seed=seed, cluster_N=cluster_N)[0])
     result = _result(n, right, (a_only, b_only), names, intervals, drawn)
-    result["clusters"] = {"n": int(cluster_N.max()) + 1, "p_value": p_value}
+    result["clusters"] = {"n": count_groups(cluster_N), "p_value": p_value}
     return {**result, "verdict": _verdict(result)}
 
 
@@ -85,29 +93,49 @@ def _result(n, right, only, names, intervals, drawn: dict) -> dict:
     }
 
 
-def compare_many(right_by_run: Mapping[str, np.ndarray], **how) -> list[dict]:
-    """Compare every pair of named runs, in the order given; see `compare`.
+def compare_many(
+    right_by_run: Mapping[str, np.ndarray], *, baseline: str | None = None, **how
+) -> list[dict]:
+    """Compare every pair of named runs, or with `baseline` each other run with that one.
 
-    With more than one pair each result also has `holm`: how many `comparisons` there are and the
-    `p_value` corrected for them, by which the verdict goes. All else is that of each pair alone.
+    The first pair is the primary comparison, named before there were results: it is not corrected.
+    Of more than one further pair each has `holm`; see `correct`. For the rest see `compare`.
+
+    Raises:
+        ConfigError: no run is called as the baseline.
     """
-    return corrected(
-        [
-            compare(a, b, (name_a, name_b), **how)
-            for (name_a, a), (name_b, b) in combinations(right_by_run.items(), 2)
-        ]
-    )
-
-
-def corrected(results: list[dict]) -> list[dict]:
-    """Return comparisons, of several with their verdicts by Holm's correction."""
-    if len(results) > 1:
-        p_values = holm([deciding_p_value(result) for result in results])
-        for result, p_value in zip(results, p_values, strict=True):
-            del result["verdict"]
-            result["holm"] = {"comparisons": len(results), "p_value": p_value}
-            result["verdict"] = _verdict(result)
+    names = list(right_by_run)
+    if baseline is not None:
+        if baseline not in names:
+            raise ConfigError(f"baseline {baseline!r} is none of the runs {', '.join(names)}.")
+        pairs = [(baseline, name) for name in names if name != baseline]
+    else:
+        pairs = combinations(names, 2)
+    results = [compare(*(right_by_run[name] for name in pair), pair, **how) for pair in pairs]
+    mark_primary(results)
     return results
+
+
+def mark_primary(results: Sequence[dict]) -> None:
+    """Mark the first of several comparisons as the primary one, and correct the others."""
+    if len(results) > 1:
+        results[0]["primary"] = True
+        correct(results[1:])
+
+
+def correct(results: Sequence[dict]) -> None:
+    """Correct the verdicts of comparisons that are looked at together, where there are several.
+
+    Each gets `holm`: how many `comparisons` there are and the `p_value` corrected for them, by
+    which the verdict goes then. All else stays that of each alone.
+    """
+    if len(results) < 2:
+        return
+    corrected = holm([deciding_p_value(result) for result in results])
+    for result, p_value in zip(results, corrected, strict=True):
+        del result["verdict"]
+        result["holm"] = {"comparisons": len(results), "p_value": p_value}
+        result["verdict"] = _verdict(result)
 
 
 def deciding_p_value(comparison: dict) -> float:
@@ -115,16 +143,26 @@ def deciding_p_value(comparison: dict) -> float:
     return comparison.get("clusters", comparison["mcnemar"])["p_value"]
 
 
-def joint_test(right_by_run: Mapping[str, np.ndarray]) -> dict:
-    """Test whether runs over the same questions differ in accuracy at all, by `cochran_q`."""
+def joint_test(
+    right_by_run: Mapping[str, np.ndarray], *, seed: int = 0, cluster_N: np.ndarray | None = None
+) -> dict:
+    """Test whether runs over the same questions differ in accuracy at all, by `cochran_q`.
+
+    Where questions come in groups, p is that of a permutation of the runs within whole groups.
+    """
     correct_NK = np.column_stack(list(right_by_run.values()))
     q, p_value = cochran_q(correct_NK)
+    grouped = {}
+    if cluster_N is not None:
+        p_value = cochran_permutation(correct_NK, cluster_N, seed=seed)
+        grouped = {"clusters": count_groups(cluster_N)}
     return {
         "n": len(correct_NK),
         "runs": list(right_by_run),
         "q": q,
         "degrees_of_freedom": len(right_by_run) - 1,
         "p_value": p_value,
+        **grouped,
     }
 
 
@@ -138,34 +176,47 @@ def _verdict(result: dict) -> str:
     if holm := result.get("holm"):
         p_value = holm["p_value"]
         correction = f" after Holm's correction for {holm['comparisons']} comparisons"
-    test += f" p {format_p_value(p_value, '= ', digits=3)}{correction}"
+    test += f" p {format_p_value(p_value, '= ')}{correction}"
     if not result["mcnemar"]["a_only"] and not result["mcnemar"]["b_only"]:
         return (
             f"No difference can be shown: {name_a} and {name_b} get the same questions right "
             f"({sample}, {test}). That does not prove them equal on other questions."
         )
-    difference, (low, high) = result["difference"], result["difference_ci95"]
+    difference = result["difference"]
     finding = f"{name_a} and {name_b} answer the same number of questions right"
     if difference < 0:
-        low, high, name_a, name_b = -high, -low, name_b, name_a
+        name_a, name_b = name_b, name_a
     if difference:
         points = f"{_points(abs(difference))} points"
         finding = f"{name_b} answers {points} more of the questions right than {name_a}"
+    if result["difference_ci95"] is None:
+        return (
+            f"No difference can be claimed: on these questions, {finding} ({sample}, {test}). "
+            f"Groups of questions about the same thing count as one piece of evidence each, and "
+            f"it takes at least {FEWEST} of them."
+        )
+    ends = [end if difference >= 0 else -end for end in result["difference_ci95"]]
+    low, high = min(ends), max(ends)
     evidence = f"{sample}, 95% interval {_points(low)} to {_points(high)} points, {test}"
+    rough, more = "", "More questions"
+    if clusters:
+        more = "More groups of questions"
+        if clusters["n"] < FEW:
+            rough = f" With fewer than {FEW} groups that is rough."
     interval_shows, test_shows = low > 0, p_value < 0.05
     if interval_shows and test_shows:
-        return f"{finding} ({evidence})."
+        return f"{finding} ({evidence}).{rough}"
     if not interval_shows and not test_shows:
         return (
             f"No difference can be shown: on these questions, {finding}, "
-            f"which may be luck ({evidence})."
+            f"which may be luck ({evidence}).{rough}"
         )
     reason = "the test's p is below 0.05 but the interval includes zero"
     if interval_shows:
         reason = "the interval leaves zero out but the test's p is not below 0.05"
     return (
         f"No difference can be shown safely: {finding} ({evidence}), "
-        f"and the two measures disagree: {reason}. More questions would settle it."
+        f"and the two measures disagree: {reason}. {more} would settle it.{rough}"
     )
 
 

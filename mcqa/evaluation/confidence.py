@@ -8,7 +8,8 @@ and 15 bins, 0.06 with 300: compare it over the same questions.
 
 import numpy as np
 
-from mcqa.evaluation.metrics import share, wilson_interval
+from mcqa.evaluation.clustered import renumber, share_of
+from mcqa.evaluation.metrics import share
 from mcqa.evaluation.resampling import Statistic, concatenate, divide
 from mcqa.evaluation.table import COVERAGES
 
@@ -44,20 +45,25 @@ def bins_of(confidence_N: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.searchsorted(edges[1:-1], confidence_N, side="left")
 
 
-def reliability(confidence_N: np.ndarray, correct_N: np.ndarray, edges: np.ndarray) -> list[dict]:
+def reliability(
+    confidence_N: np.ndarray,
+    correct_N: np.ndarray,
+    edges: np.ndarray,
+    cluster_N: np.ndarray | None = None,
+) -> list[dict]:
     """Return the points of a reliability plot, one per bin that is not empty; all answers count."""
     bin_N, points = bins_of(confidence_N, edges), []
     for number in np.unique(bin_N):
         inside_N = bin_N == number
-        n, right = int(inside_N.sum()), int(correct_N[inside_N].sum())
+        found = share_of(correct_N[inside_N], renumber(cluster_N, inside_N))
         points.append(
             {
                 "low": float(edges[number]),
                 "high": float(edges[number + 1]),
-                "n": n,
+                "n": found["n"],
                 "confidence": float(confidence_N[inside_N].mean()),
-                "accuracy": right / n,
-                "ci95": wilson_interval(right, n),
+                "accuracy": found["value"],
+                "ci95": found["ci95"],
             }
         )
     return points

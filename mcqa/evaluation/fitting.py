@@ -14,7 +14,7 @@ from mcqa.evaluation.pairing import check_aligned
 from mcqa.evaluation.sets import AnyAnswers
 
 LOWEST, HIGHEST = 0.01, 1000.0
-AFFECTED = ("nll", "brier", "ece", "ece_equal_mass")
+AFFECTED = ("nll", "brier", "ece", "ece_equal_mass", "ece_debiased")
 LARGEST_WEIGHT = 100.0
 
 
@@ -69,11 +69,14 @@ def apply_temperature(answers: AnyAnswers, temperature: float) -> AnyAnswers:
     return answers.rescored(answers.scores / temperature)
 
 
-def describe_calibration(answers: AnyAnswers, temperature: float, *, resamples: int = 1000) -> dict:
-    """Return a temperature and the scored answers' metrics and bins `before` and `after` it."""
+def describe_calibration(answers: AnyAnswers, temperature: float, **how) -> dict:
+    """Return a temperature and the scored answers' metrics and bins `before` and `after` it.
+
+    `how` are further arguments of `mcqa.evaluation.measures.describe_run`.
+    """
     result = {"temperature": temperature, "n": int(answers.scored.sum())}
     for name, run in (("before", answers), ("after", apply_temperature(answers, temperature))):
-        described = describe_run(run, resamples=resamples)
+        described = describe_run(run, **how)
         metrics = {metric: described["metrics"][metric] for metric in AFFECTED}
         result[name] = {**metrics, "reliability": described["reliability"]}
     return result

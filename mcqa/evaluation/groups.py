@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 import numpy as np
 
 from mcqa.errors import ConfigError
+from mcqa.evaluation.clustered import renumber
 from mcqa.evaluation.measures import describe_run
 from mcqa.evaluation.sets import AnyAnswers
 from mcqa.question import Question
@@ -19,11 +20,16 @@ def by_subject(questions: Iterable[Question]) -> dict[str, str | None]:
 
 
 def describe_groups(
-    answers: AnyAnswers, group_of: Mapping[str, str | int | None], **how
+    answers: AnyAnswers,
+    group_of: Mapping[str, str | int | None],
+    *,
+    cluster_N: np.ndarray | None = None,
+    **how,
 ) -> dict[str | int, dict]:
     """Return what `describe_run` says about each group of questions, in ascending order.
 
-    A question whose group is None is left out; `how` are `seed` and `resamples`.
+    A question whose group is None is left out; `cluster_N`, `seed` and `resamples` are those of
+    `describe_run`.
 
     Raises:
         ConfigError: a question has no entry in `group_of`.
@@ -32,7 +38,10 @@ def describe_groups(
     for place, group in enumerate(_groups(answers.ids, group_of)):
         places.setdefault(group, []).append(place)
     places.pop(None, None)
-    return {group: describe_run(answers.take(at), **how) for group, at in sorted(places.items())}
+    return {
+        group: describe_run(answers.take(at), cluster_N=renumber(cluster_N, at), **how)
+        for group, at in sorted(places.items())
+    }
 
 
 def macro_accuracy(groups: Mapping[str, dict]) -> dict | None:
@@ -43,7 +52,7 @@ def macro_accuracy(groups: Mapping[str, dict]) -> dict | None:
 
     Returns:
         `value`, `n` (how many groups) and `ci95`, for new questions of these same groups: the
-        Wilson intervals of the groups combined (MOVER).
+        intervals of the groups combined (MOVER), None where one of them has none.
 
     Source:
         Zou and Donner (2008), Construction of confidence limits about effect measures.
@@ -52,6 +61,8 @@ def macro_accuracy(groups: Mapping[str, dict]) -> dict | None:
         return None
     accuracies = [group["metrics"]["accuracy"] for group in groups.values()]
     value_G = np.array([accuracy["value"] for accuracy in accuracies])
+    if not all(accuracy["ci95"] for accuracy in accuracies):
+        return {"value": float(value_G.mean()), "n": len(value_G), "ci95": None}
     distance_2G = np.abs(np.array([accuracy["ci95"] for accuracy in accuracies]).T - value_G)
     mean, (below, above) = value_G.mean(), np.sqrt((distance_2G**2).sum(1)) / len(value_G)
     ci95 = [max(0.0, float(mean - below)), min(1.0, float(mean + above))]

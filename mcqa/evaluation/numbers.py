@@ -52,11 +52,11 @@ def format_value(value: float | None, interval: Sequence[float] | None = None) -
     return shown + _bracket(ends)
 
 
-def format_p_value(p: float | None, equals: str = "", digits: int = 2) -> str:
-    """Return a p-value, never as zero, behind `equals` where it is given as it is: = 0.031."""
+def format_p_value(p: float | None, equals: str = "") -> str:
+    """Return a p-value, never as zero, behind `equals` where it is given as it is: = 0.0312."""
     if p is None:
         return UNKNOWN
-    return "< 0.001" if p < 0.001 else f"{equals}{p:.{digits}g}"
+    return "< 0.001" if p < 0.001 else f"{equals}{p:.3g}"
 
 
 def format_share(known: dict | None) -> str:

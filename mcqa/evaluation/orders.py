@@ -15,7 +15,7 @@ import numpy as np
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import UNPARSED, first_best, log_softmax, pad
-from mcqa.evaluation.metrics import share
+from mcqa.evaluation.clustered import renumber, share_of
 from mcqa.evaluation.resampling import bootstrap, interval, means
 from mcqa.evaluation.sets import LIKELY
 from mcqa.kinds import KINDS, Label
@@ -134,16 +134,18 @@ def describe_orders(
     *,
     seed: int = 0,
     resamples: int = 1000,
+    cluster_N: np.ndarray | None = None,
 ) -> dict:
     """Return what the order of the options does to a run, as docs/evaluation.md says.
 
-    Intervals of the two means are bootstrapped over questions, the others Wilson's.
+    Intervals of the two means are bootstrapped over questions, the others those of `share_of`.
 
     Args:
         label_N: of questions with several right answers the indices of these.
         choices: for each question the choice in each order, the original one first, as an index (or
             indices) in the original order, None where it was not parsed.
         scores: what `average` takes; None from scorers without scores.
+        cluster_N: the group of each question, numbered from 0, to count groups as evidence.
 
     Raises:
         ConfigError: there are not as many labels as questions, or a question has no order.
@@ -159,25 +161,28 @@ def describe_orders(
     known_NP = ~np.isnan(choice_NP)
     right_NP = choice_NP == np.array([number[label] for label in label_N])[:, None]
     orders_N, n = known_NP.sum(1), len(label_N)
-    flips = int((known_NP & (choice_NP != choice_NP[:, :1])).any(1).sum())
+    flip_N = (known_NP & (choice_NP != choice_NP[:, :1])).any(1)
     times_KN = [(choice_NP == choice).sum(1) for choice in np.unique(choice_NP[known_NP])]
     columns = {
         "consistency": np.max(times_KN, axis=0) / orders_N,
         "accuracy_over_orders": right_NP.sum(1) / orders_N,
     }
-    draws = bootstrap(means(columns), n, seed=seed, resamples=resamples)
-    by_order = zip(right_NP.sum(0).tolist(), known_NP.sum(0).tolist(), strict=True)
+    draws = bootstrap(means(columns), n, seed=seed, resamples=resamples, cluster_N=cluster_N)
+    by_order = [
+        share_of(right_N[known_N], renumber(cluster_N, known_N))
+        for right_N, known_N in zip(right_NP.T, known_NP.T, strict=True)
+    ]
     described = {
         "n": n,
         "answers": int(orders_N.sum()),
-        "flips": flips,
-        "flip_rate": share(flips, n),
-        "accuracy": share(int(right_NP[:, 0].sum()), n),
+        "flips": int(flip_N.sum()),
+        "flip_rate": share_of(flip_N, cluster_N),
+        "accuracy": share_of(right_NP[:, 0], cluster_N),
         **{
             name: {"value": float(column.mean()), "n": n, "ci95": interval(draws[name])}
             for name, column in columns.items()
         },
-        "accuracy_by_order": [share(right, known) for right, known in by_order],
+        "accuracy_by_order": by_order,
         "seed": seed,
         "resamples": resamples,
     }
@@ -187,5 +192,5 @@ def describe_orders(
         else:
             chosen = first_best(average(scores))
         right_N = np.asarray(chosen) == [number[label] for label in label_N]
-        described["averaged_accuracy"] = share(int(right_N.sum()), n)
+        described["averaged_accuracy"] = share_of(right_N, cluster_N)
     return described

@@ -6,17 +6,18 @@ that are no means over questions must be sorted and counted anew, and get fewer 
 
 import numpy as np
 
+from mcqa.evaluation.clustered import mean_interval, renumber, share_of
 from mcqa.evaluation.comparison import deciding_p_value
 from mcqa.evaluation.measures import (
+    calibration_error,
     metric_interval,
     other_statistic,
     run_metrics,
     run_statistic,
     run_values,
 )
-from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.pairing import check_aligned
-from mcqa.evaluation.resampling import bootstrap, divide, interval, means, observed
+from mcqa.evaluation.resampling import bootstrap, count_groups, divide, interval, means, observed
 from mcqa.evaluation.sets import AnyAnswers, joint_codes
 from mcqa.evaluation.significance import minimum_detectable_difference, sign_flip_test
 
@@ -56,7 +57,12 @@ def describe_pair(
     gain_NK = np.column_stack(list(gains.values()))
     tossed_K = sign_flip_test(gain_NK, permutations=permutations, **groups)
     p_values = dict(zip(gains, tossed_K.tolist(), strict=True))
-    metrics = _metrics(a, b, draws, p_values | {"accuracy": deciding_p_value(accuracies)})
+    p_values["accuracy"] = deciding_p_value(accuracies)
+    metrics = _metrics(a, b, draws, p_values)
+    for name, gain_N in gains.items() if cluster_N is not None else ():
+        if (known_N := ~np.isnan(gain_N)).any():
+            known = gain_N[known_N], renumber(cluster_N, known_N)
+            metrics[name]["ci95"] = mean_interval(*known)
     metrics["accuracy"]["ci95"] = accuracies["difference_ci95"]
     return {
         "n": n,
@@ -65,7 +71,7 @@ def describe_pair(
         "metrics": metrics,
         "minimum_detectable_difference": minimum_detectable_difference(differing, n),
         "agreement": agreement(*joint_codes(a, b), resamples=other_resamples, **groups),
-        "clusters": None if cluster_N is None else int(cluster_N.max()) + 1,
+        "clusters": None if cluster_N is None else count_groups(cluster_N),
         "seed": seed,
         **numbers,
         "permutations": permutations,
@@ -103,7 +109,7 @@ def agreement(
 
     Kappa takes off what two runs with these habits would agree on by chance. It is None where both
     always make one and the same choice. Not parsed (-1) counts as a choice of its own. The share's
-    interval is Wilson's, with clusters the bootstrap's.
+    interval is Wilson's, with clusters that of `share_of`.
 
     Source:
         Cohen (1960), A coefficient of agreement for nominal scales.
@@ -117,14 +123,14 @@ def agreement(
         share_RK = (weight_RN @ column_NK) / weight_RN.sum(1, keepdims=True)
         share_R1, habit_a_RP, habit_b_RP = np.split(share_RK, [1, 1 + len(choice_P)], axis=1)
         share_R, chance_R = share_R1[:, 0], (habit_a_RP * habit_b_RP).sum(1)
-        return {"share": share_R, "kappa": divide(share_R - chance_R, 1 - chance_R)}
+        return {"kappa": divide(share_R - chance_R, 1 - chance_R)}
 
     kappa = observed(statistic, n)["kappa"]
     draws = bootstrap(statistic, n, cluster_N=cluster_N, **how)
     return {
         "n": n,
         "share": same / n,
-        "share_ci95": wilson_interval(same, n) if cluster_N is None else interval(draws["share"]),
+        "share_ci95": share_of(same_N, cluster_N)["ci95"],
         "kappa": None if np.isnan(kappa) else kappa,
         "kappa_ci95": None if np.isnan(kappa) else interval(draws["kappa"]),
     }
@@ -135,6 +141,9 @@ def _metrics(
 ) -> dict[str, dict]:
     n, scored = len(a), int(a.scored.sum())
     in_a, in_b = (observed(run_statistic(run), n) for run in (a, b))
+    if scored:
+        for values, run in ((in_a, a), (in_b, b)):
+            values["ece_debiased"] = calibration_error(run)["value"]
     metrics = {}
     for name, metric in run_metrics(a).items():
         values = {"a": in_a.get(name, np.nan), "b": in_b.get(name, np.nan)}
@@ -142,7 +151,7 @@ def _metrics(
         drawn = name in draws and not np.isnan(gain)
         metrics[name] = {
             **{key: None if np.isnan(value) else value for key, value in values.items()},
-            "ci95": metric_interval(metric, draws[name], gain) if drawn else None,
+            "ci95": metric_interval(metric, draws[name]) if drawn else None,
             "n": scored if metric.needs_scores else n,
         }
         if name in p_values:

@@ -11,8 +11,11 @@ from mcqa.prediction import Prediction
 def align(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, AnyAnswers]:
     """Return runs as arrays, question by question in the order of the first.
 
+    Questions without a label are left out.
+
     Raises:
-        ComparisonError: the runs do not answer the same labelled questions, once each.
+        ComparisonError: the runs do not answer the same questions, once each, or no question has a
+            label in all runs.
         ConfigError: a label or choice is not one of the options, a score is not finite, or the
             questions are of several kinds (see `align_kinds`).
     """
@@ -33,7 +36,13 @@ def _in_order(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, list[Predic
     first, *others = by_id.items()
     for other in others:
         _check_same(first, other)
-    return {name: [answered[id] for id in first[1]] for name, answered in by_id.items()}
+    labelled = [id for id in first[1] if all(of[id].label is not None for of in by_id.values())]
+    if not labelled:
+        raise ComparisonError(
+            f"none of the {len(first[1]):,} questions has a label in {' and '.join(runs)}, and "
+            "only labelled questions can be compared. Score labelled data."
+        )
+    return {name: [answered[id] for id in labelled] for name, answered in by_id.items()}
 
 
 def check_aligned(a: AnyAnswers, b: AnyAnswers) -> None:
@@ -60,7 +69,8 @@ def _check_same(*runs: tuple[str, dict[str, Prediction]]) -> None:
                 f"question {id!r} is of the kind {prediction.kind} in {name_a} and of the kind "
                 f"{b[id].kind} in {name_b}. Score both on the same file."
             )
-        if prediction.label != b[id].label:
+        labels = prediction.label, b[id].label
+        if None not in labels and labels[0] != labels[1]:
             raise ComparisonError(
                 f"question {id!r} has label {prediction.label} in {name_a} and label "
                 f"{b[id].label} in {name_b}. Score both on the same file; shuffled options "
@@ -69,15 +79,9 @@ def _check_same(*runs: tuple[str, dict[str, Prediction]]) -> None:
 
 
 def _by_id(predictions: Sequence[Prediction], name: str) -> dict[str, Prediction]:
-    """Return the predictions by question id, checked to be labelled and one per question."""
+    """Return the predictions by question id, checked to be one per question."""
     if not predictions:
         raise ComparisonError(f"{name} has no predictions. Score at least one labelled question.")
-    for prediction in predictions:
-        if prediction.label is None:
-            raise ComparisonError(
-                f"{name}: question {prediction.id!r} has no label, and only labelled questions "
-                "can be compared. Score labelled data, or leave such questions out of both runs."
-            )
     id, times = Counter(prediction.id for prediction in predictions).most_common(1)[0]
     if times > 1:
         raise ComparisonError(

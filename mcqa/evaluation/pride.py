@@ -12,8 +12,8 @@ import numpy as np
 
 from mcqa.errors import ConfigError
 from mcqa.evaluation.answers import first_best, log_softmax, pad
-from mcqa.evaluation.comparison import compare
-from mcqa.evaluation.metrics import share
+from mcqa.evaluation.clustered import share_of
+from mcqa.evaluation.comparison import compare, deciding_p_value
 from mcqa.evaluation.orders import Order, average, restore
 
 SHARE = 0.05
@@ -88,12 +88,14 @@ def describe_pride(
     shown_scores: Sequence[Sequence[Sequence[float]]],
     *,
     seed: int = 0,
+    cluster_N: np.ndarray | None = None,
 ) -> dict:
     """Return the `pride` of docs/evaluation.md: what dividing the letters' prior out changes.
 
     Args:
         orders: for each question all rotations or all orders, the original order first.
         shown_scores: for each question and order the options' scores as shown.
+        cluster_N: the group of each question, numbered from 0, to count groups as evidence.
     """
     label_N, n = np.asarray(label_N), len(label_N)
     asked = list(zip(orders, shown_scores, strict=True))
@@ -102,19 +104,20 @@ def describe_pride(
     debiased_NO, priors = pride(raw_NO, {place: asked[place] for place in places})
     runs = {"raw": raw_NO, "debiased": debiased_NO, "averaged": _averaged(asked)}
     right = {name: first_best(scores_NO) == label_N for name, scores_NO in runs.items()}
-    compared = compare(right["raw"], right["debiased"], ("raw", "debiased"), seed=seed)
+    how = {"seed": seed, "cluster_N": cluster_N}
+    compared = compare(right["raw"], right["debiased"], ("raw", "debiased"), **how)
     test = compared["mcnemar"]
     return {
         "sample": {"n": len(places), "share": SHARE, "seed": seed},
         "priors": {str(count): prior_O.tolist() for count, prior_O in priors.items()},
-        **{name: share(int(right_N.sum()), n) for name, right_N in right.items()},
+        **{name: share_of(right_N, cluster_N) for name, right_N in right.items()},
         "difference": {
             "value": compared["difference"],
             "n": n,
             "ci95": compared["difference_ci95"],
             "raw_only": test["a_only"],
             "debiased_only": test["b_only"],
-            "p_value": test["p_value"],
+            "p_value": deciding_p_value(compared),
         },
     }
 

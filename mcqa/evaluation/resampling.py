@@ -2,7 +2,8 @@
 
 A resample is a row of weights: how often each question was drawn. A metric is a function of
 weights (a `Statistic`), so that its value on the data (all weights 1) and its bootstrap are one
-definition. The trap: a metric that noise can only raise is higher on resamples (see `interval`).
+definition. The trap: a metric that noise can only raise is higher on resamples, and then no
+interval of them covers.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from mcqa.errors import ConfigError
 
 CELLS = 2_000_000  # how many weights to hold at once: 16 MB
+FEWEST = 6  # groups, below which not even groups that all agree could be told from luck
 
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 """From weights (R, N) to the R values of each of its metrics, NaN where one is not defined."""
@@ -29,7 +31,7 @@ def resampled_weights(
     """
     _check(resamples)
     rng = np.random.default_rng(seed)
-    units = n if cluster_N is None else int(cluster_N.max()) + 1
+    units = n if cluster_N is None else count_groups(cluster_N)
     rows = min(resamples, max(1, CELLS // n))
     for start in range(0, resamples, rows):
         weight_RN = np.empty((min(rows, resamples - start), n))
@@ -40,8 +42,19 @@ def resampled_weights(
 
 
 def bootstrap(statistic: Statistic, n: int, **how) -> dict[str, np.ndarray]:
-    """Return each metric's value on every resample; see `resampled_weights`."""
+    """Return each metric's value on every resample; see `resampled_weights`.
+
+    With fewer groups than `FEWEST` all are NaN, for no interval would cover.
+    """
+    cluster_N = how.get("cluster_N")
+    if cluster_N is not None and count_groups(cluster_N) < FEWEST:
+        return {name: np.full(1, np.nan) for name in statistic(np.ones((1, n)))}
     return concatenate(map(statistic, resampled_weights(n, **how)))
+
+
+def count_groups(cluster_N: np.ndarray) -> int:
+    """Return how many groups there are, numbered from 0."""
+    return int(cluster_N.max(initial=-1)) + 1
 
 
 def bootstrap_accuracy_gain(
@@ -63,26 +76,16 @@ def observed(statistic: Statistic, n: int) -> dict[str, float]:
     return {name: float(value_R[0]) for name, value_R in statistic(np.ones((1, n))).items()}
 
 
-def interval(
-    draws_R: np.ndarray, value: float | None = None, *, at_least: float = -np.inf
-) -> list[float] | None:
-    """Return the 95% interval of bootstrap draws that are not NaN, None where all are.
-
-    Args:
-        value: None for the percentile interval; the metric on the data for the basic one, reflected
-            about it: where resampling raises a metric, so did sampling, which is taken off again.
-        at_least: a bound that the metric cannot fall below.
+def interval(draws_R: np.ndarray) -> list[float] | None:
+    """Return the 95% percentile interval of bootstrap draws that are not NaN, None where all are.
 
     Source:
-        Davison and Hinkley (1997), Bootstrap Methods and their Application, sections 5.2 and 5.3.
+        Davison and Hinkley (1997), Bootstrap Methods and their Application, section 5.3.
     """
     defined = draws_R[~np.isnan(draws_R)]
     if not len(defined):
         return None
-    low, high = np.quantile(defined, (0.025, 0.975))
-    if value is not None:
-        low, high = 2 * value - high, 2 * value - low
-    return [float(max(low, at_least)), float(max(high, at_least))]
+    return [float(end) for end in np.quantile(defined, (0.025, 0.975))]
 
 
 def means(columns: dict[str, np.ndarray]) -> Statistic:

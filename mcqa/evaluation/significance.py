@@ -31,7 +31,8 @@ def sign_flip_test(
 
     Each toss draws the sign of each question's difference (b minus a; NaN does not count), with
     `cluster_N` (numbered from 0) of each group's. The p-value is the share of tosses, with the data
-    counted among them, whose sum is at least as far from zero as that of the data.
+    counted among them, whose sum is at least as far from zero as that of the data. Where there are
+    no more ways to toss than `permutations`, each is taken once, and the p-value is exact.
 
     Raises:
         ConfigError: `permutations` is less than 1.
@@ -48,6 +49,10 @@ def sign_flip_test(
         np.add.at(sum_UK, cluster_N, single_NK)
     sum_UK = sum_UK[(sum_UK != 0).any(1)]  # the sign of nothing changes nothing
     seen_K = np.abs(sum_UK.sum(0)) - 1e-9 * np.abs(sum_UK).sum(0)  # sums differ by rounding
+    if 2 ** len(sum_UK) <= permutations:
+        heads_RU = np.arange(2 ** len(sum_UK))[:, None] >> np.arange(len(sum_UK)) & 1
+        tossed_RK = 2.0 * heads_RU @ sum_UK - sum_UK.sum(0)
+        return (np.abs(tossed_RK) >= seen_K).mean(0)
     rng = np.random.default_rng(seed)
     rows = max(1, CELLS // max(1, len(sum_UK)))
     as_far_K = np.ones(sum_UK.shape[1])
@@ -99,6 +104,27 @@ def cochran_q(correct_NK: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
     q = runs * (runs - 1) * ((right_K - right_K.mean()) ** 2).sum() / below
     return float(q), float(chi2.sf(q, runs - 1))
+
+
+def cochran_permutation(
+    correct_NK: np.ndarray, cluster_N: np.ndarray, *, seed: int = 0, permutations: int = 10_000
+) -> float:
+    """Return the p-value of Cochran's Q where the runs change places within whole groups.
+
+    Permuting the runs leaves the denominator of Q as it is, so the spread of their sums is enough.
+    """
+    runs = correct_NK.shape[1]
+    sum_GK = np.zeros((int(cluster_N.max()) + 1, runs))
+    np.add.at(sum_GK, cluster_N, correct_NK.astype(float))
+    mean = sum_GK.sum() / runs
+    seen = ((sum_GK.sum(0) - mean) ** 2).sum() * (1 - 1e-9)
+    rng, as_far = np.random.default_rng(seed), 1
+    rows = max(1, CELLS // sum_GK.size)
+    for start in range(0, permutations, rows):
+        size = (min(rows, permutations - start), *sum_GK.shape)
+        total_RK = rng.permuted(np.broadcast_to(sum_GK, size), axis=2).sum(1)
+        as_far += int((((total_RK - mean) ** 2).sum(1) >= seen).sum())
+    return as_far / (permutations + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

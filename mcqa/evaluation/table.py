@@ -16,23 +16,21 @@ class Metric:
     Args:
         heading, short: what tables call it, and a line of text, if not by its heading.
         interval: the 95% interval of one run. `wilson`: of a share of questions, which people read
-            in percent. `percentile`: the bootstrap's. `basic`: the bootstrap's for a metric that
-            noise raises (see `mcqa.evaluation.resampling.interval`), also of a difference.
+            in percent. `percentile`: the bootstrap's. `inverted`: that of `debiased`. None, also of
+            a difference: noise raises the metric, and no interval of it covers.
         needs_scores: whether generated answers, which have no probabilities, lack it.
         kinds: the kinds of questions that have it.
         needs_targets: whether only questions with soft labels have it.
-        lowest: what it cannot fall below.
     """
 
     name: str
     heading: str
-    interval: Literal["wilson", "percentile", "basic"] = "percentile"
+    interval: Literal["wilson", "percentile", "inverted"] | None = "percentile"
     short: str = ""
     lower_is_better: bool = False
     needs_scores: bool = True
     kinds: tuple[str, ...] = tuple(KINDS)
     needs_targets: bool = False
-    lowest: float = 0.0
 
     @property
     def share(self) -> bool:
@@ -58,7 +56,7 @@ _TABLE = (
     Metric("f1_micro", "F1 over all options", needs_scores=False, kinds=_SEVERAL),
     Metric("f1_macro", "F1, mean over positions", needs_scores=False, kinds=_SEVERAL),
     Metric("hamming", "Hamming loss", lower_is_better=True, kinds=_SEVERAL),
-    Metric("quadratic_kappa", "Quadratic kappa", needs_scores=False, kinds=_SCALE, lowest=-1.0),
+    Metric("quadratic_kappa", "Quadratic kappa", needs_scores=False, kinds=_SCALE),
     Metric("mae_median", "Levels off, of the median", lower_is_better=True, kinds=_SCALE),
     Metric("mae_expected", "Levels off, of the expected", lower_is_better=True, kinds=_SCALE),
     Metric("auroc_yes", "AUROC of yes", kinds=_YES_NO),
@@ -68,8 +66,9 @@ _TABLE = (
     Metric("map3", "MAP@3", kinds=_CHOICE),
     Metric("nll", "Negative log-likelihood, nats", short="NLL", lower_is_better=True),
     Metric("brier", "Brier score", lower_is_better=True),
-    Metric("ece", "Calibration error (ECE)", "basic", lower_is_better=True),
-    Metric("ece_equal_mass", "The same, bins of equal size", "basic", lower_is_better=True),
+    Metric("ece", "Calibration error (ECE)", None, lower_is_better=True),
+    Metric("ece_equal_mass", "The same, bins of equal size", None, lower_is_better=True),
+    Metric("ece_debiased", "The same without bias, of squares", "inverted", lower_is_better=True),
     Metric("auroc", "AUROC of confidence", short="AUROC"),
     Metric("aurc", "Area under risk-coverage (AURC)", lower_is_better=True),
     *(Metric(f"accuracy_at_{x}", f"Accuracy, surest {x}%", "wilson") for x in COVERAGES),
@@ -105,5 +104,5 @@ def own_metrics(kind: str) -> list[Metric]:
 
 
 _SPREAD = "Spread of the positions' recalls (RStd)"
-RSTD = Metric("rstd", _SPREAD, "basic", lower_is_better=True, needs_scores=False, kinds=_CHOICE)
+RSTD = Metric("rstd", _SPREAD, None, lower_is_better=True, needs_scores=False, kinds=_CHOICE)
 """The one metric that is described apart from the others: see `mcqa.evaluation.bias`."""

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from mcqa.evaluation import numbers
+from mcqa.evaluation.clustered import FEW
 from mcqa.evaluation.groups import macro_accuracy
+from mcqa.evaluation.resampling import FEWEST as FEWEST_GROUPS
 from mcqa.kinds import KINDS
 from mcqa.report.blocks import Details, Plot, Section, Table, Text
 from mcqa.report.figures import FEWEST
 from mcqa.report.kinds import plot_name, runs_by_kind
 from mcqa.report.metrics import calibration_blocks, metric_blocks
 from mcqa.report.orders import order_sections
-from mcqa.report.pairs import pair_sections
+from mcqa.report.pairs import FULL, pair_sections
+from mcqa.report.parts import confusion_blocks, option_count_blocks, settings
 
 OVER_SUBJECTS = "Mean over"
 PLOTS = {
@@ -59,6 +62,10 @@ OF_SETS = {
     ),
 }
 """Plots that say something else where any number of options may be right."""
+OF_RUNS = (
+    " Comparisons are of these very runs: intervals are for new questions, not for new seeds, by "
+    "which accuracies may move by points. `mcqa study` asks about formulations."
+)
 ALL_RIGHT = " An answer is right if it is exactly the right set."
 
 
@@ -80,6 +87,7 @@ def report_sections(
         shown = [examples[place] for place in at] if examples else ()
         of_kind = _sections(kind, own, [comparisons[place] for place in at], shown, plots)
         sections += [s._replace(heading=_said(kind, s.heading)) for s in of_kind if s.blocks]
+    sections += [Section("How the runs were trained", blocks)] if (blocks := settings(runs)) else []
     sections += [Section("Details", [Details(details)])] if details else []
     return sections
 
@@ -100,6 +108,8 @@ def _sections(
     return [
         *sections,
         Section("Further metrics", metric_blocks(runs, kind)),
+        Section("By the number of options", option_count_blocks(runs)),
+        Section("Which position is chosen for which", confusion_blocks(runs)),
         Section("Calibration by a temperature", calibration_blocks(runs)),
         *order_sections(runs),
         *pair_sections(comparisons, examples),
@@ -116,7 +126,8 @@ def _first_screen(
     comparisons: list[dict],
     plots: Sequence[str],
 ) -> list[Text | Plot | Table]:
-    findings = [_said(c.get("kind", ""), c["verdict"]) for c in comparisons]
+    told = [c for c in comparisons if c.get("primary")] if len(comparisons) > FULL else comparisons
+    findings = [_said(c.get("kind", ""), _primary(c) + c["verdict"]) for c in told or comparisons]
     findings = findings or [
         _said(kind, _finding(run)) for kind, own in kinds.items() for run in own
     ]
@@ -130,12 +141,33 @@ def _first_screen(
             blocks.append(Plot(plot, _said(kind, described)))
     columns, rows = ["Run", *(run["name"] for run in runs)], _rows(runs, kinds)
     blocks.append(Table(columns, rows, style="runs"))
-    note = "A dash: not measured, or nothing was trained. Accuracy intervals are Wilson's."
+    note = f"A dash: not measured, or nothing was trained. {_intervals(kinds)}"
     if any(row[0].startswith(OVER_SUBJECTS) for row in rows):
         note += " Over subjects: each subject counts alike, however many questions it has."
     if any(kind and KINDS[kind].several for kind in kinds):
         note += ALL_RIGHT
+    if comparisons:
+        note += OF_RUNS
     return [*blocks, Text(note)]
+
+
+def _primary(comparison: dict) -> str:
+    return "Primary comparison: " if comparison.get("primary") else ""
+
+
+def _intervals(kinds: Mapping[str, list[dict]]) -> str:
+    """Say what the intervals of accuracy take as independent."""
+    described = [run["metrics"] for own in kinds.values() for run in own]
+    groups = [metrics["clusters"] for metrics in described if "clusters" in metrics]
+    if not groups:
+        return "Accuracy intervals are Wilson's."
+    text = (
+        "Accuracy intervals are Wilson's, over groups of questions about the same thing, each of "
+        "which counts as one piece of evidence, as all intervals of this page do."
+    )
+    if min(groups) < FEWEST_GROUPS:
+        return f"{text} With fewer than {FEWEST_GROUPS} groups there are none."
+    return text + f" With fewer than {FEW} groups they are rough." * (min(groups) < FEW)
 
 
 def _finding(run: dict) -> str:
@@ -157,6 +189,7 @@ def _rows(runs: list[dict], kinds: Mapping[str, list[dict]]) -> list[list[str]]:
         if any(macro):
             heading = f"{OVER_SUBJECTS} {macro[0]['n']} subjects{of_kind and f' ({kind})'}"
             accuracies.append([heading, *map(numbers.format_share, macro)])
+    accuracies += _trained_on(kinds)
     rows = [
         ("Questions per second", _of("metrics", "questions_per_second", numbers.format_rate)),
         ("Memory while scoring", _of("metrics", "peak_memory_bytes", numbers.format_bytes)),
@@ -173,11 +206,29 @@ def _rows(runs: list[dict], kinds: Mapping[str, list[dict]]) -> list[list[str]]:
         "of these, ambiguous": "ambiguous",
         "Without label": "unlabelled",
         "Cut to fit": "truncated",
+        "Right option tied with another": "tied_gold",
     }
     for heading, key in counts.items():
-        if any(run["metrics"][key] for run in runs):
+        if any(run["metrics"].get(key) for run in runs):
             rows.append((heading, _of("metrics", key, numbers.format_count)))
     return accuracies + [[heading, *map(cell, runs)] for heading, cell in rows]
+
+
+def _trained_on(kinds: Mapping[str, list[dict]]) -> list[list[str]]:
+    """Return rows on the evaluated questions that a run was trained on, where there are any."""
+    rows = []
+    for kind, own in kinds.items():
+        found = [run["metrics"].get("trained_on") for run in own]
+        if not any(known and known["exact"] + known["near"] for known in found):
+            continue
+        counts = [
+            known and f"{known['exact']:,} exactly, {known['near']:,} nearly" for known in found
+        ]
+        without = [numbers.format_share(known and known["without"]) for known in found]
+        of_kind = f" ({kind})" * bool(kind)
+        rows.append([f"Of these trained on{of_kind}", *(c or numbers.UNKNOWN for c in counts)])
+        rows.append([f"Accuracy without them{of_kind}", *without])
+    return rows
 
 
 def _of(part: str, key: str, format: Callable) -> Callable[[dict], str]:

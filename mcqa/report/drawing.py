@@ -42,10 +42,14 @@ def plain(axes: Axes, *, left: bool = True) -> None:
 
 
 def styles(runs: list[dict], shown: list[dict]) -> Iterator[tuple[int, dict, str, str]]:
-    """Yield the shown ones of the runs with place, colour and marker, the same in every plot."""
+    """Yield the shown ones of the runs with place, colour and marker, the same in every plot.
+
+    With every round of colours the markers move on by one, so that no two runs look alike.
+    """
     for place, run in enumerate(runs):
         if run in shown:
-            yield place, run, COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+            turn = (place + place // len(COLORS)) % len(MARKERS)
+            yield place, run, COLORS[place % len(COLORS)], MARKERS[turn]
 
 
 def legend(figure: Figure, runs: list[dict], shown: list[dict]) -> None:

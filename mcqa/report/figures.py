@@ -59,7 +59,7 @@ def accuracies(runs: list[dict], shown: list[dict]) -> Figure:
     beside, ends, chances = axes.get_yaxis_transform(), [], []
     for row, run in enumerate(shown):
         metrics = run["metrics"]
-        low, high = (100 * end for end in metrics["accuracy_ci95"])
+        low, high = (100 * end for end in metrics["accuracy_ci95"] or [metrics["accuracy"]] * 2)
         ends += [low, high]
         axes.axhline(row, color=INK, alpha=0.25, linewidth=0.8)
         axes.plot([low, high], [row, row], color=ACCENT, linewidth=2.5)
@@ -91,6 +91,8 @@ def subject_accuracies(metrics: dict) -> list[dict]:
         return rows
     right = sum(round(row["value"] * row["n"]) for row in pooled)
     together = share(right, sum(row["n"] for row in pooled))
+    if "clusters" in metrics:  # whose intervals do not add up
+        together["ci95"] = None
     return [*own, {"name": f"{len(pooled)} smaller subjects", **together}]
 
 

@@ -42,13 +42,21 @@ def metric_blocks(runs: list[dict], kind: str = "") -> list[Table | Text]:
             part = "positions" if metric is RSTD else "metrics"
             found = (run["metrics"].get(part, {}).get(metric.name) for run in runs)
             rows.append([metric.title, *(format_metric(metric, known) for known in found)])
-    bootstrap = described[0]["bootstrap"]
+    if kind in ("", *RSTD.kinds):
+        tests = [run["metrics"].get("positions", {}).get("homogeneity") for run in runs]
+        p_values = [numbers.format_p_value(test and test["p_value"]) for test in tests]
+        rows.append(["Do the positions' recalls differ? p", *p_values])
+    bootstrap, grouped = described[0]["bootstrap"], "clusters" in described[0]
     note = (
         "Higher is better, but lower where there is a ↓. A dash: needs probabilities, which "
         "generated answers do not have. In brackets 95% intervals: Wilson's for shares, else of a "
-        f"bootstrap ({bootstrap['resamples']:,} resamples, seed {bootstrap['seed']}). Calibration "
-        "errors and RStd are raised by noise: compare them between runs over the same questions "
-        "only."
+        f"bootstrap ({bootstrap['resamples']:,} resamples, seed {bootstrap['seed']})"
+        + ", for means over groups of questions Student's"
+        * grouped
+        + ". ECE and RStd are raised by noise, and no interval of them covers: compare them "
+        "between runs over the same questions only. The error without bias is the root of the mean "
+        "squared gap in bins of equal size, less what noise adds to it; its interval holds what a "
+        "test does not reject."
     )
     if kind:
         note += OF_SETS * KINDS[kind].several + OF_LEVELS * KINDS[kind].ordered

@@ -11,12 +11,13 @@ NOTE = (
     "the share of a question's orders that give its most frequent answer. Over all orders: the "
     "mean share of orders answered right; averaged: each option's probability is averaged over the "
     "orders first. For consistency and over all orders 95% intervals are a bootstrap's "
-    "({resamples:,} resamples, seed {seed}), else Wilson's."
+    "({resamples:,} resamples, seed {seed}), else Wilson's; all over groups of questions where "
+    "these are about the same thing."
 )
 PRIDE_NOTE = (
     " PriDe estimates how likely each letter is whatever it stands for, and divides that out. The "
     "questions it is estimated on are asked in all orders and take the average, all others are "
-    "asked once. The difference has a paired bootstrap's interval and McNemar's exact p."
+    "asked once. The difference has the interval and the p of a comparison of two runs."
 )
 ACCURACIES = {
     "Questions that flip": "flip_rate",
@@ -81,13 +82,17 @@ def _pride_rows(found: list[dict]) -> list[list[str]]:
 
 def _pride_sentence(name: str, pride: dict) -> str:
     gain = pride["difference"]
-    low, high = gain["ci95"]
-    result = "" if gain["p_value"] < 0.05 and not low <= 0 <= high else ", no clear difference"
+    low, high = gain["ci95"] or (0, 0)
+    p_value, corrected = gain["p_value"], ""
+    if gain.get("comparisons", 1) > 1:
+        p_value = gain["p_value_holm"]
+        corrected = f" after Holm's correction for {gain['comparisons']} runs"
+    result = "" if p_value < 0.05 and not low <= 0 <= high else ", no clear difference"
     raw, debiased = (numbers.format_accuracy(pride[key]["value"]) for key in ("raw", "debiased"))
     return (
         f"{name} with its prior for the letters taken out (PriDe, estimated on "
         f"{pride['sample']['n']:,} questions): {debiased} right instead of {raw}, "
-        f"{_points(gain)} points, p {numbers.format_p_value(gain['p_value'], '= ')}{result}."
+        f"{_points(gain)} points, p {numbers.format_p_value(p_value, '= ')}{corrected}{result}."
     )
 
 

@@ -37,7 +37,8 @@ def write_report(
         path: an HTML page or, where it ends in `.md`, Markdown, its plots in `plots/` beside it.
         runs: per run a dict with `name`, `scorer`, `template`, `metrics` (those of `metrics.json`,
             of `summarize` at least) and `cost` (`trainable_parameters`, `training_seconds`,
-            `training_memory_bytes`, `adapter_bytes`; None for a run that trained nothing).
+            `training_memory_bytes`, `adapter_bytes`; None for a run that trained nothing); and
+            `settings` of its training, where these are known.
         comparisons: what `compare_many` or `mcqa.evaluating.analysis.compare_runs` returns.
         details: what the numbers depend on, label to text.
         examples: per comparison what `mcqa.evaluating.analysis.one_sided` returns; or none.

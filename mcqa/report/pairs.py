@@ -3,18 +3,26 @@
 from collections.abc import Sequence
 
 from mcqa.evaluation import numbers
+from mcqa.evaluation.comparison import deciding_p_value
 from mcqa.evaluation.table import METRICS
 from mcqa.report.blocks import Examples, Section, Table, Text
 from mcqa.report.metrics import format_metric
 
+FULL = 3  # comparisons, up to which each has a section of its own
+
 
 def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Section]:
-    """Return a section on all comparisons, and one per pair that was described further."""
+    """Return a section on all comparisons, and one per pair that was described further.
+
+    Of more than `FULL` comparisons only the first, the primary one, has a section.
+    """
     if not comparisons:
         return []
-    blocks = [*map(_counts, comparisons), *_tests(comparisons)]
+    few = len(comparisons) <= FULL
+    shown = comparisons if few else comparisons[:1]
+    blocks = [*map(_counts, shown), *([] if few else [_all(comparisons)]), *_tests(comparisons)]
     sections = [Section("Where the runs differ", blocks)]
-    for place, comparison in enumerate(comparisons):
+    for place, comparison in enumerate(shown):
         if "paired" in comparison:
             blocks = [*_differences(comparison), *_together(comparison)]
             if examples:
@@ -22,6 +30,19 @@ def pair_sections(comparisons: list[dict], examples: Sequence[dict]) -> list[Sec
             heading = "{} and {}, metric by metric".format(*_names(comparison))
             sections.append(Section(heading, blocks))
     return sections
+
+
+def _all(comparisons: list[dict]) -> Table:
+    """Return a row per comparison, where there are too many for a section each."""
+    rows = []
+    for comparison in comparisons:
+        a, b = _names(comparison)
+        gain = comparison["difference"], comparison["difference_ci95"]
+        corrected = comparison.get("holm", {}).get("p_value")
+        p_values = [deciding_p_value(comparison), corrected]
+        difference = numbers.format_difference(*gain)
+        rows.append([f"{b} minus {a}", difference, *map(numbers.format_p_value, p_values)])
+    return Table(["Comparison", "Points", "p", "p (Holm)"], rows, style="differences")
 
 
 def _names(comparison: dict) -> tuple[str, str]:
@@ -49,20 +70,31 @@ def _tests(comparisons: list[dict]) -> list[Text]:
         text = (
             f"Do the {len(joint['runs'])} runs differ in accuracy at all? Cochran's "
             f"Q = {joint['q']:.2f} with {joint['degrees_of_freedom']} degrees of freedom, "
-            f"p {numbers.format_p_value(joint['p_value'], '= ')}. It takes the questions as "
-            "independent."
+            f"p {numbers.format_p_value(joint['p_value'], '= ')}"
         )
+        if "clusters" in joint:
+            text += f", by permuting the runs within {joint['clusters']:,} groups of questions"
+        text += "."
         texts.append(Text(text, "plain"))
-    over, test, corrected = "questions", "the exact two-sided McNemar test", ""
+    how = f"a paired percentile bootstrap ({first['resamples']:,} resamples, seed {first['seed']})"
+    test, corrected = "the exact two-sided McNemar test", ""
     if first.get("clusters"):
-        over = "groups of questions about the same thing"
+        how = "that of Student's t over groups of questions about the same thing"
         test = "a permutation test that flips whole groups"
     if len(comparisons) > 1:
-        corrected = f", corrected for {len(comparisons)} comparisons by Holm's method"
+        named, others = " and ".join(_names(first)), len(comparisons) - 1
+        corrected = (
+            f". The primary comparison is the first by the order of the models, of {named}: it is "
+            "tested at its own level and not corrected; "
+        )
+        corrected += (
+            f"the other {others} are corrected for their number by Holm's method"
+            if others > 1
+            else "the other one is secondary, and alone in that"
+        )
     text = (
-        f"The interval of a difference is a paired percentile bootstrap over {over} "
-        f"({first['resamples']:,} resamples, seed {first['seed']}). A difference counts as shown "
-        f"where that interval leaves zero out and {test} gives p below 0.05{corrected}."
+        f"The interval of a difference is {how}. A difference counts as shown where "
+        f"that interval leaves zero out and {test} gives p below 0.05{corrected}."
     )
     return [*texts, Text(text)]
 
@@ -79,10 +111,12 @@ def _differences(comparison: dict) -> list[Table | Text]:
             p = numbers.format_p_value(found.get("p_value"))
             rows.append([metric.title, *sides, difference, p])
     columns = ["Metric", a, b, f"Difference ({b} minus {a})", "p"]
+    means = f"({paired['resamples']:,} for means over questions, "
+    if paired["clusters"]:
+        means = "(of means over groups of questions Student's; "
     note = (
-        f"Differences of shares are in points. 95% intervals of a paired bootstrap "
-        f"({paired['resamples']:,} resamples for means over questions, "
-        f"{paired['other_resamples']:,} for the others), p of a paired permutation test "
+        f"Differences of shares are in points. 95% intervals of a paired bootstrap {means}"
+        f"{paired['other_resamples']:,} resamples for the others), p of a paired permutation test "
         f"({paired['permutations']:,} permutations), for accuracy of the test above, before "
         "correction. With so many metrics, one in twenty looks different by luck."
     )

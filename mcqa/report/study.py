@@ -29,6 +29,7 @@ def study_sections(
     cells: Sequence[Mapping],
     curves: Mapping[str, str],
     crossings: Sequence[str],
+    reached: Mapping[str, Sequence[Mapping]],
     details: Mapping[str, str],
 ) -> list[Section]:
     """Return the sections of a study's page.
@@ -39,11 +40,13 @@ def study_sections(
         cells: of each its `name`, `accuracy`, `nll` and `cost`.
         curves: what each plot of learning curves is about, by the plot's name.
         crossings: sentences on where the curves cross.
+        reached: what `mcqa.study.costs.costs_to_reach` returns, by what each curve is about.
         details: what the numbers depend on, label to text.
     """
     sections = [
         Section("", _first_screen(conditions)),
         Section("Learning curves", _curves(curves, crossings)),
+        Section("What a given accuracy costs", _reached(reached)),
         Section("Accuracy, loss and cost", _arms(conditions)),
         Section("Where the uncertainty comes from", _components(conditions)),
         Section("How many questions would show a difference?", _needed(conditions)),
@@ -82,6 +85,47 @@ def _curves(curves: Mapping[str, str], crossings: Sequence[str]) -> list[Plot | 
     return blocks + [Text(sentence, "plain") for sentence in crossings]
 
 
+def _reached(reached: Mapping[str, Sequence[Mapping]]) -> list[Table | Text]:
+    tables = []
+    for about, rows in reached.items():
+        if rows:
+            arms = list(rows[0]["arms"])
+            told = [
+                [numbers.format_accuracy(row["accuracy"]), *map(_taken, row["arms"].values())]
+                for row in rows
+            ]
+            tables.append(Table(["Accuracy", *arms], told, caption=about, style="differences"))
+    note = (
+        "Training questions and time of one run to reach a mean accuracy over seeds, on straight "
+        "lines between the sizes that were trained; rough where intervals are wide. A dash: not "
+        "reached at any size of the study."
+    )
+    return [*tables, Text(note)] if tables else []
+
+
+def _taken(found: Mapping | None) -> str:
+    if found is None:
+        return numbers.UNKNOWN
+    seconds = numbers.format_seconds(found["training_seconds"])
+    return "at most " * found["at_most"] + f"{found['questions']:,} questions, {seconds}"
+
+
+def _trained_on(condition: Mapping) -> list[Text]:
+    """Say how many of the questions the arms were trained on, where there are any."""
+    texts = []
+    for arm, found in condition.get("trained_on", {}).items():
+        total = found["exact"] + found["near"]
+        if total:
+            without = numbers.format_accuracy(found["accuracy_without"])
+            texts.append(
+                f"{condition['title']}: {arm} was trained on {total:,} of the "
+                f"{condition['n_questions']:,} questions ({found['exact']:,} exactly, "
+                f"{found['near']:,} nearly); accuracy without them: {without}. --exclude-trained "
+                "leaves them out."
+            )
+    return [Text(text, "plain") for text in texts]
+
+
 def _arms(conditions: Sequence[Mapping]) -> list[Table | Text]:
     headings = ("Accuracy (95% interval)", "NLL in nats", "Seeds")
     columns = ["Arm", *headings, *(heading for heading, _ in COSTS.values())]
@@ -105,7 +149,8 @@ def _arms(conditions: Sequence[Mapping]) -> list[Table | Text]:
         (True,): "NLL is that after a temperature, fitted on each run's validation questions.",
         (False,): "NLL is that of the scores as they are, without a temperature.",
     }.get(tuple(after), "NLL is that after a temperature where all runs have validation questions.")
-    return [*tables, Text(f"{when} Costs are means of a run.")]
+    seen = [text for condition in conditions for text in _trained_on(condition)]
+    return [*tables, *seen, Text(f"{when} Costs are means of a run.")]
 
 
 def _compared(conditions: Sequence[Mapping]) -> list[tuple[str, dict, Mapping]]:

@@ -12,6 +12,7 @@ from mcqa.data.digests import describe_changes
 from mcqa.data.reader import REJECTED
 from mcqa.errors import ConfigError, RunError
 from mcqa.models.names import RUN_FILE
+from mcqa.runs.questions_seen import SEEN_FILE
 from mcqa.runs.trained import ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE
 from mcqa.system.files import inside, require_folder, write_json
 from mcqa.system.locks import locked
@@ -144,6 +145,7 @@ def _what_is_kept(folder: Path) -> str:
 def clear_run(folder: Path) -> None:
     """Remove an earlier run, and nothing that is not a run's."""
     written = (RUN_FILE, STARTED, LOG_FILE, ADAPTER_FILE, TRAINED_FILE, VALIDATION_FILE, REJECTED)
+    written += (SEEN_FILE,)
     for name in written:
         (folder / name).unlink(missing_ok=True)
     for name in (CHECKPOINTS, TRACKED):

@@ -5,13 +5,14 @@ Every choice is mapped back to the original order before it is kept or compared.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mcqa.errors import DataError
+from mcqa.evaluation.groups import cluster_numbers
 from mcqa.evaluation.orders import Order, describe_orders, orders_of, restore
 from mcqa.evaluation.pride import describe_pride
 from mcqa.kinds import KINDS, Label
@@ -132,24 +133,33 @@ def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict)
 
 
 def describe_run_orders(
-    orders: Orders, predictions: Sequence[Prediction], *, listed: bool, scorer: str
+    orders: Orders,
+    predictions: Sequence[Prediction],
+    *,
+    listed: bool,
+    scorer: str,
+    clusters: Mapping[str, Hashable] | None = None,
 ) -> dict:
     """Return the `permutations` of `metrics.json`; `listed` says if the template lists options.
 
     Beside what `describe_orders` returns, it has `largest_score_change` of any option between two
     orders (None without scores) and, for `letter` in complete rotations, `pride`. Over the labelled
-    questions; where there is none over all, without what needs labels.
+    questions; where there is none over all, without what needs labels. `clusters` has the group of
+    each question by its id, None where none belong together.
     """
     pairs = list(zip(predictions, orders.answers, strict=True))
-    labelled = [(p.label, answers) for p, answers in pairs if p.label is not None]
-    label_N, answers = zip(*(labelled or [(0, answers) for _, answers in pairs]), strict=True)
+    labelled = [pair for pair in pairs if pair[0].label is not None]
+    asked, answers = zip(*(labelled or pairs), strict=True)
+    label_N = [prediction.label if labelled else 0 for prediction in asked]
+    cluster_N = cluster_numbers([prediction.id for prediction in asked], clusters)
+    how = {"seed": orders.seed, "cluster_N": cluster_N}
 
     def of_all(name: str) -> list[list]:
         return [[getattr(answer, name) for answer in answers_P] for answers_P in answers]
 
     scored = all(map(all, of_all("shown_scores")))
     scores = of_all("scores") if scored else None
-    described = describe_orders(label_N, of_all("choice"), scores, seed=orders.seed)
+    described = describe_orders(label_N, of_all("choice"), scores, **how)
     for name in () if labelled else NEEDS_LABELS:
         described.pop(name, None)
     changes = [float(np.ptp(np.array(scores_PO), axis=0).max()) for scores_PO in scores or ()]
@@ -157,5 +167,5 @@ def describe_run_orders(
     result["largest_score_change"] = max(changes, default=None)
     if labelled and scorer == "letter" and orders.kind in COMPLETE:
         shown = of_all("order"), of_all("shown_scores")
-        result["pride"] = describe_pride(label_N, *shown, seed=orders.seed)
+        result["pride"] = describe_pride(label_N, *shown, **how)
     return result

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import mcqa
@@ -24,6 +25,7 @@ from mcqa.evaluating.evaluate import ModelSpec, evaluate
 from mcqa.evaluating.folder import PREDICTIONS
 from mcqa.evaluation import numbers
 from mcqa.question import Question
+from mcqa.runs.questions_seen import Seen
 from mcqa.runs.training_folder import checkpoint_folders
 from mcqa.scoring.partial import forget, partial_path
 from mcqa.study.grid import Cell, DataSet, Grid
@@ -55,6 +57,7 @@ class Task(NamedTuple):
         work: what decides its answers, by the names in which a change is reported.
         tests: the questions to score.
         n_training: how many questions an epoch of its training has.
+        trained_on: the ids of the questions to score that it is trained on, see `Seen.find`.
     """
 
     cell: Cell
@@ -62,6 +65,7 @@ class Task(NamedTuple):
     work: dict
     tests: Sequence[Question]
     n_training: int
+    trained_on: Mapping[str, Sequence[str]] = MappingProxyType({"exact": (), "near": ()})
 
     def cost(self) -> dict | None:
         """Return what the cell cost, None where it is not finished.
@@ -92,14 +96,26 @@ def load_test(source: DataSet, config: TrainingConfig) -> list[Question]:
     return load_questions(source.test_source, **reading | how)
 
 
-def plan_tasks(grid: Grid, output: Path) -> list[Task]:
+def plan_tasks(
+    grid: Grid,
+    output: Path,
+    *,
+    exclude_trained: bool = False,
+    announce: Callable[[str], None] = lambda line: None,
+) -> list[Task]:
     """Read the data of a study, and return its cells as tasks.
+
+    Args:
+        grid, output: what to run, and where.
+        exclude_trained: whether to leave out of a data set's test questions, for all cells, those
+            that a cell of it is trained on.
+        announce: called with a line on what is left out.
 
     Raises:
         ConfigError: a setting cannot be used, or a cell there is of other work.
         DataError: data cannot be read.
     """
-    tests, trained, tasks = {}, {}, []
+    tests, trained, plans, tasks = {}, {}, [], []
     for cell in grid.cells():
         source, config = grid.data[cell.data], cell.config(Path("."))
         if cell.data not in tests:
@@ -111,8 +127,14 @@ def plan_tasks(grid: Grid, output: Path) -> list[Task]:
             held_out = config.validation_data, config.validation_split, config.validation_limit
             validation = load_validation(*held_out, config.data, **reading).questions
             about = loaded.work() | {"validation questions": digest_questions(validation)}
-            trained[known] = about, loaded.record()["used"]
-        about, n_training = trained[known]
+            seen = Seen.of(question for one in loaded.sets for question in one.part)
+            trained[known] = about, loaded.record()["used"], seen
+        plans.append((cell, *trained[known]))
+    if exclude_trained:
+        for name in tests:
+            of_data = [seen for cell, _, _, seen in plans if cell.data == name]
+            tests[name] = _without_trained(name, tests[name], of_data, announce)
+    for cell, about, n_training, seen in plans:
         work = {
             **{f"setting {name}": value for name, value in sorted(cell.settings.items())},
             "formulation": cell.formulation,
@@ -123,10 +145,33 @@ def plan_tasks(grid: Grid, output: Path) -> list[Task]:
         }
         work = json.loads(json.dumps(work, default=str))  # as it will be read
         folder = inside(output, f"{CELLS}/{cell.name}")
-        tasks.append(Task(cell, folder, work, tests[cell.data], n_training))
+        found = seen.find(tests[cell.data])
+        tasks.append(Task(cell, folder, work, tests[cell.data], n_training, found))
     for task in tasks:
         task.cost()
     return tasks
+
+
+def _without_trained(
+    name: str, tests: Sequence[Question], seen: Sequence[Seen], announce: Callable[[str], None]
+) -> list[Question]:
+    """Return the test questions that no cell is trained on.
+
+    Raises:
+        ConfigError: none is left.
+    """
+    trained = {id for each in seen for ids in each.find(tests).values() for id in ids}
+    kept = [question for question in tests if question.id not in trained]
+    if not kept:
+        raise ConfigError(
+            f"--exclude-trained: all {len(tests):,} test questions of {name} are trained on. Name "
+            "others as `test`."
+        )
+    announce(
+        f"{len(tests) - len(kept):,} of {len(tests):,} test questions of {name} were trained on "
+        "and are left out"
+    )
+    return kept
 
 
 def run_cell(task: Task, *, announce: Callable[[str], None], progress: Progress) -> dict:

@@ -20,6 +20,7 @@ from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.crossed import LEAST_SEEDS, Components, difference, enough, mean
 from mcqa.evaluation.fitting import apply_temperature, fit_temperature
 from mcqa.evaluation.quality import question_values
+from mcqa.evaluation.resampling import FEWEST
 from mcqa.evaluation.significance import holm
 from mcqa.prediction import Prediction, read_predictions
 from mcqa.question import Question
@@ -109,6 +110,35 @@ def summarize_study(
     return {"conditions": described}
 
 
+def describe_trained_on(tasks: Sequence) -> dict:
+    """Return how many test questions the arms of a condition were trained on, nothing for none.
+
+    Args:
+        tasks: the finished cells of one condition, as `mcqa.study.cells.plan_tasks` returns them.
+
+    Returns:
+        `trained_on`: by arm `exact` and `near` (the most of a seed) and `accuracy_without`, the
+        mean over seeds of the accuracy on the other questions, None where none is left.
+    """
+    arms: dict[str, list] = {}
+    for task in tasks:
+        arms.setdefault(task.cell.arm, []).append(task)
+    described = {}
+    for arm, of_arm in arms.items():
+        accuracies = []
+        for task in of_arm:
+            trained = {id for ids in task.trained_on.values() for id in ids}
+            rest = [p for p in _labelled(read_cell(task.folder)) if p.id not in trained]
+            accuracies += [sum(p.correct for p in rest) / len(rest)] if rest else []
+        counts = {key: max(len(t.trained_on[key]) for t in of_arm) for key in ("exact", "near")}
+        known = len(accuracies) == len(of_arm)
+        without = float(np.mean(accuracies)) if known else None
+        described[arm] = counts | {"accuracy_without": without}
+    if not any(found["exact"] + found["near"] for found in described.values()):
+        return {}
+    return {"trained_on": described}
+
+
 def _describe(arms: Mapping[str, Mapping[int, Answered]], keys: Mapping | None) -> dict:
     """Return what is known of the arms in one condition."""
     runs = {arm: list(of_seed.values()) for arm, of_seed in arms.items()}
@@ -160,7 +190,8 @@ def _mean(table_SN: np.ndarray | None, clusters_N: np.ndarray | None) -> dict | 
     if table_SN is None:
         return None
     known = {"value": float(table_SN.mean()), "ci95": None, "per_seed": table_SN.mean(1).tolist()}
-    if len(table_SN) >= LEAST_SEEDS:
+    grouped = clusters_N is not None and len(set(clusters_N)) < FEWEST
+    if len(table_SN) >= LEAST_SEEDS and not grouped:
         found = mean(table_SN, clusters_N=clusters_N)
         if found.standard_error:  # without any variation it would be as narrow as can be
             known["ci95"] = list(found.ci95)
@@ -181,6 +212,10 @@ def _difference(a_SN, b_SN, clusters_N: np.ndarray | None) -> dict | None:
     least = min(len(a_SN), len(b_SN))
     if least < LEAST_SEEDS:
         refused = f"there are {least} seeds; an interval takes {LEAST_SEEDS}"
+        return {"value": float(a_SN.mean() - b_SN.mean()), "refused": refused}
+    groups = FEWEST if clusters_N is None else len(set(clusters_N))
+    if groups < FEWEST:
+        refused = f"the questions are in {groups} groups; an interval takes {FEWEST}"
         return {"value": float(a_SN.mean() - b_SN.mean()), "refused": refused}
     found = difference(a_SN, b_SN, clusters_N=clusters_N)
     if not found.standard_error:

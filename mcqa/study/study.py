@@ -15,8 +15,9 @@ from mcqa.report.figures import as_svg
 from mcqa.report.page import write_page
 from mcqa.report.study import study_sections
 from mcqa.study.cells import Cluster, Progress, Task, plan_tasks, run_tasks
+from mcqa.study.costs import costs_to_reach
 from mcqa.study.grid import Grid
-from mcqa.study.inference import summarize_study
+from mcqa.study.inference import describe_trained_on, summarize_study
 from mcqa.study.words import condition_name, crossings
 from mcqa.system.files import require_folder, write_json
 from mcqa.system.locks import locked
@@ -31,6 +32,7 @@ def run_study(
     announce: Callable[[str], None],
     progress: Progress,
     details: Mapping[str, str],
+    exclude_trained: bool = False,
     on: Cluster | None = None,
 ) -> dict:
     """Run what is missing of a study, write its results and pages, and return the results.
@@ -41,6 +43,7 @@ def run_study(
         announce: called with lines for the user.
         progress: called with a total and a label; its context yields the advancing function.
         details: what the numbers depend on, label to text.
+        exclude_trained: see `mcqa.study.cells.plan_tasks`.
         on: what to run the cells on, several at once; None for here, one after the other.
 
     Raises:
@@ -50,13 +53,16 @@ def run_study(
     grid.cells()  # what is wrong with the settings shows before a folder is made
     folder = require_folder(output)
     with locked(folder):
-        tasks = plan_tasks(grid, folder)
+        how = {"exclude_trained": exclude_trained, "announce": announce}
+        tasks = plan_tasks(grid, folder, **how)
         costs = run_tasks(grid, tasks, folder, announce=announce, progress=progress, on=on)
         results = summarize_study(
             [(task.cell, task.folder) for task in tasks],
             {task.cell.data: task.tests for task in tasks},
             {name: source.test_source for name, source in grid.data.items()},
         )
+        for condition in results["conditions"]:
+            condition |= describe_trained_on([t for t in tasks if _is_of(t, condition)])
         write_json(folder / RESULTS, {"title": grid.title, **results})
         _write_pages(folder, grid, tasks, results["conditions"], costs, details)
     return results
@@ -78,10 +84,11 @@ def _write_pages(
         | {"costs": _mean_costs(condition, tasks, costs)}
         for condition in conditions
     ]
-    curves, plots, sentences = {}, {}, []
+    curves, plots, sentences, reached = {}, {}, [], {}
     for number, (about, of_sizes) in enumerate(_curves(conditions, several).items(), 1):
         curves[f"learning-{number}"] = about
         plots[f"learning-{number}"] = as_svg(learning_curves, of_sizes)
+        reached[about] = costs_to_reach(of_sizes)
         for a, b in itertools.combinations([arm["name"] for arm in of_sizes[0]["arms"]], 2):
             for sizes in crossings(of_sizes, a, b):
                 between = " and ".join(f"{size:,}" if size else "all" for size in sizes)
@@ -90,7 +97,8 @@ def _write_pages(
                     f"and {b}; intervals say whether either lead is more than luck."
                 )
     cells = [_described_cell(task, conditions, costs) for task in tasks]
-    sections = study_sections(conditions, cells, curves, sentences, details)
+    told = {"crossings": sentences, "reached": reached}
+    sections = study_sections(conditions, cells, curves, details=details, **told)
     for name in PAGES:
         write_page(folder / name, title=grid.title, sections=sections, plots=plots)
 

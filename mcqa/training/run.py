@@ -1,6 +1,7 @@
 """One road for both formulations: questions -> examples -> training loop -> run folder."""
 
 import contextlib
+import itertools
 import platform
 from collections.abc import Callable
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from mcqa.models.cpu.spinning import giving_way
 from mcqa.models.recipes.building import finish
 from mcqa.models.recipes.weights import trained_tensors
 from mcqa.runs.card import model_card
+from mcqa.runs.questions_seen import write_seen
 from mcqa.runs.trained import save_run, tensors_checksum
 from mcqa.runs.training_folder import LOG_FILE, STARTED, TRACKED, begin, clear_run
 from mcqa.system import processes
@@ -204,6 +206,8 @@ def _write(setup: Setup, model, outcome: dict, announce: Callable[[str], None]) 
             **{name: version(name) for name in VERSIONED},
         },
     }
+    trained = itertools.chain(*(one.part for one in setup.training.sets))
+    write_seen(setup.folder, {"trained": trained, "validated": setup.validation.questions})
     record = save_run(setup.folder, model, setup.scorer.tokenizer, record, model_card(record))
     (setup.folder / STARTED).unlink()
     announce(f"Trained in {record['seconds']:.0f} s: {setup.folder}")

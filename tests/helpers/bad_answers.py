@@ -37,6 +37,17 @@ def compared(*answers: Prediction | str):
     return make
 
 
+def theirs(text: str):
+    """Make a predictions file, and a CSV file of another evaluator that holds a text."""
+
+    def make(place: Place) -> None:
+        place.model, place.file = place.folder / "a.jsonl", place.folder / "b.csv"
+        write(place.model, *GOOD_RUN)
+        place.file.write_text(text)
+
+    return make
+
+
 def evaluation(name: str, data: str | None):
     """Make the folder of an evaluation, one file of which holds something else, or is gone."""
 
@@ -140,10 +151,31 @@ ANSWERS = (
     ),
     Case(
         "predictions without labels",
-        "b: question 'q2' has no label, and only labelled questions can be compared. Score "
-        "labelled data, or leave such questions out of both runs.",
+        "none of the 2 questions has a label in a and b, and only labelled questions can be "
+        "compared. Score labelled data.",
         COMPARE,
-        compared(answer("q1"), answer("q2", None)),
+        compared(answer("q1", None), answer("q2", None)),
+    ),
+    Case(
+        "a baseline that is not compared",
+        "baseline 'c' is none of the runs a, b.",
+        COMPARE + " --baseline c",
+        compared(*GOOD_RUN),
+    ),
+    Case(
+        "a CSV file without ids",
+        "FILE: cannot be read as answers (KeyError: 'id'). Give samples of "
+        "lm-evaluation-harness (--log_samples), a log of inspect_ai (.eval, .json), a CSV file "
+        "with id and choice or probabilities, or predictions of mcqa.",
+        COMPARE,
+        theirs("name,choice\nq1,A\n"),
+    ),
+    Case(
+        "answers to no question of the others",
+        "no question is answered by all of a, b: neither ids nor texts agree. Give --data with "
+        "the questions, or files about the same ones.",
+        COMPARE,
+        theirs("id,choice\nx1,A\n"),
     ),
     Case(
         "clusters by subject without the questions",

@@ -95,7 +95,7 @@ def test_files_of_other_names_are_called_by_them(command, files, tmp_path):
         ({"choices": [0] * 9}, "question 'q9' is in predictions (10 questions) but not in other"),
         ({"choices": [0] * 10, "ids": [*"abcdefghij"]}, "question 'q0' is in predictions"),
         ({"choices": [0] * 10, "labels": [0, 0, 1] + [0] * 7}, "question 'q2' has label 0 in"),
-        ({"choices": [0] * 10, "labels": [0] * 9 + [None]}, "question 'q9' has no label"),
+        ({"choices": [0] * 10, "labels": [None] * 10}, "none of the 10 questions has a label in"),
     ],
 )
 def test_other_questions_are_refused_by_the_first_difference(
@@ -105,6 +105,16 @@ def test_other_questions_are_refused_by_the_first_difference(
     message = refused("compare", files[0], other, "--output", tmp_path / "out")
     assert difference in message
     assert not (tmp_path / "out").exists()
+
+
+def test_questions_without_a_label_are_left_out_and_counted(command, files, tmp_path):
+    other = answers(tmp_path / "other.jsonl", [0] * 10, labels=[0] * 9 + [None])
+    result = command("compare", files[0], other, "--output", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "1 of 10 questions has no label in all files and is left out." in result.err
+    assert "(n = 9," in result.out
+    comparison = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert (comparison["n"], comparison["a"]["accuracy"]) == (9, 3 / 9)
 
 
 def test_a_file_alone_or_with_itself_is_refused(refused, files, tmp_path):
@@ -139,3 +149,27 @@ def test_with_the_questions_at_hand_their_groups_are_what_counts(command, tmp_pa
 def test_groups_by_subject_need_the_questions(refused, files, tmp_path):
     flags = [*files[:2], "--cluster-by", "subject", "--output", tmp_path]
     assert "--cluster-by subject need --data" in refused("compare", *flags)
+
+
+def test_a_log_of_another_evaluator_is_matched_and_what_has_no_partner_named(
+    command, files, tmp_path
+):
+    theirs = tmp_path / "theirs.csv"
+    theirs.write_text("id,choice\n" + "".join(f"q{n},A\n" for n in range(8)) + "x,B\n")
+    result = command("compare", files[0], theirs, "--output", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "theirs: 1 of its 9 answers match none ('x')." in result.err
+    assert "2 of 10 questions are not answered by all ('q8', 'q9')." in result.err
+    comparison = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert (comparison["n"], comparison["b"]["accuracy"]) == (8, 1.0)
+    assert comparison["paired"]["metrics"]["nll"]["difference"] is None
+
+
+def test_a_baseline_is_compared_alone_and_the_primary_comparison_is_named(command, files, tmp_path):
+    flags = ["--baseline", "c", "--output", tmp_path / "out"]
+    result = command("compare", *files, *flags)
+    assert result.code == 0, result.err
+    comparison = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert (comparison["a"]["name"], comparison["b"]["name"]) == ("c", "a")
+    assert [(o["a"]["name"], o["b"]["name"]) for o in comparison["others"]] == [("c", "b")]
+    assert comparison["primary"]

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 LAUNCHED = re.compile(r"^(?:torchrun|accelerate launch) .* -m (?=mcqa )")
-FOREIGN = {"--no-deps"}  # pip's
+FOREIGN = {"--no-deps", "--log_samples"}  # pip's and lm-evaluation-harness's
 
 
 def _bash_lines(text):
@@ -104,7 +104,7 @@ def test_no_evaluation_of_a_page_is_refused_for_another_one_of_it(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_flag_shown_by_itself_exists(page):
     spans = re.findall(r"`(--[^`\n]+)`", page.read_text(encoding="utf-8"))
-    shown = {flag for span in spans for flag in re.findall(r"--[a-z][a-z-]*", span)}
+    shown = {flag for span in spans for flag in re.findall(r"--[a-z][a-z_-]*", span)}
     assert shown <= _options(app) | FOREIGN
 
 

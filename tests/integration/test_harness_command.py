@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import sys
 
 import pytest
@@ -47,8 +48,8 @@ def documented_task(root, tmp_path, tiny_questions):
     data = tmp_path / DATA
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = (root / "docs" / "evaluation.md").read_text(encoding="utf-8")
-    shown = text.partition("```yaml\n")[2].partition("```")[0]
-    assert DATA in shown
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (shown,) = (block for block in blocks if DATA in block)
     task = tmp_path / "task.yaml"
     task.write_text(shown.replace(DATA, str(data)))
     return task, data

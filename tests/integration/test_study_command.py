@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mcqa.data import load_questions
+from mcqa.runs.questions_seen import Seen
 from mcqa.scoring.partial import Part
 from mcqa.training import checkpoints
 
@@ -95,6 +97,7 @@ def test_a_study_says_which_formulation(finished):
         assert pair["verdict"].replace("'", "&#39;") in page
     assert "A training run took: generative" in page
     assert (finished / "plots/learning-1.svg").exists()
+    assert "What a given accuracy costs" in page
 
 
 def test_a_cell_is_the_run_that_training_and_scoring_make(finished, command, tmp_path):
@@ -157,6 +160,49 @@ def test_a_stopped_study_goes_on_to_the_same_results(
     assert "12 cells, 1 of them done; 11 to run" in third.err
     assert f"Cell 1 of 11: {CELLS[1]}" in third.err
     assert third.err.count("Training ") == 10  # the other only had to be scored
+
+
+def test_a_study_killed_at_random_moments_ends_with_the_same_bytes(
+    study_fields, study_file, start, root, tmp_path
+):
+    """Three kills, each at a moment of the whole time, imports left out."""
+    file = study_file(study_fields | {"seeds": [0], "sizes": [24]})
+    flags = ["--kills", 3, "--seed", 1, "--output", tmp_path / "kills"]
+    result = start("benchmarks.study_kills", file, *flags)
+    assert result.returncode == 0, result.stdout + result.stderr
+    kills, finished, files, different = map(int, result.stdout.splitlines()[-1].split("|")[1:-1])
+    assert (kills, different) == (3, 0)
+    assert finished >= 1
+    assert files == 1 + 2 * 4  # results.json; answers, validation answers, adapter and digests
+
+
+def test_a_study_says_what_it_was_trained_on_and_leaves_it_out_if_asked(
+    finished, study_fields, study_file, command, question_file, tmp_path
+):
+    """The tests of this file score what was trained on: the first 12 or 24 questions."""
+    asked = load_questions(str(question_file))
+    small, large = json.loads((finished / "results.json").read_text())["conditions"]
+    for condition, count in ((small, 12), (large, 24)):
+        wanted = Seen.of(asked[:count]).find(asked[:24])
+        assert len(wanted["exact"]) >= count
+        for arm in ("generative", "head"):
+            found = condition["trained_on"][arm]
+            assert {key: found[key] for key in wanted} == {k: len(v) for k, v in wanted.items()}
+        assert (condition["trained_on"]["head"]["accuracy_without"] is None) == (count == 24)
+    total = sum(map(len, Seen.of(asked[:12]).find(asked[:24]).values()))
+    assert f"trained on {total} of the 24 questions" in (finished / "report.html").read_text()
+
+    data = {"fruits": study_fields["data"]["fruits"] | {"test": str(question_file)}}
+    fields = study_fields | {"data": data, "seeds": [0], "sizes": [12, 24]}
+    result = command(
+        "study", study_file(fields), "--output", tmp_path / "study", "--exclude-trained"
+    )
+    assert result.code == 0, result.err
+    left = 36 - sum(map(len, Seen.of(asked[:24]).find(asked).values()))
+    assert f"{36 - left} of 36 test questions of fruits were trained on and are left" in result.err
+    for condition in json.loads((tmp_path / "study/results.json").read_text())["conditions"]:
+        assert condition["n_questions"] == left
+        assert "trained_on" not in condition
 
 
 def test_what_is_done_is_skipped_and_what_changed_is_refused(

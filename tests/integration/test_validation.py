@@ -105,7 +105,7 @@ def test_a_temperature_at_its_bound_is_no_calibration(validated, tmp_path):
     scorer = mcqa.load_scorer(str(run), device="cpu")
     assert scorer.temperature is None
     assert (
-        len(own_validation(str(run), scorer, []).predictions) == 24
+        len(own_validation(str(run), scorer, [], []).predictions) == 24
     )  # they are known all the same
     assert "no temperature within bounds (0.01) for `head`" in model_card(record)
 

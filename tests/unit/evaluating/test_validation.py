@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from mcqa.evaluation.comparison import compare
 from mcqa.evaluation.fitting import fit_stack, fit_temperature, stack
 from mcqa.evaluation.pairing import align
 from mcqa.prediction import Prediction, write_predictions
+from mcqa.runs.questions_seen import write_seen
 
 
 @pytest.fixture
@@ -100,20 +102,33 @@ def run(tmp_path):
 def test_a_runs_own_validation_is_used_where_its_temperature_fits(run, answer, validations):
     answered = answer("1" * 12)
     model = run(validations["first"])
-    own = own_validation(model, SimpleNamespace(calibration={"temperature": 1.5}), answered)
+    own = own_validation(model, SimpleNamespace(calibration={"temperature": 1.5}), [], answered)
     assert own.predictions == validations["first"]
     assert own.note == "the 30 validation questions of its training"
-    otherwise = own_validation(model, SimpleNamespace(calibration=None), answered)
+    otherwise = own_validation(model, SimpleNamespace(calibration=None), [], answered)
     assert otherwise == Validation([], UNKNOWN)
 
 
-def test_a_runs_own_validation_is_passed_over_where_it_is_evaluated(run, answer):
+def test_a_runs_own_validation_is_passed_over_where_its_questions_are_renamed(
+    run, answer, questions
+):
+    answered = [replace(prediction, id=f"v{n}") for n, prediction in enumerate(answer("1" * 12))]
+    scorer, model = SimpleNamespace(calibration={"temperature": 1.5}), run(answered)
+    before = own_validation(model, scorer, questions, answer("1" * 12))
+    assert before.predictions  # without digests a renamed file gets through
+    write_seen(Path(model), {"validated": [replace(q, id=f"v{q.id}") for q in questions]})
+    assert own_validation(model, scorer, questions, answer("1" * 12)) == Validation([], EVALUATED)
+    other = [replace(q, stem=f"Not {q.stem}") for q in questions]
+    assert own_validation(model, scorer, other, answer("1" * 12)).predictions
+
+
+def test_the_validation_of_a_run_without_digests_is_told_by_ids_and_labels(run, answer):
     answered = answer("1" * 12)
     scorer = SimpleNamespace(calibration={"temperature": 1.5})
-    assert own_validation(run(answered[3:6]), scorer, answered) == Validation([], EVALUATED)
+    assert own_validation(run(answered[3:6]), scorer, [], answered) == Validation([], EVALUATED)
     # row numbers that two files share: of the same ids, one has another label
     numbered = [*answered[3:6], replace(answered[6], label=1)]
-    assert own_validation(run(numbered), scorer, answered).predictions == numbered
+    assert own_validation(run(numbered), scorer, [], answered).predictions == numbered
 
 
 def test_calibration_is_told_before_and_after_the_fitted_temperature(evaluated, validations):

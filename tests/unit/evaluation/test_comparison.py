@@ -165,20 +165,33 @@ def test_verdict_does_not_round_a_small_difference_to_nothing():
     assert "multiple_choice answers 0.02 points more" in compared(4999, 0, 1, 0)["verdict"]
 
 
-def test_more_than_one_pair_is_corrected_for_by_holm():
+def test_the_primary_pair_comes_first_and_the_others_are_corrected_by_holm():
     # p-values by hand: 2 / 2**6 for x and y, 2 / 2**8 for x and z, 1 / 2 for y and z
     runs = {"x": run("0" * 8 + "1"), "y": run("1" * 6 + "001"), "z": run("1" * 9)}
     results = compare_many(runs)
     assert [r["mcnemar"]["p_value"] for r in results] == [2 / 2**6, 2 / 2**8, 1 / 2]
-    assert [r["holm"] for r in results] == [
-        {"comparisons": 3, "p_value": p} for p in (2 * 2 / 2**6, 3 * 2 / 2**8, 1 / 2)
+    assert (results[0]["primary"], "holm" in results[0]) == (True, False)
+    assert [r["holm"] for r in results[1:]] == [
+        {"comparisons": 2, "p_value": p} for p in (2 * 2 / 2**8, 1 / 2)
     ]
     first, second, third = (r["verdict"] for r in results)
-    assert first.startswith("No difference can be shown safely: y answers 66.7 points more")
-    assert "exact McNemar p = 0.0625 after Holm's correction for 3 comparisons" in first
+    assert first.startswith("y answers 66.7 points more of the questions right than x (n = 9,")
+    assert first.endswith("exact McNemar p = 0.0312).")
     assert second.startswith("z answers 88.9 points more of the questions right than x (n = 9,")
-    assert "p = 0.0234 after Holm's correction for 3 comparisons" in second
+    assert "p = 0.0156 after Holm's correction for 2 comparisons" in second
     assert third.startswith("No difference can be shown")
+
+
+def test_a_baseline_is_compared_with_each_other_run_alone():
+    # six runs make 15 pairs, and five with a baseline
+    runs = {name: np.random.default_rng(n).random(60) < 0.5 for n, name in enumerate("abcdef")}
+    assert len(compare_many(runs, resamples=10)) == 15
+    results = compare_many(runs, baseline="c", resamples=10)
+    assert [(r["a"]["name"], r["b"]["name"]) for r in results] == [("c", x) for x in "abdef"]
+    assert [r.get("primary", False) for r in results] == [True] + [False] * 4
+    assert {r["holm"]["comparisons"] for r in results[1:]} == {4}
+    with pytest.raises(ConfigError, match="baseline 'g' is none of the runs a, b, c"):
+        compare_many(runs, baseline="g")
 
 
 def test_a_single_pair_is_not_corrected():
@@ -220,8 +233,8 @@ def test_groups_of_one_question_each_give_about_the_same_as_none():
 def test_the_correction_goes_by_the_groups_test_where_there_are_groups():
     runs = {"x": run("0" * 12), "y": run("1" * 12), "z": run("110000000000")}
     results = compare_many(runs, cluster_N=np.arange(12) // 2)
-    smallest = min(results, key=lambda result: result["clusters"]["p_value"])
-    assert smallest["holm"]["p_value"] == pytest.approx(3 * smallest["clusters"]["p_value"])
+    smallest = min(results[1:], key=lambda result: result["clusters"]["p_value"])
+    assert smallest["holm"]["p_value"] == pytest.approx(2 * smallest["clusters"]["p_value"])
 
 
 def test_several_runs_are_tested_together():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,14 +47,21 @@ def test_runs_are_brought_into_the_order_of_the_first():
         (run("10"), run("10", label=1), "'q0' has label 0 in A and label 1 in B"),
         (run("10") + run("1"), run("10"), "A: question 'q0' is answered 2 times"),
         (run("10"), run("10") + run("1"), "B: question 'q0' is answered 2 times"),
-        (run("10", label=None), run("10"), "A: question 'q0' has no label"),
-        (run("10"), run("10", label=None), "B: question 'q0' has no label"),
+        (run("10", label=None), run("10"), "none of the 2 questions has a label in A and B"),
+        (run("10"), run("10", label=None), "none of the 2 questions has a label in A and B"),
     ],
 )
 def test_runs_over_different_questions_are_refused(a, b, message):
     with pytest.raises(ComparisonError, match=message) as error:
         align({"A": a, "B": b})
     assert any(remedy in str(error.value) for remedy in ("Score", "Give"))
+
+
+def test_questions_without_a_label_are_left_out_and_the_others_compared():
+    bare = replace(run("1")[0], label=None)
+    a, b = align({"A": [bare, *run("1011")[1:]], "B": run("0101")}).values()
+    assert a.ids == b.ids == ("q1", "q2", "q3")
+    assert (a.correct.tolist(), b.correct.tolist()) == ([False, True, True], [True, False, True])
 
 
 def test_the_third_run_is_held_against_the_first():

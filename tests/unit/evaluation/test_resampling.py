@@ -90,13 +90,6 @@ def test_interval_leaves_undefined_draws_out():
     assert interval(np.array([np.nan])) is None
 
 
-def test_the_basic_interval_is_the_percentile_one_reflected_and_bounded():
-    draws = np.arange(101.0)
-    assert interval(draws, 60.0) == [22.5, 117.5]
-    assert interval(draws, 10.0, at_least=0.0) == [0.0, 17.5]
-    assert interval(draws, -50.0, at_least=0.0) == [0.0, 0.0]
-
-
 def test_no_resample_is_refused():
     with pytest.raises(ConfigError, match="resamples is 0"):
         bootstrap(means({"x": [1.0]}), 1, resamples=0)

@@ -42,7 +42,7 @@ def page(tmp_path):
     def write(*conditions, kind="md"):
         cells = [{"name": "g-250-seed0", "accuracy": 0.48, "nll": None, "cost": UNKNOWN}]
         plots = {"learning-1": as_svg(learning_curves, conditions)}
-        sections = study_sections(conditions, cells, {"learning-1": "d"}, ["They cross."], {})
+        sections = study_sections(conditions, cells, {"learning-1": "d"}, ["They cross."], {}, {})
         path = write_page(tmp_path / f"page.{kind}", title="T", sections=sections, plots=plots)
         return path.read_text()
 

@@ -150,7 +150,12 @@ def test_bundled_questions_are_clustered_by_fact(study, monkeypatch):
     cells, tables = study
     facts = {f"q{n}": "even" if n % 2 else "odd" for n in range(6)}
     monkeypatch.setattr("mcqa.study.inference.clusters_of", lambda questions, source: facts)
+    few = summarize(cells)
+    assert few["n_clusters"] == 2
+    refused = "the questions are in 2 groups; an interval takes 6"
+    assert few["differences"][0]["accuracy"]["refused"] == refused
+    assert few["arms"][0]["accuracy"]["ci95"] is None
+    monkeypatch.setattr("mcqa.study.inference.FEWEST", 2)
     condition = summarize(cells)
-    assert condition["n_clusters"] == 2
     wanted = difference(tables["a"], tables["b"], clusters_N=np.arange(6) % 2)
     assert condition["differences"][0]["accuracy"]["ci95"] == wanted.ci95
