@@ -25,7 +25,7 @@ from mcqa.prediction import Prediction
 TALLIED = (Prediction.kind,)  # the kinds of questions that there are sums of
 STEPS = 10_000  # from no confidence to all
 SHARES = ("accuracy", "top2")
-BASIC = ("ece", "ece_equal_mass")
+RAISED = ("ece", "ece_equal_mass")  # by noise, so that no bootstrap interval holds the truth
 UNIT = 2**64
 COUNTED = ("unparsed", "ambiguous", "unlabelled", "truncated")
 Z = 1.959964  # of a normal distribution, 95% lie within that many standard deviations
@@ -172,12 +172,11 @@ def _bootstrapped(statistic: Statistic, weight_M: np.ndarray, seed: int, resampl
     )
     described = {}
     for name, (value,) in statistic(weight_M[None].astype(float)).items():
-        basic = name in BASIC
         known = not np.isnan(value)
-        ci95 = interval(draws[name], value if basic else None, at_least=0.0) if known else None
-        how = "basic" if basic else "percentile"
-        described[name] = {"value": float(value) if known else None, "n": n, "ci95": ci95}
-        described[name]["interval"] = how if known else None
+        told = known and name not in RAISED
+        described[name] = {"value": float(value) if known else None, "n": n}
+        described[name]["ci95"] = interval(draws[name]) if told else None
+        described[name]["interval"] = "percentile" if told else None
     return described
 
 
