@@ -1,0 +1,71 @@
+"""Which runs and evaluations there are to look at, and what the page opens on."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mcqa.evaluating.folder import RECORD
+from mcqa.models.embedded import ALIAS
+from mcqa.models.names import RUN_FILE, resolve_model
+
+RUNS = Path("runs")  # where commands write by default, below the folder that they are given in
+DEMO = RUNS / "demo"
+DEPTH = 3  # how far below a folder is looked
+NOTHING_YET = (
+    "There is no run here yet, so the untrained model answers. `mcqa demo` trains two in about "
+    "5 minutes on 2 cores; the page Train starts one of your own. Then load this page anew."
+)
+
+
+class Opening(NamedTuple):
+    """Hold what the page opens on, and what to say of it, empty where there is nothing to say."""
+
+    models: list[str]
+    evaluations: list[str]
+    note: str
+
+
+def holding(name: str, folder: Path) -> list[str]:
+    """Return the folder, and those a little below it, that hold a file of this name, in order."""
+    patterns = ("*/" * depth + name for depth in range(DEPTH + 1))
+    found = (path.parent for pattern in patterns for path in sorted(folder.glob(pattern)))
+    return [str(each) for each in found if not each.name.startswith(".")]
+
+
+def runs_below(folder: Path) -> list[str]:
+    """Return the finished runs in a folder, as names of models."""
+    return holding(RUN_FILE, folder)
+
+
+def evaluations_below(folder: Path) -> list[str]:
+    """Return the evaluations in a folder, itself among them where it is one."""
+    return holding(RECORD, folder)
+
+
+def opening(given: Sequence[str]) -> Opening:
+    """Return what to open on: what is given, else the demo's runs, else the embedded model.
+
+    Raises:
+        ModelError: a name means neither a model nor a folder with runs or evaluations.
+    """
+    models, evaluations = [], []
+    for name in given:
+        runs = runs_below(Path(name)) if Path(name).is_dir() else []
+        shown = evaluations_below(Path(name)) if Path(name).is_dir() else []
+        models += runs or ([] if shown else [resolve_model(name).name])
+        evaluations += shown
+    if not given:
+        models, evaluations = runs_below(DEMO), evaluations_below(DEMO)
+    note = "" if models else NOTHING_YET
+    return Opening(unique(models) or [ALIAS], unique(evaluations), note)
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Return names without doubles, in the order in which they come first."""
+    return list(dict.fromkeys(names))
+
+
+def stamp(model: str) -> float:
+    """Return what changes when a run is trained anew, so that no old one is shown."""
+    path = Path(model) / RUN_FILE
+    return path.stat().st_mtime if path.is_file() else 0.0
