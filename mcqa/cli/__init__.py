@@ -25,6 +25,7 @@ COMMANDS = {
     "score": "Score a data set with one model.",
     "evaluate": "Score a data set with several models and compare them.",
     "compare": "Compare predictions files over the same questions.",
+    "page": "Ask runs, compare, train and check data in a browser.",
     "report": "Draw an evaluation's report again, without scoring.",
     "retention": "Find out what tuning made a model forget.",
     "merge": "Merge a run into a plain model folder.",

@@ -17,15 +17,16 @@ def main(given: Sequence[str]) -> None:
     st.set_page_config(page_title="mcqa", layout="wide")
     st.html(STYLE)
     parts = [
-        st.Page(lambda: _part("ask", given), title="Ask", url_path="ask", default=True),
-        st.Page(lambda: _part("compare", given), title="Compare", url_path="compare"),
-        st.Page(lambda: _part("train", given), title="Train", url_path="train"),
-        st.Page(lambda: _part("data", given), title="Data", url_path="data"),
+        st.Page(lambda: part("ask", given), title="Ask", url_path="ask", default=True),
+        st.Page(lambda: part("compare", given), title="Compare", url_path="compare"),
+        st.Page(lambda: part("train", given), title="Train", url_path="train"),
+        st.Page(lambda: part("data", given), title="Data", url_path="data"),
     ]
     st.navigation(parts, position="top").run()
 
 
-def _part(name: str, given: Sequence[str]) -> None:
+def part(name: str, given: Sequence[str]) -> None:
+    """Draw one part of the page, `ask`, `compare`, `train` or `data`, under its heading."""
     html(f"<h1>{plain.text(name.capitalize())}</h1>")
     with errors_in_a_box():
         with st.spinner("Starting"):

@@ -51,7 +51,7 @@ def _editor() -> Draft:
         None if state.template == OWN else state.template,
         state.right,
     )
-    state.draft = draft
+    state["draft"] = draft
     if st.query_params.to_dict() != draft.query():
         st.query_params.from_dict(draft.query())
     with st.expander("Link to this question"):
@@ -73,9 +73,9 @@ def _link(draft: Draft) -> str:
 def _fill(draft: Draft) -> None:
     """Put a question into the fields."""
     state = st.session_state
-    state.stem, state.context, state.right = draft.stem, draft.context, draft.right
-    state.template = draft.template if draft.template in TEMPLATES else OWN
-    state.places = list(range(len(draft.options)))
+    state["stem"], state["context"], state["right"] = draft.stem, draft.context, draft.right
+    state["template"] = draft.template if draft.template in TEMPLATES else OWN
+    state["places"] = list(range(len(draft.options)))
     for place, option in zip(state.places, draft.options, strict=True):
         state[f"option-{place}"] = option
 
@@ -101,7 +101,7 @@ def _option_row(at: int, place: int) -> None:
 
 
 def _move(at: int, by: int) -> None:
-    st.session_state.places = asking.moved(st.session_state.places, at, by)
+    st.session_state["places"] = asking.moved(st.session_state.places, at, by)
 
 
 def _remove(at: int) -> None:
@@ -149,7 +149,7 @@ def _answers(draft: Draft, opening: Opening) -> None:
             "Abstain below a confidence of", 0, 100, 0, format="%d%%", key="least", width="stretch"
         )
         if st.button("Shuffle", type="primary", help="Ask in all orders of the options"):
-            st.session_state.shuffled = draft
+            st.session_state["shuffled"], st.session_state["in_all_orders"] = draft, {}
     settings = _settings(draft)
     if not models:
         html(plain.box("Choose a run or a model above.", "note"))
@@ -187,20 +187,22 @@ def _asked(key: tuple, question, _scorer: Scorer):
     return asking.ask(_scorer, question)
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
-def _in_all_orders(key: tuple, question, _scorer: Scorer):
-    orders = asking.orders_of(question)
+def _in_all_orders(key: tuple, question, scorer: Scorer):
+    """Return the answers in all orders, kept until Shuffle is pressed again."""
+    known = st.session_state["in_all_orders"]
+    if (key, question) in known:
+        return known[key, question]
+    count, done = asking.orders_of(question).scorings, 0
     bar = st.progress(0.0, "Asking in all orders")
-    done = 0
 
-    def advance(count: int) -> None:
+    def advance(more: int) -> None:
         nonlocal done
-        done += count
-        bar.progress(done / orders.scorings, f"Asked in {done} of {orders.scorings} orders")
+        done += more
+        bar.progress(done / count, f"Asked in {done} of {count} orders")
 
-    answers = asking.shuffle(_scorer, question, advance)
+    known[key, question] = asking.shuffle(scorer, question, advance)
     bar.empty()
-    return answers
+    return known[key, question]
 
 
 def _answer(model, settings, question, calibrated, least, draft) -> None:

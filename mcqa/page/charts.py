@@ -42,12 +42,7 @@ def subjects(rows: list[dict], names: list[str]) -> alt.LayerChart:
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(
         x="accuracy:Q", shape=alt.Shape("run:N", scale=shapes, title=None)
     )
-    count = len({row["subject"] for row in rows})
-    return (
-        (whisker + dots).properties(height=alt.Step(max(10, 26 // len(shown))), width="container")
-        if count
-        else None
-    )
+    return (whisker + dots).properties(height=alt.Step(max(10, 26 // len(shown))))
 
 
 def curve(rows: list[dict], name: str) -> alt.Chart:

@@ -87,7 +87,7 @@ def _explorer(folder: str, table: Table) -> None:
         places = table.find(wanted)
         state = st.session_state
         if state.get("explored") != (folder, wanted):
-            state.explored, state.at = (folder, wanted), 0
+            state["explored"], state["at"] = (folder, wanted), 0
         html(plain.paragraph(f"{len(places):,} of {len(table.ids):,} questions", "finding"))
         if not len(places):
             return
@@ -128,7 +128,7 @@ def _list(table: Table, places, wanted: Filter) -> None:
     """
 
     def open_it(at: int) -> None:
-        st.session_state.at = at
+        st.session_state["at"] = at
 
     at = st.session_state.at
     start = at - at % LISTED
@@ -160,12 +160,12 @@ def _steps(count: int) -> None:
     """Draw how to go on, by button, by key and by number."""
 
     def go(by: int) -> None:
-        st.session_state.at = exploring.step(st.session_state.at, by, count)
+        st.session_state["at"] = exploring.step(st.session_state.at, by, count)
 
     def jump() -> None:
-        st.session_state.at = exploring.step(st.session_state.number - 1, 0, count)
+        st.session_state["at"] = exploring.step(st.session_state.number - 1, 0, count)
 
-    st.session_state.number = st.session_state.at + 1
+    st.session_state["number"] = st.session_state.at + 1
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Previous", shortcut="P", on_click=go, args=(-1,))
         st.button("Next", shortcut="N", on_click=go, args=(1,))

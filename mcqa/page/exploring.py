@@ -61,6 +61,7 @@ class Table:
     record: Record
     ids: list[str] = field(init=False)
     runs: dict[str, Columns] = field(init=False)
+    _disagreements: dict[tuple[str, str], np.ndarray] = field(init=False, default_factory=dict)
 
     def __post_init__(self):
         first = self.record.evaluations[0]
@@ -110,15 +111,11 @@ class Table:
 
         Without probabilities 1 where they choose differently, else 0.
         """
-        return self._disagreements.setdefault((a, b), self._apart(a, b))
-
-    @cached_property
-    def _disagreements(self) -> dict[tuple[str, str], np.ndarray]:
-        return {}
-
-    def _apart(self, a: str, b: str) -> np.ndarray:
-        pairs = zip(self.runs[a].predictions, self.runs[b].predictions, strict=True)
-        return np.array([_variation(*pair) for pair in pairs], dtype=float)
+        if (a, b) not in self._disagreements:
+            pairs = zip(self.runs[a].predictions, self.runs[b].predictions, strict=True)
+            apart = np.array([_variation(*pair) for pair in pairs], dtype=float)
+            self._disagreements[a, b] = apart
+        return self._disagreements[a, b]
 
     def find(self, wanted: Filter) -> np.ndarray:
         """Return the places of the questions that a filter lets through, in its order."""

@@ -45,19 +45,22 @@ def evaluations_below(folder: Path) -> list[str]:
 def opening(given: Sequence[str]) -> Opening:
     """Return what to open on: what is given, else the demo's runs, else the embedded model.
 
-    Raises:
-        ModelError: a name means neither a model nor a folder with runs or evaluations.
+    A name that means nothing is kept, for its error to stand where its answer would.
     """
     models, evaluations = [], []
-    for name in given:
-        runs = runs_below(Path(name)) if Path(name).is_dir() else []
-        shown = evaluations_below(Path(name)) if Path(name).is_dir() else []
-        models += runs or ([] if shown else [resolve_model(name).name])
+    for name in map(str, given or [DEMO]):
+        runs, shown = (look(Path(name)) for look in (runs_below, evaluations_below))
+        models += runs or ([] if shown or not given else [name])
         evaluations += shown
-    if not given:
-        models, evaluations = runs_below(DEMO), evaluations_below(DEMO)
     note = "" if models else NOTHING_YET
     return Opening(unique(models) or [ALIAS], unique(evaluations), note)
+
+
+def require(given: Iterable[str]) -> None:
+    """Raise a ModelError where a name means neither a model nor a folder with runs or more."""
+    for name in given:
+        if not (runs_below(Path(name)) or evaluations_below(Path(name))):
+            resolve_model(name)
 
 
 def unique(names: Iterable[str]) -> list[str]:
