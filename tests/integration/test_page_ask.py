@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from pages import button, drawn, errors, findings, open_part
 
 from mcqa.page import asking
 from mcqa.page.asking import Draft
@@ -12,47 +12,18 @@ from mcqa.question import Question
 HOSTILE = '<script>alert("a")</script> **b** ![c](http://d.example/e.png) $f$ :smile:'
 
 
-def script(part, given):
-    from mcqa.page import app
-
-    app.part(part, given)
-
-
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """Open a part of the page in an empty folder."""
+    """Open Ask in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def open_it(part, given, query=None):
-        test = AppTest.from_function(script, args=(part, list(map(str, given))), default_timeout=60)
-        for name, value in (query or {}).items():
-            test.query_params[name] = value
-        test.run()
-        assert not test.exception, test.exception
-        return test
-
-    return open_it
-
-
-def drawn(test):
-    """Return all HTML that was drawn, as one text."""
-    return "\n".join(each.proto.body for each in test.get("html"))
-
-
-def findings(test):
-    return re.findall(r'<p class="mcqa-finding">(.*?)</p>', drawn(test), re.DOTALL)
-
-
-def button(test, label):
-    (found,) = [each for each in test.button if each.label == label]
-    return found
+    return lambda given, query=None: open_part("ask", given, query)
 
 
 QUERY = Draft("Which of these is a fruit?", ("pear", "hammer", "saw"), right="pear").query()
 
 
 def test_runs_answer_a_question_side_by_side(page, runs):
-    test = page("ask", runs.values(), QUERY)
+    test = page(runs.values(), QUERY)
     answers = findings(test)
     assert len(answers) == 2
     assert all(re.fullmatch(r"(pear|hammer|saw), \d+\.\d% sure", answer) for answer in answers)
@@ -66,7 +37,7 @@ def test_what_is_shown_is_what_the_scorer_answers(page, runs):
     from mcqa import load_scorer
 
     run = str(runs["multiple-choice"])
-    test = page("ask", [run], QUERY)
+    test = page([run], QUERY)
     expected = load_scorer(run).score(
         Question(stem=QUERY["q"], options=QUERY["option"]),
     )
@@ -75,7 +46,7 @@ def test_what_is_shown_is_what_the_scorer_answers(page, runs):
 
 
 def test_below_the_slider_it_abstains(page, runs):
-    test = page("ask", [runs["generative"]], QUERY)
+    test = page([runs["generative"]], QUERY)
     test.slider(key="least").set_value(100).run()
     (said,) = findings(test)
     assert re.fullmatch(r"Abstains: its confidence of \d+\.\d% is below 100%\.", said)
@@ -83,7 +54,7 @@ def test_below_the_slider_it_abstains(page, runs):
 
 
 def test_shuffle_asks_all_orders_and_cloze_never_flips(page, runs):
-    test = page("ask", [runs["multiple-choice"]], QUERY)
+    test = page([runs["multiple-choice"]], QUERY)
     button(test, "Shuffle").click().run()
     assert findings(test)[-1] == "No flip: the same option is chosen in all 6 orders."
     assert drawn(test).count(">same<") == 6
@@ -92,7 +63,7 @@ def test_shuffle_asks_all_orders_and_cloze_never_flips(page, runs):
 
 
 def test_options_are_added_removed_and_moved(page, runs):
-    test = page("ask", [runs["generative"]], QUERY)
+    test = page([runs["generative"]], QUERY)
 
     def options():
         return [each.value for each in test.text_input if each.label.startswith("Option ")]
@@ -110,7 +81,7 @@ def test_options_are_added_removed_and_moved(page, runs):
 
 def test_a_link_holds_the_question(page, runs):
     draft = Draft("Which?", ("pear", "saw"), "A table.", "lettered", "saw")
-    test = page("ask", [runs["generative"]], draft.query())
+    test = page([runs["generative"]], draft.query())
     assert test.session_state["draft"] == draft
     assert test.code[0].value.endswith(
         "?q=Which%3F&option=pear&option=saw&context=A+table.&template=lettered&right=saw"
@@ -118,7 +89,7 @@ def test_a_link_holds_the_question(page, runs):
 
 
 def test_an_example_of_a_subject_is_taken(page, runs):
-    test = page("ask", [runs["generative"]])
+    test = page([runs["generative"]])
     test.selectbox(key="subject").select("Astronomy").run()
     button(test, "Take this example").click().run()
     assert test.text_area(key="stem").value == test.selectbox(key="example").value
@@ -127,7 +98,7 @@ def test_an_example_of_a_subject_is_taken(page, runs):
 
 def test_what_the_model_sees_is_shown_token_by_token(page, runs):
     run = str(runs["generative"])
-    test = page("ask", [run], QUERY)
+    test = page([run], QUERY)
     test.text_input(key="scorer").set_value("text").run()
     test.toggle(key=f"seen-{run}").set_value(True).run()
     shown = drawn(test)
@@ -143,7 +114,7 @@ def test_what_the_model_sees_is_shown_token_by_token(page, runs):
 @pytest.mark.parametrize("template", ["cloze", "lettered"])
 def test_what_comes_from_data_is_text(page, runs, template):
     query = Draft(HOSTILE, (HOSTILE, "saw"), HOSTILE, template).query()
-    test = page("ask", [runs["multiple-choice"]], query)
+    test = page([runs["multiple-choice"]], query)
     test.toggle(key=f"seen-{runs['multiple-choice']}").set_value(True).run()
     shown = drawn(test)
     assert "<script" not in shown.replace("&lt;script", "")
@@ -170,14 +141,12 @@ def test_an_error_is_the_command_lines_in_a_red_box(page, runs, tmp_path, change
     shutil.copytree(runs["generative"], run)
     query = dict(QUERY)
     change(query, run)
-    test = page("ask", [run], query)
-    boxes = re.findall(r'<div class="mcqa-box mcqa-error" role="alert">(.*?)</div>', drawn(test))
+    test = page([run], query)
     if message is None:
-        assert boxes == []
+        assert errors(test) == []
         return
-    (box,) = boxes
-    assert box.startswith("<strong>Error:</strong> ")
-    assert message in box.replace("&#x27;", "'")
+    (said,) = errors(test)
+    assert message in said
 
 
 def test_a_run_that_is_gone_is_said_and_the_others_answer(page, runs, tmp_path):
@@ -185,7 +154,7 @@ def test_a_run_that_is_gone_is_said_and_the_others_answer(page, runs, tmp_path):
 
     run = tmp_path / "run"
     shutil.copytree(runs["generative"], run)
-    test = page("ask", [run, runs["multiple-choice"]], QUERY)
+    test = page([run, runs["multiple-choice"]], QUERY)
     assert len(findings(test)) == 2
     shutil.rmtree(run)
     test.text_input(key="option-1").set_value("nail").run()

@@ -22,6 +22,13 @@ def process(tmp_path, monkeypatch):
     living.wait()
 
 
+def kill(process):
+    """Kill a child, and do not ask how it ended: a zombie stays."""
+    process.kill()
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        pass
+
+
 def job_of(process, **more):
     born = psutil.Process(process.pid).create_time()
     return Job("generative", "runs/a", process.pid, born, **more)
@@ -30,10 +37,9 @@ def job_of(process, **more):
 def test_a_job_runs_while_its_process_lives(process):
     mine = job_of(process)
     assert mine.running
-    assert not (mine.finished or mine.resumable)
-    process.kill()
-    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
-        pass
+    assert not mine.finished
+    assert not mine.resumable
+    kill(process)
     assert not mine.running  # a dead child that nobody asked for yet
     process.wait()
     assert not mine.running
@@ -77,8 +83,7 @@ def test_what_was_started_is_found_again(process, monkeypatch):
     assert how["start_new_session"]
     kept = yaml.safe_load((job.RUNS / job.SETTINGS).read_text())
     assert kept == {"data": str(path), "learning_rate": 0.01, "output": "runs/b"}
-    process.kill()
-    process.wait()
+    kill(process)
     again = job.resume(job.current())
     assert started[1][0] == [*command, "--resume"]
     (job.RUNS / "b").mkdir()

@@ -15,7 +15,7 @@ def test_html_of_a_text_has_no_tag_but_ours():
 
 def test_markdown_of_a_text_has_every_mark_escaped():
     shown = plain.in_markdown(HOSTILE)
-    assert not re.search(r"(?<!\\)[!-/:-@\[-`{-~]", shown.replace("\\\\", ""))
+    assert not re.search(r"[!-/:-@\[-`{-~]", re.sub(r"\\.", "", shown))
     assert re.sub(r"\\(.)", r"\1", shown) == " ".join(HOSTILE.split())
 
 

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from mcqa.errors import ModelError
@@ -32,7 +34,7 @@ def test_what_is_given_is_opened(here):
     assert found.models == ["runs/a", "gone"]
     assert found.evaluations == ["study/x", "study/y"]
     sources.require(["runs/a", "study"])
-    with pytest.raises(ModelError, match="'./gone': no such folder"):
+    with pytest.raises(ModelError, match=r"'\./gone': no such folder"):
         sources.require(["runs/a", "./gone"])
 
 
@@ -46,8 +48,6 @@ def test_without_runs_the_embedded_model_is_named_and_what_to_do(here):
 def test_a_run_trained_anew_is_another(here):
     here("a/run.json")
     before = sources.stamp("a")
-    import os
-
     os.utime("a/run.json", (1, 1))
     assert sources.stamp("a") != before
     assert sources.stamp("b") == 0
