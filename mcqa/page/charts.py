@@ -1,15 +1,21 @@
-"""Charts that tell n and the interval of what is pointed at; each has its numbers in text too."""
+"""Charts that tell n and the interval of what is pointed at; each has its numbers in text too.
+
+`ink` is the colour of their texts, which streamlit's own theme leaves too faint to read.
+"""
+
+from typing import TypeVar
 
 import altair as alt
 
 ACCENT = "#2f74d0"  # on white and on the dark ground of the page at least 3:1
 SERIES = ("#2f74d0", "#c65a00", "#2c8a57", "#9b5de5", "#8a7a12", "#c53948")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+Any = TypeVar("Any", alt.Chart, alt.LayerChart)
 _ROW = 44  # pixels
 _PERCENT = ".1%"
 
 
-def accuracies(rows: list[dict]) -> alt.LayerChart:
+def accuracies(rows: list[dict], ink: str) -> alt.LayerChart:
     """Return a row per run: a dot, a whisker of its interval, a tick where chance is."""
     base = alt.Chart(alt.Data(values=_with_interval(rows))).encode(
         y=alt.Y("run:N", sort=None, title=None, axis=alt.Axis(labelLimit=160)),
@@ -21,10 +27,10 @@ def accuracies(rows: list[dict]) -> alt.LayerChart:
     )
     dots = base.mark_point(filled=True, size=120, color=ACCENT, opacity=1).encode(x=x)
     chance = base.mark_tick(color="gray", thickness=2, size=22).encode(x="chance:Q")
-    return (whisker + dots + chance).properties(height=_ROW * len(rows) + 30)
+    return _inked((whisker + chance + dots).properties(height=_ROW * len(rows) + 30), ink)
 
 
-def subjects(rows: list[dict], names: list[str]) -> alt.LayerChart:
+def subjects(rows: list[dict], names: list[str], ink: str) -> alt.LayerChart:
     """Return the accuracies of every run in every subject, with their intervals."""
     shown = names[: len(SERIES)]
     rows = [row for row in rows if row["run"] in shown]
@@ -42,21 +48,25 @@ def subjects(rows: list[dict], names: list[str]) -> alt.LayerChart:
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(
         x="accuracy:Q", shape=alt.Shape("run:N", scale=shapes, title=None)
     )
-    return (whisker + dots).properties(height=alt.Step(max(10, 26 // len(shown))))
+    return _inked((whisker + dots).properties(height=alt.Step(max(10, 26 // len(shown)))), ink)
 
 
-def curve(rows: list[dict], name: str) -> alt.Chart:
+def curve(rows: list[dict], name: str, ink: str) -> alt.Chart:
     """Return one quantity over the steps of a training."""
-    return (
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(point=True, color=ACCENT)
-        .encode(
+    chart = alt.Chart(alt.Data(values=rows)).mark_line(point=True, color=ACCENT)
+    return _inked(
+        chart.encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("value:Q", title=name, scale=alt.Scale(zero=False)),
             tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("value:Q", title=name, format=".3f")],
-        )
-        .properties(height=220)
+        ).properties(height=220),
+        ink,
     )
+
+
+def _inked(chart: Any, ink: str) -> Any:
+    axis = chart.configure_axis(labelColor=ink, titleColor=ink, labelFontSize=13, titleFontSize=13)
+    return axis.configure_legend(labelColor=ink, titleColor=ink, labelFontSize=13)
 
 
 def _tooltip(*names: str) -> list[alt.Tooltip]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from mcqa.evaluating.folder import RECORD, read_record
 from mcqa.page import charts, exploring, plain
-from mcqa.page.drawing import bars, errors_in_a_box, html
+from mcqa.page.drawing import bars, errors_in_a_box, html, ink
 from mcqa.page.exploring import MARKS, OUTCOMES, SORTS, Filter, Table
 from mcqa.page.first_screen import accuracy_rows, first_screen, read_runs, subject_rows
 from mcqa.page.sources import RUNS, Opening, evaluations_below, unique
@@ -69,13 +69,14 @@ def _first(opened: Opened) -> None:
         elif block.kind == "table":
             html(plain.table(block.columns, block.rows, block.caption))
         elif rows := accuracy_rows(opened.runs):
-            st.altair_chart(charts.accuracies(rows), alt=block.description)
+            st.altair_chart(charts.accuracies(rows, ink()), alt=block.description)
     rows = subject_rows(opened.runs)
     if len({row["subject"] for row in rows}) > 1:
         with st.expander("Accuracy per subject"):
             names = [run["name"] for run in opened.runs]
             st.altair_chart(
-                charts.subjects(rows, names), alt="Accuracy of each run per subject, with intervals"
+                charts.subjects(rows, names, ink()),
+                alt="Accuracy of each run per subject, with intervals",
             )
 
 

@@ -32,6 +32,11 @@ def errors_in_a_box() -> Iterator[None]:
         html(plain.box(f"{type(error).__name__}: {error}"))
 
 
+def ink() -> str:
+    """Return the colour of a chart's texts, by whether the page is dark."""
+    return "#edebe8" if st.context.theme.type == "dark" else "#2f2d2b"
+
+
 def bars(
     options: Sequence[str],
     letters: Sequence[str],

@@ -11,7 +11,7 @@ from mcqa.models.recipes.table import DEFAULT, RECIPES
 from mcqa.page import charts, job, plain, uploads
 from mcqa.page.checking import Checked, look
 from mcqa.page.data import look_at_upload, upload_field
-from mcqa.page.drawing import errors_in_a_box, html
+from mcqa.page.drawing import errors_in_a_box, html, ink
 from mcqa.page.findings import draw_findings
 from mcqa.page.job import FORMULATIONS, Job
 from mcqa.page.sources import Opening
@@ -58,7 +58,7 @@ def _draw_job(started: Job) -> None:
             with column:
                 last = rows[-1]
                 html(plain.paragraph(f"{name} {last['value']:.3f} at step {last['step']}"))
-                st.altair_chart(charts.curve(rows, name), alt=f"The {name} over the steps")
+                st.altair_chart(charts.curve(rows, name, ink()), alt=f"The {name} over the steps")
         with st.expander("What it printed"):
             html(plain.paragraph(told or "nothing yet"))
 

@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 from mcqa.page.asking import Draft
 
+expect.set_options(timeout=30_000)
 PARTS = ("ask", "compare", "train", "data")
 WIDTHS, SCHEMES = (360, 1400), ("light", "dark")
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script> **b** :smile: $e$'
@@ -183,6 +184,8 @@ def test_twenty_steps_are_trained_through_a_reload(visit, folder, tiny_model_fol
     page.get_by_label("Model").fill(str(tiny_model_folder))
     page.get_by_label("Name of the run").fill("mine")
     page.locator('input[type="file"]').set_input_files(question_file)
+    expect(page.get_by_text("questions.jsonl")).to_be_visible()
+    expect(page.get_by_label("Or a path")).to_be_disabled()  # the upload has arrived
     page.get_by_label("Or steps").fill("20")
     page.get_by_label("Questions a step").fill("4")
     page.get_by_label("Report and save").fill("1")
