@@ -32,7 +32,7 @@ def show(opening: Opening) -> None:
 def _editor() -> Draft:
     """Draw the fields of the question, and return what stands in them."""
     state = st.session_state
-    if "places" not in state:
+    if "stem" not in state:  # the first time, and after another part of the page was looked at
         draft = state.get("draft") or Draft.from_query(_query()) or Draft.of(_bundled()[0])
         _fill(draft)
     _examples()
@@ -52,8 +52,11 @@ def _editor() -> Draft:
         state.right,
     )
     state["draft"] = draft
-    if st.query_params.to_dict() != draft.query():
-        st.query_params.from_dict(draft.query())
+    query = draft.query()
+    if _query() != {
+        name: [part] if isinstance(part, str) else part for name, part in query.items()
+    }:
+        st.query_params.from_dict(query)
     with st.expander("Link to this question"):
         st.code(_link(draft), language=None, wrap_lines=True)
     return draft

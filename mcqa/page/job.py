@@ -60,8 +60,7 @@ class Job:
     @property
     def running(self) -> bool:
         """Whether its process is alive."""
-        process = self._process()
-        return process is not None and process.status() != psutil.STATUS_ZOMBIE
+        return self._process() is not None
 
     @property
     def finished(self) -> bool:
@@ -82,7 +81,8 @@ class Job:
     def _process(self) -> psutil.Process | None:
         try:
             process = psutil.Process(self.pid)
-            return process if abs(process.create_time() - self.born) < 1 else None
+            same = abs(process.create_time() - self.born) < 1
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
 

@@ -83,6 +83,11 @@ def test_ask_and_shuffle(visit, runs):
     expect(page.get_by_text("B. nail")).to_have_count(2)
     expect(page.get_by_text("No flip")).to_have_count(0)
     assert "option=nail" in page.url
+    page.get_by_role("link", name="Data").click()
+    page.get_by_role("heading", name="Data", level=1).wait_for()
+    page.get_by_role("link", name="Ask").click()
+    expect(page.get_by_label("Option B")).to_have_value("nail")
+    expect(page.get_by_label("Question")).to_have_value(QUESTION.stem)
 
 
 def test_below_the_slider_it_abstains_by_keyboard(visit):
