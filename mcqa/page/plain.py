@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+JOINER = "\u2060"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -21,12 +22,12 @@ def text(value: object) -> str:
 
 
 def in_markdown(value: object) -> str:
-    """Return a text as Markdown, for labels that are read as such.
+    """Return a text as Markdown, for labels that are read as such; it is shown on one line.
 
-    >>> in_markdown("*a*")
-    '\\\\*a\\\\*'
+    A backslash takes a mark's meaning in Markdown. What streamlit replaces after that, as `:smile:`
+    and `->`, is broken by a word joiner, which is not to be seen.
     """
-    return _PUNCTUATION.sub(r"\\\1", " ".join(str(value).split()))
+    return _PUNCTUATION.sub(rf"\\\1{JOINER}", " ".join(str(value).split()))
 
 
 def paragraph(value: object, style: str = "text") -> str:
@@ -36,7 +37,7 @@ def paragraph(value: object, style: str = "text") -> str:
 
 def heading(value: object) -> str:
     """Return a heading of the third level."""
-    return f"<h3>{text(value)}</h3>"
+    return f'<h3 class="mcqa-heading">{text(value)}</h3>'
 
 
 def box(value: object, level: str = "error") -> str:
