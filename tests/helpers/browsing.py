@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NONE = "no Chromium is installed; on Debian: apt-get install chromium"
-START = 60  # seconds
+START = 120  # seconds
 
 # Texts that cannot be read for want of contrast (WCAG 2, formula of relative luminance), each with
 # its contrast. Disabled controls are exempt there; so is what nobody sees.
@@ -109,7 +109,7 @@ def _wait_until_healthy(address, process, log):
 def settled(page: Page) -> None:
     """Wait until the page has drawn what was asked of it."""
     expect(page.get_by_test_id("stApp")).to_have_attribute(
-        "data-test-script-state", "notRunning", timeout=60_000
+        "data-test-script-state", "notRunning", timeout=120_000
     )
 
 

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from mcqa.page.asking import Draft
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=90_000)
 PARTS = ("ask", "compare", "train", "data")
 WIDTHS, SCHEMES = (360, 1400), ("light", "dark")
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script> **b** :smile: $e$'
@@ -58,7 +58,7 @@ def visit(chromium, address):
         size = {"width": width, "height": 900}
         contexts.append(chromium.new_context(viewport=size, color_scheme=scheme))
         page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)  # a busy machine is slow
         page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
         place = "" if part == "ask" else part  # the first part is the page's own address
         page.goto(f"{address}/{place}?{urlencode(query or {}, doseq=True)}")
@@ -154,7 +154,7 @@ def test_a_broken_upload_is_said_in_a_red_box_and_not_kept(visit, folder, tmp_pa
         (large, "large.jsonl: an upload of 200.0 MB"),
     ):
         field.set_input_files(path)
-        expect(box.filter(has_text=said)).to_be_visible(timeout=60_000)
+        expect(box.filter(has_text=said)).to_be_visible(timeout=120_000)
         red = box.first.evaluate("element => getComputedStyle(element).borderTopColor")
         assert red == "rgb(211, 35, 47)"
         expect(box.first).to_contain_text("Error:")
@@ -198,14 +198,14 @@ def test_twenty_steps_are_trained_through_a_reload(visit, folder, tiny_model_fol
     page.get_by_label("Further settings").fill(further)
     page.get_by_label("Further settings").press("Control+Enter")
     page.get_by_role("button", name="Check data and memory").click()
-    expect(page.get_by_text("Memory, estimated at")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Memory, estimated at")).to_be_visible(timeout=120_000)
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_role("heading", name="runs/mine (running)")).to_be_visible()
     (upload,) = (folder / "temporary").glob("mcqa-upload-*/questions.jsonl")
     page.reload()
     expect(page.get_by_role("heading", name=re.compile("runs/mine"))).to_be_visible()
     expect(page.get_by_text("step 20 of 20")).to_be_visible(timeout=90_000)
-    expect(page.get_by_role("heading", name="runs/mine (finished)")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="runs/mine (finished)")).to_be_visible(timeout=120_000)
     expect(page.get_by_text(re.compile(r"^loss \d"))).to_be_visible()
     assert json.loads((folder / "runs/mine/run.json").read_text())["steps"] == 20
     page.reload()
