@@ -129,8 +129,9 @@ def take_pictures(running, runs: Path, folder: Path) -> int:
                 page.locator(".mcqa-options").first.wait_for(timeout=120_000)
                 settled(page)
                 if part == "compare":
-                    page.get_by_role("heading", name="Questions").scroll_into_view_if_needed()
-                    page.get_by_text("1.", exact=False).last.scroll_into_view_if_needed()
+                    page.get_by_role("button", name="Next").wait_for()
+                    questions = page.get_by_role("heading", name="Questions", exact=True)
+                    questions.evaluate("element => element.scrollIntoView()")
                 page.wait_for_timeout(1000)
                 page.screenshot(path=folder / f"{part}.png")
     return 0

@@ -107,10 +107,11 @@ def _wait_until_healthy(address, process, log):
 
 
 def settled(page: Page) -> None:
-    """Wait until the page has drawn what was asked of it."""
+    """Wait until the page has drawn what was asked of it; a grey box stands where code is loaded."""
     expect(page.get_by_test_id("stApp")).to_have_attribute(
         "data-test-script-state", "notRunning", timeout=120_000
     )
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=120_000)
 
 
 def choose(page: Page, label: str, option: str) -> None:
