@@ -107,7 +107,7 @@ def _wait_until_healthy(address, process, log):
 
 
 def settled(page: Page) -> None:
-    """Wait until the page has drawn what was asked of it; a grey box stands where code is loaded."""
+    """Wait until the page has drawn what was asked of it, and no grey box stands for it."""
     expect(page.get_by_test_id("stApp")).to_have_attribute(
         "data-test-script-state", "notRunning", timeout=120_000
     )
