@@ -203,7 +203,7 @@ def test_twenty_steps_are_trained_through_a_reload(visit, folder, tiny_model_fol
     expect(page.get_by_role("heading", name="runs/mine (running)")).to_be_visible()
     (upload,) = (folder / "temporary").glob("mcqa-upload-*/questions.jsonl")
     page.reload()
-    expect(page.get_by_role("heading", name="runs/mine"))).to_be_visible()
+    expect(page.get_by_role("heading", name="runs/mine")).to_be_visible()
     expect(page.get_by_text("step 20 of 20")).to_be_visible(timeout=90_000)
     expect(page.get_by_role("heading", name="runs/mine (finished)")).to_be_visible(timeout=120_000)
     expect(page.get_by_text(re.compile(r"^loss \d"))).to_be_visible()
