@@ -36,6 +36,7 @@ from mcqa.prediction import Prediction
 from mcqa.question import Question
 
 WORDS = ("the", "of", "in", "which", "most", "cause", "disease", "nerve", "due", "common", "drug")
+PATIENCE = 120_000  # milliseconds
 SUBJECTS = [f"Subject {number}" for number in range(20)]
 FILTERS = ("only A is right", "only B is right", "both are right", "neither is right")
 
@@ -62,6 +63,7 @@ def measure(running, options: argparse.Namespace) -> int:
         write_evaluation(folder / "runs" / "large", options.questions)
         with serving(folder, "runs/large") as address:
             page = running.new_page(viewport={"width": 1400, "height": 1200})
+            page.set_default_timeout(PATIENCE)
             page.goto(f"{address}/compare")
             page.get_by_text(f"{options.questions:,} of {options.questions:,}").wait_for()
             settled(page)
@@ -124,6 +126,7 @@ def take_pictures(running, runs: Path, folder: Path) -> int:
             for part, scheme, height in (("ask", "light", 980), ("compare", "dark", 900)):
                 size = {"width": 1400, "height": height}
                 page = running.new_page(viewport=size, color_scheme=scheme)
+                page.set_default_timeout(PATIENCE)
                 page.goto(f"{address}/{part if part != 'ask' else ''}")
                 page.get_by_role("heading", name=part.capitalize(), level=1).wait_for()
                 page.locator(".mcqa-options").first.wait_for(timeout=120_000)

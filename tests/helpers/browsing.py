@@ -30,9 +30,13 @@ FAINT = """() => {
     .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
     .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
   const ground = element => {
-    const layers = [];
-    for (let e = element; e; e = e.parentElement)
-      layers.unshift(rgba(getComputedStyle(e).backgroundColor));
+    const layers = [], own = element.getBoundingClientRect();
+    const x = own.x + own.width / 2, y = own.y + own.height / 2;
+    for (let e = element; e; e = e.parentElement) {  // what stands outside has another ground
+      const box = e.getBoundingClientRect();
+      const behind = box.left <= x && x <= box.right && box.top <= y && y <= box.bottom;
+      if (behind || e === document.body) layers.unshift(rgba(getComputedStyle(e).backgroundColor));
+    }
     return layers.reduce((below, top) => over(top, below), [255, 255, 255]);
   };
   const faint = [];
