@@ -213,5 +213,6 @@ def test_twenty_steps_are_trained_through_a_reload(visit, folder, tiny_model_fol
     assert not upload.exists()
     page = visit("ask", QUESTION.query())
     choose(page, "Runs and models", "runs/mine")
+    page.keyboard.press("Escape")  # the open list hides the rest of the page
     expect(page.get_by_role("heading", name="runs/mine")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^(pear|hammer|saw), \d+\.\d% sure$"))).to_have_count(3)
