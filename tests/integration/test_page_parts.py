@@ -7,7 +7,9 @@ import shutil
 import pytest
 from pages import button, drawn, errors, findings, open_part
 
-from mcqa.page import job
+from mcqa.evaluating.folder import read_record
+from mcqa.page import charts, job
+from mcqa.page.first_screen import accuracy_rows, read_runs
 
 
 @pytest.fixture(autouse=True)
@@ -29,11 +31,11 @@ def test_the_first_screen_is_that_of_the_report(evaluation):
     test = open_part("compare", [evaluation])
     verdict = json.loads((evaluation / "comparison.json").read_text())["verdict"]
     assert findings(test)[0] == verdict
-    (chart,) = test.get("arrow_vega_lite_chart")[:1]
-    spec = json.loads(chart.proto.spec)
-    (rows,) = {json.dumps(rows): rows for rows in _each(spec, "values")}.values()
+    assert errors(test) == []
+    rows = accuracy_rows(read_runs(read_record(evaluation)))
     assert [row["run"] for row in rows] == ["generative", "multiple-choice"]
     assert all(row["n"] == 36 and row["low"] < row["accuracy"] <= row["high"] for row in rows)
+    spec = charts.accuracies(rows, "#000000").to_dict()
     titles = {tip.get("title", tip["field"]) for tips in _each(spec, "tooltip") for tip in tips}
     assert {"n", "95% interval"} <= titles
 
