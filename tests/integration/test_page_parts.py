@@ -34,7 +34,9 @@ def test_the_first_screen_is_that_of_the_report(evaluation):
     assert errors(test) == []
     rows = accuracy_rows(read_runs(read_record(evaluation)))
     assert [row["run"] for row in rows] == ["generative", "multiple-choice"]
-    assert all(row["n"] == 36 and row["low"] < row["accuracy"] <= row["high"] for row in rows)
+    assert all(
+        row["n"] == 36 and row["low"] < row["accuracy"] <= row["high"] + 1e-9 for row in rows
+    )
     spec = charts.accuracies(rows, "#000000").to_dict()
     titles = {tip.get("title", tip["field"]) for tips in _each(spec, "tooltip") for tip in tips}
     assert {"n", "95% interval"} <= titles
