@@ -54,6 +54,9 @@ class EncoderForMultipleChoice:
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         num_items_in_batch=None,
+        targets: Tensor | None = None,
+        losses: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> MultipleChoiceModelOutput:
         """Score a `BranchedBatch`, one row per option; see `DecoderForMultipleChoice.forward`."""
         exists_BO = fork >= 0
@@ -70,7 +73,9 @@ class EncoderForMultipleChoice:
         scores_BO = absent_BO.masked_scatter(exists_BO, logits_R)
         loss = None
         if labels is not None:
-            loss = head_loss(self.settings, scores_BO, exists_BO, labels, num_items_in_batch)
+            gold = {"targets": targets, "losses": losses, "weights": weights}
+            given = labels, num_items_in_batch
+            loss = head_loss(self.settings, scores_BO, exists_BO, *given, **gold)
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
 
 

@@ -14,7 +14,7 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from .branching import PREFIX, BranchedBatch, option_tokens
 from .encoder_decoder import IGNORED, target_logits
-from .losses import cross_entropy
+from .losses import cross_entropy, mixed_loss
 from .own_logits import own_logits
 from .trunk import hidden_states
 
@@ -73,25 +73,47 @@ def next_token_log_probabilities(model: nn.Module, batch: BranchedBatch) -> Tens
 
 
 def gold_option_loss(
-    model: nn.Module, hidden_ND: Tensor, batch: BranchedBatch, labels: Tensor, num_items=None
+    model: nn.Module,
+    hidden_ND: Tensor,
+    batch: BranchedBatch,
+    labels: Tensor,
+    num_items=None,
+    *,
+    targets: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Return the next-token loss of the right options, in nats per token, mean over questions.
 
-    From the last hidden states of the batch; labels and num_items are those of `heads.losses`.
+    From the last hidden states of the batch; labels and num_items are those of `heads.losses`. With
+    (B, O) targets each option counts by its share of its question's; weights are of questions.
     """
     question = torch.arange(len(labels), device=labels.device)
-    spans, fork = batch.option_spans[question, labels], batch.fork[question, labels]
-    owner, token, source = option_tokens(spans[:, None], fork[:, None])
+    if targets is None:
+        spans = batch.option_spans[question, labels][:, None]
+        fork = batch.fork[question, labels][:, None]
+    else:
+        spans = batch.option_spans.masked_fill((targets == 0)[:, :, None], 0)
+        fork = batch.fork
+    owner, token, source = option_tokens(spans, fork)
     known = source != token  # nothing predicts the first token of a row
     owner, token, source = owner[known], token[known], source[known]
     logits = own_logits(model, hidden_ND[source])
     each = F.cross_entropy(logits, batch.input_ids.flatten()[token], reduction="none")
-    lengths = owner.bincount(minlength=len(labels))
-    return (each / lengths[owner]).sum() / (len(labels) if num_items is None else num_items)
+    each = each / owner.bincount(minlength=fork.numel())[owner]
+    if targets is not None:
+        share_BO = targets / targets.sum(-1, keepdim=True).clamp(min=1)
+        share_BO = share_BO if weights is None else share_BO * weights[:, None]
+        each = each * share_BO.flatten()[owner]
+    return each.sum() / (len(labels) if num_items is None else num_items)
 
 
 def completion_loss(
-    model: nn.Module, input_ids: Tensor, branch_ids: Tensor, labels: Tensor, num_items=None
+    model: nn.Module,
+    input_ids: Tensor,
+    branch_ids: Tensor,
+    labels: Tensor,
+    num_items=None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Return the next-token loss over the labelled tokens, in nats per token.
 
@@ -99,6 +121,7 @@ def completion_loss(
         input_ids, branch_ids: (R, T) plain causal rows.
         labels: (R, T) the token itself where it counts, -100 elsewhere.
         num_items: labelled tokens of the whole optimizer step; by default those of this batch.
+        weights: (R,) what the loss of each row's tokens is multiplied by.
     """
     if model.config.is_encoder_decoder:
         labelled = labels != IGNORED
@@ -111,7 +134,11 @@ def completion_loss(
         following = F.pad(labels[:, 1:], (0, 1), value=IGNORED).flatten()
         counted = (following != IGNORED).nonzero().squeeze(1)
         logits, targets = own_logits(model, hidden[counted]), following[counted]
-    total = F.cross_entropy(logits, targets, reduction="sum")
+        row = counted // input_ids.shape[1]
+    if weights is None:
+        total = F.cross_entropy(logits, targets, reduction="sum")
+    else:
+        total = (F.cross_entropy(logits, targets, reduction="none") * weights[row]).sum()
     return total / (len(targets) if num_items is None else num_items)
 
 
@@ -121,12 +148,14 @@ class _TrainingForward:
     def forward(self, input_ids=None, *, labels=None, branch_ids=None, **kwargs):
         if branch_ids is None:
             return super().forward(input_ids, labels=labels, **kwargs)
-        num_items = kwargs.pop("num_items_in_batch", None)
+        gold = labels, kwargs.pop("num_items_in_batch", None)
+        soft = {name: kwargs.pop(name, None) for name in ("targets", "losses", "weights")}
         if "option_spans" not in kwargs:
-            return CausalLMOutput(completion_loss(self, input_ids, branch_ids, labels, num_items))
+            weights = soft["weights"]
+            return CausalLMOutput(completion_loss(self, input_ids, branch_ids, *gold, weights))
         batch = BranchedBatch(input_ids, branch_ids=branch_ids, **kwargs)
         scores_BO = option_log_likelihoods(self, batch)
-        loss = cross_entropy(scores_BO, batch.option_mask, labels, num_items)
+        loss = mixed_loss(cross_entropy, scores_BO, batch.option_mask, *gold, **soft)
         return CausalLMOutput(loss=loss, logits=scores_BO)
 
 
@@ -135,7 +164,7 @@ def add_training_forward(model: nn.Module) -> nn.Module:
 
     `model(input_ids, branch_ids=..., labels=...)` returns `completion_loss`; with a whole branched
     batch and (B,) labels it returns the cross-entropy of a softmax over the options'
-    log-likelihoods, and these as (B, O) `logits`.
+    log-likelihoods, or another loss of these (see `mixed_loss`), and them as (B, O) `logits`.
 
     DDP, PEFT and AdaLoRA's regularizer want the loss out of the model's own `forward`. So the class
     of this one instance is extended, under its own name, for calls with `branch_ids` only.

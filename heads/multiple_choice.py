@@ -91,6 +91,9 @@ class DecoderForMultipleChoice:
         option_spans: Tensor | None = None,
         fork: Tensor | None = None,
         num_items_in_batch=None,
+        targets: Tensor | None = None,
+        losses: Tensor | None = None,
+        weights: Tensor | None = None,
         **kwargs,
     ) -> MultipleChoiceModelOutput:
         """Return (B, O) float32 `logits`, -inf where no option is, and with labels a `loss`.
@@ -102,6 +105,8 @@ class DecoderForMultipleChoice:
             labels: (B,) index of the right option.
             position_ids, branch_ids, option_spans, fork: of a `BranchedBatch`.
             num_items_in_batch: questions of the whole optimizer step, from the Trainer.
+            targets, losses, weights: (B, O), (B,), (B,) where not all questions have the head's own
+                loss, see `heads.losses.mixed_loss`.
 
         Raises:
             ValueError: shapes do not fit, or a label points at an option that does not exist.
@@ -120,9 +125,12 @@ class DecoderForMultipleChoice:
         loss = None
         if labels is not None:
             gold = labels, num_items_in_batch
-            loss = head_loss(self.settings, scores_BO, batch.option_mask, *gold)
+            soft = {"targets": targets, "weights": weights}
+            loss = head_loss(
+                self.settings, scores_BO, batch.option_mask, *gold, losses=losses, **soft
+            )
             if (weight := self.settings.lm_loss_weight) > 0:
-                loss = loss + weight * gold_option_loss(self, hidden_ND, batch, *gold)
+                loss = loss + weight * gold_option_loss(self, hidden_ND, batch, *gold, **soft)
         return MultipleChoiceModelOutput(loss=loss, logits=scores_BO)
 
 

@@ -1,14 +1,14 @@
 """A scorer's answer to one question, and the JSON lines file that holds many."""
 
 import json
-import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from mcqa.errors import ConfigError, DataError
+from mcqa.kinds import KINDS, Label, expected_level, median_level
 from mcqa.question import Question
 from mcqa.system.files import write_whole
 
@@ -29,22 +29,24 @@ class Prediction:
 
     Args:
         id: the question's id.
-        label: 0-based index of the right option, or None.
-        choice: 0-based index of the predicted option; None where generated text names none, which
-            counts as wrong, and is counted apart as unparsed.
-        scores, probabilities: one real number per option, higher is better, and these normalised
-            by softmax; None for free generation.
+        label: as the question's: an index, the indices of `several`, or None.
+        choice: the predicted option's index, or those of `several`; None where nothing was parsed.
+        scores: one real number per option, higher is better; None for free generation.
+        probabilities: what the scores come to, see `mcqa.kinds`: they sum to 1, but for `several`,
+            where each option has its own; None for free generation.
         unit: what a score measures, `nats` or `logit`; None where there are no scores.
         scorer: the scorer's name.
         tokens: how many tokens the model computed for this question.
         truncated: how many tokens of the question were cut to make it fit.
         text, parsed: what was generated, and how it was read (`letter`, `text`, ... `unparsed`).
         retrieved: the passages that were its context, best first; None where none were looked for.
+        kind: the question's.
+        targets: the question's, None where it has none.
     """
 
     id: str
-    label: int | None
-    choice: int | None
+    label: Label
+    choice: Label
     scores: tuple[float, ...] | None
     probabilities: tuple[float, ...] | None
     unit: str | None
@@ -54,33 +56,65 @@ class Prediction:
     text: str | None = None
     parsed: str | None = None
     retrieved: tuple[Retrieved, ...] | None = None
+    kind: str = "choice"
+    targets: tuple[float, ...] | None = None
 
     @classmethod
     def scored(
-        cls, question: Question, scores: Sequence[float], *, unit: str, scorer: str, tokens: int
+        cls,
+        question: Question,
+        scores: Sequence[float],
+        *,
+        unit: str,
+        scorer: str,
+        tokens: int,
+        threshold: float = 0.5,
     ) -> "Prediction":
         """Return the prediction of the highest score; the first of several equal ones.
+
+        Args:
+            question: what was answered.
+            scores: one finite number per option.
+            unit, scorer, tokens: as in the class.
+            threshold: for `several`, see `mcqa.kinds.Kind.choose`.
 
         >>> question = Question(stem="2 + 2 = ?", options=("3", "4"), label=1, id="sum")
         >>> result = Prediction.scored(question, [0.0, 1.0], unit="logit", scorer="head", tokens=9)
         >>> result.choice, [round(p, 3) for p in result.probabilities]
         (1, [0.269, 0.731])
         """
+        kind = KINDS[question.kind]
         return cls(
             id=question.id,
             label=question.label,
-            choice=scores.index(max(scores)),
+            choice=kind.choose(scores, threshold),
             scores=tuple(scores),
-            probabilities=_softmax(scores),
+            probabilities=kind.probabilities(scores),
             unit=unit,
             scorer=scorer,
             tokens=tokens,
+            kind=question.kind,
+            targets=question.targets,
         )
 
     @property
     def correct(self) -> bool:
-        """Whether the choice is the label; an unparsed or unlabelled one is not."""
+        """Whether the choice is the label, of `several` all of it; an unparsed one is not."""
         return self.choice is not None and self.choice == self.label
+
+    @property
+    def expected(self) -> float | None:
+        """The mean level of a scale by its probabilities, from 0; None without them, or a scale."""
+        return self._of_scale(expected_level)
+
+    @property
+    def median(self) -> int | None:
+        """The level of a scale at which half of the probability is reached; likewise."""
+        return self._of_scale(median_level)
+
+    def _of_scale(self, level: Callable[[Sequence[float]], float]) -> float | None:
+        ordered = KINDS[self.kind].ordered
+        return level(self.probabilities) if ordered and self.probabilities else None
 
     def calibrated(self, temperature: float) -> "Prediction":
         """Return the same prediction, its probabilities those of the scores over a temperature.
@@ -89,8 +123,10 @@ class Prediction:
         """
         if not temperature > 0:
             raise ConfigError(f"temperature is {temperature}; it must be above 0.")
-        cooled = self.scores and _softmax([score / temperature for score in self.scores])
-        return replace(self, probabilities=cooled)
+        if self.scores is None:
+            return self
+        probabilities = KINDS[self.kind].probabilities(self.scores, temperature)
+        return replace(self, probabilities=probabilities)
 
     def to_json(self) -> str:
         """Return one line of `predictions.jsonl`."""
@@ -105,21 +141,36 @@ class Prediction:
             del row["retrieved"]
         else:
             row["retrieved"] = [passage._asdict() for passage in self.retrieved]
+        if self.kind == "choice":
+            del row["kind"]
+        if self.targets is None:
+            del row["targets"]
+        if self.expected is not None:
+            row |= {"expected": self.expected, "median": self.median}
         return row
 
     @classmethod
     def from_row(cls, row: dict) -> "Prediction":
-        """Return the prediction that `to_row` made a row of; else TypeError or KeyError."""
-        pairs = {name: row[name] and tuple(row[name]) for name in ("scores", "probabilities")}
+        """Return the prediction that `to_row` made a row of.
+
+        Raises:
+            TypeError, KeyError: it is no such row.
+        """
+        if not isinstance(row, dict):
+            raise TypeError(f"it is {row!r}")
+        read = {name: _tupled(value) for name, value in row.items()}
         if row.get("retrieved") is not None:
-            pairs["retrieved"] = tuple(Retrieved(**passage) for passage in row["retrieved"])
-        return cls(**row | pairs)
+            read["retrieved"] = tuple(Retrieved(**passage) for passage in row["retrieved"])
+        for derived in ("expected", "median"):
+            read.pop(derived, None)
+        for needed in ("scores", "probabilities"):
+            if needed not in row:
+                raise KeyError(needed)
+        return cls(**read)
 
 
-def _softmax(scores: Sequence[float]) -> tuple[float, ...]:
-    best = max(scores)
-    weights = [math.exp(score - best) for score in scores]
-    return tuple(weight / sum(weights) for weight in weights)
+def _tupled(value):
+    return tuple(value) if isinstance(value, list) else value
 
 
 def write_predictions(path: str | os.PathLike, predictions: Iterable[Prediction]) -> Path:
@@ -156,11 +207,16 @@ def _check_kinds(prediction: Prediction) -> None:
     """Refuse fields of another kind with a TypeError; `Answers` sees to what is out of range."""
     if not isinstance(prediction.id, str):
         raise TypeError(f"id is {prediction.id!r}, not a text")
+    if prediction.kind not in KINDS:
+        raise TypeError(f"kind is {prediction.kind!r}, not {', '.join(KINDS)}")
+    several = KINDS[prediction.kind].several
     for name in ("label", "choice"):
         value = getattr(prediction, name)
-        if value is not None and type(value) is not int:
-            raise TypeError(f"{name} is {value!r}, not an index or null")
-    for name in ("scores", "probabilities"):
+        indices = value if several and isinstance(value, tuple) else [value]
+        if value is not None and not all(type(index) is int for index in indices):
+            wanted = "a list of indices" if several else "an index"
+            raise TypeError(f"{name} is {value!r}, not {wanted} or null")
+    for name in ("scores", "probabilities", "targets"):
         values = getattr(prediction, name) or ()
         if not all(type(value) in (int, float) for value in values):
             raise TypeError(f"{name} are {list(values)}, not numbers")

@@ -19,6 +19,7 @@ FLOORS = {
     "mcqa.__main__": 8,
     "mcqa.cli": 8,
     "mcqa.page": 8,
+    "mcqa.study": 7,
     "mcqa.evaluating": 7,
     "mcqa.export": 7,
     "mcqa.training": 6,
@@ -33,6 +34,7 @@ FLOORS = {
     "mcqa.data": 1,
     "mcqa.evaluation": 1,
     "heads": 1,
+    "mcqa.kinds": 0,
     "mcqa.question": 0,
     "mcqa.prediction": 0,
     "mcqa.errors": 0,
@@ -48,7 +50,10 @@ NEIGHBOURS = {
     ("mcqa.cli", "mcqa.page"),  # `mcqa page` opens it
     ("mcqa.page", "mcqa.cli"),  # what a command says in words, the page says too
     ("mcqa.__main__", "mcqa.cli"),
-    *((f"mcqa.{name}", f"mcqa.{of}") for name, of in [("prediction", "question")]),
+    ("mcqa.prediction", "mcqa.question"),
+    ("mcqa.prediction", "mcqa.kinds"),
+    ("mcqa.question", "mcqa.kinds"),
+    ("mcqa.study", "mcqa.evaluating"),  # a cell is a run and its evaluation
     *((f"mcqa.{name}", "mcqa.errors") for name in ("question", "prediction", "system")),
     ("mcqa.prediction", "mcqa.system"),  # files are written whole
 }

@@ -23,7 +23,9 @@ COMMANDS = {
     "recipes": "List what can be trained, with trainable parameters for a model.",
     "memory": "Estimate how much memory training a model takes.",
     "score": "Score a data set with one model.",
+    "distill": "Write a model's probabilities beside questions, to learn from.",
     "evaluate": "Score a data set with several models and compare them.",
+    "study": "Find out which formulation is better, over seeds and sizes.",
     "compare": "Compare predictions files over the same questions.",
     "page": "Ask runs, compare, train and check data in a browser.",
     "report": "Draw an evaluation's report again, without scoring.",
@@ -34,7 +36,7 @@ COMMANDS = {
     "doctor": "Show versions, device, 4-bit support, model and caches.",
 }
 INTERRUPTED = 130
-SHARED = ("train", "score", "evaluate")  # what several processes can do together
+SHARED = ("train", "score", "distill", "evaluate")  # what several processes can do together
 
 
 class LazyGroup(click.Group):

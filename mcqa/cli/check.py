@@ -8,14 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from mcqa.cli.common import format_option, print_result, print_table, say
-from mcqa.cli.inputs import POSITIVE, reading_options
+from mcqa.cli.inputs import POSITIVE, one_or_several, reading_options
 from mcqa.evaluation import numbers
 
 SUBJECTS = 10
 
 
 @click.command("check")
-@click.argument("data")
+@click.argument("data", nargs=-1, required=True, callback=one_or_several)
 @reading_options
 @click.option("--against", metavar="TRAIN", help="Set that DATA must share no question with.")
 @click.option("--against-split", help="Its split (Hub, bundled).")
@@ -27,7 +27,7 @@ SUBJECTS = 10
 def command(
     data, reading, against, against_split, model, template, max_length, output, output_format
 ):
-    """Check the questions of DATA: a file, a Hub data set, or 'bundled'.
+    """Check the questions of DATA: files, folders, a Hub data set, or 'bundled'.
 
     Errors are what would stop a run: rows that cannot be read, no question left, options that do
     not fit into --max-length. All else is a warning. With --skip-invalid bad rows are warnings
@@ -75,7 +75,7 @@ def _print(report: dict) -> None:
 
 def summary_rows(report: dict) -> Iterator[tuple[str, str]]:
     """Yield what is in a data set, as a name and a line each."""
-    base, often, tokens = report["label_base"], report["most_frequent"], report["tokens"]
+    base, tokens = report["label_base"], report["tokens"]
     n, subjects = report["questions"], report["subjects"]
     counts_from = "" if base["value"] is None else f"count from {base['value']}: "
     yield "data", report["data"]
@@ -84,11 +84,17 @@ def summary_rows(report: dict) -> Iterator[tuple[str, str]]:
     left_out = f"{report['rejected']:,} bad rows, {report['skipped']:,} skipped"
     yield "questions", f"{n:,} ({left_out})"
     yield "options", _shares(report["option_counts"], n)
-    yield "answers", _shares(report["labels"], n) or "none is known"
-    if often:
-        accuracy = numbers.format_accuracy(often["accuracy"], often["accuracy_ci95"])
-        chance = numbers.format_accuracy(often["chance"])
-        yield f"always {often['label']}", f"right in {accuracy}; by chance {chance}"
+    if kinds := report.get("kinds"):
+        yield "kinds", _shares({kind: found["questions"] for kind, found in kinds.items()}, n)
+    for kind, found in (kinds or {"": report | {"soft": 0}}).items():
+        of = f" ({kind})" if kind else ""
+        yield f"answers{of}", _shares(found["labels"], found["questions"]) or "none is known"
+        if found["soft"]:
+            yield f"soft labels{of}", f"{found['soft']:,}"
+        if often := found["most_frequent"]:
+            accuracy = numbers.format_accuracy(often["accuracy"], often["accuracy_ci95"])
+            chance = numbers.format_accuracy(often["chance"])
+            yield f"always {often['label']}{of}", f"right in {accuracy}; by chance {chance}"
     if subjects:
         more = f", {len(subjects) - SUBJECTS} more" if len(subjects) > SUBJECTS else ""
         yield "subjects", _shares(dict(list(subjects.items())[:SUBJECTS]), n) + more

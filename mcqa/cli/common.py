@@ -30,7 +30,8 @@ cluster_option = click.option(
     "--cluster-by",
     type=click.Choice(["auto", "none", "subject"]),
     default="auto",
-    help="What questions belong together; auto: those of 'bundled' by fact, others not at all.",
+    help="What questions belong together; auto: those of 'bundled' by fact, others by `state_id`, "
+    "where they have any.",
 )
 overwrite_option = click.option(
     "--overwrite",
@@ -70,6 +71,18 @@ def print_result(result, output_format: str, print_it: Callable) -> None:
     (print_json if output_format == "json" else print_it)(result)
 
 
+def print_accuracy(metrics: dict, whose: str = "") -> None:
+    """Print what `summarize` says of a run: its accuracy, that of each kind, and its speed."""
+    from mcqa.evaluation.metrics import split_kinds
+
+    lines = []
+    for kind, own in split_kinds(metrics).items():
+        accuracy = numbers.format_accuracy(own["accuracy"], own["accuracy_ci95"])
+        lines.append(f"{kind}: " * bool(kind) + f"accuracy{whose} {accuracy}, n = {own['n']}")
+    rate = numbers.format_rate(metrics["questions_per_second"])
+    click.echo("\n".join(lines) + f", {rate} questions/s")
+
+
 def print_table(table: Table) -> None:
     """Print a table on standard output, as wide as it needs where that is not a terminal."""
     width = None if sys.stdout.isatty() else 120
@@ -77,34 +90,73 @@ def print_table(table: Table) -> None:
 
 
 def print_evaluations(evaluations, comparisons) -> None:
-    """Print one row per evaluation, every comparison's verdict and what other orders change."""
-    from mcqa.evaluating.results import order_lines
+    """Print one row per evaluation, every comparison's verdict and what other orders change.
 
-    headings = ["", "scorer", "accuracy (95%)", "n", "questions/s"]
-    if any(evaluation.cost for evaluation in evaluations):
-        headings += "trainable", "training", "adapter"
-    table = Table(*headings, box=SIMPLE_HEAD)
-    for evaluation in evaluations:
-        metrics, cost = evaluation.metrics, evaluation.cost or {}
-        cells = [
-            escape(evaluation.name),
-            evaluation.scorer,
-            numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"]),
-            str(metrics["n"]),
-            numbers.format_rate(metrics["questions_per_second"]),
-            numbers.format_count(cost.get("trainable_parameters")),
-            numbers.format_seconds(cost.get("training_seconds")),
-            numbers.format_bytes(cost.get("adapter_bytes")),
-        ]
-        table.add_row(*cells[: len(headings)])
-    print_table(table)
-    for comparison in comparisons:
-        click.echo(comparison["verdict"])
-        if stacked := comparison["together"]["stacked"]:
-            pair = " and ".join(comparison[side]["name"] for side in "ab")
-            click.echo(f"  {pair} stacked: {stacked['against_better']['verdict']}")
+    Questions of several kinds have a table for each, and nothing is averaged over them.
+    """
+    from mcqa.evaluating.results import order_lines, written_metrics
+    from mcqa.evaluation.metrics import split_kinds
+
+    of_runs = [split_kinds(written_metrics(evaluation)) for evaluation in evaluations]
+    for kind in of_runs[0]:
+        if kind:
+            click.echo(f"Questions of the kind {kind}")
+        columns = _quality(kind, [kinds[kind] for kinds in of_runs])
+        print_table(_run_table(evaluations, columns if kind else columns | _cost(evaluations)))
+        for comparison in comparisons:
+            if comparison.get("kind", "") == kind:
+                _print_comparison(comparison)
+    if "" not in of_runs[0]:
+        print_table(_run_table(evaluations, _cost(evaluations)))
     for line in order_lines(evaluations):
         click.echo(line)
+
+
+def _run_table(evaluations, columns: dict[str, list[str]]) -> Table:
+    names, scorers = zip(*((escape(run.name), run.scorer) for run in evaluations), strict=True)
+    table = Table("", "scorer", *columns, box=SIMPLE_HEAD)
+    for row in zip(names, scorers, *columns.values(), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _quality(kind: str, described: list[dict]) -> dict[str, list[str]]:
+    """Return columns by their headings: how good the runs are on questions of a kind."""
+    from mcqa.evaluation.groups import macro_accuracy
+    from mcqa.evaluation.table import own_metrics
+
+    shown = [numbers.format_accuracy(one["accuracy"], one["accuracy_ci95"]) for one in described]
+    columns = {"accuracy (95%)": shown}
+    for metric in own_metrics(kind) if kind else ():
+        values = [one.get("metrics", {}).get(metric.name, {}).get("value") for one in described]
+        columns[metric.title] = list(map(numbers.format_value, values))
+    macros = [macro_accuracy(one.get("per_subject", {})) for one in described]
+    if any(macros):
+        columns["over subjects (95%)"] = list(map(numbers.format_share, macros))
+    return columns | {"n": [str(one["n"]) for one in described]}
+
+
+def _cost(evaluations) -> dict[str, list[str]]:
+    """Return columns by their headings: what the runs take."""
+    rates = [evaluation.metrics["questions_per_second"] for evaluation in evaluations]
+    columns = {"questions/s": list(map(numbers.format_rate, rates))}
+    costs = [evaluation.cost or {} for evaluation in evaluations]
+    if any(costs):
+        shown = {
+            "trainable": ("trainable_parameters", numbers.format_count),
+            "training": ("training_seconds", numbers.format_seconds),
+            "adapter": ("adapter_bytes", numbers.format_bytes),
+        }
+        for heading, (key, show) in shown.items():
+            columns[heading] = [show(cost.get(key)) for cost in costs]
+    return columns
+
+
+def _print_comparison(comparison: dict) -> None:
+    click.echo(comparison["verdict"])
+    if stacked := comparison["together"]["stacked"]:
+        pair = " and ".join(comparison[side]["name"] for side in "ab")
+        click.echo(f"  {pair} stacked: {stacked['against_better']['verdict']}")
 
 
 def report_details(**more: str) -> dict[str, str]:

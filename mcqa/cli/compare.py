@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mcqa.cli.common import cluster_option, format_option, print_result, say
+from mcqa.cli.inputs import one_or_several
 from mcqa.evaluation import numbers
 
 
@@ -12,7 +13,12 @@ from mcqa.evaluation import numbers
 @click.argument("files", nargs=-1, required=True, metavar="A.jsonl B.jsonl [...]")
 @click.option("--output", required=True, help="Folder to write comparison.json to.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the bootstrap.")
-@click.option("--data", help="The questions themselves, to group them: file, Hub, 'bundled'.")
+@click.option(
+    "--data",
+    multiple=True,
+    callback=one_or_several,
+    help="The questions themselves, to group them; as of mcqa evaluate.",
+)
 @click.option("--split", help="Their split (Hub, bundled; default: test).")
 @cluster_option
 @format_option
@@ -29,10 +35,10 @@ def command(files, output, seed, data, split, cluster_by, output_format):
     """
     from mcqa.data import load_questions
     from mcqa.errors import ComparisonError
-    from mcqa.evaluating.analysis import compare_runs
+    from mcqa.evaluating.analysis import compare_kinds
     from mcqa.evaluating.clusters import clusters_of
     from mcqa.evaluating.results import write_comparisons
-    from mcqa.evaluation.pairing import align
+    from mcqa.evaluation.pairing import align_kinds
     from mcqa.prediction import read_predictions
     from mcqa.system.files import require_folder
 
@@ -42,7 +48,7 @@ def command(files, output, seed, data, split, cluster_by, output_format):
         raise click.UsageError("--split and --cluster-by subject need --data.")
     clusters = data and clusters_of(load_questions(data, split=split), cluster_by, source=data)
     runs = dict(zip(_names(files), map(read_predictions, files), strict=True))
-    comparisons = compare_runs(align(runs), seed=seed, clusters=clusters)
+    comparisons = compare_kinds(align_kinds(runs), seed=seed, clusters=clusters)
     path = write_comparisons(require_folder(output), comparisons)
     print_result(comparisons, output_format, _print)
     say(f"Comparison: {path}")
@@ -52,6 +58,8 @@ def _print(comparisons: list[dict]) -> None:
     from mcqa.evaluation.table import METRICS
 
     for comparison in comparisons:
+        if "kind" in comparison:
+            click.echo(f"Questions of the kind {comparison['kind']}")
         for side in (comparison["a"], comparison["b"]):
             accuracy = numbers.format_accuracy(side["accuracy"], side["accuracy_ci95"])
             click.echo(f"{side['name']}: {accuracy}")

@@ -59,6 +59,7 @@ def command(
     mcqa evaluate --model runs/demo/generative --model runs/demo/multiple_choice --data bundled
     mcqa evaluate --model smollm2-135m:letter --data bundled --permutations cyclic --output runs/o
     """
+    from mcqa.data import source_name
     from mcqa.evaluating.clusters import clusters_of
     from mcqa.evaluating.evaluate import ModelSpec
     from mcqa.evaluating.folder import Record, write_record
@@ -69,6 +70,7 @@ def command(
     held = evaluation_folder(where["output"], overwrite=where["overwrite"])
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
+    scoring.announce_orders(questions)
     clusters = clusters_of(questions, cluster_by, source=data)
     held_out, held_out_note = validation.load(data, questions, reading)
     plan = None
@@ -85,11 +87,12 @@ def command(
         Models=", ".join(models),
         Data=described,
         **_contexts(evaluations),
+        **({"Scores": f"means over {scoring.orders} orders"} if scoring.average else {}),
         **({"Validation": held_out_note} if held_out else {}),
     )
     if not processes.is_main():
         return
-    title = f"mcqa on {Path(data).name}"
+    title = f"mcqa on {Path(source_name(data)).name}"
     record = Record(title, details, evaluations, questions, data=kept, clusters=clusters)
     write_record(folder, record)
     comparisons = write_results(folder, record)

@@ -94,30 +94,33 @@ class Reading:
 
         `bundled` is the split of the bundled ones where none is given.
         """
-        if source == "bundled":
+        from mcqa.data import is_bundled
+
+        if is_bundled(source):
             return {"split": split or bundled, "limit": limit}
         return self.settings() | {"split": split, "limit": limit}
 
-    def load(self, data: str, folder) -> tuple:
+    def load(self, data: str | Sequence[str], folder) -> tuple:
         """Return questions and the account of the other rows; print and write what was left out."""
-        from mcqa.data import open_questions
+        from mcqa.data import open_questions, source_name
         from mcqa.data.reader import write_rejected
 
         reader = open_questions(data, **self.settings())
         questions = reader.store()
         for remark in reader.account.remarks():
-            say(f"{data}: {remark}")
+            say(f"{source_name(data)}: {remark}")
         if self.skip_invalid and processes.is_main():
             write_rejected(folder, reader.account.rejected, announce=say)
         return questions, reader.account
 
-    def record(self, data: str, questions: Sequence, account) -> tuple[dict, str]:
+    def record(self, data: str | Sequence[str], questions: Sequence, account) -> tuple[dict, str]:
         """Return which questions `load` read, as `evaluation.json` keeps it and in words."""
-        from mcqa.data import data_commit, data_fingerprint
+        from mcqa.data import data_commit, data_fingerprint, source_name
 
         sha256, commit = data_fingerprint(data, self.split), data_commit(data, self.split)
-        kept = {"source": data, "split": self.split, "n": len(questions), "sha256": sha256}
-        said = [data, f"{len(questions):,} questions", *account.remarks(), f"sha256 {sha256[:16]}"]
+        name = source_name(data)
+        kept = {"source": name, "split": self.split, "n": len(questions), "sha256": sha256}
+        said = [name, f"{len(questions):,} questions", *account.remarks(), f"sha256 {sha256[:16]}"]
         return kept | {"commit": commit}, ", ".join(said + [f"commit {commit}"] * bool(commit))
 
 
@@ -132,7 +135,9 @@ class Validation:
     validation_split: str | None = option("Their split; without --validation-data, that of DATA.")
     validation_limit: int | None = option("Use only the first N.", POSITIVE)
 
-    def load(self, data: str, questions: Sequence, reading: Reading) -> tuple[list, str]:
+    def load(
+        self, data: str | Sequence[str], questions: Sequence, reading: Reading
+    ) -> tuple[list, str]:
         """Return validation questions, none by default, and in words where they are from."""
         source = self.validation_data or (self.validation_split and data)
         if source is None:
@@ -141,13 +146,14 @@ class Validation:
                     "--validation-limit needs --validation-data or --validation-split."
                 )
             return [], ""
+        from mcqa.data import source_name
         from mcqa.evaluating.validation import load_validation
 
         chosen = self.validation_split, self.validation_limit
         how = reading.further(source, *chosen, bundled="validation")
         held_out = load_validation(source, questions, **how)
         split = f", {how['split']} split" if how["split"] else ""
-        return held_out, f"{len(held_out):,} questions of {source}{split}"
+        return held_out, f"{len(held_out):,} questions of {source_name(source)}{split}"
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Say how models score; the fields are arguments of `mcqa.load_scorer`, but for three."""
+    """Say how models score; the fields are arguments of `mcqa.load_scorer`, but for a few."""
 
     context: Context
     scorer: str | None = option(
@@ -234,16 +240,53 @@ class Scoring:
     fallback: str = option(
         "What generate does with an answer it cannot read.", ["none", "text"], default="none"
     )
+    orders: str | None = option(
+        "With --average: score each question in these orders of its options, every rotation, every "
+        "order (up to 6 options), or K drawn with --seed.",
+        metavar="cyclic|all|K",
+    )
+    average: bool = option("Give each option its mean score over --orders.", is_flag=True)
+
+    def announce_orders(self, questions: Sequence) -> None:
+        """Say what scoring in several orders takes; an error where there are no such orders."""
+        if self.average != (self.orders is not None):
+            raise click.UsageError(
+                "--orders and --average go together; `mcqa evaluate` looks at each order by itself "
+                "with --permutations."
+            )
+        if self.average:
+            from mcqa.scoring.orders import Plan
+
+            plan = Plan.of(self.orders, questions, self.examples.seed, setting="orders")
+            say(f"Scores are means over {self.orders} orders: {plan}")
 
     def settings(self, models: Sequence[tuple[str, str | None]], reading: Reading) -> dict:
         """Return arguments of `mcqa.load_scorer` for models, given as names with scorers."""
-        others = ("scorer", "batch_size", "examples", "context")
+        others = ("scorer", "batch_size", "examples", "context", "orders", "average")
         own = {name: value for name, value in vars(self).items() if name not in others}
         shots = self.examples.load(reading)
-        return own | {"shots": shots, **self.context.settings(models, reading)}
+        averaged = {"orders": self.orders, "seed": self.examples.seed} if self.average else {}
+        return own | averaged | {"shots": shots, **self.context.settings(models, reading)}
 
 
 reading_options, validation_options = gathering(Reading), gathering(Validation)
 scoring_options = gathering(Scoring)
-data_option = click.option("--data", required=True, help="File, Hub data set, or 'bundled'.")
+
+
+def one_or_several(context, parameter, values: Sequence[str]):
+    """Return the one value of a repeated option, None for none, and several as they are."""
+    return values if len(values) > 1 else next(iter(values), None)
+
+
+DATA = (
+    "File, folder, pattern like 'test/*.csv', Hub data set, or 'bundled' (also bundled-several, "
+    "bundled-scale)"
+)
+data_option = click.option(
+    "--data",
+    required=True,
+    multiple=True,
+    callback=one_or_several,
+    help=f"{DATA}; repeat it to read several as one.",
+)
 data_options = options(data_option, reading_options)

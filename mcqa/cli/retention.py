@@ -50,6 +50,7 @@ def command(run, data, reading, scoring, base_scorer, cluster_by, output, overwr
     held = evaluation_folder(output, overwrite=overwrite)
     folder = click.get_current_context().with_resource(held)
     questions, account = reading.load(data, folder)
+    scoring.announce_orders(questions)
     clusters = clusters_of(questions, cluster_by, source=data)
     settings = scoring.settings([(run, scoring.scorer)], reading)
     specs, settings = base_and_run(run, scoring.scorer, base_scorer, **settings)
@@ -83,6 +84,15 @@ def command(run, data, reading, scoring, base_scorer, cluster_by, output, overwr
 
 def _print(evaluations, result: dict) -> None:
     print_evaluations(evaluations, [])
+    for kind, part in result.get("kinds", {"": result}).items():
+        if kind:
+            click.echo(f"Questions of the kind {kind}")
+        _print_part(part)
+    if "kinds" in result and result["note"]:
+        click.echo(result["note"])
+
+
+def _print_part(result: dict) -> None:
     click.echo(result["verdict"])
     for name, before in (("forgotten", "right"), ("gained", "wrong")):
         counts = result[name]
@@ -91,7 +101,7 @@ def _print(evaluations, result: dict) -> None:
             f"{name.capitalize()}: {counts['n']:,} of the {counts['of']:,} that the base answers "
             f"{before}, {share}"
         )
-    if result["note"]:
+    if result.get("note"):
         click.echo(result["note"])
     if not result["per_subject"]:
         return

@@ -17,7 +17,6 @@ from mcqa.models.embedded import ALIAS
 HELP = "Branch, tag or commit of {} on the Hub; NAME@REVISION says it for one of several."
 revision_option = click.option("--revision", help=HELP.format("a model"))
 data_revision_option = click.option("--data-revision", help=HELP.format("data"))
-NOT_ON_THE_HUB = (ALIAS, "bundled")
 ON_THE_HUB = re.compile(r"([\w.-]+(?:/[\w.-]+)?)([:=].*)?")  # a scorer, configuration or weight
 
 
@@ -42,8 +41,10 @@ def at_revision(names: Sequence[str], revision: str | None, flag: str) -> list[s
 
 
 def _revised(name: str, revision: str) -> str:
+    from mcqa.data import is_bundled
+
     found = ON_THE_HUB.fullmatch(name)
-    if not found or found[1] in NOT_ON_THE_HUB or Path(found[1]).exists():
+    if not found or found[1] == ALIAS or is_bundled(found[1]) or Path(found[1]).exists():
         return name
     return f"{found[1]}@{revision}{found[2] or ''}"
 
@@ -58,8 +59,9 @@ def revision_options(argument: str):
             one = isinstance(given, str)
             names = at_revision([given] if one else given, revision, "--revision")
             values[argument] = names[0] if one else names
-            (data,) = at_revision([data], data_revision, "--data-revision")
-            return function(data=data, **values)
+            sources = [data] if isinstance(data, str) else data
+            data = at_revision(sources, data_revision, "--data-revision")
+            return function(data=data if len(data) > 1 else data[0], **values)
 
         return options(revision_option, data_revision_option)(revised)
 

@@ -2,10 +2,16 @@
 
 import click
 
-from mcqa.cli.common import format_option, overwrite_option, print_result, progress, say
+from mcqa.cli.common import (
+    format_option,
+    overwrite_option,
+    print_accuracy,
+    print_result,
+    progress,
+    say,
+)
 from mcqa.cli.inputs import data_options, options, scoring_options
 from mcqa.cli.revisions import revision_options
-from mcqa.evaluation import numbers
 
 
 @click.command("score")
@@ -32,6 +38,7 @@ def command(model, data, reading, scoring, output, overwrite, output_format):
 
     output = require_file(output)
     questions, account = reading.load(data, output.parent)
+    scoring.announce_orders(questions)
     settings = scoring.settings([(model, scoring.scorer)], reading)
     scorer = load_scorer(model, scoring.scorer, held_out=questions, **settings)
     say(f"Scoring {len(questions):,} questions with {scorer.name} ({scorer.template})")
@@ -39,11 +46,5 @@ def command(model, data, reading, scoring, output, overwrite, output_format):
     with progress(len(questions), model) as on_progress:
         predictions, seconds = score(scorer, questions, output, on_progress=on_progress, **how)
     metrics = summarize(predictions, seconds) | account.counts()
-    print_result(metrics, output_format, _print)
+    print_result(metrics, output_format, print_accuracy)
     say(f"Predictions: {output}")
-
-
-def _print(metrics: dict) -> None:
-    accuracy = numbers.format_accuracy(metrics["accuracy"], metrics["accuracy_ci95"])
-    rate = numbers.format_rate(metrics["questions_per_second"])
-    click.echo(f"accuracy {accuracy}, n = {metrics['n']}, {rate} questions/s")

@@ -6,21 +6,42 @@ its place, or is rejected with its reason where the user says so. Nothing is gue
 
 import hashlib
 import json
-import os
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
-from mcqa.data.digests import digest
-from mcqa.data.files import READERS, Row, Table, ending_of, file_sha256, read_file
+from mcqa.data.digests import digest, question_row
+from mcqa.data.files import Row, Table, file_sha256, read_file
 from mcqa.data.hub import hub_commit, load_hub, read_hub
-from mcqa.data.reader import QuestionReader, Settings
+from mcqa.data.joined import JoinedReader
+from mcqa.data.reader import QuestionReader, Reader, Settings
+from mcqa.data.sources import (
+    BUNDLED,
+    BUNDLED_BY_KIND,
+    Source,
+    Sources,
+    is_bundled,
+    is_file,
+    resolve_split,
+    single_sources,
+    source_name,
+)
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 
-BUNDLED = "bundled"
+__all__ = [
+    "BUNDLED",
+    "BUNDLED_BY_KIND",
+    "data_commit",
+    "data_fingerprint",
+    "is_bundled",
+    "is_file",
+    "load_questions",
+    "open_questions",
+    "source_name",
+]
 
 
-def load_questions(source: str | os.PathLike, **settings) -> list[Question]:
+def load_questions(source: Sources, **settings) -> list[Question]:
     """Return the questions of a source, in its order; for the settings see `open_questions`.
 
     Raises:
@@ -35,31 +56,40 @@ def load_questions(source: str | os.PathLike, **settings) -> list[Question]:
     return open_questions(source, **settings).read_all()
 
 
-def open_questions(
-    source: str | os.PathLike, *, split: str | None = None, **settings
-) -> QuestionReader:
+def open_questions(source: Sources, *, split: str | None = None, **settings) -> Reader:
     """Return an iterable over questions, read one at a time, with an account of the other rows.
 
     Args:
-        source: `bundled` for the set that ships with the package; the path of a `.jsonl`,
-            `.json`, `.csv`, `.tsv` or `.parquet` file, all but the last also with `.gz`; or a Hub
-            data set, `owner/name[@revision][:configuration]`.
-        split: which part of the set; by default `test` for `bundled`, required for a Hub data
-            set, and not allowed for a file.
+        source: `bundled` for the set that ships with the package, `bundled-several` or
+            `bundled-scale` for those of other kinds; the path of a `.jsonl`, `.json`, `.csv`,
+            `.tsv` or `.parquet` file, all but the last also with `.gz`; a folder of such files, or
+            a pattern like `test/*.csv`; a Hub data set, `owner/name[@revision][:configuration]`; or
+            a list of these, read one after the other.
+        split: which part of the set; by default `test` for bundled ones, required for a Hub data
+            set, and not allowed for files alone.
         settings: how rows are read, the fields of `mcqa.data.reader.Settings`.
 
     Raises:
         ConfigError: a setting is unknown, out of range, or does not apply to the source.
         DataError: the source cannot be read, or has no known format or several.
     """
-    settings = Settings(**settings)
-    split = _resolve_split(source, split)
-    if source == BUNDLED:
+    settings, sources = Settings(**settings), single_sources(source)
+    readers = [_open(one, split, settings, sources) for one in sources]
+    if len(readers) == 1:
+        return readers[0]
+    return JoinedReader(source_name(source), readers, settings.limit)
+
+
+def _open(source: Source, split: str | None, settings: Settings, beside: list) -> QuestionReader:
+    split = resolve_split(source, split, beside)
+    if is_bundled(source):
+        if len(beside) > 1:  # beside others it is read as it is
+            settings = replace(settings, format="auto", label_base=None, fields=None)
         if settings.format != "auto" or settings.label_base is not None or settings.fields:
             raise ConfigError(
                 "The bundled set takes no format, label_base or fields; leave them out."
             )
-        table = _bundled_table(split)
+        table = _bundled_table(source, split)
     elif is_file(source):
         table = read_file(Path(source), headerless=settings.format == "mmlu")
     else:
@@ -67,59 +97,41 @@ def open_questions(
     return QuestionReader(table, settings)
 
 
-def data_fingerprint(source: str | os.PathLike, split: str | None = None) -> str:
-    """Return the sha256 of a file or of the bundled rows, 16 digits of that of a Hub set's rows."""
-    split = _resolve_split(source, split)
-    if source == BUNDLED:
-        content = json.dumps([row.fields for row in _bundled_table(split).open()])
+def data_fingerprint(source: Sources, split: str | None = None) -> str:
+    """Return the sha256 of a file or of bundled rows, 16 digits of that of a Hub set's rows.
+
+    That of several sources is the sha256 of theirs.
+    """
+    sources = single_sources(source)
+    found = [_fingerprint(one, resolve_split(one, split, sources)) for one in sources]
+    return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
+
+
+def _fingerprint(source: Source, split: str | None) -> str:
+    if is_bundled(source):
+        content = json.dumps([row.fields for row in _bundled_table(source, split).open()])
         return hashlib.sha256(content.encode()).hexdigest()
     if is_file(source):
         return file_sha256(Path(source))
     return digest(row.fields for row in read_hub(source, split).open())
 
 
-def data_commit(source: str | os.PathLike, split: str | None = None) -> str | None:
-    """Return the commit of a Hub data set, None for what is none or does not tell."""
-    split = _resolve_split(source, split)
-    return None if source == BUNDLED or is_file(source) else hub_commit(load_hub(source, split))
+def data_commit(source: Sources, split: str | None = None) -> str | None:
+    """Return the commit of a Hub data set, of several each; None for what has or tells none."""
+    sources = single_sources(source)
+    hubs = [one for one in sources if not is_bundled(one) and not is_file(one)]
+    found = [hub_commit(load_hub(one, resolve_split(one, split, sources))) for one in hubs]
+    return ", ".join(filter(None, found)) or None
 
 
-def _resolve_split(source: str | os.PathLike, split: str | None) -> str | None:
-    if source == BUNDLED:
-        return split or "test"
-    if is_file(source):
-        if split is not None:
-            raise ConfigError(
-                f"{source}: a file has no splits, but split is {split!r}. Leave it out, and give "
-                "each split as a file of its own."
-            )
-    elif not split:
-        raise ConfigError(
-            f"{source}: no file of this name, so it is taken for a Hub data set, which needs a "
-            "split, like validation. Correct the path, pass a split, or use 'bundled'."
-        )
-    return split
-
-
-def is_file(source: str | os.PathLike) -> bool:
-    """Return whether a source is meant as a path; what is not is bundled or a Hub data set."""
-    text = os.fspath(source)
-    return (
-        isinstance(source, os.PathLike)
-        or text.startswith((".", "/", "~"))
-        or "\\" in text
-        or text.partition("@")[0].count("/") > 1
-        or ending_of(text) in READERS
-        or Path(text).exists()
-    )
-
-
-def _bundled_table(split: str) -> Table:
+def _bundled_table(source: str, split: str) -> Table:
     from mcqa.data.bundled import bundled_questions
 
     rows = []
-    for number, question in enumerate(bundled_questions(split), 1):
-        fields = asdict(question) | {"options": list(question.options)}
+    kind = next(kind for kind, bundled in BUNDLED_BY_KIND.items() if bundled == source)
+    for number, question in enumerate(bundled_questions(split, kind), 1):
+        fields = question_row(question)
         del fields["explanation"]  # there are none, and data_fingerprint tells what there is
-        rows.append(Row(f"row {number}", fields))
-    return Table(f"bundled ({split})", BUNDLED, lambda: iter(rows))
+        lists = {name: list(value) for name, value in fields.items() if isinstance(value, tuple)}
+        rows.append(Row(f"row {number}", fields | lists))
+    return Table(f"{source} ({split})", source, lambda: iter(rows))

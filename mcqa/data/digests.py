@@ -10,6 +10,22 @@ from dataclasses import asdict
 
 from mcqa.question import Question
 
+_ADDED = ("targets", "names", "state_id")
+
+
+def question_row(question: Question) -> dict:
+    """Return a question's fields as JSON holds them, and as the generic format reads them.
+
+    What only some kinds of questions have is left out where it is not there, so that the digests
+    of plain choices do not change with what else there is.
+    """
+    row = asdict(question)
+    if question.kind == Question.kind:
+        del row["kind"]
+    if isinstance(question.label, tuple):  # as indices, 0 and 1 of two options could be marks
+        row["label"] = [index in question.label for index in range(len(question.options))]
+    return {name: value for name, value in row.items() if value is not None or name not in _ADDED}
+
 
 def digest(rows: Iterable) -> str:
     """Return 16 hexadecimal digits that change with what the rows hold as JSON."""
@@ -18,7 +34,7 @@ def digest(rows: Iterable) -> str:
 
 def digest_questions(questions: Iterable[Question]) -> str | None:
     """Return how many questions there are and what changes with all they hold; None for none."""
-    n, checksum = _count_and_digest(map(asdict, questions))
+    n, checksum = _count_and_digest(map(question_row, questions))
     return f"{n:,} with checksum {checksum}" if n else None
 
 

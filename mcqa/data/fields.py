@@ -4,21 +4,26 @@ Texts are stripped at both ends, for a stray space there would change every scor
 taken as texts, since a table writer may have stored a column of options as numbers.
 """
 
+import json
 import re
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from mcqa.errors import DataError
+from mcqa.kinds import Label
+from mcqa.question import readable
 
 Fields = dict[str, Any]
-# What a row says about its answer: an index from 0, several of them, or nothing.
-Label = int | tuple[int, ...] | None
 
 # Pandas writes a column of integers with gaps as 1.0, 2.0.
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.0+)?")
 
 
 class Parts(NamedTuple):
-    """Hold what a format reads from a row, a question but for its label."""
+    """Hold what a format reads from a row: a question, whose label may be several of any kind.
+
+    The kind is None where the row does not say it, and such a question is a choice.
+    """
 
     stem: str
     options: tuple[str, ...]
@@ -27,6 +32,10 @@ class Parts(NamedTuple):
     subject: str | None = None
     id: str | None = None
     explanation: str | None = None
+    kind: str | None = None
+    targets: tuple[float, ...] | None = None
+    names: tuple[str, ...] | None = None
+    state_id: str | None = None
 
 
 def missing(value: Any) -> bool:
@@ -74,6 +83,24 @@ def as_text(value: Any, field: str) -> str:
 def optional_text(row: Fields, name: str) -> str | None:
     """Return a field as a stripped text, None where it is missing or blank."""
     return None if missing(row.get(name)) else text(row, name)
+
+
+def readable_text(value: Any, field: str) -> str:
+    """Return a text, or JSON as the YAML that a prompt shows."""
+    if isinstance(value, dict | list) and value:
+        try:
+            value = readable(value)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{field!r} cannot be shown as YAML ({error}).") from error
+    return as_text(value, field)
+
+
+def parsed(value: Any) -> Any:
+    """Return what a text holds as JSON, as in a CSV cell; what holds none is returned as it is."""
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
 
 
 def texts(row: Fields, name: str) -> tuple[str, ...]:

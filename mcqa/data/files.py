@@ -243,11 +243,20 @@ def _is_question(cells: list[str], expected: bool) -> bool:
 
 def _as_on_the_hub(path: Path, question: str, answer: str, **options: str) -> dict[str, Any]:
     """Return a headerless row with the fields of MMLU's Hub copy; the file is named by subject."""
-    subject = path.name.partition(".")[0]
+    subject, choices = subject_of(path.name), list(options.values())
+    return {"question": question, "subject": subject, "choices": choices, "answer": answer}
+
+
+def subject_of(name: str) -> str:
+    """Return the subject that a file is named by.
+
+    >>> subject_of("abstract_algebra_test.csv")
+    'abstract_algebra'
+    """
+    subject = name.partition(".")[0]
     for split in ("_test", "_dev", "_val", "_train"):
         subject = subject.removesuffix(split)
-    choices = list(options.values())
-    return {"question": question, "subject": subject, "choices": choices, "answer": answer}
+    return subject
 
 
 def _columns(path: Path, place: str, cells: list[str]) -> list[str]:

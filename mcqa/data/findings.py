@@ -9,6 +9,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from mcqa.data.same import normalise, question_key
+from mcqa.kinds import KINDS
 from mcqa.question import Question
 
 EXAMPLES = 5
@@ -27,6 +28,7 @@ WARNINGS = {
     "mojibake": "UTF-8 that was read as another encoding, like \u00c3\u00a9 for \u00e9",
     "replacement characters": "U+FFFD stands where a character was lost",
     "control characters": "a text has control characters",
+    "label against targets": "the right option is not the likeliest of its soft labels",
 }
 
 
@@ -36,6 +38,28 @@ class Finding:
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Seen:
+    """Hold what the questions of one kind have for answers."""
+
+    n: int = 0
+    labels: Counter[int] = field(default_factory=Counter)  # how often each option is right
+    singles: int = 0  # questions with one right option
+    soft: int = 0  # questions with soft labels
+    chance: float = 0.0  # the sum over labelled questions of one by their number of options
+
+    def see(self, question: Question) -> None:
+        """Take note of one question."""
+        several, label = KINDS[question.kind].several, question.label
+        right = () if label is None else label if several else (label,)
+        self.n += 1
+        self.labels.update(right)
+        self.singles += len(right) == 1
+        self.soft += question.targets is not None
+        if right and not several:
+            self.chance += 1 / len(question.options)
 
 
 class Findings:
@@ -48,19 +72,16 @@ class Findings:
     def __init__(self, others: Container[bytes] = frozenset()):
         self.faults = {name: Finding() for name in WARNINGS}
         self.option_counts: Counter[int] = Counter()
-        self.labels: Counter[int | None] = Counter()
+        self.kinds = {name: Seen() for name in KINDS}
         self.subjects: Counter[str | None] = Counter()
-        self.chance = 0.0  # the sum over labelled questions of one by their number of options
         self._others = others
         self._answers: dict[bytes, int | None] = {}  # a hash of the right answer, by key
 
     def see(self, question: Question) -> Question:
         """Take note of one question, and return it."""
         self.option_counts[len(question.options)] += 1
-        self.labels[question.label] += 1
+        self.kinds[question.kind].see(question)
         self.subjects[question.subject] += 1
-        if question.label is not None:
-            self.chance += 1 / len(question.options)
         for name, found in self._look(question).items():
             if found:
                 fault = self.faults[name]
@@ -71,7 +92,7 @@ class Findings:
 
     def _look(self, question: Question) -> dict[str, bool]:
         options, key = set(question.options), question_key(question)
-        answer = None if question.label is None else hash(normalise(question.answer))
+        answer = _answer_key(question.answer)
         again = key in self._answers
         first = self._answers.setdefault(key, answer)
         text = "\n".join((question.stem, question.context or "", *question.options))
@@ -85,7 +106,24 @@ class Findings:
             "mojibake": any(map(_is_mojibake, _BEYOND_ASCII.findall(text))),
             "replacement characters": "\ufffd" in text,
             "control characters": bool(_CONTROL.search(text)),
+            "label against targets": _contradicts(question),
         }
+
+
+def _answer_key(answer: str | tuple[str, ...] | None) -> int | None:
+    if answer is None:
+        return None
+    return hash(normalise(answer) if isinstance(answer, str) else frozenset(map(normalise, answer)))
+
+
+def _contradicts(question: Question) -> bool:
+    """Return whether a label and the soft labels beside it cannot both be meant."""
+    label, targets = question.label, question.targets
+    if label is None or targets is None:
+        return False
+    if KINDS[question.kind].several:
+        return any((p > 0.5) != (i in label) for i, p in enumerate(targets) if p != 0.5)
+    return targets[label] < max(targets)
 
 
 def _visible(text: str) -> bool:

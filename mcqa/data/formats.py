@@ -8,7 +8,8 @@ lacks its article must not be read as generic, which would drop all the others' 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mcqa.data import rows
+from mcqa.data import rows, systemone
+from mcqa.data.answers import label_of
 from mcqa.data.fields import Fields, Parts, identifier, optional_text, shown
 from mcqa.errors import ConfigError, DataError
 
@@ -19,16 +20,28 @@ class Format:
 
     fields: tuple[str, ...]  # the names of its fields, for messages and for `--field`
     matches: Callable[[Fields], bool]  # whether a row looks like it; `parts` checks the rest
-    read: Callable[[Fields, int], Parts]  # stem, options, label from a base, and what is special
+    # stem, options, label from a base, and what is special; a list where a row has many questions
+    read: Callable[[Fields, int], Parts | list[Parts]]
     more: Mapping[str, str] = field(default_factory=dict)  # fields of parts that may be missing
     labels: str | None = None  # what they are; None for numbers, which have a `label_base`
     id: str = "id"  # of the id, where there is no `id`
 
-    def parts(self, row: Fields, base: int) -> Parts:
-        """Take a row apart; a `DataError` where it is malformed."""
-        parts = self.read(row, base)
-        more = {part: optional_text(row, name) for part, name in self.more.items()}
-        return parts._replace(id=identifier(row) or identifier(row, self.id), **more)
+    def parts(self, row: Fields, base: int, id: str) -> list[Parts]:
+        """Return the questions of a row, called `id` where it has none.
+
+        The ids of many are made of the row's, which is their state's too, and of each one's name.
+
+        Raises:
+            DataError: the row is malformed.
+        """
+        found = self.read(row, base)
+        id = identifier(row) or identifier(row, self.id) or id
+        if isinstance(found, Parts):
+            more = {part: optional_text(row, name) for part, name in self.more.items()}
+            label = label_of(found.kind, found.label)
+            return [found._replace(id=id, label=label, **more)]
+        state = optional_text(row, "state_id") or id
+        return [parts._replace(id=f"{id}/{parts.id}", state_id=state) for parts in found]
 
 
 def _has(*names: str) -> Callable[[Fields], bool]:
@@ -52,10 +65,25 @@ FORMATS = {
     ),
     "mmlu": Format(
         ("id", "question", "subject", "choices", "answer"),
-        _has("question", "subject", "choices", "answer"),
+        lambda row: row.keys() >= rows.MMLU and "kind" not in row,
         rows.read_mmlu,
         {"subject": "subject"},
         "'answer' is a letter, or an index that counts from 0",
+    ),
+    "mmlu_pro": Format(
+        ("question_id", "question", "options", "answer", "answer_index", "category", "cot_content"),
+        lambda row: row.keys() >= rows.MMLU_PRO and "kind" not in row,
+        rows.read_mmlu_pro,
+        {"subject": "category", "explanation": "cot_content"},
+        "'answer_index' counts from 0",
+        "question_id",
+    ),
+    "frenchmedmcqa": Format(
+        ("id", "question", "answers", *rows.FRENCH, "correct_answers", "subject_name"),
+        rows.is_frenchmedmcqa,
+        rows.read_frenchmedmcqa,
+        {"subject": "subject_name"},
+        "'correct_answers' are letters",
     ),
     "medqa": Format(
         ("id", "question", "options", "answer_idx", "answer"),
@@ -96,8 +124,21 @@ FORMATS = {
         labels="'final_decision' is yes, no or maybe",
         id="pubid",
     ),
+    "boolq": Format(
+        ("id", "idx", "question", "passage", "answer", "label"),
+        rows.is_boolq,
+        rows.read_boolq,
+        labels="'answer' is true or false",
+        id="idx",
+    ),
+    "systemone": Format(
+        ("id", systemone.STATE, systemone.QUESTIONS, *systemone.GOLD, systemone.TARGETS),
+        _has(systemone.STATE, systemone.QUESTIONS),
+        systemone.read_systemone,
+        labels="they are labels of criteria, levels, yes or no",
+    ),
     "generic": Format(
-        ("id", *rows.STEM, *rows.OPTIONS, *rows.LABEL, *rows.MORE),
+        ("id", *rows.STEM, *rows.OPTIONS, *rows.LABEL, *rows.CONTEXT, *rows.MORE, *rows.OF_KIND),
         rows.is_generic,
         rows.read_generic,
         {name: name for name in rows.MORE},

@@ -5,13 +5,15 @@ every answer by one and looks like a bad model, so the base is proven by the fil
 user. Nor is one of several right answers picked: they are all returned, and a policy decides.
 """
 
+import itertools
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from mcqa.data.fields import Label, missing, shown, whole_number
+from mcqa.data.fields import missing, parsed, shown, whole_number
 from mcqa.errors import DataError
-from mcqa.question import LETTERS
+from mcqa.kinds import Label
+from mcqa.question import MARKS, MOST_OPTIONS
 
 _SEPARATORS = re.compile(r"\s*[,;/|&]\s*|\s+")
 
@@ -91,10 +93,15 @@ def _number(value: Any, last: int, field: str, expected: str) -> int | None:
 
 
 def mark_label(key: Any, marks: Iterable[str], field: str) -> Label:
-    """Return the index of the option whose mark a row's key is, or several; None for a blank."""
+    """Return the index of the option whose mark a row's key is, or several; None for a blank.
+
+    An empty list says that none is right.
+    """
     if missing(key):
         return None
     marks, keys = list(marks), key if isinstance(key, list) else [key]
+    if _is_mask(keys, len(marks)):
+        return _one_or_several(itertools.compress(itertools.count(), keys))
     if isinstance(key, str) and key.strip() not in marks:
         keys = _SEPARATORS.split(key.strip())
     named = [one.strip() if isinstance(one, str) else str(whole_number(one)) for one in keys]
@@ -109,9 +116,10 @@ def mark_label(key: Any, marks: Iterable[str], field: str) -> Label:
 def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
     """Return the 0-based label of an index from `base`, a letter, an option's text, or several.
 
-    A text must mean one option however it is read; null and blank are none.
+    A text must mean one option however it is read; null and blank are none, and an empty list, or
+    one of nothing but false, says that no option is right.
     """
-    if missing(value) or len(options) > len(LETTERS):  # so many options are refused anyway
+    if missing(value) or len(options) > MOST_OPTIONS:  # so many options are refused anyway
         return None
     if isinstance(value, list):
         return _listed(value, options, base)
@@ -119,18 +127,20 @@ def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
     if len(readings) == 1:
         return next(iter(readings))
     if readings:
-        meanings = " or ".join(f"option {LETTERS[i]} (by {how})" for i, how in readings.items())
+        meanings = " or ".join(f"option {MARKS[i]} (by {how})" for i, how in readings.items())
         raise DataError(
             f"label {shown(value)} can mean {meanings}. Write the option's index counted from "
             f"{base} as a JSON number, or a letter or index that is not the text of an option."
         )
+    if isinstance(listed := parsed(value), list):  # a CSV cell
+        return _listed(listed, options, base)
     if isinstance(value, str) and len(parts := re.split(r"\s*[,;]\s*", value.strip())) > 1:
         return _listed(parts, options, base)
     number = whole_number(value)
     if number is None:
         raise DataError(
             f"label {shown(value)} is no option's index, letter (A to "
-            f"{LETTERS[: len(options)][-1:]}) or exact text; use null where it is not known."
+            f"{MARKS[len(options) - 1]}) or exact text; use null where it is not known."
         )
     shifted = base == 0 and number == len(options)
     remedy = " If labels count from 1 in this file, pass --label-base 1." if shifted else ""
@@ -141,7 +151,9 @@ def generic_label(value: Any, options: tuple[str, ...], base: int) -> Label:
 
 
 def _listed(values: list, options: tuple[str, ...], base: int) -> Label:
-    """Read several labels. Zeros and ones, one for each option, could be marks as well."""
+    """Read several labels, or what is true of each option; zeros and ones could be either."""
+    if _is_mask(values, len(options)):
+        return _one_or_several(itertools.compress(itertools.count(), values))
     if len(values) == len(options) and {whole_number(value) for value in values} <= {0, 1}:
         raise DataError(
             f"label {shown(values)} can be indexes, or a 1 for each right option. Write the "
@@ -156,9 +168,14 @@ def _listed(values: list, options: tuple[str, ...], base: int) -> Label:
     return _one_or_several(found)
 
 
+def _is_mask(values: list, count: int) -> bool:
+    """Return whether values say of each option whether it is right."""
+    return len(values) == count and all(isinstance(value, bool) for value in values)
+
+
 def _one_or_several(indices: Iterable[int]) -> Label:
     distinct = tuple(sorted(set(indices)))
-    return distinct if len(distinct) > 1 else next(iter(distinct), None)
+    return distinct[0] if len(distinct) == 1 else distinct
 
 
 def _readings(value: Any, options: tuple[str, ...], base: int) -> dict[int, str]:
@@ -169,8 +186,8 @@ def _readings(value: Any, options: tuple[str, ...], base: int) -> dict[int, str]
         readings[number - base] = "index"
     if isinstance(value, str):
         word = value.strip()
-        if len(word) == 1 and word.upper() in LETTERS[: len(options)]:
-            readings.setdefault(LETTERS.index(word.upper()), "letter")
+        if word.upper() in MARKS[: len(options)]:
+            readings.setdefault(MARKS.index(word.upper()), "letter")
         for index, option in enumerate(options):
             if option == word:
                 readings.setdefault(index, "text")

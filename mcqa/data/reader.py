@@ -6,18 +6,20 @@ it, and once for the questions.
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mcqa.data.fields import Label
+from mcqa.data.fields import Parts
 from mcqa.data.files import Row, Table
 from mcqa.data.formats import FORMATS, NAMES, SAME_AS, Detection, check_fields, renamed
 from mcqa.data.labels import Cops, LabelBase
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError, DataError, QuestionError
-from mcqa.question import LETTERS, Question
+from mcqa.kinds import KINDS, Label
+from mcqa.question import MARKS, Question
 from mcqa.system.files import write_whole
 
 POLICIES = ("error", "skip", "keep")
@@ -102,25 +104,16 @@ class Settings:
         check_fields(self.fields or {})
 
 
-class QuestionReader:
-    """Iterate over the questions of a source, after finding out its `format` and label `base`.
+class Reader(Iterable[Question]):
+    """Iterate over questions; the `account`, kept while iterating, tells of the other rows."""
 
-    The `account` tells what became of the other rows; it is kept while iterating.
+    name: str  # of the source, for messages
+    format: str
+    account: Account
 
-    Raises:
-        ConfigError: `label_base` is given for a format whose labels are not numbers.
-        DataError: the source cannot be read; while iterating, a row is malformed.
-    """
-
-    def __init__(self, table: Table, settings: Settings):
-        self.table = table
-        self.settings = settings
-        self.account = Account(skipped=settings.unlabelled == "skip")
-        self.format, self.base = self._survey()
-
-    def __iter__(self) -> Iterator[Question]:
-        self.account = Account(skipped=self.settings.unlabelled == "skip")
-        return itertools.islice(self._questions(), self.settings.limit)
+    @abstractmethod
+    def counts_from(self) -> dict:
+        """Return what labels count from, None where they are no numbers, and how that is known."""
 
     def read_all(self) -> list[Question]:
         """Return all questions; a `DataError` where a row is malformed, or no question is left."""
@@ -134,8 +127,32 @@ class QuestionReader:
         if not questions:
             rejected, remarks = self.account.rejected, ", ".join(self.account.remarks())
             first = f" The first: {rejected[0]}" if rejected else ""
-            raise DataError(f"{self.table.name}: no question is left: {remarks}.{first}")
+            raise DataError(f"{self.name}: no question is left: {remarks}.{first}")
         return questions
+
+
+class QuestionReader(Reader):
+    """Iterate over the questions of a source, after finding out its `format` and label `base`.
+
+    Raises:
+        ConfigError: `label_base` is given for a format whose labels are not numbers.
+        DataError: the source cannot be read; while iterating, a row is malformed.
+    """
+
+    def __init__(self, table: Table, settings: Settings):
+        self.table, self.name = table, table.name
+        self.settings = settings
+        self.account = Account(skipped=settings.unlabelled == "skip")
+        self.format, self.base = self._survey()
+
+    def counts_from(self) -> dict:
+        """Return the `value` that labels count from, None where they are no numbers, and why."""
+        value = self.base.value if FORMATS[self.format].labels is None else None
+        return {"value": value, "evidence": self.base.evidence}
+
+    def __iter__(self) -> Iterator[Question]:
+        self.account = Account(skipped=self.settings.unlabelled == "skip")
+        return itertools.islice(self._questions(), self.settings.limit)
 
     def _questions(self) -> Iterator[Question]:
         places: dict[str, str] = {}
@@ -143,25 +160,24 @@ class QuestionReader:
             try:
                 if fault is not None:
                     raise DataError(fault)
-                parts = FORMATS[self.format].parts(row, self.base.value)
-                label = parts.label if isinstance(parts.label, int) else None
-                id = parts.id or f"{self.table.stem}-{number}"
-                question = Question(**parts._replace(id=id, label=label)._asdict())
-                if question.id in places:
-                    raise DataError(
-                        f"the id {question.id!r} is already that of {places[question.id]}. "
-                        "Give every row an id of its own, or leave out the ids."
-                    )
-                places[question.id] = place
-                wanted = label is not None or self._wants_unlabelled(question, parts.label)
+                id = f"{self.table.stem}-{number}"
+                of_row = FORMATS[self.format].parts(row, self.base.value, id)
+                read = [(_question(parts), parts.label) for parts in of_row]
+                for question, _ in read:
+                    if question.id in places:
+                        raise DataError(
+                            f"the id {question.id!r} is already that of {places[question.id]}. "
+                            "Give every row an id of its own, or leave out the ids."
+                        )
+                places |= dict.fromkeys((question.id for question, _ in read), place)
+                wanted = [question for question, label in read if self._wants(question, label)]
             except (DataError, QuestionError) as error:
                 rejected = Rejected(self.table.name, place, str(error), row)
                 if not self.settings.skip_invalid:
                     raise DataError(str(rejected)) from error
                 self.account.rejected.append(rejected)
                 continue
-            if wanted:
-                yield question
+            yield from wanted
 
     def _rows(self) -> Iterator[Row]:
         """Yield the rows, their fields under the names of the format."""
@@ -202,10 +218,12 @@ class QuestionReader:
             )
         return format, LabelBase(label_base, "given")
 
-    def _wants_unlabelled(self, question: Question, label: Label) -> bool:
-        """Apply the policy to a row without exactly one right answer."""
+    def _wants(self, question: Question, label: Label) -> bool:
+        """Apply the policy to a question of no known answer, or of more than its kind has."""
+        if question.label is not None or question.targets is not None:
+            return True
         if self.settings.unlabelled == "error":
-            letters = ", ".join(LETTERS[index] for index in label or ())
+            letters = ", ".join(MARKS[index] for index in label or ())
             what = f"{len(label)} right answers ({letters})" if label else "no right answer"
             raise DataError(
                 f"question {question.id!r} has {what}; one is needed here. Pass --unlabelled skip "
@@ -214,6 +232,19 @@ class QuestionReader:
         self.account.hidden += label is None
         self.account.several += label is not None
         return self.settings.unlabelled == "keep"
+
+
+def _question(parts: Parts) -> Question:
+    """Return the question that a row holds, without a label that is no label of its kind.
+
+    Soft labels alone make the label too, so that what was learned from them can be measured.
+    """
+    kind, label = parts.kind or "choice", parts.label
+    if label is None and parts.targets is not None:
+        label = KINDS[kind].label_of(parts.targets)
+    if isinstance(label, tuple) and not KINDS[kind].several:
+        label = None
+    return Question(**parts._replace(kind=kind, label=label)._asdict())
 
 
 def write_rejected(folder: Path, rejected: list[Rejected], announce: Callable[[str], None]) -> None:

@@ -6,13 +6,25 @@ becomes the explanation, never the context. And SciQ says nothing of an order: p
 come, the right option would always be last, so they are sorted.
 """
 
-import json
-from contextlib import suppress
 from typing import Any
 
-from mcqa.data.fields import Fields, Parts, as_text, missing, optional_text, shown, text, texts
-from mcqa.data.labels import generic_label, index_label, mark_label, medmcqa_label
+from mcqa.data.answers import is_yes, kind_in, label_for, targets_of
+from mcqa.data.fields import (
+    Fields,
+    Parts,
+    as_text,
+    missing,
+    optional_text,
+    parsed,
+    readable_text,
+    shown,
+    text,
+    texts,
+    whole_number,
+)
+from mcqa.data.labels import index_label, mark_label, medmcqa_label
 from mcqa.errors import DataError
+from mcqa.kinds import KINDS
 from mcqa.question import LETTERS
 
 MEDMCQA_OPTIONS = ("opa", "opb", "opc", "opd")
@@ -20,11 +32,16 @@ DISTRACTORS = ("distractor1", "distractor2", "distractor3")
 ENDINGS = ("ending0", "ending1", "ending2", "ending3")
 CAPITALS = ("QUESTION", "CONTEXTS", "LONG_ANSWER")  # of PubMedQA's raw release
 _DECISIONS = ("yes", "no", "maybe")
+MMLU = {"question", "subject", "choices", "answer"}
+MMLU_PRO = {"question", "options", "answer_index"}
 # The names that a generic field may have.
 STEM = ("question", "stem")
 OPTIONS = ("options", "choices")
 LABEL = ("label", "answer")
-MORE = ("context", "subject", "explanation")
+CONTEXT = ("context", "state")
+MORE = ("subject", "explanation", "state_id")
+OF_KIND = ("kind", "targets", "names")
+FRENCH = tuple(f"answer_{letter}" for letter in "abcde")
 
 
 def read_medmcqa(row: Fields, base: int) -> Parts:
@@ -50,7 +67,8 @@ def read_arc(row: Fields, base: int) -> Parts:
         stem = text(row, "question_stem" if "question_stem" in row else "question")
         choices = row.get("choices")
     marks, options = _marked(_as_list(choices), "choices", "label", "text")
-    return Parts(stem, options, mark_label(row.get("answerKey"), marks, "answerKey"))
+    label = mark_label(row.get("answerKey"), marks, "answerKey")
+    return Parts(stem, options, label, kind=kind_in(row))
 
 
 def _as_list(choices: Any) -> Any:
@@ -106,7 +124,55 @@ def read_medqa(row: Fields, base: int) -> Parts:
             f"'answer_idx' means {options[label]!r}, but 'answer' is {shown(answer)}. "
             "Correct one, or leave 'answer' out."
         )
+    return Parts(text(row, "question"), options, label, kind=kind_in(row))
+
+
+def read_mmlu_pro(row: Fields, base: int) -> Parts:
+    options, letter = texts(row, "options"), row.get("answer")
+    label = index_label(row.get("answer_index"), len(options), "answer_index")
+    marked = mark_label(letter, LETTERS[: len(options)], "answer")
+    if None not in (label, marked) and label != marked:
+        raise DataError(
+            f"'answer_index' means {options[label]!r}, but 'answer' is {shown(letter)}. "
+            "Correct one, or leave 'answer' out."
+        )
     return Parts(text(row, "question"), options, label)
+
+
+def is_frenchmedmcqa(row: Fields) -> bool:
+    raw = isinstance(row.get("answers"), dict) and "correct_answers" in row
+    return raw or (FRENCH[0] in row and FRENCH[1] in row)
+
+
+def read_frenchmedmcqa(row: Fields, base: int) -> Parts:
+    """The release has its options in an object; the Hub's labels may be indexes, not letters."""
+    answers = row.get("answers")
+    if not isinstance(answers, dict):
+        answers = {name.removeprefix("answer_"): row[name] for name in FRENCH if name in row}
+    marks = [mark for mark, answer in answers.items() if not missing(answer)]
+    options = tuple(as_text(answers[mark], f"answer {mark}") for mark in marks)
+    right = parsed(row.get("correct_answers"))
+    if isinstance(right, list):
+        letters = dict(enumerate("abcde"))
+        right = [letters.get(whole_number(one), one) for one in right]
+    label = mark_label(right or None, marks, "correct_answers")
+    return Parts(text(row, "question"), options, label, kind="several")
+
+
+def is_boolq(row: Fields) -> bool:
+    return "question" in row and "passage" in row and not {*OPTIONS, "kind"} & row.keys()
+
+
+def read_boolq(row: Fields, base: int) -> Parts:
+    """The release says true or false, the copy in SuperGLUE 1 or 0."""
+    name = "label" if "label" in row else "answer"
+    value = row.get(name)
+    number = whole_number(value)
+    yes = is_yes(value) if number is None else bool(number)
+    if number not in (None, 0, 1, -1) or (yes is None and not missing(value)):
+        raise DataError(f"{name!r} is {shown(value)}; expected true, false or null.")
+    label = None if yes is None or number == -1 else int(not yes)
+    return Parts(text(row, "question"), (), label, text(row, "passage"), kind="yes_no")
 
 
 def read_swag(row: Fields, base: int) -> Parts:
@@ -165,19 +231,36 @@ def read_pubmedqa(row: Fields, base: int) -> Parts:
 
 def is_generic(row: Fields) -> bool:
     """Return whether a row has options and a question."""
-    has_options = any(name in row for name in OPTIONS) or ("A" in row and "B" in row)
-    return has_options and any(name in row for name in STEM)
+    named = any(name in row for name in OPTIONS) or ("A" in row and "B" in row)
+    return (named or _fixed(row)) and any(name in row for name in STEM)
+
+
+def _fixed(row: Fields) -> bool:
+    """Return whether a row's kind says what its options are."""
+    kind = row.get("kind")
+    return isinstance(kind, str) and kind in KINDS and bool(KINDS[kind].options)
 
 
 def read_generic(row: Fields, base: int) -> Parts:
-    """Read question, options as a list or as columns A, B, ..., and label."""
-    options, label = _options(row), _alias(row, LABEL)
-    if label is None:
+    """Read question, options as a list or as columns A, B, ..., label, and what a kind adds."""
+    kind, name = kind_in(row), _alias(row, LABEL)
+    if name is None and "targets" not in row:
         raise DataError(
             "the field 'label' is missing; it may be null or empty where the answer is not known."
         )
     stem = text(row, _alias(row, STEM) or "question")
-    return Parts(stem, options, generic_label(row[label], options, base))
+    options = () if _has_none(row) and _fixed(row) else _options(row)
+    names = None if missing(row.get("names")) else _listed(row, "names")
+    context = _alias(row, CONTEXT)
+    return Parts(
+        stem,
+        options,
+        None if name is None else label_for(kind, row[name], options, base),
+        None if missing(row.get(context)) else readable_text(row[context], context),
+        kind=kind,
+        targets=targets_of(row.get("targets"), names or options),
+        names=names,
+    )
 
 
 def _alias(row: Fields, names: tuple[str, ...]) -> str | None:
@@ -195,16 +278,21 @@ def _options(row: Fields) -> tuple[str, ...]:
         return _lettered(row, columns)
     if columns[:2] == ["A", "B"]:
         raise DataError(f"the options stand in {name!r} and in the columns A, B, ...; keep one.")
-    options = row[name]
-    if isinstance(options, str):
-        with suppress(ValueError, RecursionError):
-            options = json.loads(options)
-    if not isinstance(options, list):
+    return _listed(row, name)
+
+
+def _has_none(row: Fields) -> bool:
+    return all(missing(row.get(name)) for name in (*OPTIONS, *LETTERS))
+
+
+def _listed(row: Fields, name: str) -> tuple[str, ...]:
+    values = parsed(row[name])
+    if not isinstance(values, list):
         raise DataError(
             f"{name!r} must be a list of texts (in a CSV cell a JSON list, "
-            f'["yes", "no"]), got {shown(options)}.'
+            f'["yes", "no"]), got {shown(values)}.'
         )
-    return tuple(as_text(option, name) for option in options)
+    return tuple(as_text(value, name) for value in values)
 
 
 def _lettered(row: Fields, columns: list[str]) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ import tempfile
 import weakref
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mcqa.data.files import file_sha256
+from mcqa.kinds import KINDS, Label
 from mcqa.question import Question
 from mcqa.system.files import not_written
 
@@ -52,11 +54,12 @@ class StoredQuestions(OnDisk[Question]):
         import datasets
         import pyarrow as pa
 
-        names = ("id", "stem", "options", "label", "context", "subject", "explanation")
-        others = {"options": pa.list_(pa.string()), "label": pa.int32()}
-        schema = pa.schema(dict.fromkeys(names, pa.string()) | others)
+        lists = {"options": pa.string(), "names": pa.string(), "label": pa.int32()}
+        types = {name: pa.list_(kind) for name, kind in (lists | {"targets": pa.float64()}).items()}
+        names = (each.name for each in fields(Question))
+        schema = pa.schema(dict.fromkeys(names, pa.string()) | types)
         folder = temporary_folder()
-        path = write_rows(Path(folder.name) / "questions.arrow", map(vars, questions), schema)
+        path = write_rows(Path(folder.name) / "questions.arrow", map(_as_row, questions), schema)
         self.dataset = datasets.Dataset.from_file(str(path))
         weakref.finalize(self.dataset, folder.cleanup)
         self._table = self.dataset.with_format("arrow")
@@ -65,6 +68,16 @@ class StoredQuestions(OnDisk[Question]):
     def sha256(self) -> str:
         """What changes with the questions and with all they hold."""
         return file_sha256(Path(self.dataset.cache_files[0]["filename"]))
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of the questions."""
+        return set(self.dataset.data.column("kind").unique().to_pylist())
+
+    @property
+    def soft(self) -> bool:
+        """Whether any question has soft labels."""
+        return self.dataset.data.column("targets").null_count < len(self)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -76,7 +89,18 @@ class StoredQuestions(OnDisk[Question]):
 
 def read_questions(table: "pyarrow.Table") -> list[Question]:
     """Return the questions that are a table's rows."""
-    return [Question(**row) for row in table.to_pylist()]
+    return [Question(**row | {"label": _label(row)}) for row in table.to_pylist()]
+
+
+def _as_row(question: Question) -> dict:
+    """Return a question's fields; a label is a list, for all rows of a file have one type."""
+    label = question.label
+    return vars(question) | {"label": [label] if isinstance(label, int) else label}
+
+
+def _label(row: dict) -> Label:
+    label = row["label"]
+    return label if label is None or KINDS[row["kind"]].several else label[0]
 
 
 def write_rows(path: Path, rows: Iterable[Mapping], schema: "pyarrow.Schema") -> Path:

@@ -1,14 +1,18 @@
 """Write all that an evaluation says: numbers for machines, tables, and the report for people."""
 
+import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from mcqa.evaluating.analysis import compare_runs, describe, one_sided, per_question
-from mcqa.evaluating.folder import METRICS, Evaluation, Record, read_record
-from mcqa.evaluation.answers import Answers
+from mcqa.evaluating.analysis import compare_kinds, describe, one_sided, per_question
+from mcqa.evaluating.folder import METRICS, Evaluation, Record, Validation, read_record
 from mcqa.evaluation.fitting import describe_calibration, fit_temperature
-from mcqa.evaluation.pairing import align
+from mcqa.evaluation.metrics import split_kinds
+from mcqa.evaluation.pairing import align_kinds
+from mcqa.evaluation.sets import answers_of
+from mcqa.prediction import Prediction
 from mcqa.prompting.prompts import get_template
 from mcqa.report.figures import draw_figures
 from mcqa.report.orders import order_sentence
@@ -44,12 +48,16 @@ def write_results(folder: Path, record: Record, *, texts: bool = True) -> list[d
     labelled = not any(evaluation.metrics["unlabelled"] for evaluation in evaluations)
     plots, comparisons, answers = draw_figures(runs), [], {}
     if len(set(record.compared)) > 1 and labelled:
-        answers = align({name: predictions[name] for name in record.compared})
+        answers = align_kinds({name: predictions[name] for name in record.compared})
         validation = {e.name: e.validation.predictions for e in evaluations}
-        comparisons = compare_runs(answers, clusters=record.clusters, validation=validation)
+        comparisons = compare_kinds(answers, clusters=record.clusters, validation=validation)
         write_comparisons(folder, comparisons)
-        write_whole(folder / ACCURACY, plots["accuracy"])
-    pairs = [(answers[c["a"]["name"]], answers[c["b"]["name"]]) for c in comparisons]
+        if "accuracy" in plots:  # of plain choices; those of each kind are among the plots
+            write_whole(folder / ACCURACY, plots["accuracy"])
+    pairs = [
+        [answers[c.get("kind", Prediction.kind)][c[side]["name"]] for side in "ab"]
+        for c in comparisons
+    ]
     told = {"title": record.title, "details": record.details, "plots": plots}
     told |= {"runs": runs, "comparisons": comparisons}
     shows = [one_sided(a, b, questions) for a, b in pairs] if texts and questions else ()
@@ -66,20 +74,44 @@ def redraw(folder: Path, *, texts: bool = True) -> tuple[Sequence[Evaluation], l
 
 def order_lines(evaluations: Sequence[Evaluation]) -> list[str]:
     """Return a line on the options' order for each run that was scored in others, once written."""
-    orders = {evaluation.name: written_orders(evaluation) for evaluation in evaluations}
-    return [order_sentence(name, described) for name, described in orders.items() if described]
+    lines = []
+    for evaluation in evaluations:
+        for kind, described in split_kinds(written_metrics(evaluation)).items():
+            if orders := described.get("permutations"):
+                lines.append(f"{kind}: " * bool(kind) + order_sentence(evaluation.name, orders))
+    return lines
+
+
+def written_metrics(evaluation: Evaluation) -> dict:
+    """Return what `write_results` wrote to a run's `metrics.json`."""
+    return json.loads((evaluation.folder / METRICS).read_text(encoding="utf-8"))
 
 
 def written_orders(evaluation: Evaluation) -> dict | None:
-    """Return the `permutations` that `write_results` wrote to a run's `metrics.json`, if any."""
-    written = json.loads((evaluation.folder / METRICS).read_text(encoding="utf-8"))
-    return written.get("permutations")
+    """Return the `permutations` of a run's `metrics.json`, if any; of several kinds by kind."""
+    kinds = split_kinds(written_metrics(evaluation))
+    orders = {kind: described.get("permutations") for kind, described in kinds.items()}
+    return orders[""] if "" in orders else {k: v for k, v in orders.items() if v} or None
 
 
 def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
-    """Write `comparison.json`: the first comparison, further ones as its `others`."""
+    """Write `comparison.json`: the first comparison, further ones as its `others`.
+
+    Of questions of other kinds than plain choices, `kinds` has the same of each.
+    """
+    if "kind" not in comparisons[0]:
+        return write_json(folder / COMPARISON, _with_others(comparisons))
+    kinds = {}
+    for comparison in comparisons:
+        rest = {key: value for key, value in comparison.items() if key != "kind"}
+        kinds.setdefault(comparison["kind"], []).append(rest)
+    found = {kind: _with_others(of_kind) for kind, of_kind in kinds.items()}
+    return write_json(folder / COMPARISON, {"kinds": found})
+
+
+def _with_others(comparisons: Sequence[dict]) -> dict:
     first, *others = comparisons
-    return write_json(folder / COMPARISON, first | ({"others": others} if others else {}))
+    return first | ({"others": others} if others else {})
 
 
 def describe_temperature(evaluation: Evaluation) -> dict:
@@ -91,22 +123,39 @@ def describe_temperature(evaluation: Evaluation) -> dict:
     validated, note = evaluation.validation
     if not validated:
         return {"temperature": None, "note": note}
-    fitted = fit_temperature(Answers.of(validated))
+    fitted = fit_temperature(answers_of(validated))
     temperature = fitted.pop("temperature")
-    described = describe_calibration(Answers.of(evaluation.predictions), temperature)
+    described = describe_calibration(answers_of(evaluation.predictions), temperature)
     return {"temperature": temperature, "note": note, "fitted": fitted, **described}
 
 
 def _described(evaluation: Evaluation, record: Record) -> dict:
     """Return a run as the report takes it."""
-    answered, orders = evaluation.predictions, evaluation.orders
     measured = (evaluation.metrics[key] for key in ("seconds", "peak_memory_bytes"))
-    metrics = describe(answered, record.questions, *measured)
-    if metrics["n"]:
-        metrics["calibration"] = describe_temperature(evaluation)
-    if orders:
-        how = {"listed": get_template(evaluation.template).lists_options}
-        how["scorer"] = evaluation.scorer
-        metrics["permutations"] = describe_run_orders(orders, answered, **how)
+    metrics = describe(evaluation.predictions, record.questions, *measured)
+    for kind, found in split_kinds(metrics).items():
+        own = _of_kind(evaluation, kind) if kind else evaluation
+        if found["n"]:
+            found["calibration"] = describe_temperature(own)
+        if own.orders:
+            how = {"listed": get_template(own.template).lists_options, "scorer": own.scorer}
+            found["permutations"] = describe_run_orders(own.orders, own.predictions, **how)
     kept = {name: getattr(evaluation, name) for name in ("name", "scorer", "template")}
     return {**kept, "metrics": metrics, "cost": evaluation.cost}
+
+
+def _of_kind(evaluation: Evaluation, kind: str) -> Evaluation:
+    """Return what a run answered to the questions of one kind."""
+    own = [prediction.kind == kind for prediction in evaluation.predictions]
+    validated, note = evaluation.validation
+    validation = Validation([p for p in validated if p.kind == kind], note)
+    if validated and not validation.predictions:
+        validation = Validation([], f"No temperature is known: none of {note} is of this kind.")
+    orders = evaluation.orders
+    if orders:
+        orders = replace(orders, answers=list(itertools.compress(orders.answers, own)))
+        if all(len(answers) == 1 for answers in orders.answers):
+            orders = None
+    predictions = list(itertools.compress(evaluation.predictions, own))
+    told = {"validation": validation, "orders": orders}
+    return replace(evaluation, predictions=predictions, **told)

@@ -118,23 +118,43 @@ def check_retention(
         f"What {names[1]} forgot", evaluations=evaluations, questions=questions, **about
     )
     write_record(folder, record)
-    (comparison,) = write_results(folder, record)
+    comparisons = write_results(folder, record)
+    asked = list(zip(*(e.predictions for e in evaluations), questions, strict=True))
+    if "kind" in comparisons[0]:
+        kinds = {}
+        for comparison in comparisons:
+            kind = comparison["kind"]
+            own = [row for row in asked if row[-1].kind == kind]
+            kinds[kind] = _forgotten(comparison, specs, *zip(*own, strict=True))
+        result = {"n": len(questions), "kinds": kinds}
+    else:
+        result = _forgotten(comparisons[0], specs, *zip(*asked, strict=True))
+    result["note"] = note_on(specs)
     base, run = (evaluation.predictions for evaluation in evaluations)
-    forgotten, gained = _only(base, run, questions), _only(run, base, questions)
+    write_rows(folder / FORGOTTEN, _only(base, run, questions))
+    write_rows(folder / GAINED, _only(run, base, questions))
+    write_json(folder / RETENTION, result)
+    finish(folder, evaluations)
+    return evaluations, result
+
+
+def _forgotten(
+    comparison: dict,
+    specs: Sequence[ModelSpec],
+    base: Sequence[Prediction],
+    run: Sequence[Prediction],
+    questions: Sequence[Question],
+) -> dict:
+    """Return what `retention.json` says of questions of one kind."""
     n, known = len(questions), sum(prediction.correct for prediction in base)
     result = {"n": n}
     for key, side, spec in zip(("base", "run"), "ab", specs, strict=True):
         result[key] = comparison[side] | {"model": spec.model, "scorer": spec.scorer}
     kept = ("difference", "difference_ci95", "mcnemar", "clusters", "verdict")
     result |= {name: comparison[name] for name in kept if name in comparison}
-    result["forgotten"] = _share(len(forgotten), known)
-    result["gained"] = _share(len(gained), n - known)
-    result |= {"per_subject": _per_subject(base, run, questions), "note": note_on(specs)}
-    write_rows(folder / FORGOTTEN, forgotten)
-    write_rows(folder / GAINED, gained)
-    write_json(folder / RETENTION, result)
-    finish(folder, evaluations)
-    return evaluations, result
+    result["forgotten"] = _share(len(_only(base, run, questions)), known)
+    result["gained"] = _share(len(_only(run, base, questions)), n - known)
+    return result | {"per_subject": _per_subject(base, run, questions)}
 
 
 def _only(

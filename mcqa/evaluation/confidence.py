@@ -73,7 +73,27 @@ def calibration_error(
     scored_N, bin_N = ~np.isnan(confidence_N), bins_of(confidence_N, edges)
     gap_N = np.where(scored_N, correct_N - confidence_N, 0.0)
     gap_NM = gap_N[:, None] * (bin_N[:, None] == np.unique(bin_N[scored_N]))
-    column_NM = np.column_stack([gap_NM, scored_N])
+    return _gaps(name, gap_NM, scored_N)
+
+
+def option_calibration_error(
+    name: str, probability_NO: np.ndarray, right_NO: np.ndarray, edges: np.ndarray
+) -> Statistic:
+    """Return the same of options that are each right or not, NaN where there is none.
+
+    It is the options' mean gap between how many are right and their mean probability. Resampled are
+    questions, with all their options.
+    """
+    exists_NO, bin_NO = ~np.isnan(probability_NO), bins_of(probability_NO, edges)
+    gap_NO = np.where(exists_NO, right_NO - probability_NO, 0.0)
+    bins = np.unique(bin_NO[exists_NO])
+    gap_NM = np.column_stack([(gap_NO * (bin_NO == number)).sum(1) for number in bins])
+    return _gaps(name, gap_NM, exists_NO.sum(1))
+
+
+def _gaps(name: str, gap_NM: np.ndarray, count_N: np.ndarray) -> Statistic:
+    """Return the statistic of gaps that are summed in each bin, over how many they are."""
+    column_NM = np.column_stack([gap_NM, count_N])
 
     def statistic(weight_RN: np.ndarray) -> dict[str, np.ndarray]:
         total_RM = weight_RN @ column_NM
@@ -93,7 +113,7 @@ def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
         Geifman and El-Yaniv (2017), Selective classification for deep neural networks,
         arXiv 1705.08500.
     """
-    place_N, last_T = _ties(confidence_N)
+    place_N, last_T = ties(confidence_N)
     sorted_correct_N = correct_N[place_N].astype(float)
     rows = max(1, CACHED // max(1, len(place_N)))
 
@@ -102,7 +122,7 @@ def selective(confidence_N: np.ndarray, correct_N: np.ndarray) -> Statistic:
         kept_RT = np.cumsum(weight_RN, axis=1)[:, last_T]
         weight_RN *= sorted_correct_N
         right_RT = np.cumsum(weight_RN, axis=1)[:, last_T]
-        values = {"auroc": _auroc(kept_RT, right_RT), "aurc": _aurc(kept_RT, right_RT)}
+        values = {"auroc": auroc(kept_RT, right_RT), "aurc": _aurc(kept_RT, right_RT)}
         for percent in COVERAGES:
             too_few_RT = kept_RT < percent / 100 * kept_RT[:, -1:] * (1 - 1e-9)
             at = np.arange(len(kept_RT)), too_few_RT.sum(1)
@@ -120,7 +140,7 @@ def risk_coverage(confidence_N: np.ndarray, correct_N: np.ndarray) -> dict[str, 
     (T,) arrays, from the most confident `threshold` on: `n`, how many answers reach it; `right`,
     how many of these are; `coverage`, their share of all; `risk`, the share that is wrong.
     """
-    place_N, last_T = _ties(confidence_N)
+    place_N, last_T = ties(confidence_N)
     n_T, right_T = last_T + 1, np.cumsum(correct_N[place_N].astype(int))[last_T]
     return {
         "threshold": confidence_N[place_N[last_T]],
@@ -138,7 +158,7 @@ def accuracy_at_coverage(curve: dict[str, np.ndarray], percent: int) -> dict:
     return {**share(int(curve["right"][place]), int(curve["n"][place])), **at}
 
 
-def _ties(confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ties(confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which answers count, the most confident first, and where each tie of them ends."""
     place_N = np.flatnonzero(~np.isnan(confidence_N))
     place_N = place_N[np.argsort(-confidence_N[place_N], kind="stable")]
@@ -146,8 +166,10 @@ def _ties(confidence_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return place_N, np.flatnonzero(np.append(sorted_N[1:] != sorted_N[:-1], True))
 
 
-def _auroc(kept_RT: np.ndarray, right_RT: np.ndarray) -> np.ndarray:
-    """Take how many answers are at least as confident as each threshold, and how many right."""
+def auroc(kept_RT: np.ndarray, right_RT: np.ndarray) -> np.ndarray:
+    """Return how often a right answer ranks above a wrong one, a tie counting half.
+
+    Take how many answers are at least as confident as each threshold, and how many right."""
     new_right_RT, wrong_RT = np.diff(right_RT, prepend=0), kept_RT - right_RT
     # a right answer beats the wrong ones behind its tie, and half of those within
     wrong_before_RT = wrong_RT - np.diff(wrong_RT, prepend=0)

@@ -5,26 +5,25 @@ an answer has no scores or a question not the same number of options in both.
 The trap: summed log-likelihoods differ by tens of nats; a temperature of 10 or more is no error.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.optimize import brentq, minimize
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.answers import Answers, log_softmax
 from mcqa.evaluation.measures import describe_run
 from mcqa.evaluation.pairing import check_aligned
+from mcqa.evaluation.sets import AnyAnswers
 
 LOWEST, HIGHEST = 0.01, 1000.0
 AFFECTED = ("nll", "brier", "ece", "ece_equal_mass")
 LARGEST_WEIGHT = 100.0
 
 
-def fit_temperature(answers: Answers) -> dict:
+def fit_temperature(answers: AnyAnswers) -> dict:
     """Return the temperature that makes validation answers (those with scores) likeliest.
 
     The negative log-likelihood is convex in the inverse temperature, so its one minimum is where
-    its slope, the mean of the expected score minus the right option's score, crosses zero.
+    its slope, the mean of the expected score minus the right option's score, crosses zero; of
+    questions with several right answers the same of each option's score, added up.
 
     `at_bound`: whether the best one lies beyond the lower bound (all right answers are likeliest)
     or the upper (scores worse than none). `n` are the answers that it rests on.
@@ -41,11 +40,11 @@ def fit_temperature(answers: Answers) -> dict:
             "no answer has scores, and a temperature is fitted on scores. "
             "Use a scorer that gives them: any but `generate`."
         )
-    scores_NO = known.log_probabilities
-    gold_N = scores_NO[np.arange(len(known)), known.labels]
+    scores_NO = known.scores
+    gold_N = np.nansum(known.truth * scores_NO, axis=1)
 
     def slope(log_inverse: float) -> float:
-        probability_NO = np.exp(log_softmax(scores_NO * np.exp(log_inverse)))
+        probability_NO = known.rescored(scores_NO * np.exp(log_inverse)).probabilities
         return float((np.nansum(probability_NO * scores_NO, axis=1) - gold_N).mean())
 
     low, high = -np.log(HIGHEST), -np.log(LOWEST)
@@ -58,7 +57,7 @@ def fit_temperature(answers: Answers) -> dict:
     return {"temperature": temperature, "n": len(known), "at_bound": at_bound}
 
 
-def apply_temperature(answers: Answers, temperature: float) -> Answers:
+def apply_temperature(answers: AnyAnswers, temperature: float) -> AnyAnswers:
     """Return the same answers with the probabilities of scores divided by a temperature.
 
     Raises:
@@ -67,10 +66,10 @@ def apply_temperature(answers: Answers, temperature: float) -> Answers:
     if not temperature > 0:
         raise ConfigError(f"temperature is {temperature}; it must be above 0.")
     # the softmax of log-probabilities over T is that of the scores over T
-    return replace(answers, log_probabilities=log_softmax(answers.log_probabilities / temperature))
+    return answers.rescored(answers.scores / temperature)
 
 
-def describe_calibration(answers: Answers, temperature: float, *, resamples: int = 1000) -> dict:
+def describe_calibration(answers: AnyAnswers, temperature: float, *, resamples: int = 1000) -> dict:
     """Return a temperature and the scored answers' metrics and bins `before` and `after` it."""
     result = {"temperature": temperature, "n": int(answers.scored.sum())}
     for name, run in (("before", answers), ("after", apply_temperature(answers, temperature))):
@@ -80,47 +79,45 @@ def describe_calibration(answers: Answers, temperature: float, *, resamples: int
     return result
 
 
-def average(a: Answers, b: Answers) -> Answers:
+def average(a: AnyAnswers, b: AnyAnswers) -> AnyAnswers:
     """Return the answers of the two runs' mean probabilities."""
     _check(a, b)
-    with np.errstate(invalid="ignore"):  # NaN where there is no option
-        mean_NO = np.logaddexp(a.log_probabilities, b.log_probabilities) - np.log(2)
-    return Answers.from_scores(a.ids, a.labels, mean_NO)
+    return a.rechosen(a.mean_scores(b))
 
 
-def fit_stack(a: Answers, b: Answers) -> dict:
+def fit_stack(a: AnyAnswers, b: AnyAnswers) -> dict:
     """Return the weights of the two runs' log-probabilities that make validation answers likeliest.
 
     A conditional logit, whose negative log-likelihood is convex: an option's score is the weighted
-    sum of its two log-probabilities. `n` are the questions that the weights rest on.
+    sum of its two log-probabilities; of questions with several right answers a logistic regression,
+    and of its two log-odds. `n` are the questions that the weights rest on.
 
     Source:
         McFadden (1974), Conditional logit analysis of qualitative choice behavior.
     """
     _check(a, b)
-    gold = np.arange(len(a)), a.labels
-    feature_NO2 = np.stack([a.log_probabilities, b.log_probabilities], axis=2)
-    gold_N2, filled_NO2 = feature_NO2[gold], np.nan_to_num(feature_NO2)
+    feature_NO2 = np.stack([a.scores, b.scores], axis=2)
+    filled_NO2 = np.nan_to_num(feature_NO2)
+    gold_N2 = (a.truth[:, :, None] * filled_NO2).sum(1)
 
     def loss(weight_2: np.ndarray) -> tuple[float, np.ndarray]:
-        log_probability_NO = log_softmax(feature_NO2 @ weight_2)
-        probability_NO1 = np.nan_to_num(np.exp(log_probability_NO))[:, :, None]
+        weighted = a.rescored(feature_NO2 @ weight_2)
+        probability_NO1 = np.nan_to_num(weighted.probabilities)[:, :, None]
         slope_N2 = (probability_NO1 * filled_NO2).sum(1) - gold_N2
-        return -log_probability_NO[gold].mean(), slope_N2.mean(0)
+        return -weighted.log_likelihood.mean(), slope_N2.mean(0)
 
     bounds = [(-LARGEST_WEIGHT, LARGEST_WEIGHT)] * 2
     weights = minimize(loss, (0.5, 0.5), jac=True, method="L-BFGS-B", bounds=bounds).x
     return {"weight_a": float(weights[0]), "weight_b": float(weights[1]), "n": len(a)}
 
 
-def stack(a: Answers, b: Answers, *, weight_a: float, weight_b: float) -> Answers:
+def stack(a: AnyAnswers, b: AnyAnswers, *, weight_a: float, weight_b: float) -> AnyAnswers:
     """Return the answers of the two runs' weighted log-probabilities; see `fit_stack`."""
     _check(a, b)
-    weighted_NO = weight_a * a.log_probabilities + weight_b * b.log_probabilities
-    return Answers.from_scores(a.ids, a.labels, weighted_NO)
+    return a.rechosen(weight_a * a.scores + weight_b * b.scores)
 
 
-def _check(a: Answers, b: Answers) -> None:
+def _check(a: AnyAnswers, b: AnyAnswers) -> None:
     check_aligned(a, b)
     for name, run in (("first", a), ("second", b)):
         if not run.scored.all():
@@ -129,7 +126,7 @@ def _check(a: Answers, b: Answers) -> None:
                 f"question {id!r} has no scores in the {name} run, and only scored runs can be "
                 "combined. Use a scorer that gives scores: any but `generate`."
             )
-    of_a_N, of_b_N = ((~np.isnan(run.log_probabilities)).sum(1) for run in (a, b))
+    of_a_N, of_b_N = ((~np.isnan(run.scores)).sum(1) for run in (a, b))
     if len(differing := np.flatnonzero(of_a_N != of_b_N)):
         at = differing[0]
         raise ConfigError(

@@ -8,8 +8,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 import numpy as np
 
 from mcqa.errors import ConfigError
-from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.measures import describe_run
+from mcqa.evaluation.sets import AnyAnswers
 from mcqa.question import Question
 
 
@@ -19,7 +19,7 @@ def by_subject(questions: Iterable[Question]) -> dict[str, str | None]:
 
 
 def describe_groups(
-    answers: Answers, group_of: Mapping[str, str | int | None], **how
+    answers: AnyAnswers, group_of: Mapping[str, str | int | None], **how
 ) -> dict[str | int, dict]:
     """Return what `describe_run` says about each group of questions, in ascending order.
 
@@ -33,6 +33,29 @@ def describe_groups(
         places.setdefault(group, []).append(place)
     places.pop(None, None)
     return {group: describe_run(answers.take(at), **how) for group, at in sorted(places.items())}
+
+
+def macro_accuracy(groups: Mapping[str, dict]) -> dict | None:
+    """Return the mean of the groups' accuracies, each counted alike, None of fewer than two.
+
+    Args:
+        groups: what `describe_groups` returns, such as the `per_subject` of `metrics.json`.
+
+    Returns:
+        `value`, `n` (how many groups) and `ci95`, for new questions of these same groups: the
+        Wilson intervals of the groups combined (MOVER).
+
+    Source:
+        Zou and Donner (2008), Construction of confidence limits about effect measures.
+    """
+    if len(groups) < 2:
+        return None
+    accuracies = [group["metrics"]["accuracy"] for group in groups.values()]
+    value_G = np.array([accuracy["value"] for accuracy in accuracies])
+    distance_2G = np.abs(np.array([accuracy["ci95"] for accuracy in accuracies]).T - value_G)
+    mean, (below, above) = value_G.mean(), np.sqrt((distance_2G**2).sum(1)) / len(value_G)
+    ci95 = [max(0.0, float(mean - below)), min(1.0, float(mean + above))]
+    return {"value": float(mean), "n": len(value_G), "ci95": ci95}
 
 
 def cluster_numbers(

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 from mcqa.errors import ConfigError
+from mcqa.evaluation.sets import are_plain, by_kind
+from mcqa.kinds import KINDS
 from mcqa.prediction import AMBIGUOUS, Prediction
 
 
@@ -36,13 +38,33 @@ def summarize(
 ) -> dict:
     """Return what `metrics.json` says first about one run; None where something is not known.
 
-    Accuracy and chance (the mean of 1 / number of options, of those with scores) are over the `n`
+    Accuracy and chance (see `mcqa.kinds.Kind.chance`, of those with scores) are over the `n`
     labelled predictions, counts and costs over all. `ambiguous` are those of the `unparsed` that
-    named several options.
+    named several options. Where there are other kinds than plain choices, `kinds` has the same of
+    each but the costs; of several kinds together no accuracy is known.
     """
+    groups, count = by_kind(predictions), len(predictions)
+    summary = _summary(predictions)
+    if len(groups) > 1:
+        summary |= dict.fromkeys(("accuracy", "accuracy_ci95", "chance"))
+    costs = {
+        "seconds": seconds,
+        "questions_per_second": count / seconds if seconds else None,
+        "peak_memory_bytes": peak_memory_bytes,
+    }
+    kinds = {} if are_plain(groups) else {"kinds": {k: _summary(own) for k, own in groups.items()}}
+    return {**summary, **costs, **kinds}
+
+
+def split_kinds(metrics: dict) -> dict[str, dict]:
+    """Return a run's metrics of each kind, as `metrics.json` holds them."""
+    return metrics.get("kinds", {"": metrics})
+
+
+def _summary(predictions: Sequence[Prediction]) -> dict:
     labelled = [prediction for prediction in predictions if prediction.label is not None]
     n, count = len(labelled), len(predictions)
-    chances = [1 / len(prediction.scores) for prediction in labelled if prediction.scores]
+    chances = [KINDS[p.kind].chance(len(p.scores)) for p in labelled if p.scores]
     right = sum(prediction.correct for prediction in labelled)
     return {
         "n": n,
@@ -54,7 +76,4 @@ def summarize(
         "unlabelled": count - n,
         "truncated": sum(prediction.truncated > 0 for prediction in predictions),
         "tokens_per_question": sum(p.tokens for p in predictions) / count if count else None,
-        "seconds": seconds,
-        "questions_per_second": count / seconds if seconds else None,
-        "peak_memory_bytes": peak_memory_bytes,
     }

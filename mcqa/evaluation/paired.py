@@ -4,24 +4,26 @@ Metrics that need probabilities are compared over the questions for which both r
 that are no means over questions must be sorted and counted anew, and get fewer resamples.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
-from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.comparison import deciding_p_value
-from mcqa.evaluation.measures import metric_interval, other_statistic, run_statistic
+from mcqa.evaluation.measures import (
+    metric_interval,
+    other_statistic,
+    run_metrics,
+    run_statistic,
+    run_values,
+)
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.pairing import check_aligned
-from mcqa.evaluation.quality import question_values
 from mcqa.evaluation.resampling import bootstrap, divide, interval, means, observed
+from mcqa.evaluation.sets import AnyAnswers, joint_codes
 from mcqa.evaluation.significance import minimum_detectable_difference, sign_flip_test
-from mcqa.evaluation.table import METRICS
 
 
 def describe_pair(
-    a: Answers,
-    b: Answers,
+    a: AnyAnswers,
+    b: AnyAnswers,
     accuracies: dict,
     *,
     seed: int = 0,
@@ -43,11 +45,8 @@ def describe_pair(
         ComparisonError: the runs are not aligned.
     """
     check_aligned(a, b)
-    common_N1 = (a.scored & b.scored)[:, None]
-    a, b = (
-        replace(run, log_probabilities=np.where(common_N1, run.log_probabilities, np.nan))
-        for run in (a, b)
-    )
+    common_N = a.scored & b.scored
+    a, b = (run.keep_scores(common_N) for run in (a, b))
     n, table = len(a), {"both": int((a.correct & b.correct).sum()), **accuracies["mcnemar"]}
     mcnemar, differing = table.pop("p_value"), table["a_only"] + table["b_only"]
     groups = {"seed": seed, "cluster_N": cluster_N}
@@ -65,7 +64,7 @@ def describe_pair(
         "mcnemar": mcnemar,
         "metrics": metrics,
         "minimum_detectable_difference": minimum_detectable_difference(differing, n),
-        "agreement": agreement(a.choices, b.choices, resamples=other_resamples, **groups),
+        "agreement": agreement(*joint_codes(a, b), resamples=other_resamples, **groups),
         "clusters": None if cluster_N is None else int(cluster_N.max()) + 1,
         "seed": seed,
         **numbers,
@@ -73,14 +72,14 @@ def describe_pair(
     }
 
 
-def mean_differences(a: Answers, b: Answers) -> dict[str, np.ndarray]:
+def mean_differences(a: AnyAnswers, b: AnyAnswers) -> dict[str, np.ndarray]:
     """Return b minus a by question, NaN where unknown, of metrics that are means over questions."""
-    of_a, of_b = question_values(a), question_values(b)
+    of_a, of_b = run_values(a), run_values(b)
     return {name: of_b[name] - of_a[name] for name in of_a if name in of_b}
 
 
 def bootstrap_differences(
-    a: Answers, b: Answers, *, resamples: int = 10_000, other_resamples: int = 1000, **how
+    a: AnyAnswers, b: AnyAnswers, *, resamples: int = 10_000, other_resamples: int = 1000, **how
 ) -> dict[str, np.ndarray]:
     """Return draws of b minus a for every metric of both but accuracy; see `describe_pair`."""
     gains = mean_differences(a, b)
@@ -131,11 +130,13 @@ def agreement(
     }
 
 
-def _metrics(a: Answers, b: Answers, draws: dict, p_values: dict[str, float]) -> dict[str, dict]:
+def _metrics(
+    a: AnyAnswers, b: AnyAnswers, draws: dict, p_values: dict[str, float]
+) -> dict[str, dict]:
     n, scored = len(a), int(a.scored.sum())
     in_a, in_b = (observed(run_statistic(run), n) for run in (a, b))
     metrics = {}
-    for name, metric in METRICS.items():
+    for name, metric in run_metrics(a).items():
         values = {"a": in_a.get(name, np.nan), "b": in_b.get(name, np.nan)}
         gain = values["difference"] = values["b"] - values["a"]
         drawn = name in draws and not np.isnan(gain)

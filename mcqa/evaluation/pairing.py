@@ -4,27 +4,41 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mcqa.errors import ComparisonError
-from mcqa.evaluation.answers import Answers
+from mcqa.evaluation.sets import AnyAnswers, answers_of, by_kind
 from mcqa.prediction import Prediction
 
 
-def align(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, Answers]:
+def align(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, AnyAnswers]:
     """Return runs as arrays, question by question in the order of the first.
 
     Raises:
         ComparisonError: the runs do not answer the same labelled questions, once each.
-        ConfigError: a label or choice is not one of the options, or a score is not finite.
+        ConfigError: a label or choice is not one of the options, a score is not finite, or the
+            questions are of several kinds (see `align_kinds`).
     """
+    return {name: answers_of(answered) for name, answered in _in_order(runs).items()}
+
+
+def align_kinds(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, dict[str, AnyAnswers]]:
+    """Return the same by kind of question, each kind's runs by name; errors as of `align`."""
+    of_runs = {name: by_kind(answered) for name, answered in _in_order(runs).items()}
+    kinds = next(iter(of_runs.values()))
+    return {
+        kind: {name: answers_of(groups[kind]) for name, groups in of_runs.items()} for kind in kinds
+    }
+
+
+def _in_order(runs: Mapping[str, Sequence[Prediction]]) -> dict[str, list[Prediction]]:
     by_id = {name: _by_id(predictions, name) for name, predictions in runs.items()}
     first, *others = by_id.items()
     for other in others:
         _check_same(first, other)
-    return {name: Answers.of(map(answered.get, first[1])) for name, answered in by_id.items()}
+    return {name: [answered[id] for id in first[1]] for name, answered in by_id.items()}
 
 
-def check_aligned(a: Answers, b: Answers) -> None:
+def check_aligned(a: AnyAnswers, b: AnyAnswers) -> None:
     """Raise a ComparisonError where two runs' arrays do not stand for the same questions."""
-    if a.ids != b.ids or (a.labels != b.labels).any():
+    if a.kind != b.kind or not a.same_questions(b):
         raise ComparisonError(
             f"the two runs ({len(a)} and {len(b)} questions) are not aligned: their ids or labels "
             "differ. Bring them into one order with mcqa.evaluation.pairing.align."
@@ -41,6 +55,11 @@ def _check_same(*runs: tuple[str, dict[str, Prediction]]) -> None:
             )
     (name_a, a), (name_b, b) = runs
     for id, prediction in a.items():
+        if prediction.kind != b[id].kind:
+            raise ComparisonError(
+                f"question {id!r} is of the kind {prediction.kind} in {name_a} and of the kind "
+                f"{b[id].kind} in {name_b}. Score both on the same file."
+            )
         if prediction.label != b[id].label:
             raise ComparisonError(
                 f"question {id!r} has label {prediction.label} in {name_a} and label "

@@ -40,7 +40,8 @@ def brier_scores(log_probability_NO: np.ndarray, label_N: np.ndarray) -> np.ndar
 def question_values(answers: Answers) -> dict[str, np.ndarray]:
     """Return each metric's value for every question, for metrics that are means over questions.
 
-    NaN where the answer has no scores; without any scores only `accuracy`.
+    NaN where the answer has no scores; without any scores only `accuracy`. Not all of them are
+    metrics of every kind; see `mcqa.evaluation.table`.
     """
     known = answers.log_probabilities, answers.labels
     rank_N = gold_rank(*known)

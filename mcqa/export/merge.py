@@ -73,6 +73,8 @@ def describe(result: dict) -> list[str]:
     lines = [f"Merged in {result['dtype']}: {Path(result['folder'])}"]
     if "n" not in result:
         return [*lines, "Not scored again. --validation-data FILE says what merging changed."]
+    if result["accuracy_before"] is None:  # of several kinds, which have none together
+        return [*lines, f"{result['changed']} of {result['n']} answers changed"]
     for when in ("before", "after"):
         accuracy, interval = result[f"accuracy_{when}"], result[f"accuracy_{when}_ci95"]
         lines.append(f"accuracy {when} {format_accuracy(accuracy, interval)}, n = {result['n']}")

@@ -19,6 +19,7 @@ from huggingface_hub.utils import validate_repo_id
 from mcqa.data.files import READERS, ending_of
 from mcqa.errors import ConfigError, McqaError, ModelError, RunError
 from mcqa.evaluating.folder import RECORD, read_record
+from mcqa.evaluation.metrics import split_kinds
 from mcqa.models.embedded import LICENCE
 from mcqa.models.names import RUN_FILE, ModelReference, resolve_model
 from mcqa.runs import trained
@@ -81,7 +82,7 @@ def prepare_folder(
     for name in (RUN_FILE, ADAPTER_CONFIG, *files):
         inside(source, name)
     _check_whole(source, record)
-    scores = [_score(path, record, run) for path in evaluations]
+    scores = [score for path in evaluations for score in _scores(path, record, run)]
     known = trained.base_of(source, record)
     if not base and known.kind not in ("embedded", "hub"):
         raise ConfigError(
@@ -158,8 +159,11 @@ def _rewrite(source: Path, target: Path, name: str, **changes) -> None:
         write_json(target / name, kept)
 
 
-def _score(folder: str, record: dict, run: str) -> EvalResult:
-    """Return what an evaluation's folder says about a run, known by its seconds and bytes."""
+def _scores(folder: str, record: dict, run: str) -> list[EvalResult]:
+    """Return what an evaluation's folder says about a run, known by its seconds and bytes.
+
+    That is one result, or one of each kind where there are others than plain choices.
+    """
     kept = read_record(Path(folder))
     cost = {"training_seconds": record.get("seconds"), "adapter_bytes": record.get("adapter_bytes")}
     of_run = [e for e in kept.evaluations if (e.cost or {}).items() >= cost.items()]
@@ -182,17 +186,23 @@ def _score(folder: str, record: dict, run: str) -> EvalResult:
         ) from error
     name = _without_paths(source)
     learned = sha256 in {one["sha256"] for one in training_sets(record)}
-    return EvalResult(
-        task_type="multiple-choice",
-        dataset_type=name.partition("@")[0] if commit else name,
-        dataset_name=name + (", which it was trained on" if learned else ""),
-        dataset_split=split,
-        dataset_revision=commit or sha256,
-        dataset_args={"source": name, "sha256": sha256, "trained_on": learned},
-        metric_type="accuracy",
-        metric_value=metrics["accuracy"],
-        metric_args=told | {"n": metrics["n"], "ci95": metrics["accuracy_ci95"]},
-    )
+    data = {"source": name, "sha256": sha256, "trained_on": learned}
+    shown = name + (", which it was trained on" if learned else "")
+    return [
+        EvalResult(
+            task_type="multiple-choice",
+            dataset_type=name.partition("@")[0] if commit else name,
+            dataset_name=f"{shown}, {kind}" if kind else shown,
+            dataset_split=split,
+            dataset_revision=commit or sha256,
+            dataset_args=data | ({"kind": kind} if kind else {}),
+            metric_type="accuracy",
+            metric_value=own["accuracy"],
+            metric_args=told | {"n": own["n"], "ci95": own["accuracy_ci95"]},
+        )
+        for kind, own in split_kinds(metrics).items()
+        if own["n"]
+    ]
 
 
 def upload(

@@ -4,6 +4,8 @@ NAME
 HAS_HEAD                   whether `HeadOptions` are for it
 OBJECTIVES                 what it can be trained on, by name; the first is the default
 SCORERS                    scorer name -> function(model, tokenizer, batch) -> predictions
+JUDGES                     names of the scorers for which `judged` splits questions with several
+                           right answers; training splits them for its default scorer
 TEMPLATES                  scorer name -> template to use where none is asked for
 WRITES                     scorer name -> how many tokens it puts behind a prompt with an option
 head_settings(path, tokenizer, options) -> what `run.json` keeps of `HeadOptions`, or None

@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 
 from heads.branching import pack
 from heads.likelihood import option_token_log_probabilities
-from mcqa.formulations.likelihoods import TEXT_SCORERS
+from mcqa.formulations.likelihoods import TEXT_SCORERS, check_letters
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
 from mcqa.prompting.parsing import parse_answer
@@ -99,6 +99,7 @@ def decode_constrained(model, tokenizer, batch: Sequence[EncodedQuestion]) -> li
     Every path through the trie is a beginning of some option, so one branched pass has all the
     log-probabilities that decoding step by step would ask for.
     """
+    check_letters("constrained", batch)
     end = tokenizer.eos_token_id
     options = [[(*tokens, end) for tokens in sorted(e.continuations)] for e in batch]
     packed = pack([e.prefix for e in batch], options)
@@ -127,4 +128,5 @@ def _walk_trie(options: Sequence[tuple[int, ...]], steps: Sequence[Sequence[floa
 
 def _unscored(encoded: EncodedQuestion, **fields) -> Prediction:
     fields |= dict.fromkeys(("scores", "probabilities", "unit"))
-    return Prediction(id=encoded.question.id, label=encoded.question.label, **fields)
+    fields |= {name: getattr(encoded.question, name) for name in ("id", "label", "kind", "targets")}
+    return Prediction(**fields)

@@ -18,6 +18,7 @@ SCORERS = {
     "constrained": decoding.decode_constrained,
     "generate": decoding.generate,
 }
+JUDGES = frozenset(SCORERS)
 WRITES = dict.fromkeys(SCORERS, 0) | {"constrained": 1, "generate": decoding.MAX_NEW_TOKENS}
 TEMPLATES = dict.fromkeys(SCORERS, "cloze") | {"letter": "lettered", "generate": "lettered"}
 

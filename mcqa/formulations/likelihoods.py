@@ -12,6 +12,7 @@ from mcqa.errors import ConfigError
 from mcqa.formulations.layout import score_in_order
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
+from mcqa.question import LETTERS
 
 # What an option's summed log-probability is divided by.
 LENGTHS = {
@@ -67,8 +68,20 @@ TEXT_SCORERS = {name: functools.partial(_score_text, name) for name in LENGTHS}
 TEXT_SCORERS["pmi"] = score_pmi
 
 
+def check_letters(scorer: str, batch: Sequence[EncodedQuestion]) -> None:
+    """Raise a `ConfigError` where a question has more options than the alphabet has letters."""
+    for question in (encoded.question for encoded in batch):
+        if len(question.options) > len(LETTERS):
+            raise ConfigError(
+                f"question {question.id!r}: scorer {scorer!r} takes up to {len(LETTERS)} options, "
+                f"and it has {len(question.options)}; use 'text' or 'text-mean', which take any "
+                "number."
+            )
+
+
 def score_letter(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Prediction]:
     """Score each option by its letter as the next token: p("A") + p(" A")."""
+    check_letters("letter", batch)
     packed = pack([e.prompt for e in batch], [[()]] * len(batch))
     log_probabilities_BV = next_token_log_probabilities(model, packed.to(model.device))
     scores = [

@@ -126,5 +126,6 @@ def score_head(model, tokenizer, batch: Sequence[EncodedQuestion]) -> list[Predi
 
 
 SCORERS = {"head": score_head, **likelihoods.TEXT_SCORERS}
+JUDGES = frozenset(likelihoods.TEXT_SCORERS)
 WRITES = dict.fromkeys(SCORERS, 0)
 TEMPLATES = dict.fromkeys(SCORERS, "cloze")

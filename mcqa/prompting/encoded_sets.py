@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,18 +37,32 @@ if TYPE_CHECKING:
 THREADS = "TOKENIZERS_PARALLELISM"
 KEPT_FROM = 10_000  # questions; fewer are encoded faster than they are looked up
 PER_PROCESS = 10_000  # questions that are worth starting a process for
-ENCODING = 2  # one more, whenever the same encoder and questions come to other tokens
+ENCODING = 3  # one more, whenever the same encoder and questions come to other tokens
 LISTS = ("prefix", "continuations", "characters", "tail")
 NUMBERS = ("truncated", "tokens", "longest", "options")
 
 
 class EncodedSet(OnDisk[EncodedQuestion]):
-    """Hold encoded questions on disk, as a sequence; made by `encode_set`."""
+    """Hold encoded questions on disk, as a sequence; made by `encode_set`.
 
-    def __init__(self, questions: StoredQuestions, tokens: "Dataset", encoder: Encoder):
-        self.questions = questions
+    `asked` are the questions that they are, or that they were split from.
+    """
+
+    def __init__(
+        self,
+        questions: StoredQuestions,
+        tokens: "Dataset",
+        encoder: Encoder,
+        asked: StoredQuestions,
+    ):
+        self.questions, self.asked = questions, asked
         self._tokens, self._table = tokens, tokens.with_format("arrow")
         self._alike = {"neutral_prefix": encoder.neutral_prefix, "letters": encoder.letters}
+
+    @property
+    def was_split(self) -> bool:
+        """Whether there are parts of questions among them."""
+        return self.asked is not self.questions
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -83,6 +97,7 @@ def encode_set(
     learning: bool = False,
     num_proc: int | None = None,
     faults: bool = False,
+    split: Callable[[StoredQuestions], StoredQuestions] | None = None,
 ) -> EncodedSet:
     """Encode questions onto disk, or take over what is there of an earlier time.
 
@@ -90,6 +105,7 @@ def encode_set(
         encoder, questions, learning: as for `Encoder.encode`, but of any number.
         num_proc: how many processes work at once; by default one for each core, where it pays.
         faults: leave questions in that cannot be encoded; looking at one raises then.
+        split: returns what is asked of questions, the same ones where nothing is split.
 
     Raises:
         EncodingError: a question's options do not fit into `encoder.max_length`; the first one.
@@ -97,8 +113,12 @@ def encode_set(
     """
     if not isinstance(questions, StoredQuestions):
         questions = StoredQuestions(questions)
+    asked, questions = questions, split(questions) if split else questions
     num_proc = num_proc or min(cores(), len(questions) // PER_PROCESS)
-    work = encoder if learning else encoder.holding_out(questions), learning, questions
+    # A part of a question cannot tell which passages belong to it, so nobody sees them.
+    if not learning or questions is not asked:
+        encoder = encoder.holding_out(asked)
+    work = encoder, learning, questions
     key = _key(*work) if len(questions) >= KEPT_FROM else None
     if key:
         tokens = _kept_tokens(private_folder() / key, work, num_proc)
@@ -107,7 +127,7 @@ def encode_set(
         _write(Path(folder.name), work, num_proc)
         tokens = _open(Path(folder.name), len(questions))
         weakref.finalize(tokens, folder.cleanup)
-    encoded = EncodedSet(questions, tokens, encoder)
+    encoded = EncodedSet(questions, tokens, encoder, asked)
     fault = None if faults else next(filter(None, encoded.column("fault")), None)
     if fault:
         raise EncodingError(fault)

@@ -14,7 +14,7 @@ from mcqa.errors import ConfigError, EncodingError
 from mcqa.prediction import Retrieved
 from mcqa.prompting.prompts import RenderedQuestion, Shots, Template, close_thinking
 from mcqa.prompting.tokens import ControlTokens, Frame, token_ids, tokenize, unguarded
-from mcqa.question import LETTERS, Question
+from mcqa.question import LETTERS, MARKS, Question
 from mcqa.retrieval.contexts import Contexts, Given
 
 GAP = " ... "
@@ -174,7 +174,7 @@ class Encoder:
             if nothing in tokens.continuations:
                 raise EncodingError(
                     f"question {prompt.question.id!r}: the tokenizer gives no token for option "
-                    f"{LETTERS[tokens.continuations.index(nothing)]}; it has no visible text."
+                    f"{MARKS[tokens.continuations.index(nothing)]}; it has no visible text."
                 )
             yield EncodedQuestion(
                 question=prompt.question,
@@ -186,11 +186,8 @@ class Encoder:
             )
 
     def _render(self, prompt: _Prompt) -> RenderedQuestion:
-        rendered = self._written(prompt.shown)
-        worked = []
-        for example in prompt.shots:
-            shown = self._written(example)
-            worked.append((shown.prefix, shown.continuations[example.label]))
+        rendered = self.template.render(self._guarded(prompt.shown))
+        worked = [self.template.answered(self._guarded(example)) for example in prompt.shots]
         if not self.chat:
             before = "".join(asked + answer + BETWEEN_SHOTS for asked, answer in worked)
             return RenderedQuestion(before + rendered.prefix, rendered.continuations)
@@ -202,11 +199,11 @@ class Encoder:
         moved = text[len(prefix) :]
         return RenderedQuestion(prefix, tuple(moved + c.strip() for c in rendered.continuations))
 
-    def _written(self, question: Question) -> RenderedQuestion:
-        """Return a question as the template writes it, none of its words a control token."""
+    def _guarded(self, question: Question) -> Question:
+        """Return a question of whose words none is a control token."""
         guard = self._control.guard
         try:
-            data = replace(
+            return replace(
                 question,
                 stem=guard(question.stem),
                 options=tuple(map(guard, question.options)),
@@ -218,7 +215,6 @@ class Encoder:
                 "tokenizer, which is written in Python, cannot read it as text. Leave the "
                 "question out."
             ) from error
-        return self.template.render(data)
 
     def _chat_text(self, turns: list[dict[str, str]], asks: bool = True) -> str:
         text = self.tokenizer.apply_chat_template(  # a template that knows no thinking ignores it

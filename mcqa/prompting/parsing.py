@@ -2,10 +2,11 @@
 
 `strict` takes what a well-trained model writes: a letter, a letter with its text, or an option's
 text, and nothing else. `lenient` also takes "The answer is B.", a letter in marks or in lower case,
-or a text that names exactly one option. The traps: a pattern that looks for a letter anywhere
-credits "Antwort" as A, and "I think A is wrong, so B" as A. So a letter counts only at the start of
-the answer, or behind words that announce it. And two letters are words: "The answer is a hammer"
-says nothing of A, nor "The answer I would give" of I.
+a text that names exactly one option, or a sentence that begins with Yes or No. The traps: a pattern
+that looks for a letter anywhere credits "Antwort" as A, and "I think A is wrong, so B" as A. So a
+letter counts only at the start of the answer, or behind words that announce it. And two letters are
+words: "The answer is a hammer" says nothing of A, nor "The answer I would give" of I. A mark beyond
+Z, as AS or IT, is a word so often that it counts in capitals alone.
 """
 
 import re
@@ -13,20 +14,31 @@ import unicodedata
 from typing import NamedTuple
 
 from mcqa.errors import ConfigError
+from mcqa.kinds import KINDS
 from mcqa.prediction import AMBIGUOUS, UNPARSED
 from mcqa.prompting.prompts import THINKING_ENDS, THINKING_STARTS
-from mcqa.question import LETTERS, Question
+from mcqa.question import LETTERS, MARKS, Question
 
 PARSERS = ("strict", "lenient")
 FALLBACKS = ("none", "text")
 
-FIRST_LETTER = re.compile(r"[(\[]?([A-Z])(?:[.):,\]]+|\s|$)\s*(.*)")
-MARKED_LETTER = re.compile(r"[(\[*_`\"']*([A-Z])(?:[)\].:,*_`\"']+\s*(.*)|$)", re.IGNORECASE)
-ANNOUNCED = re.compile(
-    r"\b(?:answer|option|choice)\b(?P<link>\s+is)?\s*(?P<colon>:)?\s*[(\[*\"']*"
-    r"(?P<letter>[A-Z])(?![\w'’]|-\w)",
-    re.IGNORECASE,
-)
+
+class _Patterns:
+    """Find letters, or whatever else marks options."""
+
+    def __init__(self, mark: str):
+        self.first = re.compile(rf"[(\[]?({mark})(?:[.):,\]]+|\s|$)\s*(.*)")
+        self.marked = re.compile(
+            rf"[(\[*_`\"']*({mark})(?:[)\].:,*_`\"']+\s*(.*)|$)", re.IGNORECASE
+        )
+        self.announced = re.compile(
+            r"\b(?:answer|option|choice)\b(?P<link>\s+is)?\s*(?P<colon>:)?\s*[(\[*\"']*"
+            rf"(?P<letter>{mark})(?![\w'’]|-\w)",
+            re.IGNORECASE,
+        )
+
+
+ONE_LETTER, MARK = _Patterns("[A-Z]"), _Patterns("[A-Z]|(?-i:[A-Z]{2})")
 WORD_BEHIND = re.compile(r"\s+(?!(?:is|because|since|as|which)\b)\w", re.IGNORECASE)
 
 
@@ -42,7 +54,7 @@ def parse_answer(text: str, question: Question, parser: str = "strict") -> Readi
 
     Returns:
         The index and `letter`, `letter and text`, `text`, or, with the lenient parser,
-        `announced letter` or `text inside`; or None and `unparsed` or `ambiguous`.
+        `announced letter`, `text inside` or `leading text`; or None and `unparsed` or `ambiguous`.
 
     Raises:
         ConfigError: there is no such parser.
@@ -62,7 +74,10 @@ def parse_answer(text: str, question: Question, parser: str = "strict") -> Readi
     line = next(filter(None, lines), "")
     options = [_normalize(option) for option in question.options]
     reading = _strict(line, options)
-    return _lenient(line, options) if (parser, reading.how) == ("lenient", UNPARSED) else reading
+    if (parser, reading.how) != ("lenient", UNPARSED):
+        return reading
+    begins = _leading_text(line, options) if KINDS[question.kind].options else reading
+    return _lenient(line, options) if begins.choice is None else begins
 
 
 def _after_thinking(text: str) -> str:
@@ -90,11 +105,22 @@ def _strict(line: str, options: list[str]) -> Reading:
     return Reading(None, AMBIGUOUS if unclear else UNPARSED)
 
 
-def _leading_letter(line: str, options: list[str], pattern: re.Pattern = FIRST_LETTER) -> Reading:
-    match = pattern.match(line)
-    if match is None or match[1].upper() not in LETTERS[: len(options)]:
+def _patterns(options: list[str]) -> _Patterns:
+    return ONE_LETTER if len(options) <= len(LETTERS) else MARK
+
+
+def _leading_text(line: str, options: list[str]) -> Reading:
+    """Find the option that a sentence begins with: "Yes, it is"."""
+    begun = re.match(r"\W*([^,.;:!*_–—]*)", line)
+    said = _normalize(begun[1])
+    return _only({index for index, option in enumerate(options) if option == said}, "leading text")
+
+
+def _leading_letter(line: str, options: list[str], pattern: re.Pattern | None = None) -> Reading:
+    match = (pattern or _patterns(options).first).match(line)
+    if match is None or match[1].upper() not in MARKS[: len(options)]:
         return Reading(None, UNPARSED)
-    index, rest = LETTERS.index(match[1].upper()), _normalize(match[2] or "")
+    index, rest = MARKS.index(match[1].upper()), _normalize(match[2] or "")
     if not rest:
         return Reading(index, "letter")
     if rest == options[index]:
@@ -103,15 +129,16 @@ def _leading_letter(line: str, options: list[str], pattern: re.Pattern = FIRST_L
 
 
 def _lenient(line: str, options: list[str]) -> Reading:
-    marked = _leading_letter(line.strip("*_`"), options, MARKED_LETTER)
+    patterns = _patterns(options)
+    marked = _leading_letter(line.strip("*_`"), options, patterns.marked)
     if marked.how != UNPARSED:
         return marked
-    found = list(ANNOUNCED.finditer(line))
+    found = list(patterns.announced.finditer(line))
     letters = {m["letter"].upper() for m in found if not _is_a_word(m, options)}
     if letters:
-        if not letters <= set(LETTERS[: len(options)]):
+        if not letters <= set(MARKS[: len(options)]):
             return Reading(None, AMBIGUOUS)
-        return _only(set(map(LETTERS.index, letters)), "announced letter")
+        return _only(set(map(MARKS.index, letters)), "announced letter")
     inside = _text_inside(_normalize(line), options)
     if inside.choice not in (None, 0) and any(m["letter"] == "A" for m in found):
         return Reading(None, AMBIGUOUS)  # "is A hammer": the letter, or an article for option B
@@ -121,11 +148,11 @@ def _lenient(line: str, options: list[str]) -> Reading:
 def _is_a_word(announced: re.Match, options: list[str]) -> bool:
     """Tell the article "a" and the pronoun "I" from the letters, by what stands around them."""
     letter, rest = announced["letter"].upper(), announced.string[announced.end() :]
-    if letter not in "AI" or not WORD_BEHIND.match(rest):
+    if letter not in ("A", "I") or not WORD_BEHIND.match(rest):
         return False
     if announced["letter"] == "A" and not (announced["link"] or announced["colon"]):
         return False  # "option A seems right"
-    own = options[LETTERS.index(letter) :][:1]
+    own = options[MARKS.index(letter) :][:1]
     return not (own and re.match(rf"{re.escape(own[0])}(?!\w)", _normalize(rest)))
 
 

@@ -11,6 +11,8 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mcqa.data.judgements import is_judged, split, whole_stem
+from mcqa.data.same import normalise
 from mcqa.errors import ConfigError
 from mcqa.question import Question
 
@@ -42,6 +44,13 @@ class Template:
         continuations = map(self.continuation, question.letters, question.options)
         return RenderedQuestion(self.prefix(question), tuple(continuations))
 
+    def answered(self, question: Question) -> tuple[str, str]:
+        """Return the question's prefix and its right answer; of several all, with semicolons."""
+        rendered, label = self.render(question), question.label
+        right = label if isinstance(label, tuple) else (label,)
+        first, *others = (rendered.continuations[index] for index in right)
+        return rendered.prefix, "; ".join([first, *map(str.strip, others)])
+
 
 def _listed_prefix(question: Question) -> str:
     pairs = zip(question.letters, question.options, strict=True)
@@ -62,6 +71,9 @@ def _cloze_prefix(question: Question) -> str:
 class Shots:
     """Draw worked examples for in-context learning.
 
+    One with several right answers is shown whole to questions of its like. Others get one of its
+    options, judged: so are such questions asked where each option is, and one form fits all.
+
     Args:
         pool: labelled questions to draw from.
         k: how many examples a question gets.
@@ -76,7 +88,7 @@ class Shots:
     seed: int = 0
 
     def __post_init__(self):
-        labelled = sum(question.label is not None for question in self.pool)
+        labelled = sum(map(_has_answer, self.pool))
         if self.k < 1 or labelled <= self.k:
             raise ConfigError(
                 f"shots: {self.k} examples from {labelled} labelled questions; there must be at "
@@ -84,13 +96,15 @@ class Shots:
             )
 
     def draw(self, question: Question) -> list[Question]:
-        """Return k examples with another id and stem; a `ConfigError` where there are too few."""
+        """Return k examples that are other questions; a `ConfigError` where there are too few."""
         digest = hashlib.sha256(f"{self.seed} {question.id}".encode()).digest()
-        order = _shuffled(len(self.pool), random.Random(digest))
+        chance, stem = random.Random(digest), normalise(whole_stem(question))
         others = (
             other
-            for other in map(self.pool.__getitem__, order)
-            if other.label is not None and other.id != question.id and other.stem != question.stem
+            for other in map(self.pool.__getitem__, _shuffled(len(self.pool), chance))
+            if _has_answer(other)
+            and other.id != question.id
+            and (normalise(whole_stem(other)) != stem or _read_different_contexts(other, question))
         )
         drawn = list(itertools.islice(others, self.k))
         if len(drawn) < self.k:
@@ -98,7 +112,20 @@ class Shots:
                 f"shots: only {len(drawn)} of {self.k} examples for question {question.id!r} are "
                 "about another question; give a larger pool or fewer shots."
             )
-        return drawn
+        if is_judged(question):
+            return drawn
+        return [chance.choice(split(one)) if is_judged(one) else one for one in drawn]
+
+
+def _has_answer(question: Question) -> bool:
+    """Say whether an answer can be shown: there is one known, and of several at least one."""
+    return question.label not in (None, ())
+
+
+def _read_different_contexts(one: Question, other: Question) -> bool:
+    """Say whether the same words ask something else; a context left out may be the same."""
+    contexts = [normalise(question.context or "") for question in (one, other)]
+    return all(contexts) and contexts[0] != contexts[1]
 
 
 def _shuffled(n: int, chance: random.Random) -> Iterator[int]:

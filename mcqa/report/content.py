@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from mcqa.evaluation import numbers
+from mcqa.evaluation.groups import macro_accuracy
+from mcqa.kinds import KINDS
 from mcqa.report.blocks import Details, Plot, Section, Table, Text
 from mcqa.report.figures import FEWEST
+from mcqa.report.kinds import plot_name, runs_by_kind
 from mcqa.report.metrics import calibration_blocks, metric_blocks
 from mcqa.report.orders import order_sections
 from mcqa.report.pairs import pair_sections
 
+OVER_SUBJECTS = "Mean over"
 PLOTS = {
     "subjects": (
         "Accuracy per subject",
@@ -45,6 +49,17 @@ PLOTS = {
         "earlier models left behind included. What else a run costs is in the first table.",
     ),
 }
+OF_SETS = {
+    "reliability": (
+        "Are options right as often as it says?",
+        "Reliability: the share of right options over their mean probability, per bin",
+        "The options of all questions are put into 15 bins by the probability that they are right. "
+        "On the dashed line an option is right as often as the run claims. Where a temperature is "
+        "known, the panel that names it shows what it changes.",
+    ),
+}
+"""Plots that say something else where any number of options may be right."""
+ALL_RIGHT = " An answer is right if it is exactly the right set."
 
 
 def report_sections(
@@ -54,32 +69,72 @@ def report_sections(
     plots: Sequence[str],
     details: Mapping[str, str],
 ) -> list[Section]:
-    """Return the sections of what `write_report` is given; `plots` are the names of the plots."""
-    sections = [Section("", _first_screen(runs, comparisons, plots))]
-    for name, (heading, description, note) in PLOTS.items():
-        if name in plots:
-            sections.append(Section(heading, [Plot(name, description), Text(note)]))
-    sections += [
-        Section("Further metrics", metric_blocks(runs)),
+    """Return the sections of what `write_report` is given; `plots` are the names of the plots.
+
+    Each kind of question has its own, and nothing is averaged over kinds.
+    """
+    kinds = runs_by_kind(runs)
+    sections = [Section("", _first_screen(runs, kinds, comparisons, plots))]
+    for kind, own in kinds.items():
+        at = [place for place, found in enumerate(comparisons) if found.get("kind", "") == kind]
+        shown = [examples[place] for place in at] if examples else ()
+        of_kind = _sections(kind, own, [comparisons[place] for place in at], shown, plots)
+        sections += [s._replace(heading=_said(kind, s.heading)) for s in of_kind if s.blocks]
+    sections += [Section("Details", [Details(details)])] if details else []
+    return sections
+
+
+def _sections(
+    kind: str,
+    runs: list[dict],
+    comparisons: list[dict],
+    examples: Sequence[dict],
+    plots: Sequence[str],
+) -> list[Section]:
+    """Return what there is to say about one kind of question beyond the first screen."""
+    sections, sets = [], bool(kind) and KINDS[kind].several
+    for name, told in (PLOTS | (OF_SETS if sets else {})).items():
+        if (plot := plot_name(kind, name)) in plots:
+            heading, description, note = told
+            sections.append(Section(heading, [Plot(plot, description), Text(note)]))
+    return [
+        *sections,
+        Section("Further metrics", metric_blocks(runs, kind)),
         Section("Calibration by a temperature", calibration_blocks(runs)),
         *order_sections(runs),
         *pair_sections(comparisons, examples),
-        Section("Details", [Details(details)] if details else []),
     ]
-    return [section for section in sections if section.blocks]
+
+
+def _said(kind: str, text: str) -> str:
+    return f"{kind}: {text}" if kind else text
 
 
 def _first_screen(
-    runs: list[dict], comparisons: list[dict], plots: Sequence[str]
+    runs: list[dict],
+    kinds: Mapping[str, list[dict]],
+    comparisons: list[dict],
+    plots: Sequence[str],
 ) -> list[Text | Plot | Table]:
-    findings = [comparison["verdict"] for comparison in comparisons] or list(map(_finding, runs))
+    findings = [_said(c.get("kind", ""), c["verdict"]) for c in comparisons]
+    findings = findings or [
+        _said(kind, _finding(run)) for kind, own in kinds.items() for run in own
+    ]
     style = "finding" if len(findings) == 1 else "finding several"
     blocks = [Text(finding, style) for finding in findings]
-    if "accuracy" in plots:
-        described = "Accuracy of each run with its 95% interval; the numbers are in the table below"
-        blocks.append(Plot("accuracy", described))
-    blocks.append(Table(["Run", *(run["name"] for run in runs)], _rows(runs), style="runs"))
+    for kind in kinds:
+        if (plot := plot_name(kind, "accuracy")) in plots:
+            described = (
+                "Accuracy of each run with its 95% interval; the numbers are in the table below"
+            )
+            blocks.append(Plot(plot, _said(kind, described)))
+    columns, rows = ["Run", *(run["name"] for run in runs)], _rows(runs, kinds)
+    blocks.append(Table(columns, rows, style="runs"))
     note = "A dash: not measured, or nothing was trained. Accuracy intervals are Wilson's."
+    if any(row[0].startswith(OVER_SUBJECTS) for row in rows):
+        note += " Over subjects: each subject counts alike, however many questions it has."
+    if any(kind and KINDS[kind].several for kind in kinds):
+        note += ALL_RIGHT
     return [*blocks, Text(note)]
 
 
@@ -90,10 +145,19 @@ def _finding(run: dict) -> str:
     return f"{run['name']} answered no labelled question, so its accuracy is not known."
 
 
-def _rows(runs: list[dict]) -> list[list[str]]:
+def _rows(runs: list[dict], kinds: Mapping[str, list[dict]]) -> list[list[str]]:
     """Return the table: a heading and one cell per run, for each thing there is to tell."""
+    accuracies = []
+    for kind, own in kinds.items():
+        of_kind = f"{kind}, " if kind else ""
+        n = of_kind and f"n = {own[0]['metrics']['n']:,}, "
+        heading = f"Accuracy ({of_kind}{n}95% interval)"
+        accuracies.append([heading, *map(_accuracy, own)])
+        macro = [macro_accuracy(run["metrics"].get("per_subject", {})) for run in own]
+        if any(macro):
+            heading = f"{OVER_SUBJECTS} {macro[0]['n']} subjects{of_kind and f' ({kind})'}"
+            accuracies.append([heading, *map(numbers.format_share, macro)])
     rows = [
-        ("Accuracy (95% interval)", _accuracy),
         ("Questions per second", _of("metrics", "questions_per_second", numbers.format_rate)),
         ("Memory while scoring", _of("metrics", "peak_memory_bytes", numbers.format_bytes)),
         ("Trainable parameters", _of("cost", "trainable_parameters", numbers.format_count)),
@@ -113,7 +177,7 @@ def _rows(runs: list[dict]) -> list[list[str]]:
     for heading, key in counts.items():
         if any(run["metrics"][key] for run in runs):
             rows.append((heading, _of("metrics", key, numbers.format_count)))
-    return [[heading, *map(cell, runs)] for heading, cell in rows]
+    return accuracies + [[heading, *map(cell, runs)] for heading, cell in rows]
 
 
 def _of(part: str, key: str, format: Callable) -> Callable[[dict], str]:

@@ -15,6 +15,7 @@ from mcqa.evaluation.metrics import share
 from mcqa.evaluation.numbers import format_accuracy
 from mcqa.question import LETTERS
 from mcqa.report.drawing import ACCENT, INK, legend, new_figure, plain, shortened, styles, whisker
+from mcqa.report.kinds import plot_name, runs_by_kind
 
 # the same runs always give the same bytes: no date, no random id
 SETTINGS = {"svg.hashsalt": "mcqa", "svg.fonttype": "none", "font.size": 10}
@@ -29,16 +30,27 @@ COSTS = (
 
 
 def draw_figures(runs: list[dict]) -> dict[str, bytes]:
-    """Return what can be drawn of runs (see `write_report`), as SVG by name, in order."""
+    """Return what can be drawn of runs (see `write_report`), as SVG by name, in order.
+
+    Of questions of several kinds there are plots of each, whose names begin with the kind.
+    """
     drawn = {}
-    with matplotlib.rc_context(SETTINGS):
+    for kind, own in runs_by_kind(runs).items():
         for name, (key, draw) in FIGURES.items():
-            shown = [run for run in runs if run["metrics"].get(key) not in (None, {})]
-            if shown and (figure := draw(runs, shown)):
-                buffer = io.BytesIO()
-                figure.savefig(buffer, format="svg", transparent=True, metadata=METADATA)
-                drawn[name] = buffer.getvalue()
+            shown = [run for run in own if run["metrics"].get(key) not in (None, {})]
+            if shown and (svg := as_svg(draw, own, shown)):
+                drawn[plot_name(kind, name)] = svg
     return drawn
+
+
+def as_svg(draw: Callable[..., Figure | None], *arguments) -> bytes | None:
+    """Return what a function draws as SVG, None where it draws nothing."""
+    with matplotlib.rc_context(SETTINGS):
+        figure, buffer = draw(*arguments), io.BytesIO()
+        if figure is None:
+            return None
+        figure.savefig(buffer, format="svg", transparent=True, metadata=METADATA)
+    return buffer.getvalue()
 
 
 def accuracies(runs: list[dict], shown: list[dict]) -> Figure:

@@ -2,7 +2,19 @@
 
 from mcqa.evaluation import numbers
 from mcqa.evaluation.table import METRICS, RSTD, Metric
+from mcqa.kinds import KINDS
 from mcqa.report.blocks import Table, Text
+
+OF_SETS = (
+    " Right is who chooses all right options and no other. F1 and the Jaccard index tell how much "
+    "of the sets agrees, the Hamming loss how many options are judged wrongly. Likelihood, Brier "
+    "score and calibration are of the single options."
+)
+OF_LEVELS = (
+    " Quadratic kappa is the agreement beyond chance, where two levels off count four times as "
+    "much as one; the median level is where half of the probability is reached."
+)
+OF_TARGETS = " Cross-entropy and total variation are the distance to the soft labels."
 
 NOTE = (
     "Scores divided by the temperature choose the same options and are surer (below 1) or less "
@@ -15,14 +27,18 @@ BOUND_NOTE = (
 )
 
 
-def metric_blocks(runs: list[dict]) -> list[Table | Text]:
-    """Return the table of further metrics, nothing where no run has any."""
+def metric_blocks(runs: list[dict], kind: str = "") -> list[Table | Text]:
+    """Return the table of further metrics, nothing where no run has any.
+
+    `kind` is that of the questions, where it is not a plain choice alone.
+    """
     described = [run["metrics"] for run in runs if "metrics" in run["metrics"]]
     if not described:
         return []
     rows = []
     for metric in (*METRICS.values(), RSTD):
-        if metric.name != "accuracy":
+        known = any(metric.name in run["metrics"] for run in described) or metric is RSTD
+        if metric.name != "accuracy" and known and (not kind or kind in metric.kinds):
             part = "positions" if metric is RSTD else "metrics"
             found = (run["metrics"].get(part, {}).get(metric.name) for run in runs)
             rows.append([metric.title, *(format_metric(metric, known) for known in found)])
@@ -34,6 +50,10 @@ def metric_blocks(runs: list[dict]) -> list[Table | Text]:
         "errors and RStd are raised by noise: compare them between runs over the same questions "
         "only."
     )
+    if kind:
+        note += OF_SETS * KINDS[kind].several + OF_LEVELS * KINDS[kind].ordered
+    if any("soft_nll" in run["metrics"] for run in described):
+        note += OF_TARGETS
     return [Table(["Metric", *(run["name"] for run in runs)], rows), Text(note)]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from mcqa.report.blocks import Section
 from mcqa.report.content import report_sections
 from mcqa.report.drawing import inline
 from mcqa.report.figures import draw_figures
@@ -42,7 +43,21 @@ def write_report(
         examples: per comparison what `mcqa.evaluating.analysis.one_sided` returns; or none.
         plots: what `draw_figures` returns for these runs; by default they are drawn here.
     """
-    path, plots = Path(path), draw_figures(runs) if plots is None else plots
+    plots = draw_figures(runs) if plots is None else plots
+    sections = report_sections(runs, comparisons, examples, list(plots), details)
+    return write_page(path, title=title, sections=sections, plots=plots)
+
+
+def write_page(
+    path: str | os.PathLike, *, title: str, sections: Sequence[Section], plots: dict[str, bytes]
+) -> Path:
+    """Write sections as a page, all or nothing, and return the path; see `write_report`.
+
+    Args:
+        path: an HTML page or, where it ends in `.md`, Markdown, its plots in `plots/` beside it.
+        plots: SVG by the name that a `Plot` block has.
+    """
+    path = Path(path)
     kind = "md" if path.suffix == ".md" else "html"
     form = {"finalize": escape_markdown} if kind == "md" else {"autoescape": True}
     how = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True, **form}
@@ -50,7 +65,7 @@ def write_report(
     environment.filters["unbroken"] = _unbroken
     page = environment.get_template(f"page.{kind}.j2").render(
         title=title,
-        sections=report_sections(runs, comparisons, examples, list(plots), details),
+        sections=sections,
         plots={name: Markup(inline(svg, name)) for name, svg in plots.items()},
     )
     if kind == "md":

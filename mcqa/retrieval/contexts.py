@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mcqa.data.digests import digest
+from mcqa.data.judgements import asked_texts
 from mcqa.errors import ConfigError
 from mcqa.prediction import Retrieved
 from mcqa.question import Question
@@ -35,7 +36,8 @@ class Contexts:
 
     Args:
         kind: `data`, the data's own context; `none`; `gold`, the question's context or else its
-            explanation; `retrieved`, what BM25 finds for stem and options together, best first.
+            explanation; `retrieved`, what BM25 finds for stem and options together, best first,
+            without a Yes and No that are the only options.
         index: where to find them, or its folder; for `retrieved` alone.
         top_k: how many, likewise; by default 3.
         held_out: questions whose passages nobody may see: all that are evaluated.
@@ -112,7 +114,7 @@ class Contexts:
         return question.context if self.kind == "data" else None
 
     def _retrieve(self, question: Question, apart: set[int]) -> Given:
-        query = " ".join((question.stem, *question.options))
+        query = " ".join(asked_texts(question))
         without = apart | self.index.of_questions([question])
         found = self.index.search(query, self.top_k, without)
         context = "\n".join(passage.text for passage, _ in found) or None

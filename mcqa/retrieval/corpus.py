@@ -121,4 +121,4 @@ def _read_explanations(source: str | os.PathLike, **reading) -> Corpus:
     remarks = reader.account.remarks()
     if without:
         remarks.append(f"{without:,} questions have neither an explanation nor a context")
-    return Corpus(reader.table.name, list(found.values()), remarks, reader.account.rejected)
+    return Corpus(reader.name, list(found.values()), remarks, reader.account.rejected)

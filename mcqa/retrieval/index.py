@@ -23,6 +23,7 @@ import numpy as np
 
 from mcqa.data import data_fingerprint
 from mcqa.data.digests import digest
+from mcqa.data.judgements import whole_stem
 from mcqa.data.same import text_key
 from mcqa.errors import ConfigError, DataError
 from mcqa.prediction import Retrieved
@@ -81,7 +82,7 @@ class PassageIndex:
         """Return the places of passages that came with a question's stem or are its explanation."""
         found: set[int] = set()
         for question in questions:
-            found |= self._by_stem.get(text_key(question.stem), set())
+            found |= self._by_stem.get(text_key(whole_stem(question)), set())
             if question.explanation:
                 found |= self._by_text.get(text_key(question.explanation), set())
         return found

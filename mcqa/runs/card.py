@@ -15,6 +15,7 @@ from mcqa.models.embedded import ALIAS, HUB_NAME
 from mcqa.models.recipes.table import DEFAULT, RECIPES
 from mcqa.prompting.prompts import get_template
 from mcqa.question import Question
+from mcqa.runs.trained import by_kind
 
 UNKNOWN_LICENCE = "unknown"
 EXAMPLE = Question(
@@ -96,23 +97,41 @@ def _set(one: dict) -> str:
 
 
 def _validated(record: dict) -> str:
-    accuracy, calibration = record.get("validation_accuracy"), record.get("calibration")
-    if accuracy is None:
+    accuracies = by_kind(record.get("validation_accuracy") or {})
+    calibrations = by_kind(record.get("calibration") or {})
+    if not accuracies:
         return "none"
-    told = f"{format_accuracy(accuracy['value'], accuracy['ci95'])} of {accuracy['n']:,} right"
+    right = {
+        kind: f"{format_accuracy(one['value'], one['ci95'])} of {one['n']:,} right"
+        for kind, one in accuracies.items()
+    }
+    told = _of_kinds(right)
     if record.get("validation"):
         told += f", from {record['validation']['source']}; these questions chose the model"
-    if calibration is None:
+    if not calibrations:
         return told
+    scorer = next(iter(calibrations.values()))["scorer"]
+    return f"{told}; {_of_kinds({k: _fitted(c) for k, c in calibrations.items()})} for `{scorer}`"
+
+
+def _of_kinds(told: dict[str, str]) -> str:
+    if told.keys() == {"choice"}:
+        return told["choice"]
+    return ", ".join(f"{kind}: {text}" for kind, text in told.items())
+
+
+def _fitted(calibration: dict) -> str:
     fitted = f"temperature {calibration['temperature']:.3g}"
     if calibration.get("at_bound"):
         fitted = f"no temperature within bounds ({calibration['temperature']:.3g})"
-    return f"{told}; {fitted} for `{calibration['scorer']}`"
+    threshold = calibration.get("threshold")
+    return fitted if threshold is None else f"{fitted} and threshold {threshold:.3g}"
 
 
 def _row(score: EvalResult) -> str:
     data, how = score.dataset_args, score.metric_args
     learned = ", **which it was trained on**" if data["trained_on"] else ""
+    learned += f", {data['kind']}" if "kind" in data else ""
     accuracy = format_accuracy(score.metric_value, how["ci95"])
     return (
         f"| {data['source']}{learned} (sha256 {data['sha256'][:12]}) | {how['scorer']} | "

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from mcqa.errors import McqaError, ModelError
+from mcqa.kinds import KINDS as QUESTION_KINDS
 from mcqa.models.names import RUN_FILE, ModelReference, pinned, resolve_model
 from mcqa.models.recipes.table import DEFAULT, DTYPES, QUANTIZATIONS, RECIPES
 from mcqa.prompting.prompts import TEMPLATES
@@ -131,6 +132,14 @@ def read_record(folder: str | os.PathLike) -> dict:
             allowed = ", ".join(CHOICES[name])
             raise ModelError(f"{path}: {name} is {value!r}, not one of {allowed}. {REMEDY}")
     return record
+
+
+def by_kind(found: dict) -> dict[str, dict]:
+    """Return by kind what a record says of its validation questions, `{}` where that is nothing.
+
+    Of plain choices alone a record has it without their kind, as all had before there were others.
+    """
+    return found if found.keys() <= QUESTION_KINDS.keys() else {"choice": found}
 
 
 def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:

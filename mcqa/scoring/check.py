@@ -8,24 +8,25 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mcqa.data import open_questions
-from mcqa.data.findings import EXAMPLES, WARNINGS, Findings
-from mcqa.data.formats import FORMATS
-from mcqa.data.reader import Account, QuestionReader, Rejected
+from mcqa.data import is_bundled, open_questions, source_name
+from mcqa.data.findings import EXAMPLES, WARNINGS, Findings, Seen
+from mcqa.data.reader import Account, Reader, Rejected
 from mcqa.data.same import question_key
+from mcqa.data.sources import Sources
 from mcqa.evaluation.metrics import wilson_interval
+from mcqa.kinds import KINDS
 from mcqa.prompting.encoded_sets import EncodedSet, encode_set
 from mcqa.prompting.encoding import Encoder
 from mcqa.prompting.prompts import get_template
-from mcqa.question import LETTERS
+from mcqa.question import MARKS, Question
 
 UNEVEN = 0.05  # by how much one and the same answer must beat chance, to be worth a warning
 
 
 def check(
-    source: str,
+    source: Sources,
     *,
-    against: str | None = None,
+    against: Sources | None = None,
     against_split: str | None = None,
     encoder: Encoder | None = None,
     skip_invalid: bool = False,
@@ -53,16 +54,16 @@ def check(
         tokens, lengths = _lengths(encode_set(encoder, seen, faults=True), encoder)
     for _ in seen:
         pass
-    rejected, report = reader.account.rejected, _summary(source, reader, findings)
+    rejected, report = reader.account.rejected, _summary(source_name(source), reader, findings)
     found = [
-        _rejections(rejected, "warning" if skip_invalid else "error", source),
-        _rejections(other.account.rejected if other else [], "warning", against),
+        _rejections(rejected, "warning" if skip_invalid else "error", report["data"]),
+        _rejections(other.account.rejected if other else [], "warning", other and other.name),
         _entry("error", "no questions", "none is left", not findings.option_counts),
         *lengths,
-        *_warnings(findings, reader.account, report["most_frequent"]),
+        *_warnings(findings, reader.account, report),
     ]
     report["tokens"] = tokens
-    report["against"] = other and {"data": other.table.name, "questions": len(others)}
+    report["against"] = other and {"data": other.name, "questions": len(others)}
     return {**report, "findings": [entry for entry in found if entry["count"]]}, rejected
 
 
@@ -80,9 +81,9 @@ def load_encoder(model: str, template: str | None = None, max_length: int | None
     return Encoder(tokenizer, chosen, length, apart=config.is_encoder_decoder)
 
 
-def _keys(source: str, split: str | None, reading: dict) -> tuple[frozenset[bytes], QuestionReader]:
+def _keys(source: Sources, split: str | None, reading: dict) -> tuple[frozenset[bytes], Reader]:
     settings = {**reading, "split": split, "unlabelled": "keep", "limit": None}
-    if source == "bundled":
+    if is_bundled(source):
         settings = {"split": split or "train"}
     reader = open_questions(source, **settings)
     return frozenset(map(question_key, reader)), reader
@@ -116,41 +117,48 @@ def _lengths(encoded: EncodedSet, encoder: Encoder) -> tuple[dict, list[dict]]:
     ]
 
 
-def _summary(source: str, reader: QuestionReader, findings: Findings) -> dict:
-    account, labels, sizes = reader.account, findings.labels, findings.option_counts
+def _summary(source: str, reader: Reader, findings: Findings) -> dict:
+    account, sizes = reader.account, findings.option_counts
     subjects = findings.subjects.most_common()
+    plain = _answers(findings.kinds[Question.kind])
+    kinds = {name: _answers(findings.kinds[name]) for name in KINDS if findings.kinds[name].n}
     return {
         "data": source,
         "format": reader.format,
-        "label_base": {
-            "value": reader.base.value if FORMATS[reader.format].labels is None else None,
-            "evidence": reader.base.evidence,
-        },
-        "questions": labels.total(),
+        "label_base": reader.counts_from(),
+        "questions": sizes.total(),
         **account.counts(),
         "hidden": account.hidden,
         "several": account.several,
         "option_counts": {str(n): sizes[n] for n in sorted(sizes)},
-        "labels": {LETTERS[n]: labels[n] for n in sorted(labels.keys() - {None})},
-        "most_frequent": _most_frequent(findings),
+        "labels": plain["labels"],
+        "most_frequent": plain["most_frequent"],
         "subjects": {name: count for name, count in subjects if name is not None},
-    }
+    } | ({} if kinds.keys() <= {Question.kind} else {"kinds": kinds})
 
 
-def _most_frequent(findings: Findings) -> dict | None:
-    known = {label: count for label, count in findings.labels.items() if label is not None}
-    if not known:
-        return None
-    n, label = sum(known.values()), max(known, key=known.get)
+def _answers(seen: Seen) -> dict:
+    """Return what the questions of one kind have for answers; of several, how often each is."""
+    labels = {MARKS[n]: seen.labels[n] for n in sorted(seen.labels)}
     return {
-        "label": LETTERS[label],
-        "accuracy": known[label] / n,
-        "accuracy_ci95": wilson_interval(known[label], n),
-        "chance": findings.chance / n,
+        "questions": seen.n,
+        "labels": labels,
+        "soft": seen.soft,
+        "most_frequent": _most_frequent(seen) if seen.chance else None,
     }
 
 
-def _warnings(findings: Findings, account: Account, often: dict | None) -> Iterator[dict]:
+def _most_frequent(seen: Seen) -> dict:
+    n, label = seen.labels.total(), max(seen.labels, key=seen.labels.get)
+    return {
+        "label": MARKS[label],
+        "accuracy": seen.labels[label] / n,
+        "accuracy_ci95": wilson_interval(seen.labels[label], n),
+        "chance": seen.chance / n,
+    }
+
+
+def _warnings(findings: Findings, account: Account, report: dict) -> Iterator[dict]:
     for name, meaning in WARNINGS.items():
         fault = findings.faults[name]
         yield _entry("warning", name, meaning, fault.count, fault.examples)
@@ -158,10 +166,15 @@ def _warnings(findings: Findings, account: Account, often: dict | None) -> Itera
     meaning = f"rows without exactly one right answer are {fate} (--unlabelled)"
     yield _entry("warning", "no answer", meaning, account.hidden)
     yield _entry("warning", "several answers", meaning, account.several)
+    often = report["most_frequent"]
     if often and often["accuracy_ci95"][0] > often["chance"] + UNEVEN:
         right, chance = (f"{100 * often[key]:.1f}%" for key in ("accuracy", "chance"))
         meaning = f"always {often['label']} is right in {right}, by chance in {chance}"
-        yield _entry("warning", "uneven labels", meaning, findings.labels.total())
+        yield _entry("warning", "uneven labels", meaning, report["questions"])
+    for name, seen in findings.kinds.items():
+        if KINDS[name].several and seen.n and seen.singles == seen.n:
+            meaning = f"every question of kind {name!r} has one right answer; are they choices?"
+            yield _entry("warning", "single answers", meaning, seen.n)
 
 
 def _rejections(rejected: list[Rejected], level: str, source: str) -> dict:

@@ -5,6 +5,7 @@ result.scores, result.probabilities, result.choice, result.unit
 """
 
 import os
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
@@ -22,7 +23,8 @@ from mcqa.prompting.prompts import Shots, get_template
 from mcqa.question import Question
 from mcqa.retrieval.contexts import Contexts
 from mcqa.retrieval.index import PassageIndex
-from mcqa.runs.trained import attach_adapter, base_of, read_record
+from mcqa.runs.trained import attach_adapter, base_of, by_kind, read_record
+from mcqa.scoring.averaging import AveragingScorer
 from mcqa.scoring.scorer import Scorer
 
 MAX_LENGTH = 2048
@@ -100,6 +102,8 @@ def load_scorer(
     system: str | None = None,
     parser: str = "strict",
     fallback: str = "none",
+    orders: str | int | None = None,
+    seed: int = 0,
 ) -> Scorer:
     """Load whatever a model name means, ready to score.
 
@@ -125,6 +129,8 @@ def load_scorer(
         chat, system: write the prompt as turns of the model's chat template; a system message.
         parser: how `generate` reads an answer, `strict` or `lenient`.
         fallback: how `generate` answers what it cannot read: `text`, as that scorer, or `none`.
+        orders: score every question in several orders of its options, `cyclic`, `all` or so many
+            drawn with `seed`, and give each option its mean score: see `mcqa.scoring.averaging`.
 
     Raises:
         ModelError: the name means no model, or a run folder is incomplete or damaged.
@@ -133,6 +139,10 @@ def load_scorer(
     found = look_up(model, scorer)
     reference, record, formulation, head, name = found
     reading = _reading_settings(name, parser, fallback)
+    if orders is not None and formulation.WRITES[name]:
+        raise ConfigError(
+            f"orders: scorer {name!r} writes an answer and gives no scores to average."
+        )
     context = found.context(context, passages=index is not None)
     if context == "retrieved":
         top_k = top_k or record.get("context", {}).get("top_k")
@@ -148,6 +158,12 @@ def load_scorer(
         raise ConfigError(
             "scorer 'pmi' compares with a prompt without a question, and a chat has none. "
             "Leave out --chat, or use text."
+        )
+    if orders is not None and not chosen.lists_options:
+        warnings.warn(
+            f"orders: template {chosen.name!r} does not list the options. Every order costs a "
+            "scoring, and changes no score.",
+            stacklevel=2,
         )
     device = backbones.pick_device(device)
     compute = backbones.pick_dtype(dtype or record.get("dtype", "auto"), device)
@@ -168,13 +184,19 @@ def load_scorer(
     prompt["pairs"] = is_encoder(backbone.config)
     encoder = Encoder(tokenizer, chosen, length, apart=backbone.config.is_encoder_decoder, **prompt)
     reading["calibration"] = _calibration(record, encoder, name)
-    return Scorer(backbone, tokenizer, encoder, name, formulation, base=held, **reading)
+    given = backbone, tokenizer, encoder, name, formulation
+    if orders is None:
+        return Scorer(*given, base=held, **reading)
+    if chosen.lists_options:  # means are other scores than those that it was fitted on
+        reading["calibration"] = None
+    return AveragingScorer(*given, base=held, orders=orders, seed=seed, **reading)
 
 
-def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict | None:
+def _calibration(record: dict, encoder: Encoder, scorer: str) -> dict[str, dict] | None:
     """Return a run's calibration where its questions are scored as they were to fit it."""
-    fitted = record.get("calibration") or {}
-    same = fitted.get("scorer") == scorer and record["template"] == encoder.template.name
+    fitted = by_kind(record.get("calibration") or {})
+    fitted = {kind: one for kind, one in fitted.items() if one.get("scorer") == scorer}
+    same = fitted and record["template"] == encoder.template.name
     same = same and encoder.contexts.same_as(record.get("context", {"kind": "data"}))
     return fitted if same and not (encoder.shots or encoder.chat) else None
 

@@ -6,19 +6,21 @@ Every choice is mapped back to the original order before it is kept or compared.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mcqa.errors import DataError
-from mcqa.evaluation.orders import Order, choose_orders, describe_orders, restore, show
+from mcqa.evaluation.orders import Order, describe_orders, orders_of, restore
 from mcqa.evaluation.pride import describe_pride
+from mcqa.kinds import KINDS, Label
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.system.files import write_whole
 
 ORDERS_FILE = "permutations.jsonl"
+ORDERED = "permutation", "shown_scores", "choice"  # beside the id, in a line
 COMPLETE = ("cyclic", "all")
 NEEDS_LABELS = ("accuracy", "accuracy_over_orders", "accuracy_by_order", "averaged_accuracy")
 
@@ -32,10 +34,9 @@ class Plan:
     orders: list[list[Order]]
 
     @classmethod
-    def of(cls, kind: str, questions: Sequence[Question], seed: int) -> "Plan":
-        """Choose each question's orders; ConfigError where there are none of this kind."""
-        orders = [choose_orders(kind, len(q.options), id=q.id, seed=seed) for q in questions]
-        return cls(kind, seed, orders)
+    def of(cls, kind: str, questions: Sequence[Question], seed: int, **how) -> "Plan":
+        """Choose each question's orders; as `mcqa.evaluation.orders.choose_orders`, also `how`."""
+        return cls(kind, seed, [orders_of(q, kind, seed=seed, **how) for q in questions])
 
     @property
     def scorings(self) -> int:
@@ -60,7 +61,7 @@ class OrderedAnswer:
     id: str
     order: Order
     shown_scores: tuple[float, ...] | None
-    choice: int | None
+    choice: Label
 
     @property
     def scores(self) -> tuple[float, ...] | None:
@@ -83,18 +84,16 @@ class Orders:
         return {"kind": self.kind, "seed": self.seed, "seconds": self.seconds}
 
 
-def reorder(question: Question, order: Order) -> Question:
-    """Return a question with its options in another order, and its label gone along."""
-    label = None if question.label is None else order.index(question.label)
-    return replace(question, options=show(question.options, order), label=label)
-
-
 def mapped_back(prediction: Prediction, order: Order) -> OrderedAnswer:
     """Map an answer back: of equal scores the first in the original order is chosen."""
-    choice = None if prediction.choice is None else order[prediction.choice]
-    if prediction.scores is not None:
+    choice = prediction.choice
+    if KINDS[prediction.kind].several:
+        choice = choice and tuple(sorted(order[each] for each in choice))
+    elif prediction.scores is not None:
         scores = restore(prediction.scores, order)
         choice = scores.index(max(scores))
+    elif choice is not None:
+        choice = order[choice]
     return OrderedAnswer(prediction.id, order, prediction.scores, choice)
 
 
@@ -114,8 +113,9 @@ def read_orders(folder: Path, predictions: Sequence[Prediction], settings: dict)
     try:
         with path.open(encoding="utf-8") as file:
             for row in map(json.loads, file):
-                order, scores = row["permutation"], row["shown_scores"]
-                answer = row["id"], tuple(order), scores and tuple(scores), row["choice"]
+                order, scores, choice = (row[key] for key in ORDERED)
+                choice = tuple(choice) if isinstance(choice, list) else choice
+                answer = row["id"], tuple(order), scores and tuple(scores), choice
                 answers[row["id"]].append(OrderedAnswer(*answer))
         first = [rows[0].choice for rows in answers.values()]
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:

@@ -8,13 +8,15 @@ import functools
 import math
 import warnings
 from collections import ChainMap, defaultdict
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 import torch
 
 from heads.alignment import align
 from mcqa.errors import ConfigError, ModelError, RunError
+from mcqa.formulations.judged import is_judged, join, split, split_all
+from mcqa.kinds import KINDS
 from mcqa.models.cpu.spinning import giving_way
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoded_sets import EncodedSet
@@ -32,13 +34,15 @@ class Scorer:
         encoder: writes questions down as token ids.
         name: the scorer's name, one of the formulation's.
         formulation: the module of the formulation.
-        calibration: what training fitted on its validation questions, see
+        calibration: what training fitted on its validation questions of each kind, see
             `mcqa.training.validation`; None where nothing was, or on other scores than these.
         base: what holds the weights that scorers on the same base share, None where none are.
         settings: the scorer's own, passed on to its function.
 
     Attributes:
         batch_limit: the most questions a forward pass, once memory did not suffice for more.
+        split: what `encode_set` splits questions with several right answers by, so that
+            `score_encoded` can ask of each option; None for a scorer that takes them as they are.
     """
 
     def __init__(
@@ -49,12 +53,13 @@ class Scorer:
         name: str,
         formulation,
         *,
-        calibration: dict | None = None,
+        calibration: Mapping[str, dict] | None = None,
         base=None,
         **settings,
     ):
         self.model, self.tokenizer, self.encoder = align(model), tokenizer, encoder
         self.name, self.formulation = name, formulation.NAME
+        self.split = split_all if name in formulation.JUDGES else None
         self.settings, self.calibration = settings, calibration
         self.batch_limit: int | None = None
         self._base = base  # lives as long as one of those who share it
@@ -62,12 +67,25 @@ class Scorer:
 
     @property
     def temperature(self) -> float | None:
-        """What scores are to be divided by; None where that is not known, or no number fits best.
+        """That of plain choices, see `temperature_of`."""
+        return self.temperature_of("choice")
 
-        None fits best where all validation answers were right, or the scores less than nothing.
+    def temperature_of(self, kind: str) -> float | None:
+        """Return what a kind's scores are to be divided by; None where no number is known, or best.
+
+        None is best where all validation answers were right, or the scores less than nothing.
         """
-        known = self.calibration and not self.calibration.get("at_bound")
-        return self.calibration["temperature"] if known else None
+        fitted = (self.calibration or {}).get(kind)
+        return fitted["temperature"] if fitted and not fitted.get("at_bound") else None
+
+    def threshold_of(self, kind: str) -> float:
+        """Return the probability from which on an option, or yes, is best believed: or 0.5."""
+        return (self.calibration or {}).get(kind, {}).get("threshold", 0.5)
+
+    def calibrated(self, prediction: Prediction) -> Prediction:
+        """Return a prediction with its kind's temperature applied, the same one without any."""
+        temperature = self.temperature_of(prediction.kind)
+        return prediction if temperature is None else prediction.calibrated(temperature)
 
     @property
     def template(self) -> str:
@@ -102,7 +120,13 @@ class Scorer:
             ModelError: a score is not a finite number.
             RunError: there is not enough memory for one question.
         """
-        return self.score_encoded(self.encoder.encode(questions), batch_size, on_progress, kept)
+        encoder, parts = self.encoder, questions
+        if self.split and any(map(is_judged, questions)):
+            encoder = encoder.holding_out(questions)
+            parts = [part for question in questions for part in split(question)]
+        report = _by_question(on_progress, len(questions), len(parts))
+        predictions = self._score_parts(encoder.encode(parts), batch_size, report, kept)
+        return self._join(None if parts is questions else questions, predictions)
 
     def score_encoded(
         self,
@@ -111,11 +135,41 @@ class Scorer:
         on_progress: Callable[[int], None] | None = None,
         kept: MutableMapping[int, list[Prediction]] | None = None,
     ) -> list[Prediction]:
-        """Score questions that are token ids already; otherwise as `score_many`."""
+        """Score questions that are token ids already; otherwise as `score_many`.
+
+        Those of an `EncodedSet` are split by `split`, and come out whole.
+        """
+        asked = encoded.asked if isinstance(encoded, EncodedSet) and encoded.was_split else None
+        n_asked = len(encoded) if asked is None else len(asked)
+        report = _by_question(on_progress, n_asked, len(encoded))
+        return self._join(asked, self._score_parts(encoded, batch_size, report, kept))
+
+    def _join(
+        self, questions: Iterable[Question] | None, predictions: Sequence[Prediction]
+    ) -> list[Prediction]:
+        """Return the predictions of questions, some of which were split; None: none was."""
+        if questions is not None:
+            predictions = join(questions, predictions)
+        return list(map(self._choose, predictions))
+
+    def _choose(self, prediction: Prediction) -> Prediction:
+        """Return a prediction that chooses by the threshold of its kind, where it goes by one."""
+        kind = KINDS[prediction.kind]
+        if not kind.several or prediction.scores is None:
+            return prediction
+        threshold = self.threshold_of(prediction.kind)
+        return replace(prediction, choice=kind.choose(prediction.scores, threshold))
+
+    def _score_parts(
+        self,
+        encoded: Sequence[EncodedQuestion],
+        batch_size: int,
+        report: Callable[[float], None],
+        kept: MutableMapping[int, list[Prediction]] | None,
+    ) -> list[Prediction]:
         if batch_size < 1:
             raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
         kept = {} if kept is None else kept
-        report = on_progress or (lambda count: None)
         batches = _batches(encoded, batch_size)
         own, missing = {}, []
         for number, batch in enumerate(batches):
@@ -173,6 +227,22 @@ class Scorer:
             f"{self.batch_limit}. Scores do not depend on that, beyond rounding.",
             stacklevel=4,
         )
+
+
+def _by_question(
+    on_progress: Callable[[int], None] | None, questions: int, parts: int
+) -> Callable[[float], None]:
+    """Return what to call with a number of parts, to report that of the questions they are of."""
+    done = told = 0
+
+    def report(count: float) -> None:
+        nonlocal done, told
+        done += count
+        before, told = told, round(done * questions / max(1, parts))
+        if on_progress:
+            on_progress(told - before)
+
+    return report
 
 
 def _batches(encoded: Sequence[EncodedQuestion], batch_size: int) -> list[list[int]]:

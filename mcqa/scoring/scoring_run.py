@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mcqa.evaluation.orders import reorder
 from mcqa.prediction import Prediction, write_predictions
 from mcqa.prompting.encoded_sets import EncodedSet, encode_set
 from mcqa.question import Question
-from mcqa.scoring.orders import OrderedAnswer, Orders, Plan, mapped_back, reorder
+from mcqa.scoring.orders import OrderedAnswer, Orders, Plan, mapped_back
 from mcqa.scoring.partial import Part, Partial, describe_work, partial_path
 from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
@@ -16,7 +17,8 @@ from mcqa.system import processes
 def encode_timed(scorer: Scorer, questions: Sequence[Question]) -> tuple[EncodedSet, float]:
     """Return questions as token ids, and the seconds that took."""
     started = time.perf_counter()
-    return encode_set(scorer.encoder, questions), time.perf_counter() - started
+    encoded = encode_set(scorer.encoder, questions, split=scorer.split)
+    return encoded, time.perf_counter() - started
 
 
 def score(
@@ -26,12 +28,14 @@ def score(
     *,
     batch_size: int = 16,
     on_progress: Callable[[int], None] | None = None,
+    write: Callable[[Path, Sequence[Prediction]], Path] = write_predictions,
     **how,
 ) -> tuple[list[Prediction], float]:
     """Score questions and write a predictions file, going on where an earlier call was killed.
 
     Of several processes, all must call it and the main one writes. Returns the predictions and the
-    seconds they took. Other arguments and errors are those of `Scorer.score_many` and `Partial`.
+    seconds they took. `write` makes the file. Other arguments and errors are those of
+    `Scorer.score_many` and `Partial`.
     """
     encoded, encoding = encode_timed(scorer, questions)
     work = describe_work(scorer, encoded, batch_size)
@@ -40,7 +44,7 @@ def score(
         predictions = scorer.score_encoded(encoded, batch_size, on_progress, part)
         seconds = encoding + part.seconds
         if processes.is_main():
-            write_predictions(output, predictions)
+            write(output, predictions)
         partial.finish()
     return predictions, seconds
 

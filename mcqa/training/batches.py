@@ -1,6 +1,7 @@
 """The data of a run: the order of its questions, and each process's share of every batch.
 
-An epoch's order depends on the seed and the epoch alone. Of every batch each of N processes takes
+An epoch's order depends on the seed and the epoch alone; the options may be shuffled too, see
+`mcqa.training.shuffling`. Of every batch each of N processes takes
 every Nth question, so that they take the steps that one takes with N times the batch size. The
 trap: a last batch may have nothing for a process, which must come along for the gradients to be
 added up; its share is then a question without a label, see `mcqa.training.loop.loss_of`.
@@ -54,6 +55,8 @@ class Data:
         collate: questions -> the keyword arguments of the model's forward, `labels` among them.
         batch_size: questions of a forward pass, in each process.
         accumulation: forward passes of an optimizer step.
+        of_epoch: the training questions as an epoch shows them; by default always the same. Batches
+            are made by the lengths of `training` all the same.
         pin: whether batches wait in memory that a GPU can read.
     """
 
@@ -64,6 +67,7 @@ class Data:
     batch_size: int
     accumulation: int = 1
     seed: int = 0
+    of_epoch: Callable[[int], Sequence[EncodedQuestion]] | None = None
     pin: bool = False
 
     @property
@@ -84,7 +88,8 @@ class Data:
         for epoch in itertools.count(start):
             order = self._shares(lengths, epoch, self.accumulation)
             done = skipped * self.accumulation if epoch == start else 0
-            batches = iter(self._load(self.training, order[done:]))
+            shown = self.of_epoch(epoch) if self.of_epoch else self.training
+            batches = iter(self._load(shown, order[done:]))
             while step := list(itertools.islice(batches, self.accumulation)):
                 done += len(step)
                 yield epoch + done / len(order), step

@@ -17,7 +17,7 @@ from mcqa.models.recipes.table import DEFAULT, RECIPES
 from mcqa.models.recipes.table import SETTINGS as RECIPE_FIELDS
 from mcqa.prompting.prompts import TEMPLATES
 from mcqa.retrieval.contexts import KINDS, TOP_K
-from mcqa.training.mixture import parse_sources
+from mcqa.training.mixture import parse_kind_weights, parse_sources
 
 Positive = Annotated[int, Field(ge=1)]
 # What a file says of these goes when a flag gives the setting that they belong to.
@@ -30,7 +30,7 @@ def _as_pairs(fields):
     return [f"{k}={v}" for k, v in fields.items()] if isinstance(fields, dict) else fields
 
 
-def _as_sources(data):
+def as_sources(data):
     """Let a file say `data: a.jsonl`, or `data: {a.jsonl: 2, b.jsonl: 0.5}` for several sets."""
     return (data,) if isinstance(data, str) else _as_pairs(data)
 
@@ -45,7 +45,7 @@ class _BeforeTheHead(BaseModel):
     """Hold the settings that come first in the command line's help, which lists them in order."""
 
     model: str = Field(ALIAS, description="model to tune: embedded name, folder or Hub id")
-    data: Annotated[tuple[str, ...], BeforeValidator(_as_sources)] = Field(
+    data: Annotated[tuple[str, ...], BeforeValidator(as_sources)] = Field(
         ("bundled",),
         min_length=1,
         description="training questions: file, Hub id or 'bundled'; SOURCE=WEIGHT goes through "
@@ -81,6 +81,11 @@ class _BeforeTheHead(BaseModel):
     )
     top_k: Positive = Field(TOP_K, description="retrieved: how many passages")
     template: Literal[*TEMPLATES] = Field("cloze", description="how questions are written down")
+    shuffle_options: bool = Field(
+        False,
+        description="list the options in a new order every epoch, but for scales; needs a template "
+        "that lists them",
+    )
     objective: Literal["completion", "options"] | None = Field(
         None,
         description="what to learn: completion (next token) or options (which one is right); "
@@ -135,6 +140,9 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
     )
     epochs: float = Field(1.0, gt=0, description="passes over the training questions")
     max_steps: Positive | None = Field(None, description="stop after N optimizer steps")
+    kind_weights: Annotated[tuple[str, ...], BeforeValidator(_as_pairs)] = Field(
+        (), description="KIND=WEIGHT, to multiply the loss of a kind of questions: several=0.5"
+    )
     batch_size: Positive = Field(16, description="questions a forward pass, in each process")
     accumulation: Positive = Field(1, description="forward passes an optimizer step")
     steps_between: Positive = Field(50, description="evaluate, save and log every N steps")
@@ -181,8 +189,15 @@ class TrainingConfig(HeadOptions, _BeforeTheHead):
                 raise ValueError("best_metric needs validation_data or validation_split")
         if self.validation_data is None and self.validation_split and len(self.data) > 1:
             raise ValueError("validation_split needs validation_data beside several sets of data")
+        if self.shuffle_options and not TEMPLATES[self.template].lists_options:
+            listing = " or ".join(name for name, one in TEMPLATES.items() if one.lists_options)
+            raise ValueError(
+                f"shuffle_options: template {self.template} does not show the options' order, so "
+                f"that another one changes nothing; use {listing}"
+            )
         parse_sources(self.data)
         parse_fields(self.field)
+        parse_kind_weights(self.kind_weights)
         passages = [name for name in ("index", "corpus") if getattr(self, name) is not None]
         if self.context == "retrieved" and len(passages) != 1:
             raise ValueError("context retrieved needs either index or corpus")

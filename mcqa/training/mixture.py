@@ -1,4 +1,4 @@
-"""Several sets of training questions in one run, each with a weight.
+"""Several sets and kinds of training questions in one run, each with a weight.
 
 A set of weight w is gone through w times in every epoch; what is left of w behind the point is a
 share of the set, drawn once with the run's seed, so that every epoch has the same. The traps: two
@@ -17,6 +17,7 @@ from pathlib import Path
 from mcqa.data.same import question_key
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import ConfigError
+from mcqa.kinds import KINDS
 from mcqa.question import Question
 
 MOST = 100
@@ -53,6 +54,30 @@ def _parse(text: str) -> tuple[str, float]:
             f"{MOST}, like train.jsonl=2 or train.jsonl=0.5, or the path of a file"
         )
     return name, value
+
+
+def parse_kind_weights(texts: Sequence[str]) -> dict[str, float]:
+    """Return what the losses of kinds are multiplied by, each written as `KIND=WEIGHT`.
+
+    >>> parse_kind_weights(["several=0.5"])
+    {'several': 0.5}
+
+    Raises:
+        ConfigError: there is no such kind, or its weight is no number above 0.
+    """
+    weights = {}
+    for text in texts:
+        kind, _, number = text.partition("=")
+        weight = math.nan
+        with contextlib.suppress(ValueError):
+            weight = float(number)
+        if kind not in KINDS or kind in weights or not 0 < weight < math.inf:
+            raise ConfigError(
+                f"kind_weights {text!r}: expected KIND=WEIGHT, each kind once, like several=0.5; "
+                f"the kinds are {', '.join(KINDS)}, and a weight is above 0."
+            )
+        weights[kind] = weight
+    return weights
 
 
 def short_names(sources: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mcqa.data import BUNDLED, data_commit, data_fingerprint, is_file, open_questions
+from mcqa.data import data_commit, data_fingerprint, is_bundled, is_file, open_questions
 from mcqa.data.digests import digest_questions
 from mcqa.data.reader import Account
 from mcqa.data.stored import StoredQuestions
@@ -103,7 +103,7 @@ def load_training(
 
 def _split(split: str | None, source: str, sources: Sequence[str]) -> str | None:
     """Return a set's split: the given one is for those sets that have splits."""
-    if source == BUNDLED:
+    if is_bundled(source):
         return split or "train"
     beside = any(not is_file(other) for other in sources)
     return None if beside and is_file(source) else split
@@ -125,7 +125,7 @@ def load_validation(
 def _load(
     source: str, split: str | None, limit: int | None, beside: Sequence[str], reading: dict
 ) -> QuestionSet:
-    if source == BUNDLED and len(beside) > 1:  # beside others it is read as it is
+    if is_bundled(source) and len(beside) > 1:  # beside others it is read as it is
         kept = {"skip_invalid", "unlabelled"}
         reading = {name: value for name, value in reading.items() if name in kept}
     reader = open_questions(source, split=split, limit=limit, **reading)

@@ -82,7 +82,7 @@ def _train(setup: Setup, announce: Callable[[str], None], progress: ShowProgress
         "best_metric": config.best_metric,
         "best_validation_value": standing.best_value,
     }
-    held_out = [] if processes.sharding() else setup.data.validation
+    held_out = None if processes.sharding() else setup.data.validation
     outcome |= validate(setup.scorer, held_out, setup.folder, config.batch_size, announce, progress)
     return processes.on_main(lambda: _write(setup, model, outcome, announce))
 

@@ -6,7 +6,7 @@ or removed. What is below gets plain arguments, and knows no settings.
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,8 @@ from heads.encoder import is_encoder
 from mcqa.data.digests import digest_questions
 from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
-from mcqa.formulations.objectives import Objective
+from mcqa.formulations.objectives import OPTIONS, Objective
+from mcqa.kinds import KINDS
 from mcqa.models.backbones import context_length, load_tokenizer, pick_device, pick_dtype
 from mcqa.models.names import ModelReference, pinned, resolve_model
 from mcqa.models.recipes.building import add_recipe, scoring_model
@@ -34,9 +35,11 @@ from mcqa.scoring.scorer import Scorer
 from mcqa.system import processes
 from mcqa.training.batches import Data
 from mcqa.training.config import TrainingConfig
+from mcqa.training.mixture import parse_kind_weights
 from mcqa.training.questions import Mixture, QuestionSet, load_training, load_validation
 from mcqa.training.schedules import Schedule, count_steps, pick_factor
 from mcqa.training.sharding import check_sharding
+from mcqa.training.shuffling import ShuffledOptions, count_fixed
 from mcqa.training.trackers import check_trackers
 
 # Settings that a run may be gone on with in another way: `Setup.work` holds what they lead to, or
@@ -141,12 +144,24 @@ def prepare(
         apart=model.config.is_encoder_decoder,
         contexts=Contexts(config.context, **passages),
     )
+    scorer_name = formulation.default_scorer(objective.name)
+    scorer = Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation)
+    weights = parse_kind_weights(config.kind_weights)
+    _check_kinds(objective, scorer, weights, (*training.sets, validation))
+    splitting = {"split": scorer.split}
+    encoded = encode_set(encoder, training.questions, learning=True, **splitting)
+    of_epoch = None
+    if config.shuffle_options:
+        of_epoch = functools.partial(ShuffledOptions, encoded.questions, encoder, config.seed)
+        if fixed := count_fixed(encoded.questions):
+            announce(f"shuffle_options: {fixed:,} questions are scales, which keep their order.")
     data = Data(
-        training=encode_set(encoder, training.questions, learning=True),
-        validation=encode_set(encoder, validation.questions),
+        training=encoded,
+        validation=encode_set(encoder, validation.questions, **splitting),
         length=objective.length,
-        collate=functools.partial(objective.collate, tokenizer=tokenizer),
+        collate=functools.partial(objective.collate, tokenizer=tokenizer, weights=weights),
         **config.model_dump(include={"batch_size", "accumulation", "seed"}),
+        of_epoch=of_epoch,
         pin=torch.device(device).type != "cpu",
     )
     steps = count_steps(data.steps_per_epoch, config.epochs, config.max_steps)
@@ -156,7 +171,6 @@ def prepare(
         factor=pick_factor(steps, config.warmup_steps, **recipe_settings),
         **config.model_dump(include={"learning_rate", "best_metric"}),
     )
-    scorer_name = formulation.default_scorer(objective.name)
     return Setup(
         config=config,
         formulation=formulation,
@@ -168,7 +182,7 @@ def prepare(
         build=build,
         device=device,
         dtype=pick_dtype(config.dtype, device),
-        scorer=Scorer(scoring_model(model), tokenizer, encoder, scorer_name, formulation),
+        scorer=scorer,
         training=training,
         validation=validation,
         data=data,
@@ -185,6 +199,27 @@ def pick_objective(formulation, name: str | None) -> Objective:
             f"objective {name!r} does not go with {formulation.NAME}: use {', '.join(objectives)}."
         )
     return objectives[name]
+
+
+def _check_kinds(
+    objective: Objective,
+    scorer: Scorer,
+    weights: Mapping[str, float],
+    sets: Sequence[QuestionSet],
+) -> None:
+    """Refuse by a ConfigError what an objective cannot learn, and weights that it cannot give."""
+    soft = [one.record["source"] for one in sets if one.questions and one.questions.soft]
+    if soft and not objective.soft:
+        raise ConfigError(
+            f"data {soft[0]!r} has soft labels, and objective {objective.name!r} learns to write "
+            f"one answer. Use --objective {OPTIONS.name}, or leave the targets out."
+        )
+    judged = [name for name in weights if KINDS[name].several and scorer.split]
+    if judged:
+        raise ConfigError(
+            f"kind_weights {judged[0]}: {scorer.formulation} asks of each option whether it is "
+            "right, and these are questions of yes or no. Give a weight to yes_no."
+        )
 
 
 def _earlier_run(reference: ModelReference, formulation) -> dict | None:

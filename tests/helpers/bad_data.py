@@ -23,6 +23,10 @@ def a_folder(place: Place) -> None:
     place.file.mkdir()
 
 
+def a_pattern(place: Place) -> None:
+    place.file = place.folder / "*.csv"
+
+
 def a_long_line(place: Place) -> None:
     place.patch.setattr("mcqa.data.files._LONGEST", 100)
     content("q.jsonl.gz", gzip.compress(b" " * 101))(place)
@@ -35,7 +39,17 @@ def a_bomb(place: Place) -> None:
 
 FILES = (
     Case("no such file", f"FILE: no such file. Files ending in {ENDINGS} are read.", make=absent),
-    Case("a folder", f"FILE: is a folder; name a file ({ENDINGS}).", make=a_folder),
+    Case(
+        "a folder without questions",
+        "FILE: is a folder without a file that is read (.jsonl, .json, .csv, .tsv, .parquet). "
+        "Name another.",
+        make=a_folder,
+    ),
+    Case(
+        "a pattern that no file has",
+        "FILE: no file has such a name. Correct the pattern.",
+        make=a_pattern,
+    ),
     Case("an empty file", "FILE: the file holds no rows.", make=content("q.jsonl", "")),
     Case(
         "another kind of file",
@@ -197,13 +211,13 @@ ROWS = (
     ),
     Case(
         "one option",
-        "FILE, line 2: question 'q2': 1 options; a question has 2 to 26.",
+        "FILE, line 2: question 'q2': 1 options; a question has 2 to 255.",
         make=row(options=["pear"]),
     ),
     Case(
-        "27 options",
-        "FILE, line 2: question 'q2': 27 options; a question has 2 to 26.",
-        make=row(options=[f"option {n}" for n in range(27)]),
+        "256 options",
+        "FILE, line 2: question 'q2': 256 options; a question has 2 to 255.",
+        make=row(options=[f"option {n}" for n in range(256)]),
     ),
     Case(
         "a blank option",
@@ -289,6 +303,47 @@ ROWS = (
         "FILE, line 2: label [0, 1] can be indexes, or a 1 for each right option. Write the "
         "letters of the right options instead.",
         make=row(label=[0, 1]),
+    ),
+    Case(
+        "a kind that there is not",
+        "FILE, line 2: 'kind' is 'ranking'; it must be choice, yes_no, scale, several. Leave it "
+        "out for a choice, or map another field with --field kind=FIELD.",
+        make=row(kind="ranking"),
+    ),
+    Case(
+        "several right answers to a scale",
+        "FILE, line 2: a question of kind 'scale' has one right answer, but the label names 2. "
+        "Correct one of the two, or give it the kind 'several'.",
+        make=row(kind="scale", label="A, B"),
+    ),
+    Case(
+        "a 1 for yes, without options",
+        "FILE, line 2: label 1 can mean yes or no, or be an index. Write true or false, or give "
+        "the options.",
+        make=row(kind="yes_no", options=None, label=1),
+    ),
+    Case(
+        "no before yes",
+        "FILE, line 2: a question of kind 'yes_no' has the option that says yes first, but the "
+        "options are ['no', 'yes']. Swap them, and the label where it is an index.",
+        make=row(kind="yes_no", options=["no", "yes"]),
+    ),
+    Case(
+        "soft labels that do not sum to 1",
+        "FILE, line 2: question 'q2': targets sum to 0.9; they must sum to 1.",
+        make=row(targets=[0.5, 0.4]),
+    ),
+    Case(
+        "a question without a type",
+        "FILE, line 2: question 'a' must be an object whose 'type' is choice, noul, score, "
+        "several, got {}.",
+        SCORE + " --data-format systemone",
+        make=content(
+            "q.jsonl",
+            json.dumps({"state": "s", "questions": {"b": {"type": "noul", "instructions": "?"}}})
+            + "\n"
+            + json.dumps({"state": "s", "questions": {"a": {}}}),
+        ),
     ),
     Case(
         "several right answers, to train on",

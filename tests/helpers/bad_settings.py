@@ -2,6 +2,7 @@
 
 from bad_inputs import EVALUATE, MEMORY, SCORE, TRAIN, TRAIN_HEAD, Case, Place, row, settings
 
+DISTILL = "distill MODEL --data FILE --output OUT/t.jsonl"
 CONFIG = TRAIN + " --config CONFIG"
 NO_PASSAGES = (
     "context retrieved needs passages: give either --index, a folder that `mcqa index` wrote, or "
@@ -43,6 +44,13 @@ FLAGS = (
         "scorer 'letter' needs a template that lists the options with letters; 'cloze' does not. "
         "Use --template lettered.",
         SCORE + " --scorer letter --template cloze",
+    ),
+    Case(
+        "more options than letters",
+        "question 'q2': scorer 'letter' takes up to 26 options, and it has 27; use 'text' or "
+        "'text-mean', which take any number.",
+        SCORE + " --scorer letter",
+        row(options=[f"{n}" for n in range(27)], label=None),
     ),
     Case(
         "batch size 0",
@@ -129,6 +137,32 @@ FLAGS = (
         many_options,
     ),
     Case(
+        "orders to average that do not exist",
+        "orders is '1'; use cyclic, all, or a number from 2 on.",
+        SCORE + " --orders 1 --average",
+    ),
+    Case(
+        "orders without an average",
+        "--orders and --average go together; `mcqa evaluate` looks at each order by itself with "
+        "--permutations.",
+        SCORE + " --orders cyclic",
+    ),
+    Case(
+        "an average of what has no scores",
+        "orders: scorer 'generate' writes an answer and gives no scores to average.",
+        SCORE + " --scorer generate --orders cyclic --average",
+    ),
+    Case(
+        "a teacher without probabilities",
+        "scorer 'generate' writes an answer and gives no probabilities to learn from.",
+        DISTILL + " --scorer generate",
+    ),
+    Case(
+        "questions to write over those that are read",
+        "output FILE: these are the questions to read; name another file.",
+        DISTILL.replace("OUT/t.jsonl", "FILE --overwrite"),
+    ),
+    Case(
         "clusters by a subject that no question has",
         "cluster_by subject: no question of FILE has a subject. Leave it out, or give the "
         "questions a field `subject`.",
@@ -141,8 +175,9 @@ FLAGS = (
     ),
     Case(
         "no such data format",
-        "format is 'squad'; it must be auto, medmcqa, arc, mmlu, medqa, swag, hellaswag, race, "
-        "sciq, pubmedqa, generic, commonsenseqa, openbookqa.",
+        "format is 'squad'; it must be auto, medmcqa, arc, mmlu, mmlu_pro, frenchmedmcqa, medqa, "
+        "swag, hellaswag, race, sciq, pubmedqa, boolq, systemone, generic, commonsenseqa, "
+        "openbookqa.",
         SCORE + " --data-format squad",
     ),
     Case(
@@ -267,6 +302,18 @@ TRAINING = (
         "an objective of the other formulation",
         "objective 'completion' does not go with multiple_choice: use options.",
         TRAIN_HEAD + " --objective completion",
+    ),
+    Case(
+        "a weight of a kind that is none",
+        "settings cannot be used: kind_weights 'some=2': expected KIND=WEIGHT, each kind once, "
+        "like several=0.5; the kinds are choice, yes_no, scale, several, and a weight is above 0.",
+        TRAIN + " --kind-weights some=2",
+    ),
+    Case(
+        "shuffled options that no prompt shows",
+        "settings cannot be used: shuffle_options: template cloze does not show the options' "
+        "order, so that another one changes nothing; use lettered or hybrid",
+        TRAIN + " --shuffle-options",
     ),
     Case(
         "no such recipe",

@@ -84,6 +84,27 @@ PUBMEDQA_RAW = {
     "LONG_ANSWER": "It does help.",
     "final_decision": "maybe",
 }
+MMLU_PRO = {
+    "question_id": 70,
+    "question": "Which is odd?",
+    "options": ["2", "4", "5"],
+    "answer": "C",
+    "answer_index": 2,
+    "category": "math",
+}
+FRENCHMEDMCQA = {
+    "question": "Cocher les propositions exactes :",
+    **{f"answer_{letter}": f"proposition {letter}" for letter in "abcde"},
+    "correct_answers": ["a", "c"],
+}
+BOOLQ = {"question": "do bees make honey", "passage": "Bees make honey.", "answer": True}
+SEVERAL = {"question": "Which?", "options": ["2", "3", "4"], "label": "A, C", "kind": "several"}
+SOFT = {"question": "Is it?", "kind": "yes_no", "targets": [0.75, 0.25], "answer": True}
+SYSTEMONE = {
+    "state": {"order": 7},
+    "questions": {"urgency": {"type": "choice", "criteria": {"low": None, "high": "now"}}},
+    "gold": {"urgency": "high"},
+}
 
 SAMPLES = (
     MEDMCQA,
@@ -98,4 +119,10 @@ SAMPLES = (
     SCIQ,
     PUBMEDQA,
     PUBMEDQA_RAW,
+    MMLU_PRO,
+    FRENCHMEDMCQA,
+    BOOLQ,
+    SEVERAL,
+    SOFT,
+    SYSTEMONE,
 )

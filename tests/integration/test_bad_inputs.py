@@ -15,6 +15,7 @@ from bad_folders import MODELS, RUNS
 from bad_inputs import Case, Place
 from bad_passages import PASSAGES
 from bad_settings import FLAGS, TRAINING
+from bad_studies import STUDIES
 
 SECTIONS = {
     "Files": FILES,
@@ -25,6 +26,7 @@ SECTIONS = {
     "Models": MODELS,
     "Runs and output folders": RUNS,
     "Predictions and evaluations": ANSWERS,
+    "Studies": STUDIES,
 }
 CASES = [
     pytest.param(case, id=f"{name}: {case.wrong}") for name in SECTIONS for case in SECTIONS[name]

@@ -89,7 +89,8 @@ def test_a_set_of_which_no_question_is_left_is_an_error(check, write, tmp_path):
 
 def test_a_file_that_cannot_be_used_at_all_is_refused(refused, write, tmp_path):
     assert "no known format" in refused("check", write({"a": 1}))
-    assert "is a folder" in refused("check", tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "is a folder without" in refused("check", tmp_path / "empty")
     assert "holds no rows" in refused("check", write())
     fields = {"question": "Q?", "opa": "w", "opb": "x", "opc": "y", "opd": "z", "cop": 2}
     assert "--label-base 1" in refused("check", write(fields))

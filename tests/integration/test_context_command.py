@@ -149,7 +149,7 @@ def test_validation_questions_are_kept_apart_in_training_and_scored_as_then(trai
     settings = {"device": "cpu", "index": index}
     scorer = mcqa.load_scorer(str(trained), **settings)
     assert scorer.score_many(mcqa.load_questions(sets / "validation.jsonl")) == [validated]
-    assert scorer.calibration["n"] == 1
+    assert scorer.calibration["choice"]["n"] == 1
     assert mcqa.load_scorer(str(trained), top_k=1, **settings).calibration is None
     assert mcqa.load_scorer(str(trained), context="none", device="cpu").calibration is None
 

@@ -118,8 +118,13 @@ def test_a_run_without_validation_questions_has_no_temperature(runs, formulation
     assert "| validation | none |" in (runs[formulation] / "README.md").read_text()
 
 
-def test_a_model_gone_astray_is_saved_without_a_temperature(tmp_path, tiny_questions):
+def test_a_model_gone_astray_is_saved_without_a_temperature(
+    tmp_path, tiny_questions, tiny_tokenizer
+):
     from mcqa.prediction import Prediction
+    from mcqa.prompting.encoded_sets import encode_set
+    from mcqa.prompting.encoding import Encoder
+    from mcqa.prompting.prompts import get_template
     from mcqa.training.progress import no_progress
     from mcqa.training.validation import validate
 
@@ -127,13 +132,14 @@ def test_a_model_gone_astray_is_saved_without_a_temperature(tmp_path, tiny_quest
         nan = [math.nan] * 5
         return [
             Prediction.scored(q, nan[: len(q.options)], unit="logit", scorer="head", tokens=1)
-            for q in questions
+            for q in questions.asked
         ]
 
-    told = []
+    encoder, told = Encoder(tiny_tokenizer, get_template("cloze"), 300), []
     model = SimpleNamespace(eval=lambda: None)
     scorer = SimpleNamespace(name="head", model=model, score_encoded=score_encoded)
-    result = validate(scorer, tiny_questions, tmp_path, 8, told.append, no_progress)
+    encoded = encode_set(encoder, tiny_questions)
+    result = validate(scorer, encoded, tmp_path, 8, told.append, no_progress)
     assert result["calibration"] is None
     assert result["validation_accuracy"]["n"] == 36
     assert "No temperature: question 'q0': its scores" in told[-1]

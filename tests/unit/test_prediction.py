@@ -154,3 +154,34 @@ def test_what_was_retrieved_comes_back_also_where_it_was_nothing(tmp_path):
     assert "retrieved" not in rows[0]
     assert rows[1]["retrieved"][0] == {"id": "p1", "score": 2.5}
     assert read_predictions(path) == predictions
+
+
+def of_kind(kind, scores, **more):
+    question = Question(stem="?", options=tuple("abc"), kind=kind, id="q", **more)
+    return Prediction.scored(question, scores, unit="logit", scorer="head", tokens=3)
+
+
+def test_several_options_have_a_probability_each_and_a_threshold_chooses():
+    prediction = of_kind("several", [2.0, -1.0, 0.5], label=[0, 2])
+    assert (prediction.choice, prediction.label, prediction.correct) == ((0, 2), (0, 2), True)
+    assert prediction.probabilities == pytest.approx((0.8808, 0.2689, 0.6225), abs=1e-4)
+    question = Question(stem="?", options=tuple("abc"), kind="several", id="q", label=[0])
+    stricter = Prediction.scored(
+        question, [2.0, -1.0, 0.5], unit="logit", scorer="head", tokens=3, threshold=0.7
+    )
+    assert (stricter.choice, stricter.correct) == ((0,), True)
+
+
+def test_a_scale_has_an_expected_level_and_a_median():
+    prediction = of_kind("scale", [0.0, 0.0, 0.0], label=1)
+    assert (prediction.expected, prediction.median) == (pytest.approx(1.0), 1)
+    assert (prediction.to_row()["expected"], prediction.to_row()["median"]) == (1.0, 1)
+    assert of_kind("choice", [0.0, 1.0, 0.0]).expected is None
+
+
+@pytest.mark.parametrize("kind", ["choice", "scale", "several"])
+def test_predictions_of_every_kind_are_read_as_they_were_written(kind, tmp_path):
+    label = [1, 2] if kind == "several" else 1
+    predictions = [of_kind(kind, [0.5, 1.5, -0.5], label=label, targets=(0.0, 1.0, 0.0))]
+    path = write_predictions(tmp_path / "p.jsonl", predictions)
+    assert read_predictions(path) == predictions

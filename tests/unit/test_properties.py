@@ -18,14 +18,15 @@ from mcqa.data.same import question_key
 from mcqa.data.stored import StoredQuestions
 from mcqa.errors import EncodingError
 from mcqa.evaluating.analysis import per_question
+from mcqa.evaluation.orders import reorder
 from mcqa.formulations.layout import score_in_order
 from mcqa.prediction import Prediction, read_predictions, write_predictions
 from mcqa.prompting.encoded_sets import encode_set
 from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.prompting.parsing import AMBIGUOUS, PARSERS, UNPARSED, parse_answer
 from mcqa.prompting.prompts import TEMPLATES, get_template
-from mcqa.question import LETTERS, Question
-from mcqa.scoring.orders import mapped_back, reorder
+from mcqa.question import LETTERS, MARKS, Question
+from mcqa.scoring.orders import mapped_back
 
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).filter(str.strip)
 WORDS = st.from_regex(r"[a-z]{3,8}( [a-z]{3,8})?", fullmatch=True)
@@ -57,7 +58,7 @@ def question_lists(draw, texts=TEXTS, most=6):
 
 
 @given(
-    text=PIECES, options=st.lists(TEXTS, min_size=2, max_size=26), parser=st.sampled_from(PARSERS)
+    text=PIECES, options=st.lists(TEXTS, min_size=2, max_size=30), parser=st.sampled_from(PARSERS)
 )
 def test_any_answer_is_read_as_an_option_or_as_none(text, options, parser):
     question = Question(stem="?", options=tuple(options))
@@ -70,13 +71,14 @@ def test_any_answer_is_read_as_an_option_or_as_none(text, options, parser):
 
 
 @given(
-    options=st.lists(WORDS, min_size=2, max_size=26, unique=True),
+    options=st.lists(WORDS, min_size=2, max_size=30, unique=True),
     data=st.data(),
     blank=st.sampled_from(["", " ", "\n", " \t\n"]),
 )
 def test_every_way_to_write_an_answer_is_read_back(options, data, blank):
+    """Marks beyond Z too."""
     index = data.draw(st.integers(0, len(options) - 1))
-    letter, option = LETTERS[index], options[index]
+    letter, option = MARKS[index], options[index]
     said = data.draw(
         st.sampled_from(["{0}", "{0}.", "({0})", "[{0}]", "{0})", "{0}:", "{0} {1}", "{0}. {1}",
                          "({0}) {1}.", "{0}: {1}", "{1}", "{1}.", "'{1}'", "{0}\n{1}"])

@@ -12,7 +12,7 @@ from mcqa.question import Question
 def test_a_question_knows_its_letters_and_its_answer():
     question = Question(stem="Bath?", options=["cold", "warm", "hot"], label=1)
     assert question.options == ("cold", "warm", "hot")
-    assert (question.letters, question.answer) == ("ABC", "warm")
+    assert (question.letters, question.answer) == (("A", "B", "C"), "warm")
     assert Question(stem="Bath?", options=("cold", "warm")).answer is None
 
 
@@ -24,11 +24,54 @@ def test_an_integer_of_numpy_is_a_label(kind):
     assert json.loads(json.dumps(dataclasses.asdict(question)))["label"] == 1
 
 
-def test_26_options_are_the_most():
-    options = tuple(str(number) for number in range(26))
-    assert Question(stem="?", options=options, label=25).letters[-1] == "Z"
-    with pytest.raises(QuestionError, match="27 options; a question has 2 to 26"):
-        Question(stem="?", options=(*options, "26"))
+def test_255_options_are_the_most_and_marks_go_on_behind_z():
+    options = tuple(str(number) for number in range(255))
+    letters = Question(stem="?", options=options, label=254).letters
+    assert (letters[0], letters[25:28], letters[-1]) == ("A", ("Z", "AA", "AB"), "IU")
+    assert len(set(letters)) == 255
+    with pytest.raises(QuestionError, match="256 options; a question has 2 to 255"):
+        Question(stem="?", options=(*options, "255"))
+
+
+def test_yes_and_no_are_the_options_of_a_yes_no_question():
+    question = Question(stem="Is 7 prime?", kind="yes_no", label=0)
+    assert (question.options, question.answer) == (("Yes", "No"), "Yes")
+    with pytest.raises(QuestionError, match="3 options; a question has 2"):
+        Question(stem="Is it?", kind="yes_no", options=("yes", "no", "maybe"))
+
+
+def test_several_options_may_be_right_or_none():
+    question = Question(stem="Even?", kind="several", options=("1", "2", "4"), label=[2, 1, 2])
+    assert (question.label, question.answer) == ((1, 2), ("2", "4"))
+    assert Question(stem="Even?", kind="several", options=("1", "3"), label=()).answer == ()
+    assert hash(question)
+
+
+def test_a_context_that_is_no_text_is_written_as_yaml():
+    state = {"customer": {"name": "Zoë", "orders": [7, 9]}, "open": True, "note": None}
+    question = Question(stem="Open?", kind="yes_no", context=state)
+    assert question.context == (
+        "customer:\n  name: Zoë\n  orders:\n  - 7\n  - 9\nopen: true\nnote: null"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"kind": "set"}, "kind is 'set'; it must be choice, yes_no, scale, several"),
+        ({"kind": "several", "label": 1}, "label 1 must be a list of integers or None"),
+        ({"kind": "several", "label": "AB"}, "label 'AB' must be a list of integers or None"),
+        ({"kind": "several", "label": [0, 3]}, "label 3 is out of range for 3 options"),
+        ({"label": [0, 1]}, r"label \[0, 1\] must be an integer"),
+        ({"targets": (0.5, 0.5)}, "there must be a number from 0 to 1 for each of the 3 options"),
+        ({"targets": (0.5, 0.5, 0.5)}, "targets sum to 1.5; they must sum to 1"),
+        ({"targets": (1.5, 0, 0), "kind": "several"}, "a number from 0 to 1"),
+        ({"names": ("a", "b", "a")}, "names must be different texts, one for each option"),
+    ],
+)
+def test_what_does_not_go_with_the_kind_is_refused(fields, message):
+    with pytest.raises(QuestionError, match=message):
+        Question(stem="Which?", options=("one", "two", "three"), **fields)
 
 
 def test_the_default_id_is_a_hash_of_stem_and_options():
@@ -51,7 +94,7 @@ def test_questions_are_values():
     [
         ({"stem": " \n"}, "question 'q7': the stem must be a text that is not blank"),
         ({"stem": None}, "the stem must be a text"),
-        ({"options": ("one",)}, "1 options; a question has 2 to 26"),
+        ({"options": ("one",)}, "1 options; a question has 2 to 255"),
         ({"options": ()}, "0 options"),
         ({"options": "AB"}, "options must be a list of texts, got one text"),
         ({"options": ("cold", " ")}, "option B is ' '"),

@@ -35,6 +35,11 @@ class Phrasing(NamedTuple):
     asks: str  # the column whose values are the options
     stem: str  # with the names of the columns that are shown in braces
 
+    @property
+    def given(self) -> list[str]:
+        """The columns that the stem shows."""
+        return [name for _, name, _, _ in Formatter().parse(self.stem) if name]
+
     def ask(self, fact: Fact) -> str:
         """Return the stem for a fact, with a capital first letter."""
         stem = self.stem.format_map(fact.values)
@@ -52,11 +57,11 @@ class Kind(NamedTuple):
 
 def load_kinds() -> list[Kind]:
     """Read all kinds of fact, in the order of `kinds.yaml`."""
-    elsewhere = {id for ids in yaml.safe_load(_text("same_facts.yaml")) for id in ids}
+    elsewhere = {id for ids in yaml.safe_load(text_of("same_facts.yaml")) for id in ids}
     kinds = []
-    for name, entry in yaml.safe_load(_text("kinds.yaml")).items():
+    for name, entry in yaml.safe_load(text_of("kinds.yaml")).items():
         phrasings = [Phrasing(n, **how) for n, how in enumerate(entry["phrasings"], 1)]
-        lines = _text(f"{name}.tsv").splitlines()
+        lines = text_of(f"{name}.tsv").splitlines()
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         facts = [_fact(name, row, elsewhere) for row in rows]
         kinds.append(Kind(name, entry["subject"], phrasings, facts))
@@ -74,10 +79,9 @@ def right_answers(kind: Kind, phrasing: Phrasing, fact: Fact) -> set[str]:
     A row answers the stem as well as the fact does if it agrees in all that the stem shows, or
     if one of the two names the other as its rival.
     """
-    given = [name for _, name, _, _ in Formatter().parse(phrasing.stem) if name]
 
     def shown(fact: Fact) -> list[str]:
-        return [normalise(fact.values[column]) for column in given]
+        return [normalise(fact.values[column]) for column in phrasing.given]
 
     return {
         normalise(other.values[phrasing.asks])
@@ -90,14 +94,16 @@ def _fact(kind: str, row: dict[str, str], elsewhere: set[str]) -> Fact:
     named = (row.pop("rivals", None) or "").split(";")
     rivals = frozenset(normalise(rival) for rival in named if rival.strip())
     group = row.pop("group", None)
-    id = f"{kind}/{_slug(next(iter(row.values())))}"
+    id = f"{kind}/{slug(next(iter(row.values())))}"
     return Fact(id, row, f"{kind}, {group}" if group else id, rivals, id in elsewhere)
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """Return the content of a file of this package."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Return a text as ids hold it, in lower case with hyphens."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")

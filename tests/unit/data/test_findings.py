@@ -26,9 +26,10 @@ def test_fine_questions_have_no_faults_and_are_counted():
     findings.see(question("Three?"))
     assert not any(fault.count for fault in findings.faults.values())
     assert dict(findings.option_counts) == {2: 2, 3: 1}
-    assert dict(findings.labels) == {1: 2, None: 1}
+    plain = findings.kinds["choice"]
+    assert (plain.n, dict(plain.labels)) == (3, {1: 2})
     assert dict(findings.subjects) == {"art": 1, None: 2}
-    assert findings.chance == pytest.approx(1 / 2 + 1 / 3)
+    assert plain.chance == pytest.approx(1 / 2 + 1 / 3)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def bundled(monkeypatch):
     """Put three questions in place of the bundled set and note the splits asked for."""
     splits = []
 
-    def bundled_questions(split):
+    def bundled_questions(split, kind):
         splits.append(split)
         return BUNDLED
 
@@ -221,7 +221,7 @@ def test_fingerprint_of_the_bundled_set_changes_with_any_field(bundled, monkeypa
     assert before == data_fingerprint("bundled", "test")
     changed = Question(id="b2", stem="Which?", options=("x", "y"), label=1)
     module = sys.modules["mcqa.data.bundled"]
-    monkeypatch.setattr(module, "bundled_questions", lambda split: [*BUNDLED[:2], changed])
+    monkeypatch.setattr(module, "bundled_questions", lambda split, kind: [*BUNDLED[:2], changed])
     assert data_fingerprint("bundled") != before
 
 

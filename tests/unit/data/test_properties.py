@@ -30,7 +30,9 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=5)
         | st.dictionaries(
-            st.sampled_from(["label", "text", "stem", "choices", "key", "value", "contexts", "A"]),
+            st.sampled_from(
+                ["label", "text", "stem", "choices", "key", "value", "contexts", "A", "type"]
+            ),
             inner,
             max_size=4,
         )
@@ -87,7 +89,8 @@ def test_any_rows_are_questions_or_an_error(rows, format, label_base, unlabelled
     account, findings = reader.account, Findings()
     for question in questions:
         findings.see(question)
-        assert unlabelled == "keep" or question.label is not None
+        known = question.label is not None or question.targets is not None
+        assert unlabelled == "keep" or known
     assert len(questions) + len(account.rejected) + account.counts()["skipped"] == len(rows)
     assert skip_invalid or not account.rejected
 

@@ -28,10 +28,31 @@ def test_they_are_those_that_were_stored(monkeypatch, tiny_questions):
 
 def test_every_field_is_stored():
     names = [field.name for field in dataclasses.fields(Question)]
-    full = Question(stem="?", options=("a", "b"), context="c", subject="s", explanation="e")
+    full = Question(
+        stem="?",
+        options=("a", "b"),
+        label=[1, 0],
+        kind="several",
+        targets=(0.1, 0.9),
+        context="c",
+        subject="s",
+        explanation="e",
+        names=("x", "y"),
+        state_id="t",
+    )
     kept = StoredQuestions([full])
     assert sorted(kept.dataset.column_names) == sorted(names)
     assert list(kept) == [full]
+
+
+def test_labels_of_all_kinds_come_back_as_they_are():
+    labels = {"choice": [1, None], "yes_no": [0], "scale": [1], "several": [(), (1,), (0, 1), None]}
+    questions = [
+        Question(id=f"{kind}-{label}", stem="?", options=("a", "b"), label=label, kind=kind)
+        for kind, some in labels.items()
+        for label in some
+    ]
+    assert list(StoredQuestions(questions)) == questions
 
 
 def test_none_at_all_are_none():

@@ -8,13 +8,15 @@ from mcqa.evaluation.answers import Answers
 from mcqa.evaluation.measures import describe_run, run_statistic
 from mcqa.evaluation.metrics import wilson_interval
 from mcqa.evaluation.resampling import observed
-from mcqa.evaluation.table import METRICS
+from mcqa.evaluation.table import metrics_of
+
+CHOICE = metrics_of("choice")
 
 
 def test_a_description_is_plain_json_and_holds_every_metric(random_answers):
     description = describe_run(random_answers(120), resamples=50)
     assert json.loads(json.dumps(description, allow_nan=False)) == description
-    assert list(description["metrics"]) == list(METRICS)
+    assert list(description["metrics"]) == list(CHOICE)
     for name, metric in description["metrics"].items():
         low, high = metric["ci95"]
         assert 0 <= low <= high, name
@@ -58,7 +60,7 @@ def test_generated_answers_have_the_metrics_of_choices_alone(generated):
     assert description["risk_coverage"] is None
     assert description["reliability"] == {"ece": [], "ece_equal_mass": []}
     for name, metric in description["metrics"].items():
-        if not METRICS[name].needs_scores:
+        if not CHOICE[name].needs_scores:
             assert (metric["value"], metric["n"]) == (pytest.approx(2 / 3), 3)
         else:
             assert metric == {"value": None, "n": 0, "ci95": None, "interval": None}
@@ -70,7 +72,7 @@ def test_probabilities_count_where_they_are(random_answers):
     assert 20 < len(scored) < 70
     of_all = describe_run(mixed, resamples=20)["metrics"]
     of_scored = describe_run(scored, resamples=20)["metrics"]
-    for name in {name for name, metric in METRICS.items() if metric.needs_scores}:
+    for name in {name for name, metric in CHOICE.items() if metric.needs_scores}:
         assert of_all[name]["value"] == pytest.approx(of_scored[name]["value"]), name
         assert of_all[name]["n"] == of_scored[name]["n"]
     assert (of_all["accuracy"]["n"], of_all["nll"]["n"]) == (80, len(scored))
@@ -88,8 +90,8 @@ def test_weights_stand_for_repeated_questions(random_answers, seed, unscored):
     weight = np.random.default_rng(seed).integers(0, 4, size=60)
     weighted = run_statistic(answers)(weight[None, :].astype(float))
     repeated = observed(run_statistic(answers.take(np.repeat(np.arange(60), weight))), weight.sum())
-    assert weighted.keys() == set(METRICS)
-    for name in set(METRICS) - {"ece_equal_mass"}:  # its bins stay those of the data
+    assert weighted.keys() == set(CHOICE)
+    for name in set(CHOICE) - {"ece_equal_mass"}:  # its bins stay those of the data
         assert weighted[name][0] == pytest.approx(repeated[name]), name
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -11,9 +12,13 @@ from mcqa.evaluation.orders import (
     average,
     choose_orders,
     describe_orders,
+    orders_of,
+    reorder,
     restore,
     show,
+    shuffled,
 )
+from mcqa.question import Question
 
 
 def describe_scores(labels, scores):
@@ -133,3 +138,41 @@ def test_averaging_takes_probabilities_not_scores():
 def test_a_question_without_an_order_is_refused(labels, choices):
     with pytest.raises(ConfigError, match="at least one order"):
         describe_orders(labels, choices)
+
+
+def asked(kind="choice", options=("a", "b", "c", "d"), **more):
+    return Question(id="q", stem="Which?", kind=kind, options=options, **more)
+
+
+def test_what_belongs_to_an_option_goes_where_it_goes():
+    several = asked("several", label=(0, 3), targets=(0.9, 0.2, 0.1, 0.8), names=tuple("wxyz"))
+    shown = reorder(several, (3, 1, 0, 2))
+    assert (shown.options, shown.label, shown.names) == (tuple("dbac"), (0, 2), tuple("zxwy"))
+    assert shown.targets == (0.8, 0.2, 0.9, 0.1)
+    assert reorder(shown, (2, 1, 3, 0)) == several
+    one = reorder(asked(label=1), (3, 1, 0, 2))
+    assert (one.label, one.answer, one.targets, one.names) == (1, "b", None, None)
+    assert reorder(asked(), (3, 1, 0, 2)).label is None
+
+
+def test_a_scale_has_no_other_order():
+    scale = asked("scale", label=1)
+    assert orders_of(scale, "all") == [(0, 1, 2, 3)]
+    assert {shuffled(scale, seed=0, epoch=epoch) for epoch in range(9)} == {scale}
+    assert reorder(scale, (0, 1, 2, 3)) == scale
+    with pytest.raises(ConfigError, match="levels, from the lowest to the highest"):
+        reorder(scale, (1, 0, 2, 3))
+
+
+@pytest.mark.parametrize("kind", ["choice", "several", "yes_no"])
+def test_every_other_kind_is_shuffled_by_seed_epoch_and_id(kind):
+    options = ("a", "b") if kind == "yes_no" else tuple("abcdef")
+    question = asked(kind, options, label=[1] if kind == "several" else 1)
+    drawn = {(s, e): shuffled(question, seed=s, epoch=e) for s in range(6) for e in range(6)}
+    assert all(shown.answer == question.answer for shown in drawn.values())
+    for nth in range(6):  # the epoch matters, and the seed does
+        assert len({drawn[nth, epoch].options for epoch in range(6)}) > 1
+        assert len({drawn[seed, nth].options for seed in range(6)}) > 1
+    assert shuffled(question, seed=3, epoch=2) == drawn[3, 2]
+    many = [dataclasses.replace(question, id=f"q{n}") for n in range(20)]
+    assert len({shuffled(one, seed=0, epoch=0).options for one in many}) > 1

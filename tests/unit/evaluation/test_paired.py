@@ -17,7 +17,9 @@ from mcqa.evaluation.paired import (
 from mcqa.evaluation.pairing import align
 from mcqa.evaluation.resampling import observed
 from mcqa.evaluation.significance import mcnemar, minimum_detectable_difference
-from mcqa.evaluation.table import METRICS
+from mcqa.evaluation.table import metrics_of
+
+CHOICE = metrics_of("choice")
 
 
 def described(a, b, resamples=50, **settings):
@@ -31,7 +33,7 @@ def test_a_pair_is_described_in_plain_json(random_answers):
     a, b = random_answers(90, seed=1), random_answers(90, seed=2)
     description = described(a, b)
     assert json.loads(json.dumps(description, allow_nan=False)) == description
-    assert list(description["metrics"]) == list(METRICS)
+    assert list(description["metrics"]) == list(CHOICE)
     table = description["table"]
     assert sum(table.values()) == description["n"] == 90
     assert table["both"] + table["a_only"] == a.correct.sum()
@@ -55,7 +57,7 @@ def test_every_difference_is_that_of_the_two_descriptions(random_answers):
         assert metric["n"] == 90
     for name in ("accuracy", "mrr", "nll", "brier", "auroc", "macro_f1"):
         assert metrics[name]["ci95"][0] < metrics[name]["difference"] < metrics[name]["ci95"][1]
-    assert {name for name in METRICS if "p_value" in metrics[name]} == {
+    assert {name for name in CHOICE if "p_value" in metrics[name]} == {
         "accuracy", "top2", "mrr", "map3", "nll", "brier",
     }  # fmt: skip
     assert metrics["nll"]["p_value"] < 0.05
@@ -77,7 +79,7 @@ def test_draws_are_those_of_a_plain_loop_over_questions(random_answers, cluster_
             )
         in_a, in_b = (observed(run_statistic(run.take(index)), len(index)) for run in (a, b))
         # the bins of the one stay those of the data; the other is drawn in a comparison
-        for name in set(METRICS) - {"ece_equal_mass", "accuracy"}:
+        for name in set(CHOICE) - {"ece_equal_mass", "accuracy"}:
             assert draws[name][number] == pytest.approx(in_b[name] - in_a[name]), name
     assert (len(draws["nll"]), len(draws["auroc"])) == (30, 20)
 

@@ -1,6 +1,8 @@
 from mcqa.evaluation.bias import describe_positions
 from mcqa.evaluation.measures import describe_run
-from mcqa.evaluation.table import METRICS, RSTD
+from mcqa.evaluation.table import RSTD, metrics_of
+
+CHOICE = metrics_of("choice")
 
 
 def test_a_better_run_is_better_in_the_way_that_the_table_says(answers_of):
@@ -9,7 +11,7 @@ def test_a_better_run_is_better_in_the_way_that_the_table_says(answers_of):
     better, worse = (
         describe_run(answers_of([0] * 4, rows), resamples=5)["metrics"] for rows in (good, bad)
     )
-    for name, metric in METRICS.items():
+    for name, metric in CHOICE.items():
         values = better[name]["value"], worse[name]["value"]
         assert values == tuple(sorted(values, reverse=not metric.lower_is_better)), name
         assert values[0] != values[1], name
@@ -26,4 +28,4 @@ def test_answers_without_scores_have_what_needs_none(answers_of):
     answers = answers_of([0, 1], [None, None])
     described = describe_run(answers, resamples=5)["metrics"]
     without = {name for name, metric in described.items() if metric["value"] is None}
-    assert without == {name for name, metric in METRICS.items() if metric.needs_scores}
+    assert without == {name for name, metric in CHOICE.items() if metric.needs_scores}

@@ -415,3 +415,32 @@ def test_only_generate_has_something_to_read(tiny_model_folder, name, setting):
 def test_an_unknown_way_to_read_is_refused(tiny_model_folder, name, setting, message):
     with pytest.raises(ConfigError, match=message):
         load_scorer(str(tiny_model_folder), name, **PLAIN, **setting)
+
+
+MANY = Question(id="many", stem="Which?", options=tuple(f"water {n}" for n in range(27)), label=26)
+
+
+@pytest.mark.parametrize("name", ["letter", "constrained"])
+def test_more_options_than_letters_are_refused_by_name_and_remedy(load, name):
+    said = f"question 'many': scorer '{name}' takes up to 26 options, and it has 27; use 'text'"
+    with pytest.raises(ConfigError, match=said):
+        load(name).score_many([*QUESTIONS[:2], MANY])
+    assert load(name).score(replace(MANY, options=MANY.options[:26], label=0)).choice is not None
+
+
+def test_options_beyond_z_are_listed_with_two_letters_and_scored(load, total):
+    listed = load("text", template="lettered")
+    texts = [f"{mark} water {n}" for n, mark in enumerate(MANY.letters)]
+    assert (texts[25], texts[26]) == ("Z water 25", "AA water 26")
+    assert "Z. water 25. AA. water 26." in lettered(MANY)
+    expected = [total(lettered(MANY), text) for text in texts[-2:]]
+    assert listed.score(MANY).scores[-2:] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["generate", "constrained"])
+def test_an_answer_without_scores_keeps_its_kind(load, name):
+    levels = {"kind": "scale", "label": 1, "targets": (0.25, 0.75)}
+    question = Question(id="level", stem="How warm?", options=("warm", "water"), **levels)
+    answer = load(name).score(question)
+    assert (answer.kind, answer.label, answer.targets) == ("scale", 1, (0.25, 0.75))
+    assert (answer.expected, answer.median) == (None, None)

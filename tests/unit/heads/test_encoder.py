@@ -8,6 +8,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIPLE_CHOICE_MAP
 from heads.branching import pack, pack_rows
 from heads.encoder import ENCODERS, head_modules
 from heads.losses import LOSSES
+from heads.targets import BINARY, OWN, binary
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 LABELS = torch.tensor([1, 7, 4, 0, 0])
@@ -89,3 +90,16 @@ def test_the_loss_is_the_one_that_was_asked_for(settings):
     function = LOSSES[more.pop("loss", "cross_entropy")]
     expected = function(output.logits, batch.option_mask, labels, **more)
     assert output.loss.item() == pytest.approx(expected.item() * 2 / 4, rel=1e-5)
+
+
+@torch.no_grad()
+def test_a_mixed_batch_has_the_loss_of_each_question():
+    model = build("bert")
+    batch = pack([[5, 6], [7]], [[[8], [9, 10]], [[11], [12], [13]]]).as_dict()
+    targets = torch.tensor([[0.0, 1, 0], [1.0, 0, 1]])
+    gold = {"targets": targets, "losses": torch.tensor([OWN, BINARY])}
+    output = model(**batch, labels=torch.tensor([1, 0]), **gold)
+    scores, exists = output.logits, batch["fork"] >= 0
+    own = -scores[0, :2].log_softmax(-1)[1]
+    expected = (own + binary(scores, exists, targets)[1]) / 2
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)

@@ -5,7 +5,18 @@ import math
 import pytest
 import torch
 
-from heads.losses import LOSSES, binary, cross_entropy, listwise, margin
+from heads.losses import (
+    LOSSES,
+    binary,
+    cross_entropy,
+    head_loss,
+    listwise,
+    margin,
+    mixed_loss,
+)
+from heads.settings import HeadSettings
+from heads.targets import BINARY, CUMULATIVE, OWN, cumulative
+from heads.targets import binary as of_targets
 
 SCORES = torch.tensor([[0.0, math.log(3), 50.0], [math.log(2), 0.0, 0.0]])
 MASK = torch.tensor([[True, True, False], [True, True, True]])
@@ -87,3 +98,37 @@ def test_every_loss_can_leave_a_head_of_zeros(name):
     scores = torch.zeros(1, 3, requires_grad=True)
     LOSSES[name](scores, torch.ones(1, 3, dtype=torch.bool), torch.tensor([1])).backward()
     assert scores.grad[0, 1] < 0 < scores.grad[0, 0]
+
+
+MIXED = {
+    "targets": torch.tensor([[0.0, 1, 0], [0.2, 0.5, 0.3]]),
+    "weights": torch.tensor([2.0, 0.5]),
+}
+
+
+@pytest.mark.parametrize("own", LOSSES.values(), ids=LOSSES)
+def test_a_mixed_batch_is_the_weighted_mean_of_its_questions_alone(own):
+    label = torch.tensor([1, 0])
+    losses = torch.tensor([OWN, CUMULATIVE])
+    mixed = mixed_loss(own, SCORES, MASK, label, losses=losses, **MIXED)
+    plain = own(SCORES[:1], MASK[:1], label[:1])
+    (scale,) = cumulative(SCORES[1:], MASK[1:], MIXED["targets"][1:])
+    assert mixed.item() == pytest.approx((2 * plain.item() + 0.5 * scale.item()) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("own", LOSSES.values(), ids=LOSSES)
+def test_a_batch_of_labels_alone_has_its_own_loss(own):
+    label = torch.tensor([1, 0])
+    plain = own(SCORES, MASK, label, 8)
+    assert torch.equal(mixed_loss(own, SCORES, MASK, label, 8), plain)
+    of_own = {"losses": torch.tensor([OWN, OWN]), "targets": MIXED["targets"]}
+    assert mixed_loss(own, SCORES, MASK, label, 8, **of_own).item() == pytest.approx(plain.item())
+
+
+def test_label_smoothing_is_the_heads_own_in_a_mixed_batch():
+    settings = HeadSettings(label_smoothing=0.2)
+    label, losses = torch.tensor([1, 0]), torch.tensor([OWN, BINARY])
+    mixed = head_loss(settings, SCORES, MASK, label, losses=losses, targets=MIXED["targets"])
+    plain = cross_entropy(SCORES[:1], MASK[:1], label[:1], label_smoothing=0.2)
+    (several,) = of_targets(SCORES[1:], MASK[1:], MIXED["targets"][1:])
+    assert mixed.item() == pytest.approx((plain.item() + several.item()) / 2, rel=1e-6)

@@ -9,6 +9,7 @@ from transformers import BitsAndBytesConfig, LlamaForCausalLM
 from heads.branching import pack, pack_rows
 from heads.multiple_choice import HEAD_NAME, LlamaForMultipleChoice
 from heads.option_head import OptionHead
+from heads.targets import BINARY, OWN, SOFTMAX
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 QUANTIZED = {
@@ -134,3 +135,47 @@ def test_a_saved_head_comes_back_exactly_under_any_trunk(model, tmp_path, quanti
     )
     assert type(again.option_head) is type(model.option_head)
     assert torch.equal(again.option_head.weight, model.option_head.weight)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("settings", [{}, {"loss": "margin"}, {"lm_loss_weight": 0.5}], ids=str)
+def test_the_loss_of_a_mixed_batch_is_the_weighted_mean_of_each_question_alone(
+    tiny_model_folder, settings
+):
+    model = LlamaForMultipleChoice.from_pretrained(tiny_model_folder, multiple_choice=settings)
+    torch.nn.init.normal_(model.option_head.weight, generator=torch.Generator().manual_seed(1))
+    prefixes, options = [[5, 6], [7], [8, 9]], [[[8], [9, 10]], [[11], [12, 14], [13]], [[4], [3]]]
+    gold = {
+        "labels": torch.tensor([1, 0, 0]),
+        "targets": torch.tensor([[0.0, 1, 0], [1.0, 0, 1], [0.3, 0.7, 0]]),
+        "losses": torch.tensor([OWN, BINARY, SOFTMAX]),
+        "weights": torch.tensor([1.0, 0.5, 2]),
+    }
+    mixed = model(**pack(prefixes, options).as_dict(), **gold).loss.item()
+    alone = []
+    for at in range(3):
+        own = {name: tensor[at : at + 1] for name, tensor in gold.items()}
+        own["targets"] = own["targets"][:, : len(options[at])]
+        if at == 0:
+            own = {"labels": own["labels"]}  # as plain choices are
+        batch = pack(prefixes[at : at + 1], options[at : at + 1]).as_dict()
+        alone.append(model(**batch, **own).loss.item())
+    assert mixed == pytest.approx(sum(alone) / 3, rel=1e-5)
+    assert len({round(loss, 3) for loss in alone}) == 3
+
+
+@torch.no_grad()
+def test_the_next_token_loss_counts_each_option_by_its_share(tiny_model_folder):
+    settings = {"lm_loss_weight": 1e6}
+    model = LlamaForMultipleChoice.from_pretrained(tiny_model_folder, multiple_choice=settings)
+    batch = pack([[5, 6]], [[[8], [9, 10], [11]]]).as_dict()
+    each = [model(**batch, labels=torch.tensor([n])).loss.item() for n in range(3)]
+    for targets, shares, loss in (
+        ([0.2, 0.8, 0.0], [0.2, 0.8, 0.0], SOFTMAX),
+        ([1.0, 0.0, 1.0], [0.5, 0.0, 0.5], BINARY),
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], BINARY),
+    ):
+        gold = {"targets": torch.tensor([targets]), "losses": torch.tensor([loss])}
+        soft = model(**batch, labels=torch.tensor([0]), **gold).loss.item()
+        expected = sum(share * one for share, one in zip(shares, each, strict=True))
+        assert soft == pytest.approx(expected, rel=1e-4, abs=5)

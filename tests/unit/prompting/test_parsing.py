@@ -245,3 +245,62 @@ def test_all_of_the_above_is_an_option_like_any_other():
 def test_an_unknown_parser_is_refused():
     with pytest.raises(ConfigError, match="strict, lenient"):
         parse_answer("A", WATER, "generous")
+
+
+IS_IT = Question(stem="Is 7 prime?", kind="yes_no")
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient"),
+    [
+        ("Yes", (0, "text"), (0, "text")),
+        ("no.", (1, "text"), (1, "text")),
+        ("A Yes", (0, "letter and text"), (0, "letter and text")),
+        ("B", (1, "letter"), (1, "letter")),
+        ("Yes, it is", UNPARSED, (0, "leading text")),
+        ("No. It is not", UNPARSED, (1, "leading text")),
+        ("**Yes**: there is no divisor", UNPARSED, (0, "leading text")),
+        ("It is, yes", UNPARSED, (0, "text inside")),
+        ("Is it? yes or no", UNPARSED, AMBIGUOUS),
+        ("Nobody knows", UNPARSED, UNPARSED),
+        ("A number is", UNPARSED, UNPARSED),
+    ],
+)
+def test_yes_and_no_are_read_by_their_texts(text, strict, lenient):
+    assert parse_answer(text, IS_IT) == strict
+    assert parse_answer(text, IS_IT, "lenient") == lenient
+
+
+def test_a_sentence_that_begins_with_an_option_is_read_for_yes_and_no_alone():
+    question = Question(stem="Is 7 prime?", options=("Yes", "No"))
+    assert parse_answer("Yes, there is no divisor", question, "lenient") == AMBIGUOUS
+
+
+MANY = Question(stem="?", options=tuple(f"number {n}" for n in range(60)))
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "lenient"),
+    [
+        ("Z", (25, "letter"), (25, "letter")),
+        ("AA", (26, "letter"), (26, "letter")),
+        ("(AB) number 27", (27, "letter and text"), (27, "letter and text")),
+        ("BH. number 59", (59, "letter and text"), (59, "letter and text")),
+        ("BI", UNPARSED, UNPARSED),
+        ("AS number 3", AMBIGUOUS, AMBIGUOUS),
+        ("The answer is AC.", UNPARSED, (28, "announced letter")),
+        ("**AD**", UNPARSED, (29, "letter")),
+        ("The answer is as follows", UNPARSED, UNPARSED),
+        ("as", UNPARSED, UNPARSED),
+        ("b", UNPARSED, (1, "letter")),
+    ],
+)
+def test_marks_beyond_z_are_read_in_capitals(text, strict, lenient):
+    assert parse_answer(text, MANY) == strict
+    assert parse_answer(text, MANY, "lenient") == lenient
+
+
+def test_two_letters_are_no_mark_where_one_letter_is_enough():
+    question = Question(stem="?", options=tuple(f"number {n}" for n in range(26)))
+    assert parse_answer("AA", question, "lenient") == UNPARSED
+    assert parse_answer("Answer: AB", question, "lenient") == UNPARSED

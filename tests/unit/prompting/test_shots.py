@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from mcqa.data.judgements import split
 from mcqa.errors import ConfigError, EncodingError
 from mcqa.prompting.encoding import Encoder
 from mcqa.prompting.prompts import TEMPLATES, Shots, get_template
@@ -100,6 +101,86 @@ def test_a_question_is_never_its_own_example():
         assert "p4" not in names(Shots(POOL, 11, seed).draw(same_id))
         assert "p4" not in names(Shots(POOL, 11, seed).draw(same_stem))
         assert "p4" in names(Shots(POOL, 11, seed).draw(POOL[7]))
+
+
+def test_nor_is_one_that_reads_the_same():
+    for seed in range(20):
+        alike = asking("other", POOL[4].stem.upper().replace("?", " ?"))
+        assert "p4" not in names(Shots(POOL, 11, seed).draw(alike))
+
+
+def test_the_same_words_about_another_passage_ask_something_else():
+    """Where one has no context it may be the same question, its passage left out."""
+    read = [replace(POOL[0], id=f"p{n}", context=text) for n, text in enumerate("abc")]
+    asked = replace(POOL[0], id="asked", context="B.")
+    assert sorted(names(Shots(read, 2).draw(asked))) == ["p0", "p2"]
+    for context in ("b", None):
+        shots = Shots([replace(one, context=context) for one in read], 2)
+        with pytest.raises(ConfigError, match="only 0 of 2"):
+            shots.draw(asked)
+
+
+SEVERAL = tuple(
+    Question(
+        id=f"s{n}",
+        stem=f"Which are {n} of a kind?",
+        options=("apple", "pear", "saw"),
+        label=(0, 1) if n % 2 else (2,),
+        kind="several",
+    )
+    for n in range(6)
+)
+
+
+def test_an_example_with_several_right_answers_is_shown_as_one_of_its_judgements():
+    (part, *_) = split(SEVERAL[0])
+    for question in (POOL[0], part, Question(stem="Is it?", kind="yes_no")):
+        drawn = Shots(SEVERAL, 4).draw(question)
+        whole = {one.id: split(one) for one in SEVERAL}
+        assert all(example in whole[example.id.partition("#")[0]] for example in drawn)
+        assert len({example.id.partition("#")[0] for example in drawn}) == 4
+    options = {names(Shots(SEVERAL, 1, seed).draw(POOL[0]))[0][-1] for seed in range(30)}
+    assert options == {"A", "B", "C"}
+
+
+def test_no_part_of_a_question_is_an_example_for_another_of_its_parts():
+    parts = [part for question in SEVERAL for part in split(question)]
+    for pool in (SEVERAL, parts):
+        for seed in range(10):
+            for part in split(SEVERAL[0]):
+                drawn = names(Shots(pool, 5, seed).draw(part))
+                assert not [name for name in drawn if name.startswith("s0")]
+
+
+@pytest.mark.parametrize(
+    ("template", "answer"),
+    [("cloze", " apple; pear"), ("lettered", "A apple; B pear"), ("hybrid", "apple; pear")],
+)
+def test_to_its_like_it_is_shown_with_all_right_answers(tiny_tokenizer, template, answer):
+    shots, written = Shots(SEVERAL[1:4:2], 1), get_template(template)
+    (encoded,) = Encoder(tiny_tokenizer, written, 2000, shots=shots).encode([SEVERAL[3]])
+    asked = written.render(SEVERAL[1]).prefix, written.render(SEVERAL[3]).prefix
+    text = asked[0] + answer + "\n\n" + asked[1]
+    assert list(encoded.prefix) == tiny_tokenizer(text)["input_ids"]
+
+
+def test_what_has_no_right_option_has_no_answer_to_show():
+    none = replace(SEVERAL[0], id="none", stem="None?", label=())
+    with pytest.raises(ConfigError, match="1 examples from 1 labelled"):
+        Shots([none, POOL[0]], 1)
+    assert "none" not in names(Shots([none, *POOL], 11).draw(POOL[0]))
+
+
+def test_a_mixed_pool_serves_every_kind(tiny_tokenizer):
+    levels = {"kind": "scale", "options": ("low", "high")}
+    scale = [Question(id=f"l{n}", stem=f"How {n}?", label=n % 2, **levels) for n in range(4)]
+    yes = [Question(id=f"y{n}", stem=f"Is it {n}?", label=n % 2, kind="yes_no") for n in range(4)]
+    pool = (*POOL[:4], *SEVERAL, *scale, *yes)
+    encoder = Encoder(tiny_tokenizer, get_template("lettered"), 9000, shots=Shots(pool, 9))
+    asked = [*pool, *(part for question in SEVERAL for part in split(question))]
+    for question, encoded in zip(asked, encoder.encode(asked), strict=True):
+        assert len(encoded.continuations) == len(question.options)
+        assert encoded.truncated == 0
 
 
 def test_an_unlabelled_question_is_no_example():

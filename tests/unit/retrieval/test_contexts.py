@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mcqa.data.judgements import split
 from mcqa.data.same import text_key
 from mcqa.errors import ConfigError
 from mcqa.prediction import Retrieved
@@ -172,3 +173,22 @@ def test_worked_examples_are_shown_as_the_question_is_but_without_passages(encod
     _, text = encode(asked, Contexts("retrieved", index=index), shots=Shots(pool, 1))
     assert text.startswith((start.format(0), start.format(1)))
     assert "Context: The organ is" in text
+
+
+def test_a_part_of_a_question_does_not_find_what_belongs_to_the_question(index):
+    several = replace(QUESTIONS[0], kind="several", label=(1,), explanation=None)
+    for part in split(several):
+        given = Contexts("retrieved", index=index, top_k=9).give([part])
+        assert found(given[0]) == ["q1", "q2", "q3", "q4"]
+    held_out = Contexts("retrieved", index=index, held_out=[several])
+    assert "q0" not in found(held_out.give([QUESTIONS[1]])[0])
+
+
+def test_what_only_asks_is_not_searched_for():
+    texts = ["Yes or no?", "The proposed answer is right.", "A liver saw."]
+    index = PassageIndex.build([Passage(text[0], text, ()) for text in texts], "texts")
+    contexts = Contexts("retrieved", index=index)
+    several = replace(QUESTIONS[1], kind="several", label=(1,))
+    (_, saw) = contexts.give(split(several))
+    (yes_no,) = contexts.give([Question(stem="Is a saw sharp?", kind="yes_no")])
+    assert found(saw) == found(yes_no) == ["A"]

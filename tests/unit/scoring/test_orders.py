@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mcqa.errors import ConfigError, DataError
+from mcqa.evaluation.orders import reorder
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.scoring.orders import (
@@ -13,7 +14,6 @@ from mcqa.scoring.orders import (
     describe_run_orders,
     mapped_back,
     read_orders,
-    reorder,
     write_orders,
 )
 from mcqa.scoring.scoring_run import score_orders
@@ -83,6 +83,15 @@ def test_of_equal_scores_the_first_in_the_original_order_is_chosen():
     assert mapped_back(tied, ORDER).choice == 0  # "a"
 
 
+def test_several_answers_are_mapped_back_as_a_set():
+    question = Question(stem="Which?", options=("a", "bb", "ccc"), label=(0, 2), kind="several")
+    shown = reorder(question, ORDER)
+    made = Prediction.scored(shown, [1.0, 2.0, -1.0], unit="logit", scorer="head", tokens=1)
+    assert made.choice == (0, 1)  # as shown: "ccc" and "a"
+    assert mapped_back(made, ORDER).choice == (0, 2)
+    assert mapped_back(replace(made, choice=()), ORDER).choice == ()
+
+
 @pytest.mark.parametrize(("shown", "original"), [(0, 2), (1, 0), (2, 1), (None, None)])
 def test_a_choice_without_scores_is_mapped_back_too(generated, shown, original):
     prediction = replace(generated("?" * 12)[0], choice=shown)
@@ -129,7 +138,10 @@ def test_without_labels_flips_are_counted_all_the_same(questions):
     assert not {"accuracy", "averaged_accuracy", "pride"} & described.keys()
 
 
-def test_orders_are_read_as_they_were_written(questions, tmp_path):
+@pytest.mark.parametrize("several", [False, True])
+def test_orders_are_read_as_they_were_written(questions, tmp_path, several):
+    if several:
+        questions = [replace(q, label=(q.label,), kind="several") for q in questions]
     _, predictions, orders = asked(by_text, questions, kind="all")
     write_orders(tmp_path, orders)
     assert read_orders(tmp_path, predictions, orders.settings) == orders

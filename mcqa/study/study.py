@@ -1,0 +1,134 @@
+"""A whole study: run its cells, and say what they say of formulations.
+
+results.json               what the answers say, the same whenever they were computed
+report.html, report.md     for people, with what the runs cost
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mcqa.report.curves import learning_curves
+from mcqa.report.figures import as_svg
+from mcqa.report.page import write_page
+from mcqa.report.study import study_sections
+from mcqa.study.cells import Progress, Task, plan_tasks, run_tasks
+from mcqa.study.grid import Grid
+from mcqa.study.inference import summarize_study
+from mcqa.study.words import condition_name, crossings
+from mcqa.system.files import require_folder, write_json
+from mcqa.system.locks import locked
+
+RESULTS, PAGES = "results.json", ("report.html", "report.md")
+
+
+def run_study(
+    grid: Grid,
+    output: str | Path,
+    *,
+    announce: Callable[[str], None],
+    progress: Progress,
+    details: Mapping[str, str],
+) -> dict:
+    """Run what is missing of a study, write its results and pages, and return the results.
+
+    Args:
+        grid: what to run.
+        output: the folder; a study that is there goes on.
+        announce: called with lines for the user.
+        progress: called with a total and a label; its context yields the advancing function.
+        details: what the numbers depend on, label to text.
+
+    Raises:
+        McqaError: a setting or the data cannot be used, or a cell is of other work: before
+            anything is trained.
+    """
+    grid.cells()  # what is wrong with the settings shows before a folder is made
+    folder = require_folder(output)
+    with locked(folder):
+        tasks = plan_tasks(grid, folder)
+        costs = run_tasks(grid, tasks, folder, announce=announce, progress=progress)
+        results = summarize_study(
+            [(task.cell, task.folder) for task in tasks],
+            {task.cell.data: task.tests for task in tasks},
+            {name: source.test_source for name, source in grid.data.items()},
+        )
+        write_json(folder / RESULTS, {"title": grid.title, **results})
+        _write_pages(folder, grid, tasks, results["conditions"], costs, details)
+    return results
+
+
+def _write_pages(
+    folder: Path,
+    grid: Grid,
+    tasks: Sequence[Task],
+    conditions: Sequence[Mapping],
+    costs: Mapping[str, dict],
+    details: Mapping[str, str],
+) -> None:
+    """Write the pages: what the results say, and what that cost."""
+    several = len(grid.models) > 1
+    conditions = [
+        condition
+        | {"title": condition_name(condition, several_models=several)}
+        | {"costs": _mean_costs(condition, tasks, costs)}
+        for condition in conditions
+    ]
+    curves, plots, sentences = {}, {}, []
+    for number, (about, of_sizes) in enumerate(_curves(conditions, several).items(), 1):
+        curves[f"learning-{number}"] = about
+        plots[f"learning-{number}"] = as_svg(learning_curves, of_sizes)
+        for a, b in itertools.combinations([arm["name"] for arm in of_sizes[0]["arms"]], 2):
+            for sizes in crossings(of_sizes, a, b):
+                between = " and ".join(f"{size:,}" if size else "all" for size in sizes)
+                sentences.append(
+                    f"{about}: between {between} training questions the lead changes between {a} "
+                    f"and {b}; intervals say whether either lead is more than luck."
+                )
+    cells = [_described_cell(task, conditions, costs) for task in tasks]
+    sections = study_sections(conditions, cells, curves, sentences, details)
+    for name in PAGES:
+        write_page(folder / name, title=grid.title, sections=sections, plots=plots)
+
+
+def _curves(conditions: Sequence[Mapping], several: bool) -> dict[str, list[Mapping]]:
+    """Return the conditions of each data set and model, by what to call these, in order of size."""
+    curves: dict[str, list[Mapping]] = {}
+    for condition in sorted(conditions, key=lambda condition: condition["size"] or float("inf")):
+        about = condition["data"] + (f", {condition['model']}" if several else "")
+        curves.setdefault(about, []).append(condition)
+    return curves
+
+
+def _is_of(task: Task, condition: Mapping) -> bool:
+    """Say whether a cell is one of a condition."""
+    return all(getattr(task.cell, name) == condition[name] for name in ("data", "model", "size"))
+
+
+def _mean_costs(condition: Mapping, tasks: Sequence[Task], costs: Mapping[str, dict]) -> dict:
+    """Return the mean costs of a run of each arm, None of what is not known."""
+    means = {}
+    for arm in condition["arms"]:
+        own = [t for t in tasks if _is_of(t, condition) and t.cell.arm == arm["name"]]
+        of_runs = [costs[task.cell.name] for task in own]
+        known = {name: [cost[name] for cost in of_runs if cost[name]] for name in of_runs[0]}
+        means[arm["name"]] = {
+            name: float(np.mean(values)) if values else None for name, values in known.items()
+        }
+    return means
+
+
+def _described_cell(task: Task, conditions: Sequence[Mapping], costs: Mapping[str, dict]) -> dict:
+    """Return a cell as the page lists it."""
+    cell = task.cell
+    (condition,) = (condition for condition in conditions if _is_of(task, condition))
+    (arm,) = (arm for arm in condition["arms"] if arm["name"] == cell.arm)
+    place = arm["seeds"].index(cell.seed)
+    return {
+        "name": cell.name,
+        "accuracy": arm["accuracy"]["per_seed"][place],
+        "nll": arm["nll"] and arm["nll"]["per_seed"][place],
+        "cost": costs[cell.name],
+    }
