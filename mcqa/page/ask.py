@@ -1,20 +1,21 @@
 """Draw Ask: a question in the making, and beside it what the runs answer."""
 
+from dataclasses import replace
+
 import streamlit as st
 
-from mcqa.data import load_questions
+from mcqa.kinds import KINDS
 from mcqa.models.embedded import ALIAS
 from mcqa.page import asking, plain, prompt
+from mcqa.page.answers import named
 from mcqa.page.asking import Draft
 from mcqa.page.drawing import bars, errors_in_a_box, html
+from mcqa.page.editor import OWN, edit
 from mcqa.page.sources import RUNS, Opening, runs_below, stamp, unique
-from mcqa.prompting.prompts import TEMPLATES
-from mcqa.question import LETTERS
-from mcqa.retrieval.contexts import KINDS
+from mcqa.retrieval import contexts
 from mcqa.scoring.loading import load_scorer
 from mcqa.scoring.scorer import Scorer
 
-OWN = "the run's own"
 SIDE_BY_SIDE = 3  # runs that are opened at once; more can be chosen
 
 
@@ -22,116 +23,11 @@ def show(opening: Opening) -> None:
     """Draw the page."""
     left, right = st.columns([2, 3], gap="large")
     with left, errors_in_a_box():
-        draft = _editor()
+        draft = edit()
     with right, errors_in_a_box():
         if opening.note:
             html(plain.box(opening.note, "note"))
         _answers(draft, opening)
-
-
-def _editor() -> Draft:
-    """Draw the fields of the question, and return what stands in them."""
-    state = st.session_state
-    if "stem" not in state:  # the first time, and after another part of the page was looked at
-        draft = state.get("draft") or Draft.from_query(_query()) or Draft.of(_bundled()[0])
-        _fill(draft)
-    _examples()
-    st.text_area("Question", key="stem", height="content")
-    st.html("<strong>Options</strong>")
-    for at, place in enumerate(state.places):
-        _option_row(at, place)
-    full = len(state.places) >= len(LETTERS)
-    st.button("Add an option", on_click=_add, disabled=full)
-    st.text_area("Context", key="context", height="content")
-    st.selectbox("Template", [OWN, *TEMPLATES], key="template")
-    draft = Draft(
-        state.stem,
-        tuple(state[f"option-{place}"] for place in state.places),
-        state.context,
-        None if state.template == OWN else state.template,
-        state.right,
-    )
-    state["draft"] = draft
-    query = draft.query()
-    if _query() != {
-        name: [part] if isinstance(part, str) else part for name, part in query.items()
-    }:
-        st.query_params.from_dict(query)
-    with st.expander("Link to this question"):
-        st.code(_link(draft), language=None, wrap_lines=True)
-    return draft
-
-
-def _query() -> dict[str, list[str]]:
-    return {name: st.query_params.get_all(name) for name in st.query_params}
-
-
-def _link(draft: Draft) -> str:
-    from urllib.parse import urlencode
-
-    place = (st.context.url or "").partition("?")[0]
-    return f"{place}?{urlencode(draft.query(), doseq=True)}"
-
-
-def _fill(draft: Draft) -> None:
-    """Put a question into the fields."""
-    state = st.session_state
-    state["stem"], state["context"], state["right"] = draft.stem, draft.context, draft.right
-    state["template"] = draft.template if draft.template in TEMPLATES else OWN
-    state["places"] = list(range(len(draft.options)))
-    for place, option in zip(state.places, draft.options, strict=True):
-        state[f"option-{place}"] = option
-
-
-def _option_row(at: int, place: int) -> None:
-    letter = LETTERS[at]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall"):
-        st.text_input(f"Option {letter}", key=f"option-{place}", width="stretch")
-        last = len(st.session_state.places) - 1
-        for name, icon, off, change, what in (
-            ("up", "↑", at == 0, _move, (at, -1)),
-            ("down", "↓", at == last, _move, (at, 1)),
-            ("remove", "×", last < 2, _remove, (at,)),
-        ):
-            st.button(
-                icon,
-                key=f"{name}-{place}",
-                help=f"{name} option {letter}",
-                disabled=off,
-                on_click=change,
-                args=what,
-            )
-
-
-def _move(at: int, by: int) -> None:
-    st.session_state["places"] = asking.moved(st.session_state.places, at, by)
-
-
-def _remove(at: int) -> None:
-    st.session_state.places.pop(at)
-
-
-def _add() -> None:
-    places = st.session_state.places
-    new = max(places) + 1
-    st.session_state[f"option-{new}"] = f"option {LETTERS[len(places)]}"
-    places.append(new)
-
-
-@st.cache_data(show_spinner=False)
-def _bundled():
-    return load_questions("bundled")
-
-
-def _examples() -> None:
-    """Draw the choice of an example."""
-    questions = _bundled()
-    with st.expander("Examples"):
-        subject = st.selectbox("Subject", sorted({q.subject for q in questions}), key="subject")
-        of_subject = {q.stem: q for q in questions if q.subject == subject}
-        stem = st.selectbox("Example", list(of_subject), key="example")
-        fill = Draft.of(of_subject[stem])
-        st.button("Take this example", on_click=_fill, args=(fill,))
 
 
 def _answers(draft: Draft, opening: Opening) -> None:
@@ -172,7 +68,7 @@ def _settings(draft: Draft) -> tuple:
         given["scorer"] = st.text_input(
             "Scorer", key="scorer", placeholder="the default, or text, text-mean, letter, ..."
         )
-        kind = st.selectbox("What to read before a question", [OWN, *KINDS], key="kind")
+        kind = st.selectbox("What to read before a question", [OWN, *contexts.KINDS], key="kind")
         given["context"] = None if kind == OWN else kind
         given["index"] = st.text_input(
             "Folder of passages for retrieved", key="index", placeholder="as mcqa index wrote it"
@@ -213,23 +109,18 @@ def _answer(model, settings, question, calibrated, least, draft) -> None:
     with st.spinner("Loading"):
         scorer = _scorer(*key)
     prediction = _asked(key, question, scorer)
-    reply = asking.reply(prediction, scorer.temperature if calibrated else None)
+    temperature = scorer.temperature_of(question.kind) if calibrated else None
+    reply = asking.reply(prediction, temperature)
     shown = reply.prediction
     if reply.abstains(least):
-        html(
-            plain.paragraph(
-                f"Abstains: its confidence of {reply.confidence:.1%} is below {least:.0%}.",
-                "finding",
-            )
-        )
+        told = f"Abstains: its confidence of {reply.confidence:.1%} is below {least:.0%}."
+        shown = replace(shown, choice=None)
     elif shown.choice is None:
-        html(plain.paragraph(f"No option could be read ({shown.parsed}).", "finding"))
+        told = f"No option could be read ({shown.parsed})."
     else:
         sure = "" if reply.confidence is None else f", {reply.confidence:.1%} sure"
-        html(plain.paragraph(f"{question.options[shown.choice]}{sure}", "finding"))
-    chosen = None if reply.abstains(least) else shown.choice
-    marks = {"choice": chosen, "label": question.label}
-    html(bars(question.options, question.letters, shown.probabilities, **marks))
+        told = f"{named(question.options, shown.choice)}{sure}"
+    html(plain.paragraph(told, "finding"), bars(question.options, shown))
     if shown.text is not None:
         html(plain.paragraph(f"It wrote: {shown.text}"))
     html(plain.paragraph(_about(scorer, prediction, reply, calibrated), "about"))
@@ -246,6 +137,12 @@ def _answer(model, settings, question, calibrated, least, draft) -> None:
 def _about(scorer: Scorer, prediction, reply, calibrated: bool) -> str:
     """Say how the answer came about; nothing of it is from data."""
     parts = [f"scorer {prediction.scorer}", f"template {scorer.template}"]
+    shown = reply.prediction
+    if shown.expected is not None:
+        parts.append(f"expected level {shown.expected:.2f} and median {shown.median}, from 0")
+    if KINDS[shown.kind].several and shown.scores:
+        threshold = scorer.threshold_of(shown.kind)
+        parts.append(f"chosen from a probability of {threshold:.3g} on, before a temperature")
     if reply.temperature is not None:
         parts.append(f"temperature {reply.temperature:.3g}")
     elif calibrated:
@@ -257,21 +154,25 @@ def _about(scorer: Scorer, prediction, reply, calibrated: bool) -> str:
 
 
 def _seen(scorer: Scorer, question, prediction) -> None:
-    """Draw the prompt in tokens, what each token of an option is worth, and the passages."""
-    seen, encoded = prompt.see(scorer, question)
-    html(
-        f'<div class="mcqa-prefix"><strong>Shared prefix, {len(seen.prefix)} tokens, computed once'
-        f"</strong>{_tokens(seen.prefix)}</div>",
-        *(
-            f'<div class="mcqa-continuation"><strong>Option {letter}, {len(tokens)} tokens</strong>'
-            f"{_tokens(tokens)}</div>"
-            for letter, tokens in zip(question.letters, seen.continuations, strict=True)
-        ),
-    )
-    values = prompt.token_values(scorer, encoded)
-    if values is not None:
-        rows = prompt.token_rows(seen, values, question)
-        html(plain.table(["option", "token", "log-likelihood in nats"], rows))
+    """Draw the prompts in tokens, what each token of an option is worth, and the passages."""
+    for seen, encoded in prompt.see(scorer, question):
+        letters = encoded.question.letters
+        if seen.of:
+            html(plain.paragraph(f"Asked of option {seen.of} by itself:", "note"))
+        shared = "Shared prefix" if seen.continuations else "Prompt"
+        html(
+            f'<div class="mcqa-prefix"><strong>{shared}, {len(seen.prefix)} tokens, computed '
+            f"once</strong>{_tokens(seen.prefix)}</div>",
+            *(
+                f'<div class="mcqa-continuation"><strong>Option {letter}, {len(tokens)} tokens'
+                f"</strong>{_tokens(tokens)}</div>"
+                for letter, tokens in zip(letters, seen.continuations, strict=False)
+            ),
+        )
+        values = prompt.token_values(scorer, encoded)
+        if values is not None:
+            rows = prompt.token_rows(seen, values)
+            html(plain.table(["option", "token", "log-likelihood in nats"], rows))
     if prediction.retrieved is not None:
         rows = prompt.passage_rows(scorer, prediction)
         html(plain.table(["passage", "match", "text"], rows, "Passages used as context"))

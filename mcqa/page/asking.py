@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from mcqa.evaluation.orders import MOST_OPTIONS_FOR_ALL
+from mcqa.evaluation.orders import MOST_OPTIONS_FOR_ALL, reorder
+from mcqa.kinds import KINDS, Label
+from mcqa.page.answers import confidence, named, places
 from mcqa.prediction import Prediction
-from mcqa.question import LETTERS, Question
-from mcqa.scoring.orders import OrderedAnswer, Plan, mapped_back, reorder
+from mcqa.question import MOST_OPTIONS, Question
+from mcqa.scoring.orders import OrderedAnswer, Plan, mapped_back
 from mcqa.scoring.scorer import Scorer
 
 _one_at_a_time = threading.Lock()  # several browsers, one processor
@@ -18,46 +20,74 @@ _one_at_a_time = threading.Lock()  # several browsers, one processor
 class Draft:
     """Hold a question as it stands in the fields of the page; it need not be one yet.
 
-    `template` is None for the run's own; `right` is the text of the right option where it is known.
+    Args:
+        template: None for the run's own.
+        kind: as of `Question`.
+        right: the texts of the right options, none of them being an answer too; None where it is
+            not known.
     """
 
     stem: str
     options: tuple[str, ...]
     context: str = ""
     template: str | None = None
-    right: str | None = None
+    kind: str = "choice"
+    right: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, question: Question, template: str | None = None) -> "Draft":
         """Return a question to change."""
-        about = question.context or "", template, question.answer
-        return cls(question.stem, question.options, *about)
+        context, label = question.context or "", question.label
+        right = None if label is None else tuple(question.options[at] for at in places(label))
+        return cls(question.stem, question.options, context, template, question.kind, right)
 
     def question(self) -> Question:
         """Return the question; a QuestionError where it is none."""
-        label = self.options.index(self.right) if self.right in self.options else None
-        return Question(
-            stem=self.stem, options=self.options, context=self.context.strip() or None, label=label
-        )
+        told = {"stem": self.stem, "options": self.options, "kind": self.kind}
+        return Question(**told, context=self.context.strip() or None, label=self._label())
+
+    def _label(self) -> Label:
+        """Return the right options; None where one of their texts is no option any more."""
+        if self.right is None or not set(self.right) <= set(self.options):
+            return None
+        label = tuple(self.options.index(text) for text in self.right)
+        if KINDS[self.kind].several:
+            return label
+        return label[0] if len(label) == 1 else None
 
     def query(self) -> dict[str, str | list[str]]:
         """Return what a link to this question says behind its `?`."""
         parts = {"q": self.stem, "option": list(self.options), "context": self.context}
-        parts |= {"template": self.template or "", "right": self.right or ""}
+        parts |= {"template": self.template or "", "right": self._right_in_query()}
+        parts["kind"] = "" if self.kind == Question.kind else self.kind
         return {name: part for name, part in parts.items() if part}
+
+    def _right_in_query(self) -> list[str]:
+        """Return the right options, a blank text where none of them is, nothing if not known."""
+        return [] if self.right is None else list(self.right) or [""]
 
     @classmethod
     def from_query(cls, query: Mapping[str, Sequence[str]]) -> "Draft | None":
         """Return the question of a link; None where it holds none."""
         if not query.get("q"):
             return None
-        one = {name: (query.get(name) or [""])[0] for name in ("q", "context", "template", "right")}
-        about = one["context"], one["template"] or None, one["right"] or None
-        return cls(one["q"], tuple(query.get("option") or ("", ""))[: len(LETTERS)], *about)
+        one = {name: (query.get(name) or [""])[0] for name in ("q", "context", "template", "kind")}
+        kind = one["kind"] if one["kind"] in KINDS else Question.kind
+        options = tuple(query.get("option") or KINDS[kind].options or ("", ""))[:MOST_OPTIONS]
+        right = query.get("right")
+        known = tuple(filter(None, right)) if right else None
+        return cls(one["q"], options, one["context"], one["template"] or None, kind, known)
+
+    def as_kind(self, kind: str) -> "Draft":
+        """Return it as a question of another kind, with that one's options where it has some."""
+        options, own = KINDS[kind].options, KINDS[self.kind].options
+        if options:
+            return replace(self, kind=kind, options=options, right=None)
+        return replace(self, kind=kind, right=None if own else self.right)
 
 
 class Reply(NamedTuple):
-    """Hold what a model answers; `confidence` is the chosen option's probability, None without."""
+    """Hold what a model answers; for `confidence` see `mcqa.page.answers.confidence`."""
 
     prediction: Prediction
     confidence: float | None
@@ -90,13 +120,14 @@ def reply(prediction: Prediction, temperature: float | None) -> Reply:
     """Return an answer as it is shown: its scores divided by a temperature, if there is one."""
     if temperature is not None:
         prediction = prediction.calibrated(temperature)
-    sure = prediction.probabilities
-    confidence = sure[prediction.choice] if sure and prediction.choice is not None else None
-    return Reply(prediction, confidence, temperature)
+    return Reply(prediction, confidence(prediction), temperature)
 
 
 def orders_of(question: Question) -> Plan:
-    """Return all orders of the options, or the rotations where all would be too many."""
+    """Return all orders of the options, or the rotations where all would be too many.
+
+    The levels of a scale have one order only.
+    """
     kind = "all" if len(question.options) <= MOST_OPTIONS_FOR_ALL else "cyclic"
     return Plan.of(kind, [question], seed=0)
 
@@ -113,7 +144,7 @@ def shuffle(
 
 
 def flips(answers: Sequence[OrderedAnswer]) -> int:
-    """Return in how many orders another option is chosen than in the question's own."""
+    """Return in how many orders the choice is another one than in the question's own."""
     return sum(answer.choice != answers[0].choice for answer in answers)
 
 
@@ -122,7 +153,7 @@ def shuffle_rows(answers: Sequence[OrderedAnswer], question: Question) -> list[l
     rows = []
     for answer in answers:
         shown = " / ".join(question.options[place] for place in answer.order)
-        chosen = "none" if answer.choice is None else question.options[answer.choice]
+        chosen = "not read" if answer.choice is None else named(question.options, answer.choice)
         same = answer.choice == answers[0].choice
         rows.append([shown, chosen, "same" if same else "flipped"])
     return rows
@@ -131,6 +162,8 @@ def shuffle_rows(answers: Sequence[OrderedAnswer], question: Question) -> list[l
 def flip_sentence(answers: Sequence[OrderedAnswer]) -> str:
     """Say what other orders change."""
     others, count = len(answers) - 1, flips(answers)
+    if not others:
+        return "The options are levels, which have no other order: nothing is shuffled."
     if not count:
-        return f"No flip: the same option is chosen in all {others + 1} orders."
-    return f"{count} of {others} other orders choose another option: the answer flips."
+        return f"No flip: the same is chosen in all {others + 1} orders."
+    return f"{count} of {others} other orders choose otherwise: the answer flips."

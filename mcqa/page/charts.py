@@ -30,17 +30,25 @@ def accuracies(rows: list[dict], ink: str) -> alt.LayerChart:
     return _inked((whisker + chance + dots).properties(height=_ROW * len(rows) + 30), ink)
 
 
-def subjects(rows: list[dict], names: list[str], ink: str) -> alt.LayerChart:
-    """Return the accuracies of every run in every subject, with their intervals."""
+def grouped(rows: list[dict], group: str, names: list[str], ink: str) -> alt.LayerChart:
+    """Return the accuracies of every run in every group, with their intervals.
+
+    Args:
+        rows: with `run`, the group, `accuracy`, `low`, `high` (both None where there is no
+            interval) and `n`; where runs are of several seeds, also `seeds`.
+        group: the field that names a row's group, such as its subject.
+        names: of the runs; those beyond the sixth are left out.
+    """
     shown = names[: len(SERIES)]
     rows = [row for row in rows if row["run"] in shown]
     scale = alt.Scale(domain=shown, range=SERIES[: len(shown)])
     shapes = alt.Scale(domain=shown, range=SHAPES[: len(shown)])
+    more = ["seeds"] if rows and "seeds" in rows[0] else []
     base = alt.Chart(alt.Data(values=_with_interval(rows))).encode(
-        y=alt.Y("subject:N", sort=None, title=None, axis=alt.Axis(labelLimit=160)),
+        y=alt.Y(f"{group}:N", sort=None, title=None, axis=alt.Axis(labelLimit=160)),
         yOffset=alt.YOffset("run:N", sort=shown),
         color=alt.Color("run:N", scale=scale, title=None, legend=alt.Legend(orient="top")),
-        tooltip=_tooltip("subject", "run"),
+        tooltip=_tooltip(group, "run", *more),
     )
     whisker = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title="accuracy", axis=alt.Axis(format="%")), x2="high:Q"
@@ -79,5 +87,8 @@ def _tooltip(*names: str) -> list[alt.Tooltip]:
 
 
 def _with_interval(rows: list[dict]) -> list[dict]:
-    told = [f"{100 * row['low']:.1f} to {100 * row['high']:.1f}%" for row in rows]
-    return [row | {"interval": interval} for row, interval in zip(rows, told, strict=True)]
+    return [row | {"interval": _interval(row["low"], row["high"])} for row in rows]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "not known" if low is None else f"{100 * low:.1f} to {100 * high:.1f}%"

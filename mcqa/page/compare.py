@@ -1,4 +1,4 @@
-"""Draw Compare: an evaluation's first screen, and its questions one by one."""
+"""Draw Compare: what an evaluation or a study says first; its questions are drawn by `explorer`."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,14 +6,19 @@ from typing import NamedTuple
 import streamlit as st
 
 from mcqa.evaluating.folder import RECORD, read_record
-from mcqa.page import charts, exploring, plain
-from mcqa.page.drawing import bars, errors_in_a_box, html, ink
-from mcqa.page.exploring import MARKS, OUTCOMES, SORTS, Filter, Table
+from mcqa.page import charts, plain
+from mcqa.page.drawing import draw_text, html, ink
+from mcqa.page.explorer import explore
+from mcqa.page.exploring import Table
 from mcqa.page.first_screen import accuracy_rows, first_screen, read_runs, subject_rows
-from mcqa.page.sources import RUNS, Opening, evaluations_below, unique
-from mcqa.question import LETTERS
-
-LISTED = 10  # questions at once
+from mcqa.page.sources import (
+    RUNS,
+    Opening,
+    evaluation_stamp,
+    evaluations_below,
+    is_study,
+    unique,
+)
 
 
 class Opened(NamedTuple):
@@ -28,166 +33,57 @@ def show(opening: Opening) -> None:
     """Draw the page."""
     known = unique([*opening.evaluations, *evaluations_below(RUNS)])
     folder = st.selectbox(
-        "Evaluation",
+        "Evaluation or study",
         known,
         key="evaluation",
         accept_new_options=True,
         persist_state="session",
-        placeholder="a folder that mcqa evaluate or mcqa demo wrote",
+        placeholder="a folder that mcqa evaluate, mcqa study or mcqa demo wrote",
     )
     if not folder:
-        note = "No evaluation here yet: `mcqa evaluate` and `mcqa demo` write one."
+        note = "Nothing here yet: `mcqa evaluate`, `mcqa study` and `mcqa demo` write some."
         html(plain.box(note, "note"))
         return
-    if not (Path(folder) / RECORD).is_file() and (below := evaluations_below(Path(folder))):
+    place = Path(folder)
+    alone = (place / RECORD).is_file() or is_study(place)
+    if not alone and (below := evaluations_below(place)):
         folder = st.selectbox("Part of it", below, key="part")
+        place = Path(folder)
+    if is_study(place):
+        from mcqa.page.compare_study import show_study  # it needs torch
+
+        show_study(folder)
+        return
     with st.spinner("Reading"):
-        opened = _opened(folder, _stamp(folder))
+        opened = _opened(folder, evaluation_stamp(folder))
     _first(opened)
-    st.html("<h2>Questions</h2>")
-    _explorer(folder, opened.table)
-
-
-def _stamp(folder: str) -> float:
-    path = Path(folder) / RECORD
-    return path.stat().st_mtime if path.is_file() else 0.0
+    explore(folder, opened.table)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _opened(folder: str, stamp: float) -> Opened:
+def _opened(folder: str, stamp: tuple[float, ...]) -> Opened:
     record = read_record(Path(folder))
     runs = read_runs(record)
     return Opened(Table(record), runs, list(first_screen(Path(folder), runs)))
 
 
 def _first(opened: Opened) -> None:
+    """Draw the first screen of an evaluation's report, with charts that tell what is under them."""
     html(plain.heading(opened.table.record.title))
+    accuracies = accuracy_rows(opened.runs)
     for block in opened.blocks:
         if block.kind == "text":
-            style = "finding" if block.style.startswith("finding") else "note"
-            html(plain.paragraph(block.text, style))
+            draw_text(block)
         elif block.kind == "table":
             html(plain.table(block.columns, block.rows, block.caption))
-        elif rows := accuracy_rows(opened.runs):
+        elif rows := accuracies.get(block.name):
+            html(plain.paragraph(block.description, "note"))
             st.altair_chart(charts.accuracies(rows, ink()), alt=block.description)
-    rows = subject_rows(opened.runs)
-    if len({row["subject"] for row in rows}) > 1:
-        with st.expander("Accuracy per subject"):
-            names = [run["name"] for run in opened.runs]
-            st.altair_chart(
-                charts.subjects(rows, names, ink()),
-                alt="Accuracy of each run per subject, with intervals",
-            )
-
-
-@st.fragment
-def _explorer(folder: str, table: Table) -> None:
-    """Draw filters, the list, and the question that is open; only this part is drawn again."""
-    with errors_in_a_box():
-        wanted = _filter(folder, table)
-        places = table.find(wanted)
-        state = st.session_state
-        if state.get("explored") != (folder, wanted):
-            state["explored"], state["at"] = (folder, wanted), 0
-        html(plain.paragraph(f"{len(places):,} of {len(table.ids):,} questions", "finding"))
-        if not len(places):
-            return
-        left, right = st.columns([2, 3], gap="large")
-        with left:
-            _list(table, places, wanted)
-        with right:
-            _steps(len(places))
-            _question(table, int(places[state.at]), wanted)
-
-
-def _filter(folder: str, table: Table) -> Filter:
-    names = list(table.runs)
-    first, second = exploring.choose(table.record)
-    told = {"all": "all", "both": "both are right", "neither": "neither is right"}
-    with st.container(horizontal=True):
-        a = st.selectbox("A", names, names.index(first), key=f"a {folder}")
-        b = st.selectbox("B", names, names.index(second), key=f"b {folder}")
-        outcome = st.selectbox(
-            "Right",
-            OUTCOMES,
-            key="outcome",
-            format_func=lambda outcome: told.get(outcome, f"{outcome} is right"),
-        )
-        sort = st.selectbox("Sorted by", SORTS, key="sort")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        subjects = sorted({subject for subject in table.subjects if subject})
-        chosen = st.multiselect("Subjects", subjects, key=f"subjects {folder}")
-        text = st.text_input("Text", key="text", type="search", placeholder="in stem or option")
-        marks = st.pills("Only", MARKS, selection_mode="multi", key="marks")
-    return Filter(a, b, outcome, tuple(marks), tuple(chosen), text, sort)
-
-
-def _list(table: Table, places, wanted: Filter) -> None:
-    """Draw the questions around the open one, each a button that opens it, and the way to a file.
-
-    A grid of all of them would be no shorter to read, and not to be used by keyboard.
-    """
-
-    def open_it(at: int) -> None:
-        st.session_state["at"] = at
-
-    at = st.session_state.at
-    start = at - at % LISTED
-    for row, line in enumerate(table.lines(places[start : start + LISTED], wanted.a, wanted.b)):
-        number = start + row
-        st.button(
-            plain.in_markdown(f"{number + 1}. {line}"),
-            key=f"row-{row}",
-            type="primary" if number == at else "secondary",
-            on_click=open_it,
-            args=(number,),
-            width="stretch",
-            wrap=True,
-        )
-    st.download_button(
-        "The selection as CSV",
-        lambda: table.csv(places, _names(wanted)),
-        file_name="selection.csv",
-        mime="text/csv",
-    )
-
-
-def _names(wanted: Filter) -> list[str]:
-    """Return the two runs that are looked at, once where they are one."""
-    return unique([wanted.a, wanted.b])
-
-
-def _steps(count: int) -> None:
-    """Draw how to go on, by button, by key and by number."""
-
-    def go(by: int) -> None:
-        st.session_state["at"] = exploring.step(st.session_state.at, by, count)
-
-    def jump() -> None:
-        st.session_state["at"] = exploring.step(st.session_state.number - 1, 0, count)
-
-    st.session_state["number"] = st.session_state.at + 1
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button("Previous", shortcut="P", on_click=go, args=(-1,))
-        st.button("Next", shortcut="N", on_click=go, args=(1,))
-        st.number_input(f"of {count:,}", 1, count, key="number", on_change=jump, width=140)
-
-
-def _question(table: Table, place: int, wanted: Filter) -> None:
-    id = table.ids[place]
-    question = table.questions.get(id)
-    answers = {name: table.runs[name].predictions[place] for name in _names(wanted)}
-    about = [id, *([question.subject] if question and question.subject else [])]
-    html(plain.paragraph(", ".join(about), "note"))
-    if question and question.context:
-        html(plain.paragraph(question.context))
-    html(plain.paragraph(question.stem if question else "(text not known)", "finding"))
-    options = exploring.options_of(question, answers)
-    for column, (name, answer) in zip(st.columns(len(answers)), answers.items(), strict=True):
-        with column, st.container(border=True):
-            marks = {"choice": answer.choice, "label": answer.label}
-            html(
-                plain.heading(name),
-                bars(options, LETTERS[: len(options)], answer.probabilities, **marks),
-                plain.paragraph(answer.text) if answer.text is not None else "",
-            )
+    for kind, rows in subject_rows(opened.runs).items():
+        if len({row["subject"] for row in rows}) > 1:
+            with st.expander(f"Accuracy per subject{f' ({kind})' if kind else ''}"):
+                names = [run["name"] for run in opened.runs]
+                st.altair_chart(
+                    charts.grouped(rows, "subject", names, ink()),
+                    alt="Accuracy of each run per subject, with intervals",
+                )

@@ -12,6 +12,7 @@ import numpy as np
 
 from mcqa.evaluating.analysis import per_question
 from mcqa.evaluating.folder import Evaluation, Record
+from mcqa.page.answers import confidence, places, variation, verdict
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 
@@ -26,8 +27,8 @@ class Columns(NamedTuple):
     """Hold one run's answers, in the order of the table; NaN where there is no confidence."""
 
     predictions: list[Prediction]
-    right: np.ndarray  # (N,) whether the choice is the label
-    confidence: np.ndarray  # (N,) the chosen option's probability
+    right: np.ndarray  # (N,) whether the choice is the label, of `several` exactly this set
+    confidence: np.ndarray  # (N,) see `mcqa.page.answers.confidence`
     flipped: np.ndarray  # (N,) whether another order of the options changed the choice
     cut: np.ndarray  # (N,) whether the question was shortened to fit
 
@@ -40,7 +41,7 @@ class Filter:
         a, b: names of two runs, the same where there is one only.
         outcome: one of `OUTCOMES`, who of the two is right.
         marks: of `MARKS`, what holds for one of the two.
-        subjects: any where there are none.
+        kinds, subjects: any where there are none.
         text: what stem, context or an option has in it, whatever its case.
         sort: one of `SORTS`.
     """
@@ -49,6 +50,7 @@ class Filter:
     b: str
     outcome: str = "all"
     marks: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     text: str = ""
     sort: str = "disagreement"
@@ -79,7 +81,7 @@ class Table:
         return Columns(
             answers,
             np.array([p.correct for p in answers], dtype=bool),
-            np.array([_confidence(p) for p in answers], dtype=float),
+            np.array([confidence(p) for p in answers], dtype=float),  # None becomes NaN
             np.array([flipped.get(id, False) for id in self.ids], dtype=bool),
             np.array([p.truncated > 0 for p in answers], dtype=bool),
         )
@@ -88,6 +90,11 @@ class Table:
     def questions(self) -> dict[str, Question]:
         """The questions by id; none where their file was taken away."""
         return {question.id: question for question in self.record.questions}
+
+    @cached_property
+    def kinds(self) -> np.ndarray:
+        """(N,) each question's kind."""
+        return np.array([p.kind for p in self._first], dtype=object)
 
     @cached_property
     def subjects(self) -> np.ndarray:
@@ -107,13 +114,10 @@ class Table:
         return [_searched(q) if q else id.lower() for id, q in zip(self.ids, known, strict=True)]
 
     def disagreement(self, a: str, b: str) -> np.ndarray:
-        """(N,) how far two runs' probabilities lie apart, 0 to 1: their total variation.
-
-        Without probabilities 1 where they choose differently, else 0.
-        """
+        """(N,) how far two runs' answers lie apart, see `mcqa.page.answers.variation`."""
         if (a, b) not in self._disagreements:
             pairs = zip(self.runs[a].predictions, self.runs[b].predictions, strict=True)
-            apart = np.array([_variation(*pair) for pair in pairs], dtype=float)
+            apart = np.array([variation(*pair) for pair in pairs], dtype=float)
             self._disagreements[a, b] = apart
         return self._disagreements[a, b]
 
@@ -125,11 +129,13 @@ class Table:
             "only A": a.right & ~b.right,
             "only B": b.right & ~a.right,
             "both": a.right & b.right,
-            "neither": ~a.right & ~b.right,
+            "neither": ~a.right & ~b.right & self._labelled,
         }
         keep = outcomes[wanted.outcome].copy()
         for mark in wanted.marks:
             keep &= self._marked(mark, a) | self._marked(mark, b)
+        if wanted.kinds:
+            keep &= np.isin(self.kinds, wanted.kinds)
         if wanted.subjects:
             keep &= np.isin(self.subjects, wanted.subjects)
         places = np.flatnonzero(keep)
@@ -150,26 +156,25 @@ class Table:
                 return self._labelled & ~run.right & (run.confidence >= SURE)
         return run.flipped if mark == "flipped" else run.cut
 
+    @property
+    def _first(self) -> list[Prediction]:
+        return next(iter(self.runs.values())).predictions
+
     @cached_property
     def _labelled(self) -> np.ndarray:
-        first = next(iter(self.runs.values()))
-        return np.array([p.label is not None for p in first.predictions], dtype=bool)
+        return np.array([p.label is not None for p in self._first], dtype=bool)
 
     def lines(self, places: Sequence[int], a: str, b: str) -> list[str]:
         """Return a line per question for the list: its stem, and whether each run is right."""
         lines = []
         for place in places:
             stem = self.stems[place]
-            told = [f"A {self._verdict(a, place)}"]
-            told += [f"B {self._verdict(b, place)}"] if a != b else []
+            runs = {"A": a} if a == b else {"A": a, "B": b}
+            answers = {side: self.runs[name].predictions[place] for side, name in runs.items()}
+            told = [f"{side} {verdict(answer)}" for side, answer in answers.items()]
             short = stem if len(stem) <= SHOWN else stem[: SHOWN - 1] + "…"
             lines.append(f"{short} ({', '.join(told)})")
         return lines
-
-    def _verdict(self, name: str, place: int) -> str:
-        if not self._labelled[place]:
-            return "no label"
-        return "right" if self.runs[name].right[place] else "wrong"
 
     def csv(self, places: Sequence[int], names: Sequence[str]) -> str:
         """Return what two runs answered to some questions, as `per_question.csv` has it."""
@@ -193,22 +198,9 @@ def options_of(question: Question | None, answers: Mapping[str, Prediction]) -> 
     if question:
         return list(question.options)
     most = max((len(p.scores or ()) for p in answers.values()), default=0)
-    known = (p.label for p in answers.values()), (p.choice for p in answers.values())
-    named = [place for part in known for place in part if place is not None]
+    named = [at for p in answers.values() for part in (p.label, p.choice) for at in places(part)]
     return ["(text not known)"] * max([most, 2, *(place + 1 for place in named)])
-
-
-def _confidence(prediction: Prediction) -> float:
-    sure = prediction.probabilities
-    return sure[prediction.choice] if sure and prediction.choice is not None else np.nan
 
 
 def _searched(question: Question) -> str:
     return "\n".join((question.stem, question.context or "", *question.options)).lower()
-
-
-def _variation(a: Prediction, b: Prediction) -> float:
-    if not (a.probabilities and b.probabilities):
-        return float(a.choice != b.choice)
-    pairs = zip(a.probabilities, b.probabilities, strict=True)
-    return sum(abs(one - other) for one, other in pairs) / 2

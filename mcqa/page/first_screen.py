@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcqa.errors import DataError
-from mcqa.evaluating.folder import METRICS, Record
-from mcqa.evaluating.results import COMPARISON
+from mcqa.evaluating.folder import COMPARISON, METRICS, Record
+from mcqa.evaluating.results import read_comparisons
 from mcqa.report.blocks import Plot, Table, Text
 from mcqa.report.content import report_sections
 from mcqa.report.figures import subject_accuracies
+from mcqa.report.kinds import plot_name, runs_by_kind
 from mcqa.system.files import inside
 
 
@@ -24,46 +25,50 @@ def read_runs(record: Record) -> list[dict]:
 
 def first_screen(folder: Path, runs: list[dict]) -> Sequence[Text | Plot | Table]:
     """Return the blocks of the report's first screen, its verdicts among them."""
-    path, comparisons = inside(folder, COMPARISON), []
-    if path.is_file():
-        first = _read(path)
-        comparisons = [first, *first.pop("others", [])]
+    plots = [plot_name(kind, "accuracy") for kind in runs_by_kind(runs)]
     try:
-        return report_sections(runs, comparisons, (), ("accuracy",), {})[0].blocks
-    except (KeyError, TypeError) as error:
-        raise _unfit(folder, error) from error
+        comparisons = read_comparisons(folder)
+        return report_sections(runs, comparisons, (), plots, {})[0].blocks
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unfit(inside(folder, COMPARISON), error) from error
 
 
-def accuracy_rows(runs: list[dict]) -> list[dict]:
-    """Return what the chart of accuracies shows: a row per run that has one."""
-    rows = [(run["name"], run["metrics"]) for run in runs if run["metrics"].get("n")]
-    return [
-        {
-            "run": name,
-            "accuracy": metrics["accuracy"],
-            "low": metrics["accuracy_ci95"][0],
-            "high": metrics["accuracy_ci95"][1],
-            "n": metrics["n"],
-            "chance": metrics["chance"],
-        }
-        for name, metrics in rows
-    ]
+def accuracy_rows(runs: list[dict]) -> dict[str, list[dict]]:
+    """Return what the charts of accuracies show, by the plot's name: a row per run that has one."""
+    return {
+        plot_name(kind, "accuracy"): [
+            {
+                "run": run["name"],
+                "accuracy": run["metrics"]["accuracy"],
+                "low": run["metrics"]["accuracy_ci95"][0],
+                "high": run["metrics"]["accuracy_ci95"][1],
+                "n": run["metrics"]["n"],
+                "chance": run["metrics"]["chance"],
+            }
+            for run in own
+            if run["metrics"].get("n")
+        ]
+        for kind, own in runs_by_kind(runs).items()
+    }
 
 
-def subject_rows(runs: list[dict]) -> list[dict]:
-    """Return what the chart of subjects shows: a row per run and subject."""
-    return [
-        {
-            "run": run["name"],
-            "subject": group["name"],
-            "accuracy": group["value"],
-            "low": group["ci95"][0],
-            "high": group["ci95"][1],
-            "n": group["n"],
-        }
-        for run in runs
-        for group in subject_accuracies(run["metrics"])
-    ]
+def subject_rows(runs: list[dict]) -> dict[str, list[dict]]:
+    """Return what the charts of subjects show, by kind: a row per run and subject."""
+    return {
+        kind: [
+            {
+                "run": run["name"],
+                "subject": group["name"],
+                "accuracy": group["value"],
+                "low": group["ci95"][0],
+                "high": group["ci95"][1],
+                "n": group["n"],
+            }
+            for run in own
+            for group in subject_accuracies(run["metrics"])
+        ]
+        for kind, own in runs_by_kind(runs).items()
+    }
 
 
 def _read(path: Path) -> dict:

@@ -7,27 +7,48 @@ import torch
 
 from heads.branching import pack
 from heads.likelihood import option_token_log_probabilities
+from mcqa.formulations.judged import is_judged, split
 from mcqa.formulations.likelihoods import TEXT_SCORERS
 from mcqa.prediction import Prediction
 from mcqa.prompting.encoding import EncodedQuestion
-from mcqa.question import Question
+from mcqa.question import MARKS, Question
 from mcqa.scoring.scorer import Scorer
+
+PROMPT_ALONE = ("letter", "generate")  # scorers that look at, or write, what follows the prompt
 
 
 class Seen(NamedTuple):
-    """Hold the texts of the tokens that all options share, and of those of each option."""
+    """Hold the texts of the tokens that all options share, and of those of each option.
+
+    There are none of these where the model reads the prompt alone. `of` is the letter of the option
+    that is asked about by itself, empty for a whole question.
+    """
 
     prefix: list[str]
     continuations: list[list[str]]
-    truncated: int
+    of: str
 
 
-def see(scorer: Scorer, question: Question) -> tuple[Seen, EncodedQuestion]:
-    """Return what the model sees of a question, as texts and as it is encoded."""
-    (encoded,) = scorer.encoder.encode([question])
-    prefix = pieces(scorer.tokenizer, encoded.prefix)
-    options = [pieces(scorer.tokenizer, tokens) for tokens in encoded.continuations]
-    return Seen(prefix, options, encoded.truncated), encoded
+def see(scorer: Scorer, question: Question) -> list[tuple[Seen, EncodedQuestion]]:
+    """Return what the model sees of a question, as texts and as it is encoded.
+
+    That is one prompt, or one for each option where these are judged by themselves.
+    """
+    parts, letters, encoder = [question], [""], scorer.encoder
+    if scorer.split and is_judged(question):
+        parts, letters, encoder = split(question), question.letters, encoder.holding_out([question])
+    return [
+        (_texts(scorer, encoded, letter), encoded)
+        for encoded, letter in zip(encoder.encode(parts), letters, strict=True)
+    ]
+
+
+def _texts(scorer: Scorer, encoded: EncodedQuestion, of: str) -> Seen:
+    prefix, options = encoded.prefix, encoded.continuations
+    if scorer.name in PROMPT_ALONE:
+        prefix, options = encoded.prompt, ()
+    texts = [pieces(scorer.tokenizer, tokens) for tokens in options]
+    return Seen(pieces(scorer.tokenizer, prefix), texts, of)
 
 
 def pieces(tokenizer, ids: Sequence[int]) -> list[str]:
@@ -52,12 +73,10 @@ def token_values(scorer: Scorer, encoded: EncodedQuestion) -> list[list[float]] 
     return [of_place[ordered.index(tokens)] for tokens in encoded.continuations]
 
 
-def token_rows(
-    seen: Seen, values: Sequence[Sequence[float]], question: Question
-) -> list[list[str]]:
+def token_rows(seen: Seen, values: Sequence[Sequence[float]]) -> list[list[str]]:
     """Return a row per token of each option: option, token, log-likelihood."""
     rows = []
-    for letter, tokens, worth in zip(question.letters, seen.continuations, values, strict=True):
+    for letter, tokens, worth in zip(MARKS, seen.continuations, values, strict=False):
         pairs = zip(tokens, worth, strict=True)
         rows += [[letter, repr(token), f"{value:.3f}"] for token, value in pairs]
         rows.append([letter, "all", f"{sum(worth):.3f}"])

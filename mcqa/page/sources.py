@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mcqa.evaluating.folder import RECORD
+from mcqa.evaluating.folder import COMPARISON, RECORD
 from mcqa.models.embedded import ALIAS
 from mcqa.models.names import RUN_FILE, resolve_model
+from mcqa.study.grid import CELL, CELLS, GRID, RESULTS
 
 RUNS = Path("runs")  # where commands write by default, below the folder that they are given in
 DEMO = RUNS / "demo"
@@ -38,8 +39,13 @@ def runs_below(folder: Path) -> list[str]:
 
 
 def evaluations_below(folder: Path) -> list[str]:
-    """Return the evaluations in a folder, itself among them where it is one."""
-    return holding(RECORD, folder)
+    """Return the evaluations and studies in a folder, itself among them where it is one."""
+    return unique([*holding(RECORD, folder), *holding(GRID, folder)])
+
+
+def is_study(folder: Path) -> bool:
+    """Say whether a folder is one that `mcqa study` wrote."""
+    return (folder / GRID).is_file()
 
 
 def opening(given: Sequence[str]) -> Opening:
@@ -72,3 +78,11 @@ def stamp(model: str) -> float:
     """Return what changes when a run is trained anew, so that no old one is shown."""
     path = Path(model) / RUN_FILE
     return path.stat().st_mtime if path.is_file() else 0.0
+
+
+def evaluation_stamp(folder: str) -> tuple[float, ...]:
+    """Return what changes when an evaluation or a study is written anew, or goes on."""
+    place = Path(folder)
+    written = [place / name for name in (RECORD, COMPARISON, GRID, RESULTS)]
+    written += sorted(place.glob(f"{CELLS}/*/{CELL}"))
+    return tuple(path.stat().st_mtime for path in written if path.is_file())

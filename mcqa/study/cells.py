@@ -25,14 +25,13 @@ from mcqa.evaluation import numbers
 from mcqa.question import Question
 from mcqa.runs.training_folder import checkpoint_folders
 from mcqa.scoring.partial import forget, partial_path
-from mcqa.study.grid import Cell, DataSet, Grid
+from mcqa.study.grid import CELL, CELLS, GRID, Cell, DataSet, Grid
 from mcqa.system.files import inside, write_json
 from mcqa.system.locks import locked
 from mcqa.training.config import TrainingConfig
 from mcqa.training.questions import load_training, load_validation
 from mcqa.training.run import train
 
-GRID, CELLS, CELL = "study.json", "cells", "cell.json"
 Progress = Callable[[int, str], contextlib.AbstractContextManager]
 
 
