@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mcqa.data import open_questions
 from mcqa.data.findings import EXAMPLES
 from mcqa.data.reader import Rejected
+from mcqa.data.sources import Sources
 from mcqa.scoring.check import check
 
 LONGEST = 2000  # characters of a row that are shown
@@ -35,7 +36,7 @@ class Checked(NamedTuple):
         return sum(found.level == "error" for found in self.findings)
 
 
-def look(source: str, **reading) -> Checked:
+def look(source: Sources, **reading) -> Checked:
     """Check a data set; errors and `reading` as of `mcqa.scoring.check.check`."""
     report, rejected = check(source, **reading)
     wanted = {id for found in report["findings"] for id in found["examples"]}
@@ -50,7 +51,7 @@ def look(source: str, **reading) -> Checked:
     return Checked(report, findings)
 
 
-def _questions(source: str, ids: set[str], reading: Mapping) -> dict[str, str]:
+def _questions(source: Sources, ids: set[str], reading: Mapping) -> dict[str, str]:
     """Return the questions with these ids as texts; reading ends with the last of them."""
     found = {}
     for question in open_questions(source, **{**reading, "skip_invalid": True}):

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from mcqa.cli.memory import MEANINGS
+from mcqa.data import is_bundled
 from mcqa.evaluation.numbers import format_bytes
 from mcqa.footprint.estimating import estimate
 from mcqa.footprint.plan import Plan, Shape
@@ -16,6 +17,7 @@ from mcqa.page.findings import draw_findings
 from mcqa.page.job import FORMULATIONS, Job
 from mcqa.page.sources import Opening
 from mcqa.training.config import TrainingConfig
+from mcqa.training.mixture import parse_sources
 
 TYPICAL = {"length": 256, "options": 4, "option_length": 8}  # as `mcqa memory` takes by default
 EVERY = 1.0  # seconds between looks at a training that runs
@@ -154,9 +156,9 @@ def _check(config: TrainingConfig, upload) -> Checked:
     reading = config.reading() | {"unlabelled": config.unlabelled, "limit": config.limit}
     if upload:
         return look_at_upload(upload, **reading)
-    source = config.data[0]
-    split = config.split or ("train" if source == "bundled" else None)
-    return look(source, split=split, **reading)
+    sources = [source for source, _ in parse_sources(config.data)]
+    split = config.split or ("train" if any(map(is_bundled, sources)) else None)
+    return look(sources[0] if len(sources) == 1 else sources, split=split, **reading)
 
 
 def _estimate(formulation: str, config: TrainingConfig) -> dict:

@@ -5,7 +5,6 @@ import re
 import pytest
 from pages import button, drawn, errors, findings, open_part
 
-from mcqa.page import asking
 from mcqa.page.asking import Draft
 from mcqa.question import Question
 
@@ -19,7 +18,7 @@ def page(tmp_path, monkeypatch):
     return lambda given, query=None: open_part("ask", given, query)
 
 
-QUERY = Draft("Which of these is a fruit?", ("pear", "hammer", "saw"), right="pear").query()
+QUERY = Draft("Which of these is a fruit?", ("pear", "hammer", "saw"), right=("pear",)).query()
 
 
 def test_runs_answer_a_question_side_by_side(page, runs):
@@ -56,7 +55,7 @@ def test_below_the_slider_it_abstains(page, runs):
 def test_shuffle_asks_all_orders_and_cloze_never_flips(page, runs):
     test = page([runs["multiple-choice"]], QUERY)
     button(test, "Shuffle").click().run()
-    assert findings(test)[-1] == "No flip: the same option is chosen in all 6 orders."
+    assert findings(test)[-1] == "No flip: the same is chosen in all 6 orders."
     assert drawn(test).count(">same<") == 6
     test.text_input(key="option-1").set_value("nail").run()
     assert len(findings(test)) == 1  # another question, which was not shuffled
@@ -80,7 +79,7 @@ def test_options_are_added_removed_and_moved(page, runs):
 
 
 def test_a_link_holds_the_question(page, runs):
-    draft = Draft("Which?", ("pear", "saw"), "A table.", "lettered", "saw")
+    draft = Draft("Which?", ("pear", "saw"), "A table.", "lettered", right=("saw",))
     test = page([runs["generative"]], draft.query())
     assert test.session_state["draft"] == draft
     assert test.code[0].value.endswith(
@@ -90,9 +89,9 @@ def test_a_link_holds_the_question(page, runs):
 
 def test_an_example_of_a_subject_is_taken(page, runs):
     test = page([runs["generative"]])
-    test.selectbox(key="subject").select("Astronomy").run()
+    test.selectbox(key="subject choice").select("Astronomy").run()
     button(test, "Take this example").click().run()
-    assert test.text_area(key="stem").value == test.selectbox(key="example").value
+    assert test.text_area(key="stem").value == test.selectbox(key="example choice").value
     assert not test.exception
 
 
@@ -163,10 +162,66 @@ def test_a_run_that_is_gone_is_said_and_the_others_answer(page, runs, tmp_path):
     assert len(findings(test)) == 1
 
 
-def test_orders_that_flip_are_counted():
-    from mcqa.scoring.orders import OrderedAnswer
+@pytest.mark.parametrize("formulation", ["generative", "multiple-choice"])
+@pytest.mark.parametrize("kind", ["several", "scale"])
+def test_examples_of_other_kinds_are_answered(page, runs, formulation, kind):
+    run = str(runs[formulation])
+    test = page([run])
+    test.selectbox(key="example_kind").select(kind).run()
+    button(test, "Take this example").click().run()
+    assert errors(test) == []
+    assert test.selectbox(key="question_kind").value == kind
+    assert test.query_params["kind"] == [kind]
+    shown, right = drawn(test), "right answer"
+    assert right in shown
+    if kind == "scale":
+        assert re.search(r"expected level \d\.\d\d and median \d, from 0", shown)
+    else:
+        assert re.search(r"chosen from a probability of 0\.5 on", shown)
+    button(test, "Shuffle").click().run()
+    said = {"several": r"orders", "scale": r"levels, which have no other order"}[kind]
+    assert re.search(said, findings(test)[-1])
+    test.toggle(key=f"seen-{run}").set_value(True).run()
+    asked = re.findall(r"Asked of option (.) by itself", drawn(test))
+    options = len(test.session_state["places"])
+    judged = kind == "several" and formulation == "generative"
+    assert asked == list("ABCDEF"[:options]) * judged
 
-    orders = [(0, 1), (1, 0)]
-    answers = [OrderedAnswer("q", order, None, order[0]) for order in orders]
-    assert asking.flips(answers) == 1
-    assert asking.flip_sentence(answers).startswith("1 of 1 other orders")
+
+def test_several_shows_what_is_chosen_as_the_scorer_does(page, runs):
+    from mcqa import load_scorer
+
+    run = str(runs["multiple-choice"])
+    draft = Draft("Which are fruit?", ("pear", "hammer", "apple"), kind="several")
+    test = page([run], draft.query())
+    expected = load_scorer(run).score(draft.question())
+    (said,) = findings(test)
+    chosen = "; ".join(draft.options[at] for at in expected.choice) or "none of them"
+    assert said.startswith(f"{chosen}, ")
+    assert drawn(test).count("(chosen)") == len(expected.choice)
+
+
+def test_a_question_is_turned_into_another_kind(page, runs):
+    test = page([runs["multiple-choice"]], QUERY)
+    kind = test.selectbox(key="question_kind")
+    kind.select("yes_no").run()
+    assert [each.value for each in test.text_input if each.label.startswith("Option")] == [
+        "Yes",
+        "No",
+    ]
+    assert button(test, "Add an option").disabled
+    assert errors(test) == []
+    test.selectbox(key="question_kind").select("several").run()
+    assert not button(test, "Add an option").disabled
+    assert errors(test) == []
+
+
+def test_a_scorer_of_letters_sees_the_prompt_alone(page, runs):
+    run = str(runs["generative"])
+    test = page([run], QUERY)
+    test.text_input(key="scorer").set_value("letter").run()
+    test.selectbox(key="template").select("lettered").run()
+    test.toggle(key=f"seen-{run}").set_value(True).run()
+    assert errors(test) == []
+    assert "Shared prefix" not in drawn(test)
+    assert re.search(r"<strong>Prompt, \d+ tokens", drawn(test))

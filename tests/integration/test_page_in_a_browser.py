@@ -19,7 +19,7 @@ expect.set_options(timeout=90_000)
 PARTS = ("ask", "compare", "train", "data")
 WIDTHS, SCHEMES = (360, 1400), ("light", "dark")
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script> **b** :smile: $e$'
-QUESTION = Draft("Which of these is a fruit?", ("pear", "hammer", "saw"), right="pear")
+QUESTION = Draft("Which of these is a fruit?", ("pear", "hammer", "saw"), right=("pear",))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_ask_and_shuffle(visit, runs):
     expect(page.get_by_text(re.compile(r"^(pear|hammer|saw), \d+\.\d% sure$"))).to_have_count(2)
     expect(page.locator(".mcqa-options li")).to_have_count(6)
     page.get_by_role("button", name="Shuffle").click()
-    expect(page.get_by_text("No flip: the same option is chosen in all 6 orders.")).to_have_count(2)
+    expect(page.get_by_text("No flip: the same is chosen in all 6 orders.")).to_have_count(2)
     page.get_by_label("Option B").fill("nail")
     page.get_by_label("Option B").press("Enter")
     expect(page.get_by_text("B. nail")).to_have_count(2)
@@ -87,7 +87,7 @@ def test_ask_and_shuffle(visit, runs):
     page.get_by_role("heading", name="Data", level=1).wait_for()
     page.get_by_role("link", name="Ask").click()
     expect(page.get_by_label("Option B")).to_have_value("nail")
-    expect(page.get_by_label("Question")).to_have_value(QUESTION.stem)
+    expect(page.get_by_label("Question", exact=True)).to_have_value(QUESTION.stem)
 
 
 def test_below_the_slider_it_abstains_by_keyboard(visit):

@@ -1,7 +1,10 @@
 import csv
 import io
+from dataclasses import replace
 
+import mixed_answers
 import pytest
+from mixed_answers import mixed_questions
 
 from mcqa.evaluating.folder import Record, read_record, write_record
 from mcqa.page.exploring import Filter, Table, choose, options_of, step
@@ -94,6 +97,33 @@ def test_a_run_of_itself_is_compared_with_itself(evaluated, answer, questions):
     table = Table(record)
     assert table.lines([0], "only", "only") == ["Stem 0? (A right)"]
     assert not table.disagreement("only", "only").any()
+
+
+def test_unlabelled_questions_are_not_what_neither_gets_right(evaluated, answer, questions):
+    answers = [replace(p, label=None if p.id == "q0" else p.label) for p in answer("0" * 12)]
+    table = Table(Record("", {}, evaluated({"a": answers}), questions))
+    assert len(table.find(Filter("a", "a", outcome="neither"))) == 11
+
+
+def test_kinds_are_told_apart_and_sets_are_right_as_a_whole(evaluated):
+    asked = mixed_questions(10)
+    runs = {name: mixed_answers.answer(asked, seed=seed) for seed, name in enumerate("ab")}
+    table = Table(Record("", {}, evaluated(runs), asked))
+    found = table.find(Filter("a", "b", kinds=("several",)))
+    assert {table.ids[at] for at in found} == {q.id for q in asked if q.kind == "several"}
+    right = table.find(Filter("a", "b", kinds=("several",), outcome="both"))
+    exact = {p.id for p, q in zip(*runs.values(), strict=True) if p.label == p.choice == q.choice}
+    assert {table.ids[at] for at in right} == {id for id in exact if id.startswith("several")}
+    (line,) = table.lines(found[:1], "a", "b")
+    assert "(A " in line
+    csv_rows = list(csv.DictReader(io.StringIO(table.csv(found, ["a", "b"]))))
+    assert {row["kind"] for row in csv_rows} == {"several"}
+
+
+def test_options_without_texts_reach_the_last_that_is_named():
+    several = mixed_answers.answer(mixed_questions(4))[-1]
+    written = replace(several, scores=None, choice=(0, 4), label=(1,), kind="several")
+    assert len(options_of(None, {"a": written})) == 5
 
 
 def test_steps_stay_inside():
