@@ -3,9 +3,10 @@
     python benchmarks/page.py --runs runs/demo
 
 starts `mcqa page` on the demo's runs and waits in Chromium for their answers to the first question.
-Without --runs it is the embedded model's. Then it writes an evaluation of synthetic questions that two made-up runs answered, serves it by `mcqa page`
-and uses it in Chromium. A time is that from the click, or the key, until the browser shows what was
-asked for. Exit code 1 where a median is above --most, or the first answer came later than --first.
+Without --runs it is the embedded model's. Then it writes an evaluation of synthetic questions that
+two made-up runs answered, serves it likewise and uses it. A time is that from the click, or the
+key, until the browser shows what was asked for. Exit code 1 where a median is above --most, or the
+first answer came later than --first.
 
     python benchmarks/page.py --screenshots docs/page --runs runs/demo
 

@@ -16,6 +16,7 @@ from mcqa.retrieval import contexts
 from mcqa.scoring.loading import load_scorer
 from mcqa.scoring.scorer import Scorer
 
+BREAK = "\n"
 SIDE_BY_SIDE = 3  # runs that are opened at once; more can be chosen
 
 
@@ -179,5 +180,9 @@ def _seen(scorer: Scorer, question, prediction) -> None:
 
 
 def _tokens(texts: list[str]) -> str:
-    spans = (f"<span>{plain.text(text)}</span>" for text in texts)
+    """Return tokens as boxes; a line break is a mark in its box and a break behind it."""
+    spans = (
+        f"<span>{plain.text(text.replace(BREAK, '⏎'))}</span>{'<br>' * (BREAK in text)}"
+        for text in texts
+    )
     return f'<div class="mcqa-tokens">{"".join(spans)}</div>'

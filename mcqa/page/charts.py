@@ -11,6 +11,7 @@ ACCENT = "#2f74d0"  # on white and on the dark ground of the page at least 3:1
 SERIES = ("#2f74d0", "#c65a00", "#2c8a57", "#9b5de5", "#8a7a12", "#c53948")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 Any = TypeVar("Any", alt.Chart, alt.LayerChart)
+PERCENT = alt.Axis(format="%", tickCount=10)
 _ROW = 44  # pixels
 _PERCENT = ".1%"
 
@@ -21,7 +22,7 @@ def accuracies(rows: list[dict], ink: str) -> alt.LayerChart:
         y=alt.Y("run:N", sort=None, title=None, axis=alt.Axis(labelLimit=160)),
         tooltip=_tooltip("run"),
     )
-    x = alt.X("accuracy:Q", title="accuracy, with its 95% interval", axis=alt.Axis(format="%"))
+    x = alt.X("accuracy:Q", title="accuracy, with its 95% interval", axis=PERCENT)
     whisker = base.mark_rule(strokeWidth=3, color=ACCENT).encode(
         x=alt.X("low:Q", title=None, scale=alt.Scale(domain=[0, 1])), x2="high:Q"
     )
@@ -51,7 +52,7 @@ def grouped(rows: list[dict], group: str, names: list[str], ink: str) -> alt.Lay
         tooltip=_tooltip(group, "run", *more),
     )
     whisker = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title="accuracy", axis=alt.Axis(format="%")), x2="high:Q"
+        x=alt.X("low:Q", title="accuracy", axis=PERCENT, scale=alt.Scale(zero=False)), x2="high:Q"
     )
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(
         x="accuracy:Q", shape=alt.Shape("run:N", scale=shapes, title=None)

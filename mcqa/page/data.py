@@ -4,6 +4,7 @@ import streamlit as st
 
 from mcqa.data.formats import NAMES
 from mcqa.data.reader import POLICIES
+from mcqa.evaluation.numbers import format_bytes
 from mcqa.page import plain, uploads
 from mcqa.page.checking import Checked, look
 from mcqa.page.drawing import errors_in_a_box, html
@@ -37,7 +38,8 @@ def show(opening: Opening) -> None:
 
 def upload_field(label: str, key: str):
     """Draw a field for a file of any kind and size: what cannot be read is refused in words."""
-    return st.file_uploader(label, key=key, max_upload_size=uploads.ACCEPTED)
+    most = format_bytes(uploads.LARGEST)
+    return st.file_uploader(f"{label}, up to {most}", key=key, max_upload_size=uploads.ACCEPTED)
 
 
 def look_at_upload(upload, **reading) -> Checked:

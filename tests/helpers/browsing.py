@@ -57,6 +57,10 @@ FAINT = """() => {
   return faint;
 }"""
 
+# Whether the page scrolls downwards only.
+NOT_WIDER = """() => [...document.querySelectorAll('.stMain, .stMainBlockContainer')]
+  .every(element => element.scrollWidth <= element.clientWidth + 1)"""
+
 
 def find_browser() -> str | None:
     """Return the path of a browser, None where there is none."""
@@ -119,9 +123,7 @@ def settled(page: Page) -> None:
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Choose an option of a select box, by keyboard."""
+    """Choose an option of a select box."""
     box = page.get_by_role("combobox", name=re.compile(label)).first
     box.click()
-    box.fill(option)
-    page.get_by_role("option", name=option, exact=True).first.wait_for()
-    box.press("Enter")
+    page.get_by_role("option", name=option, exact=True).first.click()

@@ -32,7 +32,7 @@ def test_the_first_screen_is_that_of_the_report(evaluation):
     verdict = json.loads((evaluation / "comparison.json").read_text())["verdict"]
     assert findings(test)[0] == verdict
     assert errors(test) == []
-    rows = accuracy_rows(read_runs(read_record(evaluation)))
+    (rows,) = accuracy_rows(read_runs(read_record(evaluation))).values()
     assert [row["run"] for row in rows] == ["generative", "multiple-choice"]
     assert all(
         row["n"] == 36 and row["low"] < row["accuracy"] <= row["high"] + 1e-9 for row in rows
@@ -143,6 +143,13 @@ def test_findings_and_memory_come_before_the_start(tiny_model_folder, question_f
     test.number_input(key="batch").set_value(4).run()
     assert not [each for each in test.button if each.label == "Start"]  # of other settings
     assert not job.current()
+
+
+def test_all_sources_of_a_mixture_are_checked(tiny_model_folder, question_file):
+    more = f"data: {{{question_file}: 1, bundled: 0.1}}"
+    test = fill(open_part("train"), tiny_model_folder, "gone.jsonl", more)
+    assert errors(test) == []
+    assert f"{question_file}, bundled" in drawn(test)
 
 
 def test_data_with_errors_cannot_be_trained_on(tiny_model_folder, tmp_path):
