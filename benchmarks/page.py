@@ -128,7 +128,7 @@ def filter_by(page, outcome: str) -> float:
     box.click()
     choice = page.get_by_role("option", name=outcome, exact=True)
     choice.wait_for()
-    count = page.get_by_text(" questions", exact=False).locator("xpath=self::p").first
+    count = page.get_by_text(re.compile(r"^[\d,]+ of [\d,]+ questions$"))
     return timed(page, None, lambda: choice.click(), count)
 
 
