@@ -18,6 +18,7 @@ FLOORS = {
     "scripts": 8,
     "mcqa.__main__": 8,
     "mcqa.cli": 8,
+    "mcqa.page": 8,
     "mcqa.study": 7,
     "mcqa.evaluating": 7,
     "mcqa.export": 7,
@@ -47,6 +48,8 @@ NEIGHBOURS = {
     ("mcqa.footprint", "mcqa.training"),  # the memory of training is that of its steps
     ("mcqa.export", "mcqa.evaluating"),  # what is shared says how good it is
     ("scripts", "mcqa.cli"),
+    ("mcqa.cli", "mcqa.page"),  # `mcqa page` opens it
+    ("mcqa.page", "mcqa.cli"),  # what a command says in words, the page says too
     ("mcqa.__main__", "mcqa.cli"),
     ("mcqa.prediction", "mcqa.question"),
     ("mcqa.prediction", "mcqa.kinds"),

@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "Compare predictions files over the same questions.",
     "ask": "Ask one question from the shell.",
     "serve": "Answer questions over HTTP.",
+    "page": "Ask runs, compare, train and check data in a browser.",
     "report": "Draw an evaluation's report again, without scoring.",
     "retention": "Find out what tuning made a model forget.",
     "merge": "Merge a run into a plain model folder.",

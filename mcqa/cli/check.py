@@ -58,7 +58,7 @@ def command(
 
 def _print(report: dict) -> None:
     table = Table(show_header=False, box=SIMPLE_HEAD)
-    for name, value in _rows(report):
+    for name, value in summary_rows(report):
         table.add_row(name, escape(value))
     print_table(table)
     if not report["findings"]:
@@ -73,7 +73,8 @@ def _print(report: dict) -> None:
     print_table(table)
 
 
-def _rows(report: dict) -> Iterator[tuple[str, str]]:
+def summary_rows(report: dict) -> Iterator[tuple[str, str]]:
+    """Yield what is in a data set, as a name and a line each."""
     base, tokens = report["label_base"], report["tokens"]
     n, subjects = report["questions"], report["subjects"]
     counts_from = "" if base["value"] is None else f"count from {base['value']}: "

@@ -26,7 +26,7 @@ from mcqa.scoring.orders import ORDERS_FILE, Orders, read_orders, write_orders
 from mcqa.system.files import inside, write_json, write_rows
 
 PREDICTIONS, METRICS = "predictions.jsonl", "metrics.json"  # of each run
-RECORD, QUESTIONS = "evaluation.json", "questions.jsonl"
+RECORD, QUESTIONS, COMPARISON = "evaluation.json", "questions.jsonl", "comparison.json"
 RETENTION, FORGOTTEN, GAINED = "retention.json", "forgotten.jsonl", "gained.jsonl"
 OF_ALL = (RECORD, QUESTIONS, RETENTION, FORGOTTEN, GAINED)
 OF_A_RUN = ("name", "scorer", "template", "context", "commit", "cost", "work")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mcqa.evaluating.analysis import compare_kinds, describe, one_sided, per_question
-from mcqa.evaluating.folder import METRICS, Evaluation, Record, Validation, read_record
+from mcqa.evaluating.folder import COMPARISON, METRICS, Evaluation, Record, Validation, read_record
 from mcqa.evaluation.clustered import share_of
 from mcqa.evaluation.fitting import describe_calibration, fit_temperature
 from mcqa.evaluation.groups import cluster_numbers
@@ -25,7 +25,7 @@ from mcqa.report.page import PLOTS, write_report
 from mcqa.scoring.orders import describe_run_orders
 from mcqa.system.files import inside, write_json, write_whole
 
-COMPARISON, ACCURACY = "comparison.json", "accuracy.svg"
+ACCURACY = "accuracy.svg"
 PER_QUESTION, PAGE, TEXT = "per_question.csv", "report.html", "report.md"
 WRITTEN = (COMPARISON, ACCURACY, PER_QUESTION, PAGE, TEXT)
 
@@ -114,6 +114,24 @@ def write_comparisons(folder: Path, comparisons: Sequence[dict]) -> Path:
         kinds.setdefault(comparison["kind"], []).append(rest)
     found = {kind: _with_others(of_kind) for kind, of_kind in kinds.items()}
     return write_json(folder / COMPARISON, {"kinds": found})
+
+
+def read_comparisons(folder: Path) -> list[dict]:
+    """Return what `write_comparisons` wrote, as it was given; none where nothing was.
+
+    Raises:
+        OSError, ValueError, AttributeError: it is nothing of the kind.
+    """
+    path = inside(folder, COMPARISON)
+    if not path.is_file():
+        return []
+    written = json.loads(path.read_text(encoding="utf-8"))
+    kinds = written.get("kinds", {"": written})
+    return [
+        ({"kind": kind} if kind else {}) | found
+        for kind, of_kind in kinds.items()
+        for found in (of_kind, *of_kind.get("others", ()))
+    ]
 
 
 def _with_others(comparisons: Sequence[dict]) -> dict:

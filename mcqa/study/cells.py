@@ -28,7 +28,7 @@ from mcqa.question import Question
 from mcqa.runs.questions_seen import Seen
 from mcqa.runs.training_folder import checkpoint_folders
 from mcqa.scoring.partial import forget, partial_path
-from mcqa.study.grid import Cell, DataSet, Grid
+from mcqa.study.grid import CELL, CELLS, GRID, Cell, DataSet, Grid
 from mcqa.system.cluster import cluster
 from mcqa.system.cluster import run_tasks as run_on_cluster
 from mcqa.system.files import inside, write_json
@@ -37,7 +37,6 @@ from mcqa.training.config import TrainingConfig
 from mcqa.training.questions import load_training, load_validation
 from mcqa.training.run import train
 
-GRID, CELLS, CELL = "study.json", "cells", "cell.json"
 Progress = Callable[[int, str], contextlib.AbstractContextManager]
 
 

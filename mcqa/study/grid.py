@@ -34,6 +34,9 @@ from mcqa.errors import ConfigError
 from mcqa.models.embedded import ALIAS
 from mcqa.training.config import TrainingConfig, as_sources
 
+# in a study's folder, see `mcqa.study.cells` and `mcqa.study.study`
+GRID, CELLS, CELL, RESULTS = "study.json", "cells", "cell.json", "results.json"
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Sources = Annotated[tuple[str, ...], BeforeValidator(as_sources)]
 Positive = Annotated[int, Field(ge=1)]

@@ -16,13 +16,13 @@ from mcqa.report.page import write_page
 from mcqa.report.study import study_sections
 from mcqa.study.cells import Cluster, Progress, Task, plan_tasks, run_tasks
 from mcqa.study.costs import costs_to_reach
-from mcqa.study.grid import Grid
+from mcqa.study.grid import RESULTS, Cell, Grid
 from mcqa.study.inference import describe_trained_on, summarize_study
 from mcqa.study.words import condition_name, crossings
 from mcqa.system.files import require_folder, write_json
 from mcqa.system.locks import locked
 
-RESULTS, PAGES = "results.json", ("report.html", "report.md")
+PAGES = "report.html", "report.md"
 
 
 def run_study(
@@ -78,12 +78,7 @@ def _write_pages(
 ) -> None:
     """Write the pages: what the results say, and what that cost."""
     several = len(grid.models) > 1
-    conditions = [
-        condition
-        | {"title": condition_name(condition, several_models=several)}
-        | {"costs": _mean_costs(condition, tasks, costs)}
-        for condition in conditions
-    ]
+    conditions = describe_conditions(conditions, [task.cell for task in tasks], costs)
     curves, plots, sentences, reached = {}, {}, [], {}
     for number, (about, of_sizes) in enumerate(_curves(conditions, several).items(), 1):
         curves[f"learning-{number}"] = about
@@ -112,17 +107,36 @@ def _curves(conditions: Sequence[Mapping], several: bool) -> dict[str, list[Mapp
     return curves
 
 
-def _is_of(task: Task, condition: Mapping) -> bool:
+def describe_conditions(
+    conditions: Sequence[Mapping], cells: Sequence[Cell], costs: Mapping[str, dict]
+) -> list[Mapping]:
+    """Return a study's conditions as its page tells of them, each with a `title` and mean `costs`.
+
+    Args:
+        conditions: of `results.json`.
+        cells: of the study's grid.
+        costs: of each cell by its name, as `cell.json` holds them.
+    """
+    several = len({condition["model"] for condition in conditions}) > 1
+    return [
+        condition
+        | {"title": condition_name(condition, several_models=several)}
+        | {"costs": _mean_costs(condition, cells, costs)}
+        for condition in conditions
+    ]
+
+
+def _is_of(cell: Cell, condition: Mapping) -> bool:
     """Say whether a cell is one of a condition."""
-    return all(getattr(task.cell, name) == condition[name] for name in ("data", "model", "size"))
+    return all(getattr(cell, name) == condition[name] for name in ("data", "model", "size"))
 
 
-def _mean_costs(condition: Mapping, tasks: Sequence[Task], costs: Mapping[str, dict]) -> dict:
+def _mean_costs(condition: Mapping, cells: Sequence[Cell], costs: Mapping[str, dict]) -> dict:
     """Return the mean costs of a run of each arm, None of what is not known."""
     means = {}
     for arm in condition["arms"]:
-        own = [t for t in tasks if _is_of(t, condition) and t.cell.arm == arm["name"]]
-        of_runs = [costs[task.cell.name] for task in own]
+        own = [cell for cell in cells if _is_of(cell, condition) and cell.arm == arm["name"]]
+        of_runs = [costs[cell.name] for cell in own]
         known = {name: [cost[name] for cost in of_runs if cost[name]] for name in of_runs[0]}
         means[arm["name"]] = {
             name: float(np.mean(values)) if values else None for name, values in known.items()
@@ -133,7 +147,7 @@ def _mean_costs(condition: Mapping, tasks: Sequence[Task], costs: Mapping[str, d
 def _described_cell(task: Task, conditions: Sequence[Mapping], costs: Mapping[str, dict]) -> dict:
     """Return a cell as the page lists it."""
     cell = task.cell
-    (condition,) = (condition for condition in conditions if _is_of(task, condition))
+    (condition,) = (condition for condition in conditions if _is_of(cell, condition))
     (arm,) = (arm for arm in condition["arms"] if arm["name"] == cell.arm)
     place = arm["seeds"].index(cell.seed)
     return {
