@@ -62,7 +62,7 @@ def run_study(
             {name: source.test_source for name, source in grid.data.items()},
         )
         for condition in results["conditions"]:
-            condition |= describe_trained_on([t for t in tasks if _is_of(t, condition)])
+            condition |= describe_trained_on([t for t in tasks if _is_of(t.cell, condition)])
         write_json(folder / RESULTS, {"title": grid.title, **results})
         _write_pages(folder, grid, tasks, results["conditions"], costs, details)
     return results
