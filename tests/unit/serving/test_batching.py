@@ -93,6 +93,8 @@ def test_a_full_batch_waits_for_nobody_and_each_model_has_its_own(make, scorer):
     other, batcher = FakeScorer(), make(wait=0.3, batch_size=2)
     scorer.gate.clear()
     first = batcher.submit(scorer, asks("a", "b"))
+    while not scorer.batches:
+        pass
     futures = [
         batcher.submit(each, asks(stem))
         for each, stem in ((scorer, "c"), (other, "d"), (scorer, "e"))
