@@ -29,6 +29,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from mcqa.data import load_questions
+from mcqa.system import openmp
 from mcqa.system.hardware import describe_hardware
 
 STATE = "A question of general knowledge."
@@ -40,6 +41,7 @@ HEAD = (
 def main() -> None:
     """Ask every server at every level, one server after the other."""
     options = parse()
+    openmp.take_back()  # what importing mcqa set is not for the peers
     own = shlex.join([sys.executable, "-m", "mcqa", "serve", options.run, "--port", "{port}"])
     servers = {f"mcqa {flags}".strip(): f"{own} {flags}" for flags in ("", *options.flags)}
     servers |= dict(peer.split("=", 1) for peer in options.peer)

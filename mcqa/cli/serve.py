@@ -1,6 +1,7 @@
 """`mcqa serve`: runs that every client of decision models can ask."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 
 import click
@@ -45,6 +46,11 @@ def from_file(context, parameter, path):
     is_flag=True,
     help="Compute every question by itself: no bit of an answer depends on who else asks.",
 )
+@click.option(
+    "--save-memory",
+    is_flag=True,
+    help="On a CPU, unpack 4-bit weights for each batch, not once: slower, the same numbers.",
+)
 @click.option("--cut", is_flag=True, help="Cut what is too long, and count it; else an error.")
 @click.option(
     "--abstain", type=click.FloatRange(0, 1), metavar="P", help="Mark answers less sure than P."
@@ -58,7 +64,18 @@ def from_file(context, parameter, path):
 @click.option("--log-texts", is_flag=True, help="Log states and questions too.")
 @options(scoring_options)
 def command(
-    models, scoring, host, port, key_env, abstain, log_texts, wait_ms, batch_invariant, cut, **most
+    models,
+    scoring,
+    host,
+    port,
+    key_env,
+    abstain,
+    log_texts,
+    wait_ms,
+    batch_invariant,
+    save_memory,
+    cut,
+    **most,
 ):
     """Answer questions over HTTP with RUNs, which may be models too; MODEL:SCORER names a scorer.
 
@@ -89,8 +106,10 @@ def command(
         seconds=most["timeout"],
     )
     listening = listen(host, port, key)
+    with ThreadPoolExecutor(1) as loading:  # whose OpenMP threads end with it
+        hosted = loading.submit(_host_all, models, scoring, save_memory).result()
     app = App(
-        _host_all(models, scoring),
+        hosted,
         abstain=abstain,
         key=key,
         log_texts=log_texts,
@@ -103,8 +122,14 @@ def command(
     serve(app, listening, say)
 
 
-def _host_all(models, scoring) -> list:
+def _host_all(models, scoring, save_memory: bool) -> list:
+    """Return the models, loaded.
+
+    In a thread of its own: OpenMP threads that idle beside those of the model's thread would keep
+    these from spinning, and every question would take longer; see `mcqa.models.cpu.spinning`.
+    """
     from mcqa.evaluating.evaluate import ModelSpec
+    from mcqa.models.cpu.four_bit import keep_weights
     from mcqa.scoring.loading import load_scorer
     from mcqa.serving.hosted import host
 
@@ -118,6 +143,8 @@ def _host_all(models, scoring) -> list:
     for name, spec in zip(models, specs, strict=True):
         say(f"Loading {name}")
         hosted.append(host(name, load_scorer(spec.model, spec.scorer, **settings), spec.model))
+    if not save_memory:
+        keep_weights(one.scorer.model for one in hosted)
     return hosted
 
 

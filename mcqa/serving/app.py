@@ -27,7 +27,7 @@ import mcqa
 from mcqa.errors import RequestError
 from mcqa.prediction import Prediction
 from mcqa.serving import decisions, systemone
-from mcqa.serving.batching import Batcher
+from mcqa.serving.batching import Batcher, as_request_error
 from mcqa.serving.body import parse_body
 from mcqa.serving.errors import DECISIONS, SYSTEMONE, as_body, unfit
 from mcqa.serving.hosted import Hosted, choose
@@ -94,6 +94,11 @@ class App:
                 noted["code"] = error.code
                 if status >= 500 and error.__cause__:
                     self._log_fault(id, error.__cause__)
+            except Exception as error:  # of ours; what runs this server would log its message
+                told = as_request_error(error)
+                status, response = self._refuse(path, told, headers)
+                noted["code"] = told.code
+                self._log_fault(id, error)
             seconds = time.monotonic() - started
             self.measured.request(path, status, seconds)
             told = json.dumps(noted, ensure_ascii=False) if noted else ""

@@ -1,8 +1,9 @@
 """Requests that wait for the model, and the one thread that owns it.
 
 While the model computes, requests wait; then those at the front that ask the same model go
-together, up to a batch's number of questions. A request that finds the model idle waits a few
-milliseconds for company. Each is encoded by itself, so that what does not fit is refused alone.
+together, up to the questions of some forward passes, which are the fuller for it: a pass takes
+questions of one number of options and of like length. A request that finds the model idle waits a
+few milliseconds for company. Each is encoded by itself, so that what does not fit is refused alone.
 
 What else is in a batch shows in a score's last bits. `invariant` computes every question by itself:
 its answer is `Scorer.score`'s to the last bit, whoever else asked.
@@ -20,6 +21,8 @@ from mcqa.question import Question
 from mcqa.scoring.scorer import Prepared, Scorer
 from mcqa.serving.limits import Limits
 
+PASSES = 4  # whose questions go together at most; more would keep the first to be done waiting
+
 
 @dataclass(eq=False)
 class Job:
@@ -35,7 +38,7 @@ class Batcher:
     """Answer jobs in common batches, in a thread of its own, from the front of one queue.
 
     Args:
-        batch_size: questions a forward pass, and those of a batch of jobs.
+        batch_size: questions a forward pass; jobs of `PASSES` times as many go together.
         wait: seconds that a job waits for others at most, while the model is idle.
         limits: of waiting jobs and of tokens.
         invariant: compute each question by itself.
@@ -144,10 +147,10 @@ class Batcher:
             return jobs
 
     def _together(self, first: Job) -> list[Job]:
-        """Return the first job, and others of its model as long as they fill a batch."""
+        """Return the first job, and others of its model up to the questions that go together."""
         jobs, count = [], 0
         for job in self._waiting:
-            if job.scorer is first.scorer and (not jobs or count < self.batch_size):
+            if job.scorer is first.scorer and (not jobs or count < PASSES * self.batch_size):
                 jobs.append(job)
                 count += len(job.questions)
         return jobs
@@ -159,7 +162,7 @@ class Batcher:
                 try:
                     ready.append((job, self._prepare(job)))
                 except Exception as error:
-                    job.future.set_exception(_as_request_error(error))
+                    job.future.set_exception(as_request_error(error))
         if self.invariant or len(ready) < 2:
             for job, lot in ready:
                 self._score([job], [lot])
@@ -186,7 +189,7 @@ class Batcher:
             answers = scorer.score_prepared(lots, size)
         except Exception as error:
             if len(jobs) == 1:
-                jobs[0].future.set_exception(_as_request_error(error))
+                jobs[0].future.set_exception(as_request_error(error))
                 return
             for job, lot in zip(jobs, lots, strict=True):  # who is to blame is told alone
                 self._score([job], [lot])
@@ -199,7 +202,7 @@ def _calibrated(scorer: Scorer, predictions: Sequence[Prediction]) -> list[Predi
     return [scorer.calibrated(prediction) for prediction in predictions]
 
 
-def _as_request_error(error: Exception) -> RequestError:
+def as_request_error(error: Exception) -> RequestError:
     """Return what a client is told: the question's fault, or the server's."""
     if isinstance(error, RequestError):
         return error
@@ -208,6 +211,6 @@ def _as_request_error(error: Exception) -> RequestError:
     elif isinstance(error, McqaError):
         told = RequestError(str(error), status=500, code="not_scored")
     else:
-        told = RequestError("the model failed; the server's log has more.", status=500, code="bug")
+        told = RequestError("the server failed; its log has more.", status=500, code="bug")
     told.__cause__ = error
     return told

@@ -116,3 +116,38 @@ def test_options_may_stand_in_a_file(refused, runs, tmp_path):
     settings = tmp_path / "serve.yaml"
     settings.write_text("abstain: 2\n")
     assert "2.0 is not in the range" in refused("serve", runs["generative"], "--config", settings)
+
+
+@pytest.fixture
+def served(command, runs, monkeypatch):
+    """Run the command up to where it would serve; return the `App`, and who loaded the model."""
+    apps, loaded = [], []
+    load = mcqa.load_scorer
+
+    def load_scorer(*arguments, **settings):
+        loaded.append(threading.current_thread())
+        return load(*arguments, **settings)
+
+    def run(*flags):
+        result = command("serve", runs["multiple-choice"], "--port", 0, "--device", "cpu", *flags)
+        assert result.code == 0, result.err
+        return apps[-1], loaded[-1]
+
+    monkeypatch.setattr("mcqa.serving.serve.serve", lambda app, *rest: apps.append(app))
+    monkeypatch.setattr("mcqa.scoring.loading.load_scorer", load_scorer)
+    return run
+
+
+@pytest.mark.parametrize(("flags", "kept"), [([], True), (["--save-memory"], False)])
+def test_four_bit_weights_are_unpacked_once(served, flags, kept):
+    app, _ = served("--quantization", "nf4", *flags)
+    layers = [m for m in app.hosted[0].scorer.model.modules() if hasattr(m, "kept")]
+    assert layers
+    assert all((layer.kept is not None) == kept for layer in layers)
+
+
+def test_who_loads_the_model_leaves_no_idle_openmp_threads(served):
+    """Beside those, the threads that compute would not spin, and sleep at every operation."""
+    _, thread = served()
+    assert thread is not threading.main_thread()
+    assert not thread.is_alive()

@@ -7,6 +7,7 @@ Where no gradient is wanted this layer takes the steps of bitsandbytes' plain wa
 """
 
 import copy
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,13 @@ from torch import Tensor
 
 
 class Linear4bit(BitsAndBytesLinear4bit):
-    """A 4-bit layer of bitsandbytes on a CPU, on the weights of another."""
+    """A 4-bit layer of bitsandbytes on a CPU, on the weights of another.
+
+    Attributes:
+        kept: the weight that it computes with, where it is kept; see `keep_weights`.
+    """
+
+    kept: Tensor | None = None
 
     def __init__(self, layer: BitsAndBytesLinear4bit):
         sizes = layer.in_features, layer.out_features
@@ -35,12 +42,17 @@ class Linear4bit(BitsAndBytesLinear4bit):
         if learning or state is None or x.numel() == 0:
             return super().forward(x)
         dtype = self.compute_dtype or x.dtype
+        weight = self.dequantized(dtype) if self.kept is None else self.kept
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return F.linear(x.to(dtype), weight, bias).to(x.dtype)
+
+    def dequantized(self, dtype: torch.dtype) -> Tensor:
+        """Return the weight (N, K) that it computes with."""
+        state = self.weight.quant_state
         if state.dtype != dtype:
             state = copy.copy(state)
             state.dtype = dtype
-        weight = dequantize_4bit(self.weight.data, state)
-        bias = None if self.bias is None else self.bias.to(dtype)
-        return F.linear(x.to(dtype), weight, bias).to(x.dtype)
+        return dequantize_4bit(self.weight.data, state)
 
 
 def use_plain_layers(model: torch.nn.Module) -> None:
@@ -48,3 +60,18 @@ def use_plain_layers(model: torch.nn.Module) -> None:
     for name, module in list(model.named_modules()):
         if type(module) is BitsAndBytesLinear4bit:
             model.set_submodule(name, Linear4bit(module))
+
+
+def keep_weights(models: Iterable[torch.nn.Module]) -> None:
+    """Keep what 4-bit layers on a CPU compute with, which they else make at each forward pass.
+
+    No bit of a result changes. It takes the memory of the layers unquantized, of models that share
+    their weights once; where a layer computes in the type of its input, nothing is kept.
+    """
+    made = {}
+    for layer in (module for model in models for module in model.modules()):
+        if isinstance(layer, Linear4bit) and layer.compute_dtype:
+            place = layer.weight.data.data_ptr()
+            if place not in made:
+                made[place] = layer.dequantized(layer.compute_dtype)
+            layer.kept = made[place]

@@ -148,3 +148,19 @@ def test_what_is_under_way_is_answered_before_the_server_ends(stopped):
         assert answer.result().status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(served.url + "/health")
+
+
+def test_a_fault_of_the_server_is_an_answer_and_its_texts_are_not_logged(tiny_hosted, caplog):
+    class Broken(Stopped):
+        def temperature_of(self, kind):
+            raise ValueError("friends sort")
+
+    broken = replace(tiny_hosted, scorer=Broken(tiny_hosted.scorer))
+    broken.scorer.go_on.set()
+    with serving([broken]) as served, caplog.at_level(logging.INFO):
+        answer = httpx.post(served.url + "/v1/systemone", json=BODY, headers={"x-request-id": "7"})
+    assert answer.status_code == 500
+    assert answer.json()["detail"][0]["msg"] == "the server failed; its log has more."
+    assert answer.headers["x-request-id"] == "7"
+    assert "7 failed: ValueError, line" in caplog.text
+    assert "friends" not in caplog.text

@@ -9,7 +9,7 @@ from mcqa.errors import EncodingError, ModelError, RequestError
 from mcqa.prediction import Prediction
 from mcqa.question import Question
 from mcqa.scoring.scorer import Prepared
-from mcqa.serving.batching import Batcher
+from mcqa.serving.batching import PASSES, Batcher
 from mcqa.serving.limits import Limits
 
 LONG, BROKEN = "long", "broken"
@@ -93,6 +93,8 @@ def test_a_full_batch_waits_for_nobody_and_each_model_has_its_own(make, scorer):
     other, batcher = FakeScorer(), make(wait=0.3, batch_size=2)
     scorer.gate.clear()
     first = batcher.submit(scorer, asks("a", "b"))
+    while not scorer.batches:
+        pass
     futures = [
         batcher.submit(each, asks(stem))
         for each, stem in ((scorer, "c"), (other, "d"), (scorer, "e"))
@@ -102,6 +104,19 @@ def test_a_full_batch_waits_for_nobody_and_each_model_has_its_own(make, scorer):
         future.result(5)
     assert scorer.batches == [(["a"], 2), (["c", "e"], 2)]
     assert other.batches == [(["d"], 2)]
+
+
+def test_as_many_questions_go_together_as_fill_some_passes(make, scorer):
+    batcher = make(wait=0.05, batch_size=2)
+    scorer.gate.clear()
+    first = batcher.submit(scorer, asks("first"))
+    while not scorer.batches:
+        pass
+    futures = [batcher.submit(scorer, asks(str(n))) for n in range(PASSES * 2 + 1)]
+    scorer.gate.set()
+    for future in [first, *futures]:
+        future.result(5)
+    assert [len(stems) for stems, _ in scorer.batches] == [1, PASSES * 2, 1]
 
 
 def test_invariant_computes_every_question_by_itself(make, scorer):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from bitsandbytes.nn import Linear4bit as Theirs
 
-from mcqa.models.cpu.four_bit import Linear4bit, use_plain_layers
+from mcqa.models.cpu.four_bit import Linear4bit, keep_weights, use_plain_layers
 
 
 @pytest.fixture(params=["nf4", "fp4"])
@@ -93,3 +93,24 @@ def test_weights_and_scales_stay_as_they_are(theirs):
 def test_nothing_to_multiply_is_no_error(theirs):
     with torch.inference_mode():
         assert _plain(theirs())(torch.empty(0, 128, dtype=torch.bfloat16)).shape == (0, 192)
+
+
+@pytest.mark.bits
+def test_weights_that_are_kept_give_the_same_bits_and_are_held_once(theirs):
+    layer, x = theirs(bias=True), torch.randn(7, 128, dtype=torch.bfloat16)
+    plain = _plain(layer)
+    other = copy.copy(plain)
+    with torch.inference_mode():
+        expected = plain(x)
+    keep_weights([torch.nn.Sequential(plain), torch.nn.Sequential(other)])
+    with torch.inference_mode():
+        assert torch.equal(plain(x), expected)
+    assert plain.kept.shape == (192, 128)
+    assert plain.kept is other.kept
+    assert "kept" not in plain.state_dict()
+
+
+def test_no_weights_are_kept_in_a_type_that_the_input_decides(theirs):
+    plain = _plain(theirs(compute=None))
+    keep_weights([plain])
+    assert plain.kept is None
