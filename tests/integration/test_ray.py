@@ -1,20 +1,18 @@
 """Scoring on a Ray cluster of two nodes: the bits of one process.
 
-What is expensive to kill, nodes and the command itself, `benchmarks/ray_kills.py` kills.
+What is expensive to kill, nodes and the command itself, `benchmarks/ray_kills.py` kills; what needs
+no cluster is in `test_going_on_in_parts.py`.
 """
 
-import gzip
 import json
 import os
 import shlex
-import shutil
 from dataclasses import replace
 from importlib.resources import files
 
-import pyarrow as pa
 import pytest
 import yaml
-from pyarrow import parquet
+from files_of_kinds import write_files
 
 from mcqa.cli.score import command as score_command
 from mcqa.evaluating.evaluate import folder_name
@@ -44,26 +42,10 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, tiny_questions):
-    """32 questions of all kinds and two rows that are none, and 20 choices; one id is in both."""
-    folder = tmp_path_factory.mktemp("data")
-    rows = [
-        {"id": f"q{number}", "question": q.stem, "options": q.options, "label": q.label}
-        for number, q in enumerate([*tiny_questions, *tiny_questions][:52])
-    ]
-    of_kinds = {
-        "choice": lambda row: {},
-        "several": lambda row: {"label": [row["label"]], "state_id": "s"},
-        "scale": lambda row: {},
-        "yes_no": lambda row: {"options": ["Yes", "No"], "label": row["label"] % 2},
-    }
-    with gzip.open(folder / "a.jsonl.gz", "wt") as file:
-        for number, row in enumerate(rows[:32]):
-            kind = [*of_kinds][number % 4]
-            file.write(json.dumps(row | {"kind": kind, **of_kinds[kind](row)}) + "\n")
-            if number % 16 == 5:
-                file.write(json.dumps(row | {"id": f"bad{number}", "options": []}) + "\n")
-    parquet.write_table(pa.Table.from_pylist(rows[31:51]), folder / "b.parquet")
-    return folder
+    """With a question that has as many options as no other, so that it is a batch of its own."""
+    options = ["a pear", "a saw", "a drill", "an axe", "a file", "a rasp"]
+    poison = {"id": "poison", "question": "Which is a fruit?", "options": options, "label": 0}
+    return write_files(tmp_path_factory.mktemp("data"), tiny_questions, [poison])
 
 
 @pytest.fixture(scope="module")
@@ -72,23 +54,39 @@ def flags(tiny_model_folder, data):
     return [*model, "--data", data, "--skip-invalid", "--batch-size", 4, "--block", BLOCK]
 
 
-@pytest.fixture(scope="module")
-def ray_flags(flags, cluster):
-    on_two = ["--engine", "ray", "--ray-address", cluster.address, "--workers", 2]
-    return ["score", *flags, *on_two, "--output"]
+POISON = """
+import os, signal
+from mcqa.scoring import tries
+from mcqa.scoring.scorer import Scorer
+
+tries.DEATHS = 1
+score_batch = Scorer._score_batch
+
+def score(self, batch):
+    if any(encoded.question.id.endswith("poison") for encoded in batch):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score_batch(self, batch)
+
+Scorer._score_batch = score
+"""
 
 
 @pytest.fixture(scope="module")
-def finished(run_main, ray_flags, tmp_path_factory):
-    """A finished folder of parts, to be copied."""
+def finished(run_main, flags, cluster, tmp_path_factory):
+    """A folder of parts that two workers finished, whom a question killed."""
+    from mcqa.scoring import ray_job
+
+    class Watched(ray_job.ScoreParts):
+        def __init__(self, *arguments):
+            exec(POISON, {})
+            super().__init__(*arguments)
+
     folder = tmp_path_factory.mktemp("finished") / "parts"
-    assert run_main(*ray_flags, folder) == 0
+    on_two = ["--engine", "ray", "--ray-address", cluster.address, "--workers", 2]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ray_job, "ScoreParts", Watched)
+        assert run_main("score", *flags, *on_two, "--output", folder) == 0
     return folder
-
-
-@pytest.fixture
-def copied(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "parts")
 
 
 @pytest.fixture
@@ -104,110 +102,38 @@ def merged(command, tmp_path):
     return run
 
 
-def rejected_reasons(folder):
-    lines = [line for path in (folder / "rejected").iterdir() for line in path.open()]
-    return sorted(json.loads(line)["reason"] for line in lines)
-
-
 @pytest.mark.bits
 def test_two_nodes_give_the_bits_of_one_process(command, flags, finished, merged, tmp_path):
-    """Questions of all kinds, from files of two kinds that share an id."""
+    """Of questions of all kinds, from files of two kinds that share an id; but for the poison."""
     alone = tmp_path / "alone.jsonl"
     assert command("score", *flags, "--output", alone).code == 0
-    assert merged(finished).read_bytes() == alone.read_bytes()
+    lines = alone.read_text().splitlines(keepends=True)
+    rest = [line for line in lines if json.loads(line)["id"] != "b:poison"]
+    assert len(rest) == len(lines) - 1
+    assert merged(finished).read_text() == "".join(rest)
     predictions = read_predictions(alone)
     assert [p.id for p in predictions][30:34] == ["a:q30", "a:q31", "b:q31", "b:q32"]
     assert [p.kind for p in predictions][:4] == ["choice", "several", "scale", "yes_no"]
     manifest = json.loads((finished / "manifest.json").read_text())
     assert [part["n"] for part in manifest["parts"]] == [16, 16, 16, 4]
-    assert (manifest["n"], manifest["rejected"]) == (52, 2)
+    assert (manifest["n"], manifest["rejected"]) == (52, 3)
     assert {kind: counts["n"] for kind, counts in manifest["kinds"].items()} == {
         "choice": 28,
         "yes_no": 8,
         "scale": 8,
         "several": 8,
     }
-    assert len(rejected_reasons(finished)) == 2
-    assert not list(finished.glob("tries/*"))
     part = json.loads((finished / "questions/00000.json").read_text())["parts"][0]
     question = questions_of(Place.of(str(finished)), part)[1]
     assert (question.subject, question.state_id) == ("a", "a:s")
 
 
-def test_it_goes_on_from_the_parts_that_are_whole(command, ray_flags, copied, merged, finished):
-    kept = {path: path.stat().st_mtime_ns for path in (copied / "predictions").iterdir()}
-    cut = copied / "predictions/00000-00001.parquet"
-    cut.write_bytes(cut.read_bytes()[:-100])
-    (copied / "predictions/00001-00001.json").unlink()
-    (copied / "questions/00001-00000.parquet").write_bytes(b"")
-    result = command(*ray_flags, copied, "--format", "json")
-    assert result.code == 0, result.err
-    assert "2 parts are there already" in result.err
-    ours = merged(copied).read_bytes()
-    assert ours == merged(finished).read_bytes()
-    changed = {p.stem for p, before in kept.items() if p.stat().st_mtime_ns != before}
-    assert changed == {"00000-00001", "00001-00001"}
-    metrics = json.loads(result.out)
-    assert (metrics["n"], metrics["rejected"], metrics["accuracy"]) == (52, 2, None)
-    predictions = read_predictions(merged(copied))
-    for kind, own in metrics["kinds"].items():
-        right = [p.correct for p in predictions if p.kind == kind]
-        assert own["accuracy"] == sum(right) / own["n"]
-
-
-def test_other_work_is_refused_by_name(refused, ray_flags, copied, data, tmp_path):
-    other = shutil.copytree(data, tmp_path / "data")
-    parquet.write_table(parquet.read_table(data / "b.parquet")[:9], other / "b.parquet")
-    changed = ["--data", other, "--template", "lettered", "--block", 17, "--unlabelled", "error"]
-    flags = [flag for flag in ray_flags if flag not in ("--data", data)]
-    message = refused(*flags, copied, *changed)
-    assert "template: 'cloze' then, 'lettered' now" in message
-    assert "block: 16 then, 17 now" in message
-    assert "unlabelled: 'keep' then, 'error' now" in message
-    assert "data: '2 files with checksum" in message
-
-
-POISON = """
-import os, signal
-from mcqa.scoring import tries
-from mcqa.scoring.scorer import Scorer
-
-tries.DEATHS = 1
-score_batch = Scorer._score_batch
-
-def score(self, batch):
-    if any(encoded.question.id == "q17" for encoded in batch):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return score_batch(self, batch)
-
-Scorer._score_batch = score
-"""
-
-
-def test_a_question_that_kills_workers_is_found_and_left_out(
-    command, cluster, tiny_model_folder, question_file, merged, monkeypatch, tmp_path
-):
-    from mcqa.scoring import ray_job
-
-    class Watched(ray_job.ScoreParts):
-        def __init__(self, *arguments):
-            exec(POISON, {})
-            super().__init__(*arguments)
-
-    monkeypatch.setattr(ray_job, "ScoreParts", Watched)
-    flags = ["--model", tiny_model_folder, "--scorer", "text", "--device", "cpu"]
-    flags += ["--data", question_file, "--batch-size", 4, "--skip-invalid"]
-    alone = tmp_path / "alone.jsonl"
-    assert command("score", *flags, "--output", alone).code == 0
-    flags += ["--engine", "ray", "--ray-address", cluster.address]
-    result = command("score", *flags, "--output", tmp_path / "parts")
-    assert result.code == 0, result.err
-    assert rejected_reasons(tmp_path / "parts") == ["its worker died of it, 1 times."]
-    ours = {p.id: p for p in read_predictions(merged(tmp_path / "parts"))}
-    theirs = read_predictions(alone)
-    assert [p.id for p in theirs if p.id not in ours] == ["q17"]
-    differing = [p.id for p in theirs if p.id != "q17" and ours[p.id] != p]
-    assert len(differing) <= 3  # those of its batch, which are scored one by one
+def test_a_question_that_kills_workers_is_found_and_left_out(finished):
+    lines = [line for path in (finished / "rejected").iterdir() for line in path.open()]
+    found = {row["place"]: row["reason"] for row in map(json.loads, lines)}
+    assert found["question 'b:poison'"] == "its worker died of it, 1 times."
+    assert len(found) == 3
+    assert not list(finished.glob("tries/*"))
 
 
 def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, tiny_questions):
@@ -233,7 +159,7 @@ def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, t
 
 
 def test_an_evaluation_of_parts_is_that_of_one_process(
-    command, refused, tiny_model_folder, question_file, data, cluster, tmp_path, monkeypatch
+    command, tiny_model_folder, question_file, cluster, tmp_path, monkeypatch
 ):
     from mcqa.scoring import ray_job
 
@@ -242,9 +168,6 @@ def test_an_evaluation_of_parts_is_that_of_one_process(
     flags = ["evaluate", "--model", specs[0], "--model", specs[1], "--device", "cpu"]
     on_ray = ["--engine", "ray", "--ray-address", cluster.address]
     here, there = tmp_path / "here", tmp_path / "there"
-    message = refused(*flags, *on_ray, "--data", data, "--skip-invalid", "--output", there)
-    assert "questions of the kinds scale, several, yes_no are scored on Ray" in message
-    there = tmp_path / "parts"
     flags += ["--data", question_file]
     result = command(*flags, "--cluster-by", "none", "--output", here)
     assert result.code == 0, result.err
