@@ -14,8 +14,8 @@ OF_KINDS = {
 }
 
 
-def write_files(folder, questions, more=()):
-    """Write 32 questions of all kinds and two rows that are none, and 20 choices and more."""
+def write_files(folder, questions):
+    """Write 32 questions of all kinds and two rows that are none, and 20 choices."""
     rows = [
         {"id": f"q{number}", "question": q.stem, "options": q.options, "label": q.label}
         for number, q in enumerate([*questions, *questions][:52])
@@ -26,5 +26,5 @@ def write_files(folder, questions, more=()):
             file.write(json.dumps(row | {"kind": kind, **OF_KINDS[kind](row)}) + "\n")
             if number % 16 == 5:
                 file.write(json.dumps(row | {"id": f"bad{number}", "options": []}) + "\n")
-    parquet.write_table(pa.Table.from_pylist([*rows[31:51], *more]), folder / "b.parquet")
+    parquet.write_table(pa.Table.from_pylist(rows[31:51]), folder / "b.parquet")
     return folder

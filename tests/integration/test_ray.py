@@ -1,7 +1,7 @@
 """Scoring on a Ray cluster of two nodes: the bits of one process.
 
 What is expensive to kill, nodes and the command itself, `benchmarks/ray_kills.py` kills; what needs
-no cluster is in `test_going_on_in_parts.py`.
+no cluster is in `test_parts.py`.
 """
 
 import json
@@ -12,12 +12,9 @@ from importlib.resources import files
 
 import pytest
 import yaml
-from files_of_kinds import write_files
 
 from mcqa.cli.score import command as score_command
-from mcqa.evaluating.evaluate import folder_name
 from mcqa.prediction import read_predictions
-from mcqa.scoring.parts import Place, questions_of
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'mcqa[ray]'")
 pytest.importorskip("ray.data", reason="Ray is installed without ray[data]")
@@ -40,40 +37,31 @@ def cluster():
     started.shutdown()
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, tiny_questions):
-    """With a question that has as many options as no other, so that it is a batch of its own."""
-    options = ["a pear", "a saw", "a drill", "an axe", "a file", "a rasp"]
-    poison = {"id": "poison", "question": "Which is a fruit?", "options": options, "label": 0}
-    return write_files(tmp_path_factory.mktemp("data"), tiny_questions, [poison])
-
-
-@pytest.fixture(scope="module")
-def flags(tiny_model_folder, data):
-    model = ["--model", tiny_model_folder, "--scorer", "text", "--device", "cpu"]
-    return [*model, "--data", data, "--skip-invalid", "--batch-size", 4, "--block", BLOCK]
-
-
 POISON = """
 import os, signal
-from mcqa.scoring import tries
+from mcqa.scoring import ray_job, tries
 from mcqa.scoring.scorer import Scorer
 
-tries.DEATHS = 1
+class Careful(tries.Tries):
+    def __init__(self, place):
+        super().__init__(place)
+        self.careful = True
+
+tries.DEATHS, ray_job.Tries = 1, Careful
 score_batch = Scorer._score_batch
 
 def score(self, batch):
-    if any(encoded.question.id.endswith("poison") for encoded in batch):
+    if any(encoded.question.id == "poison" for encoded in batch):
         os.kill(os.getpid(), signal.SIGKILL)
     return score_batch(self, batch)
 
 Scorer._score_batch = score
-"""
+"""  # as after a first death
 
 
 @pytest.fixture(scope="module")
-def finished(run_main, flags, cluster, tmp_path_factory):
-    """A folder of parts that two workers finished, whom a question killed."""
+def evaluated(run_main, question_file, cluster, tiny_model_folder, tmp_path_factory):
+    """A folder of parts that two workers scored, of whom a question killed one."""
     from mcqa.scoring import ray_job
 
     class Watched(ray_job.ScoreParts):
@@ -81,59 +69,45 @@ def finished(run_main, flags, cluster, tmp_path_factory):
             exec(POISON, {})
             super().__init__(*arguments)
 
-    folder = tmp_path_factory.mktemp("finished") / "parts"
-    on_two = ["--engine", "ray", "--ray-address", cluster.address, "--workers", 2]
+    folder = tmp_path_factory.mktemp("evaluated")
+    options = ["a pear", "a saw", "a drill", "an axe", "a file", "a rasp"]  # a batch of its own
+    poison = {"id": "poison", "question": "Which is a fruit?", "options": options, "label": 0}
+    data = folder / "questions.jsonl"
+    data.write_text(question_file.read_text() + json.dumps(poison) + "\n")
+    flags = ["evaluate", "--model", f"{tiny_model_folder}:text", "--device", "cpu"]
+    flags += ["--data", data, "--skip-invalid", "--output", folder / "parts"]
+    flags += ["--engine", "ray", "--ray-address", cluster.address, "--workers", 2]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ray_job, "ScoreParts", Watched)
-        assert run_main("score", *flags, *on_two, "--output", folder) == 0
-    return folder
-
-
-@pytest.fixture
-def merged(command, tmp_path):
-    """Put a folder's parts together and return the file."""
-
-    def run(folder):
-        output = tmp_path / "merged" / "p.jsonl"
-        result = command("merge-predictions", folder, "--output", output)
-        assert result.code == 0, result.err
-        return output
-
-    return run
+        patched.setattr(ray_job, "BLOCK", BLOCK)
+        assert run_main(*flags) == 0
+    (parts,) = (folder / "parts").iterdir()
+    return parts
 
 
 @pytest.mark.bits
-def test_two_nodes_give_the_bits_of_one_process(command, flags, finished, merged, tmp_path):
-    """Of questions of all kinds, from files of two kinds that share an id; but for the poison."""
-    alone = tmp_path / "alone.jsonl"
+def test_two_nodes_give_the_bits_of_one_process(
+    command, tiny_model_folder, question_file, evaluated, tmp_path
+):
+    alone, merged = tmp_path / "alone.jsonl", tmp_path / "merged.jsonl"
+    flags = ["--model", tiny_model_folder, "--scorer", "text", "--device", "cpu"]
+    flags += ["--data", question_file, "--block", BLOCK]
     assert command("score", *flags, "--output", alone).code == 0
-    lines = alone.read_text().splitlines(keepends=True)
-    rest = [line for line in lines if json.loads(line)["id"] != "b:poison"]
-    assert len(rest) == len(lines) - 1
-    assert merged(finished).read_text() == "".join(rest)
-    predictions = read_predictions(alone)
-    assert [p.id for p in predictions][30:34] == ["a:q30", "a:q31", "b:q31", "b:q32"]
-    assert [p.kind for p in predictions][:4] == ["choice", "several", "scale", "yes_no"]
-    manifest = json.loads((finished / "manifest.json").read_text())
-    assert [part["n"] for part in manifest["parts"]] == [16, 16, 16, 4]
-    assert (manifest["n"], manifest["rejected"]) == (52, 3)
-    assert {kind: counts["n"] for kind, counts in manifest["kinds"].items()} == {
-        "choice": 28,
-        "yes_no": 8,
-        "scale": 8,
-        "several": 8,
-    }
-    part = json.loads((finished / "questions/00000.json").read_text())["parts"][0]
-    question = questions_of(Place.of(str(finished)), part)[1]
-    assert (question.subject, question.state_id) == ("a", "a:s")
+    assert command("merge-predictions", evaluated, "--output", merged).code == 0
+    assert merged.read_bytes() == alone.read_bytes()
+    manifest = json.loads((evaluated / "manifest.json").read_text())
+    assert [part["n"] for part in manifest["parts"]] == [16, 16, 4]
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    right = [prediction.correct for prediction in read_predictions(alone)]
+    assert (metrics["n"], metrics["accuracy"]) == (36, sum(right) / 36)
 
 
-def test_a_question_that_kills_workers_is_found_and_left_out(finished):
-    lines = [line for path in (finished / "rejected").iterdir() for line in path.open()]
-    found = {row["place"]: row["reason"] for row in map(json.loads, lines)}
-    assert found["question 'b:poison'"] == "its worker died of it, 1 times."
-    assert len(found) == 3
-    assert not list(finished.glob("tries/*"))
+def test_a_question_that_kills_workers_is_found_and_left_out(evaluated):
+    (file,) = (evaluated / "rejected").iterdir()
+    (row,) = map(json.loads, file.open())
+    assert row["place"] == "question 'poison'"
+    assert row["reason"] == "its worker died of it, 1 times."
+    assert not list(evaluated.glob("tries/*"))
 
 
 def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, tiny_questions):
@@ -156,40 +130,6 @@ def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, t
     how = {"device": "cpu", "expected": expected | {"weights": "other"}}
     with pytest.raises(ModelError, match="weights: 'other' then"):
         Score(str(tiny_model_folder), "text", **how)
-
-
-def test_an_evaluation_of_parts_is_that_of_one_process(
-    command, tiny_model_folder, question_file, cluster, tmp_path, monkeypatch
-):
-    from mcqa.scoring import ray_job
-
-    monkeypatch.setattr(ray_job, "BLOCK", 20)
-    specs = [f"{tiny_model_folder}:text", f"{tiny_model_folder}:text-mean"]
-    flags = ["evaluate", "--model", specs[0], "--model", specs[1], "--device", "cpu"]
-    on_ray = ["--engine", "ray", "--ray-address", cluster.address]
-    here, there = tmp_path / "here", tmp_path / "there"
-    flags += ["--data", question_file]
-    result = command(*flags, "--cluster-by", "none", "--output", here)
-    assert result.code == 0, result.err
-    result = command(*flags, *on_ray, "--output", there, "--format", "json")
-    assert result.code == 0, result.err
-    told = json.loads(result.out)
-    for row in told["models"]:
-        ours, theirs = (
-            json.loads((f / folder_name(row["name"]) / "metrics.json").read_text())
-            for f in (there, here)
-        )
-        assert row["metrics"] == ours
-        for name in ("n", "accuracy", "accuracy_ci95", "unlabelled", "tokens_per_question"):
-            assert ours[name] == theirs[name]
-        assert set(ours["metrics"]) == set(theirs["metrics"])
-        for name in ("nll", "brier", "mrr", "macro_f1"):
-            value = theirs["metrics"][name]["value"]
-            assert ours["metrics"][name]["value"] == pytest.approx(value, abs=1e-5)
-    ours, theirs = (json.loads((f / "comparison.json").read_text()) for f in (there, here))
-    for name in ("a", "b", "difference", "difference_ci95", "mcnemar", "verdict"):
-        assert ours[name] == theirs[name]
-    assert told["comparisons"] == [ours]
 
 
 def test_a_study_on_two_nodes_has_the_results_of_one_process(

@@ -1,6 +1,6 @@
-"""What is there of a set that is scored in parts, with this process in place of a cluster.
+"""Sets that are scored in parts, with this process in place of a Ray cluster.
 
-On a cluster: `test_ray.py`.
+On a cluster: `test_ray.py`. Ray need not be installed here.
 """
 
 import contextlib
@@ -11,8 +11,11 @@ import pytest
 from files_of_kinds import write_files
 from pyarrow import parquet
 
+from mcqa.evaluating import on_parts
+from mcqa.evaluating.evaluate import folder_name
 from mcqa.prediction import read_predictions
 from mcqa.scoring import ray_job
+from mcqa.scoring.parts import Place, questions_of
 from mcqa.system import cluster
 from mcqa.system.cluster import packed, unpacked
 
@@ -40,6 +43,7 @@ def here():
         patched.setattr(ray_job, "_scored", scored)
         patched.setattr(ray_job, "cluster", joined)
         patched.setattr(cluster, "cluster", joined)
+        patched.setattr(on_parts, "run_tasks", run_tasks)
         yield
 
 
@@ -49,10 +53,14 @@ def data(tmp_path_factory, tiny_questions):
 
 
 @pytest.fixture(scope="module")
-def flags(here, tiny_model_folder, data):
-    model = ["--model", tiny_model_folder, "--scorer", "text", "--device", "cpu"]
-    model += ["--skip-invalid", "--batch-size", 4, "--engine", "ray"]
-    return ["score", *model, "--data", data, "--block", BLOCK, "--output"]
+def alone_flags(tiny_model_folder, data):
+    flags = ["score", "--model", tiny_model_folder, "--scorer", "text", "--device", "cpu"]
+    return [*flags, "--data", data, "--skip-invalid", "--batch-size", 4, "--block", BLOCK]
+
+
+@pytest.fixture(scope="module")
+def flags(here, alone_flags):
+    return [*alone_flags, "--engine", "ray", "--output"]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +87,28 @@ def merged(command, tmp_path):
         return output
 
     return run
+
+
+@pytest.mark.bits
+def test_parts_have_the_bits_of_the_whole(command, alone_flags, finished, merged, tmp_path):
+    """Of questions of all kinds, from files of two kinds that share an id."""
+    alone = tmp_path / "alone.jsonl"
+    assert command(*alone_flags, "--output", alone).code == 0
+    assert merged(finished).read_bytes() == alone.read_bytes()
+    predictions = read_predictions(alone)
+    assert [p.id for p in predictions][30:34] == ["a:q30", "a:q31", "b:q31", "b:q32"]
+    assert [p.kind for p in predictions][:4] == ["choice", "several", "scale", "yes_no"]
+    manifest = json.loads((finished / "manifest.json").read_text())
+    assert [part["n"] for part in manifest["parts"]] == [16, 16, 16, 4]
+    assert (manifest["n"], manifest["rejected"]) == (52, 2)
+    kinds = {kind: counts["n"] for kind, counts in manifest["kinds"].items()}
+    assert kinds == {"choice": 28, "yes_no": 8, "scale": 8, "several": 8}
+    (rejected,) = (finished / "rejected").iterdir()
+    assert len(rejected.read_text().splitlines()) == 2
+    assert not list(finished.glob("tries/*"))
+    part = json.loads((finished / "questions/00000.json").read_text())["parts"][0]
+    question = questions_of(Place.of(str(finished)), part)[1]
+    assert (question.subject, question.state_id) == ("a", "a:s")
 
 
 def test_it_goes_on_from_the_parts_that_are_whole(command, flags, copied, merged, finished):
@@ -128,3 +158,34 @@ def test_questions_of_other_kinds_are_not_evaluated(
     flags = ["evaluate", "--model", f"{tiny_model_folder}:text", "--device", "cpu"]
     flags += ["--engine", "ray", "--data", data, "--skip-invalid", "--output", tmp_path / "e"]
     assert "questions of the kinds scale, several, yes_no are scored on Ray" in refused(*flags)
+
+
+def test_an_evaluation_of_parts_is_that_of_one_process(
+    command, here, tiny_model_folder, question_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ray_job, "BLOCK", 20)
+    specs = [f"{tiny_model_folder}:text", f"{tiny_model_folder}:text-mean"]
+    flags = ["evaluate", "--model", specs[0], "--model", specs[1], "--device", "cpu"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    flags += ["--data", question_file]
+    result = command(*flags, "--cluster-by", "none", "--output", whole)
+    assert result.code == 0, result.err
+    result = command(*flags, "--engine", "ray", "--output", parts, "--format", "json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    for row in told["models"]:
+        ours, theirs = (
+            json.loads((f / folder_name(row["name"]) / "metrics.json").read_text())
+            for f in (parts, whole)
+        )
+        assert row["metrics"] == ours
+        for name in ("n", "accuracy", "accuracy_ci95", "unlabelled", "tokens_per_question"):
+            assert ours[name] == theirs[name]
+        assert set(ours["metrics"]) == set(theirs["metrics"])
+        for name in ("nll", "brier", "mrr", "macro_f1"):
+            value = theirs["metrics"][name]["value"]
+            assert ours["metrics"][name]["value"] == pytest.approx(value, abs=1e-5)
+    ours, theirs = (json.loads((f / "comparison.json").read_text()) for f in (parts, whole))
+    for name in ("a", "b", "difference", "difference_ci95", "mcnemar", "verdict"):
+        assert ours[name] == theirs[name]
+    assert told["comparisons"] == [ours]
