@@ -1,6 +1,6 @@
 """Kill workers, nodes and the command itself at random moments, and count what that changes.
 
-    python benchmarks/ray_kills.py --kills 10
+    python benchmarks/ray_kills.py --kills 10 --only worker
 
 scores synthetic questions with a tiny model on two nodes of a CPU each. A killed worker is any
 process that Ray runs for the command at that moment, reading ones too, by its id; a killed node is

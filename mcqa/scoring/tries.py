@@ -76,7 +76,7 @@ def _score_part(scorer, encoded, batch_size, tries, to_blame) -> dict[int, Predi
         return dict(enumerate(scorer.score_batches(encoded, batches)))
     found: dict[int, Prediction] = {}
     for number, places in enumerate(batches):
-        name = f"batch {number}"
+        name = f"batch {number}" if len(places) > 1 else f"question {places[0]}"
         if tries.deadly(name):
             answers = _one_by_one(scorer, encoded, places, tries, to_blame)
             found |= answers

@@ -1,25 +1,20 @@
 """Scoring on a Ray cluster of two nodes: the bits of one process.
 
-What is expensive to kill, nodes and the command itself, `benchmarks/ray_kills.py` kills.
+What is expensive to kill, nodes and the command itself, `benchmarks/ray_kills.py` kills; what needs
+no cluster is in `test_parts.py`.
 """
 
-import gzip
 import json
 import os
 import shlex
-import shutil
 from dataclasses import replace
 from importlib.resources import files
 
-import pyarrow as pa
 import pytest
 import yaml
-from pyarrow import parquet
 
 from mcqa.cli.score import command as score_command
-from mcqa.evaluating.evaluate import folder_name
 from mcqa.prediction import read_predictions
-from mcqa.scoring.parts import Place, questions_of
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'mcqa[ray]'")
 pytest.importorskip("ray.data", reason="Ray is installed without ray[data]")
@@ -42,151 +37,31 @@ def cluster():
     started.shutdown()
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, tiny_questions):
-    """32 questions of all kinds and two rows that are none, and 20 choices; one id is in both."""
-    folder = tmp_path_factory.mktemp("data")
-    rows = [
-        {"id": f"q{number}", "question": q.stem, "options": q.options, "label": q.label}
-        for number, q in enumerate([*tiny_questions, *tiny_questions][:52])
-    ]
-    of_kinds = {
-        "choice": lambda row: {},
-        "several": lambda row: {"label": [row["label"]], "state_id": "s"},
-        "scale": lambda row: {},
-        "yes_no": lambda row: {"options": ["Yes", "No"], "label": row["label"] % 2},
-    }
-    with gzip.open(folder / "a.jsonl.gz", "wt") as file:
-        for number, row in enumerate(rows[:32]):
-            kind = [*of_kinds][number % 4]
-            file.write(json.dumps(row | {"kind": kind, **of_kinds[kind](row)}) + "\n")
-            if number % 16 == 5:
-                file.write(json.dumps(row | {"id": f"bad{number}", "options": []}) + "\n")
-    parquet.write_table(pa.Table.from_pylist(rows[31:51]), folder / "b.parquet")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def flags(tiny_model_folder, data):
-    model = ["--model", tiny_model_folder, "--scorer", "text", "--device", "cpu"]
-    return [*model, "--data", data, "--skip-invalid", "--batch-size", 4, "--block", BLOCK]
-
-
-@pytest.fixture(scope="module")
-def ray_flags(flags, cluster):
-    on_two = ["--engine", "ray", "--ray-address", cluster.address, "--workers", 2]
-    return ["score", *flags, *on_two, "--output"]
-
-
-@pytest.fixture(scope="module")
-def finished(run_main, ray_flags, tmp_path_factory):
-    """A finished folder of parts, to be copied."""
-    folder = tmp_path_factory.mktemp("finished") / "parts"
-    assert run_main(*ray_flags, folder) == 0
-    return folder
-
-
-@pytest.fixture
-def copied(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "parts")
-
-
-@pytest.fixture
-def merged(command, tmp_path):
-    """Put a folder's parts together and return the file."""
-
-    def run(folder):
-        output = tmp_path / "merged" / "p.jsonl"
-        result = command("merge-predictions", folder, "--output", output)
-        assert result.code == 0, result.err
-        return output
-
-    return run
-
-
-def rejected_reasons(folder):
-    lines = [line for path in (folder / "rejected").iterdir() for line in path.open()]
-    return sorted(json.loads(line)["reason"] for line in lines)
-
-
-@pytest.mark.bits
-def test_two_nodes_give_the_bits_of_one_process(command, flags, finished, merged, tmp_path):
-    """Questions of all kinds, from files of two kinds that share an id."""
-    alone = tmp_path / "alone.jsonl"
-    assert command("score", *flags, "--output", alone).code == 0
-    assert merged(finished).read_bytes() == alone.read_bytes()
-    predictions = read_predictions(alone)
-    assert [p.id for p in predictions][30:34] == ["a:q30", "a:q31", "b:q31", "b:q32"]
-    assert [p.kind for p in predictions][:4] == ["choice", "several", "scale", "yes_no"]
-    manifest = json.loads((finished / "manifest.json").read_text())
-    assert [part["n"] for part in manifest["parts"]] == [16, 16, 16, 4]
-    assert (manifest["n"], manifest["rejected"]) == (52, 2)
-    assert {kind: counts["n"] for kind, counts in manifest["kinds"].items()} == {
-        "choice": 28,
-        "yes_no": 8,
-        "scale": 8,
-        "several": 8,
-    }
-    assert len(rejected_reasons(finished)) == 2
-    assert not list(finished.glob("tries/*"))
-    part = json.loads((finished / "questions/00000.json").read_text())["parts"][0]
-    question = questions_of(Place.of(str(finished)), part)[1]
-    assert (question.subject, question.state_id) == ("a", "a:s")
-
-
-def test_it_goes_on_from_the_parts_that_are_whole(command, ray_flags, copied, merged, finished):
-    kept = {path: path.stat().st_mtime_ns for path in (copied / "predictions").iterdir()}
-    cut = copied / "predictions/00000-00001.parquet"
-    cut.write_bytes(cut.read_bytes()[:-100])
-    (copied / "predictions/00001-00001.json").unlink()
-    (copied / "questions/00001-00000.parquet").write_bytes(b"")
-    result = command(*ray_flags, copied, "--format", "json")
-    assert result.code == 0, result.err
-    assert "2 parts are there already" in result.err
-    ours = merged(copied).read_bytes()
-    assert ours == merged(finished).read_bytes()
-    changed = {p.stem for p, before in kept.items() if p.stat().st_mtime_ns != before}
-    assert changed == {"00000-00001", "00001-00001"}
-    metrics = json.loads(result.out)
-    assert (metrics["n"], metrics["rejected"], metrics["accuracy"]) == (52, 2, None)
-    predictions = read_predictions(merged(copied))
-    for kind, own in metrics["kinds"].items():
-        right = [p.correct for p in predictions if p.kind == kind]
-        assert own["accuracy"] == sum(right) / own["n"]
-
-
-def test_other_work_is_refused_by_name(refused, ray_flags, copied, data, tmp_path):
-    other = shutil.copytree(data, tmp_path / "data")
-    parquet.write_table(parquet.read_table(data / "b.parquet")[:9], other / "b.parquet")
-    changed = ["--data", other, "--template", "lettered", "--block", 17, "--unlabelled", "error"]
-    flags = [flag for flag in ray_flags if flag not in ("--data", data)]
-    message = refused(*flags, copied, *changed)
-    assert "template: 'cloze' then, 'lettered' now" in message
-    assert "block: 16 then, 17 now" in message
-    assert "unlabelled: 'keep' then, 'error' now" in message
-    assert "data: '2 files with checksum" in message
-
-
 POISON = """
 import os, signal
-from mcqa.scoring import tries
+from mcqa.scoring import ray_job, tries
 from mcqa.scoring.scorer import Scorer
 
-tries.DEATHS = 1
+class Careful(tries.Tries):
+    def __init__(self, place):
+        super().__init__(place)
+        self.careful = True
+
+tries.DEATHS, ray_job.Tries = 1, Careful
 score_batch = Scorer._score_batch
 
 def score(self, batch):
-    if any(encoded.question.id == "q17" for encoded in batch):
+    if any(encoded.question.id == "poison" for encoded in batch):
         os.kill(os.getpid(), signal.SIGKILL)
     return score_batch(self, batch)
 
 Scorer._score_batch = score
-"""
+"""  # as after a first death
 
 
-def test_a_question_that_kills_workers_is_found_and_left_out(
-    command, cluster, tiny_model_folder, question_file, merged, monkeypatch, tmp_path
-):
+@pytest.fixture(scope="module")
+def evaluated(run_main, question_file, cluster, tiny_model_folder, tmp_path_factory):
+    """A folder of parts that two workers scored, of whom a question killed one."""
     from mcqa.scoring import ray_job
 
     class Watched(ray_job.ScoreParts):
@@ -194,20 +69,45 @@ def test_a_question_that_kills_workers_is_found_and_left_out(
             exec(POISON, {})
             super().__init__(*arguments)
 
-    monkeypatch.setattr(ray_job, "ScoreParts", Watched)
+    folder = tmp_path_factory.mktemp("evaluated")
+    options = ["a pear", "a saw", "a drill", "an axe", "a file", "a rasp"]  # a batch of its own
+    poison = {"id": "poison", "question": "Which is a fruit?", "options": options, "label": 0}
+    data = folder / "questions.jsonl"
+    data.write_text(question_file.read_text() + json.dumps(poison) + "\n")
+    flags = ["evaluate", "--model", f"{tiny_model_folder}:text", "--device", "cpu"]
+    flags += ["--data", data, "--skip-invalid", "--output", folder / "parts"]
+    flags += ["--engine", "ray", "--ray-address", cluster.address, "--workers", 2]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ray_job, "ScoreParts", Watched)
+        patched.setattr(ray_job, "BLOCK", BLOCK)
+        assert run_main(*flags) == 0
+    (parts,) = (folder / "parts").iterdir()
+    return parts
+
+
+@pytest.mark.bits
+def test_two_nodes_give_the_bits_of_one_process(
+    command, tiny_model_folder, question_file, evaluated, tmp_path
+):
+    alone, merged = tmp_path / "alone.jsonl", tmp_path / "merged.jsonl"
     flags = ["--model", tiny_model_folder, "--scorer", "text", "--device", "cpu"]
-    flags += ["--data", question_file, "--batch-size", 4, "--skip-invalid"]
-    alone = tmp_path / "alone.jsonl"
+    flags += ["--data", question_file, "--block", BLOCK]
     assert command("score", *flags, "--output", alone).code == 0
-    flags += ["--engine", "ray", "--ray-address", cluster.address]
-    result = command("score", *flags, "--output", tmp_path / "parts")
-    assert result.code == 0, result.err
-    assert rejected_reasons(tmp_path / "parts") == ["its worker died of it, 1 times."]
-    ours = {p.id: p for p in read_predictions(merged(tmp_path / "parts"))}
-    theirs = read_predictions(alone)
-    assert [p.id for p in theirs if p.id not in ours] == ["q17"]
-    differing = [p.id for p in theirs if p.id != "q17" and ours[p.id] != p]
-    assert len(differing) <= 3  # those of its batch, which are scored one by one
+    assert command("merge-predictions", evaluated, "--output", merged).code == 0
+    assert merged.read_bytes() == alone.read_bytes()
+    manifest = json.loads((evaluated / "manifest.json").read_text())
+    assert [part["n"] for part in manifest["parts"]] == [16, 16, 4]
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    right = [prediction.correct for prediction in read_predictions(alone)]
+    assert (metrics["n"], metrics["accuracy"]) == (36, sum(right) / 36)
+
+
+def test_a_question_that_kills_workers_is_found_and_left_out(evaluated):
+    (file,) = (evaluated / "rejected").iterdir()
+    (row,) = map(json.loads, file.open())
+    assert row["place"] == "question 'poison'"
+    assert row["reason"] == "its worker died of it, 1 times."
+    assert not list(evaluated.glob("tries/*"))
 
 
 def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, tiny_questions):
@@ -230,43 +130,6 @@ def test_score_is_a_class_for_anybodys_map_batches(cluster, tiny_model_folder, t
     how = {"device": "cpu", "expected": expected | {"weights": "other"}}
     with pytest.raises(ModelError, match="weights: 'other' then"):
         Score(str(tiny_model_folder), "text", **how)
-
-
-def test_an_evaluation_of_parts_is_that_of_one_process(
-    command, refused, tiny_model_folder, question_file, data, cluster, tmp_path, monkeypatch
-):
-    from mcqa.scoring import ray_job
-
-    monkeypatch.setattr(ray_job, "BLOCK", 20)
-    specs = [f"{tiny_model_folder}:text", f"{tiny_model_folder}:text-mean"]
-    flags = ["evaluate", "--model", specs[0], "--model", specs[1], "--device", "cpu"]
-    on_ray = ["--engine", "ray", "--ray-address", cluster.address]
-    here, there = tmp_path / "here", tmp_path / "there"
-    message = refused(*flags, *on_ray, "--data", data, "--skip-invalid", "--output", there)
-    assert "questions of the kinds scale, several, yes_no are scored on Ray" in message
-    there = tmp_path / "parts"
-    flags += ["--data", question_file]
-    result = command(*flags, "--cluster-by", "none", "--output", here)
-    assert result.code == 0, result.err
-    result = command(*flags, *on_ray, "--output", there, "--format", "json")
-    assert result.code == 0, result.err
-    told = json.loads(result.out)
-    for row in told["models"]:
-        ours, theirs = (
-            json.loads((f / folder_name(row["name"]) / "metrics.json").read_text())
-            for f in (there, here)
-        )
-        assert row["metrics"] == ours
-        for name in ("n", "accuracy", "accuracy_ci95", "unlabelled", "tokens_per_question"):
-            assert ours[name] == theirs[name]
-        assert set(ours["metrics"]) == set(theirs["metrics"])
-        for name in ("nll", "brier", "mrr", "macro_f1"):
-            value = theirs["metrics"][name]["value"]
-            assert ours["metrics"][name]["value"] == pytest.approx(value, abs=1e-5)
-    ours, theirs = (json.loads((f / "comparison.json").read_text()) for f in (there, here))
-    for name in ("a", "b", "difference", "difference_ci95", "mcnemar", "verdict"):
-        assert ours[name] == theirs[name]
-    assert told["comparisons"] == [ours]
 
 
 def test_a_study_on_two_nodes_has_the_results_of_one_process(
