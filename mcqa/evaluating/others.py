@@ -29,6 +29,7 @@ from mcqa.question import LETTERS, Question
 
 OF_HARNESS = re.compile(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.-]+")
 OF_INSPECT = re.compile(r"\d{4}-\d\d-\d\dT[\d+-]+_(.+)_[0-9A-Za-z]{22}")
+LONGEST = 2**28  # bytes of a sample, unpacked: a small archive can hold what fills the memory
 ZSTANDARD = 93  # the number that ZIP archives have for it
 LEAST = 1e-300  # a probability that was rounded to 0 counts as this
 
@@ -149,7 +150,7 @@ def _read_inspect(path: Path) -> Answered:
     Where it shuffled the options, the scorer has put answers back into the order of `choices`.
     """
     if path.suffix == ".eval":
-        samples = list(map(json.loads, _members(path, "samples/")))
+        samples = map(json.loads, _members(path, "samples/"))
     else:
         samples = json.loads(path.read_text(encoding="utf-8"))["samples"]
     predictions, questions = [], {}
@@ -182,6 +183,8 @@ def _members(path: Path, folder: str) -> Iterator[bytes]:
         for info in archive.infolist():
             if not info.filename.startswith(folder):
                 continue
+            if info.file_size > LONGEST:
+                raise ValueError(f"{info.filename} is longer than {LONGEST:,} bytes")
             if info.compress_type != ZSTANDARD:
                 yield archive.read(info)
                 continue

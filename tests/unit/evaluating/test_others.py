@@ -220,6 +220,13 @@ def test_a_csv_file_is_matched_by_id(tmp_path, questions, answer):
     ]
 
 
+def test_a_sample_that_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("mcqa.evaluating.others.LONGEST", 9)
+    (path := tmp_path / "log.eval").write_bytes(zstandard_archive({"samples/1.json": "{" * 10}))
+    with pytest.raises(DataError, match="longer than 9 bytes"):
+        read_answers(path)
+
+
 def test_runs_without_a_common_question_are_refused(tmp_path, questions):
     (tmp_path / "a.csv").write_text("id,choice\nx,A\n")
     runs = {"a": read_answers(tmp_path / "a.csv")}
