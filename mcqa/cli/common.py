@@ -102,6 +102,7 @@ def print_evaluations(evaluations, comparisons) -> None:
     Questions of several kinds have a table for each, and nothing is averaged over them.
     """
     from mcqa.evaluating.results import order_lines, written_metrics
+    from mcqa.evaluation.clustered import few_groups
     from mcqa.evaluation.metrics import split_kinds
 
     of_runs = [split_kinds(written_metrics(evaluation)) for evaluation in evaluations]
@@ -110,6 +111,8 @@ def print_evaluations(evaluations, comparisons) -> None:
             click.echo(f"Questions of the kind {kind}")
         columns = _quality(kind, [kinds[kind] for kinds in of_runs])
         print_table(_run_table(evaluations, columns if kind else columns | _cost(evaluations)))
+        if few := few_groups(of_runs[0][kind].get("clusters")):
+            click.echo(few)
         for comparison in comparisons:
             if comparison.get("kind", "") == kind:
                 _print_comparison(comparison)

@@ -109,8 +109,10 @@ def _print(comparisons: list[dict]) -> None:
 
 def _names(files: tuple[str, ...]) -> list[str]:
     """Return the files' names if they differ, else their folders' if those do, else the paths."""
+    from mcqa.evaluating.others import answers_name
+
     paths = list(map(Path, files))
-    for names in ([path.stem for path in paths], [path.parent.name for path in paths]):
+    for names in (list(map(answers_name, paths)), [path.parent.name for path in paths]):
         if len(set(names)) == len(names):
             return names
     return list(map(str, paths))

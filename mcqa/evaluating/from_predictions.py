@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mcqa.evaluating.folder import RECORD, Evaluation, Validation, read_record, write_answers
 from mcqa.evaluating.matching import match
-from mcqa.evaluating.others import Answered, read_answers
+from mcqa.evaluating.others import Answered, answers_name, read_answers
 from mcqa.evaluation.metrics import summarize
 from mcqa.prediction import Prediction
 from mcqa.question import Question
@@ -83,7 +83,7 @@ def take_over(
             found = {e.name: Answered(e.predictions, asked, ours=True) for e in record.evaluations}
             before |= {_free(e.name, answered): e for e in record.evaluations}
         else:
-            found = {path.stem: read_answers(path)}
+            found = {answers_name(path): read_answers(path)}
         for name, run in found.items():
             answered[_free(name, answered)] = run
     if not answered:

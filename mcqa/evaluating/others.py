@@ -27,6 +27,9 @@ from mcqa.kinds import KINDS
 from mcqa.prediction import UNPARSED, Prediction, read_predictions
 from mcqa.question import LETTERS, Question
 
+OF_HARNESS = re.compile(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.-]+")
+OF_INSPECT = re.compile(r"\d{4}-\d\d-\d\dT[\d+-]+_(.+)_[0-9A-Za-z]{22}")
+LONGEST = 2**28  # bytes of a sample, unpacked: a small archive can hold what fills the memory
 ZSTANDARD = 93  # the number that ZIP archives have for it
 LEAST = 1e-300  # a probability that was rounded to 0 counts as this
 
@@ -37,6 +40,19 @@ class Answered(NamedTuple):
     predictions: list[Prediction]
     questions: Mapping[str, Question]
     ours: bool = False
+
+
+def answers_name(path: str | Path) -> str:
+    """Return what to call a file of answers: its name, without dates and ids of evaluators.
+
+    >>> answers_name("samples_arc_easy_2026-11-24T18-26-05.853114.jsonl")
+    'arc_easy'
+    >>> answers_name("2026-11-24T18-10-06-00-00_arc-easy_PQ8uS5HG7EaAWcAeW3EPc2.eval")
+    'arc-easy'
+    """
+    stem = Path(path).stem
+    found = OF_HARNESS.fullmatch(stem) or OF_INSPECT.fullmatch(stem)
+    return found[1] if found else stem
 
 
 def read_answers(path: str | Path) -> Answered:
@@ -101,8 +117,20 @@ def _read_harness(path: Path, rows: Sequence[dict]) -> Answered:
         if question is not None:
             questions[id] = question
             label = question.label if question.label is not None else label
+        _check_label(row, label, choice if scores else None, path)
         predictions.append(_prediction(id, label, choice, "lm_eval", scores))
     return Answered(predictions, questions)
+
+
+def _check_label(row: dict, label: int | None, choice: int | None, path: Path) -> None:
+    """Raise a DataError where the harness counts an answer as right that this label does not."""
+    if "acc" in row and None not in (label, choice) and bool(row["acc"]) != (choice == label):
+        raise DataError(
+            f"{path}: of doc_id {row['doc_id']} acc is {row['acc']:g}, but option {choice} is "
+            f"chosen and {label} is read as the right one (target {row['target']!r}). The task's "
+            "documents are of a format that is read wrongly; give a CSV file of id and choice, "
+            "with --data."
+        )
 
 
 def _questions_of(docs: Sequence[dict], path: Path) -> list[Question | None]:
@@ -122,7 +150,7 @@ def _read_inspect(path: Path) -> Answered:
     Where it shuffled the options, the scorer has put answers back into the order of `choices`.
     """
     if path.suffix == ".eval":
-        samples = list(map(json.loads, _members(path, "samples/")))
+        samples = map(json.loads, _members(path, "samples/"))
     else:
         samples = json.loads(path.read_text(encoding="utf-8"))["samples"]
     predictions, questions = [], {}
@@ -155,6 +183,8 @@ def _members(path: Path, folder: str) -> Iterator[bytes]:
         for info in archive.infolist():
             if not info.filename.startswith(folder):
                 continue
+            if info.file_size > LONGEST:
+                raise ValueError(f"{info.filename} is longer than {LONGEST:,} bytes")
             if info.compress_type != ZSTANDARD:
                 yield archive.read(info)
                 continue

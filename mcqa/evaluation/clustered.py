@@ -15,6 +15,15 @@ from mcqa.evaluation.resampling import FEWEST, count_groups
 FEW = 20
 
 
+def few_groups(groups: int | None) -> str:
+    """Return what must be said of intervals over so few groups, nothing of enough or without."""
+    if groups is None or groups >= FEW:
+        return ""
+    if groups < FEWEST:
+        return f"With fewer than {FEWEST} groups of questions there are no intervals."
+    return f"With fewer than {FEW} groups of questions intervals are rough."
+
+
 def renumber(cluster_N: np.ndarray | None, at: np.ndarray) -> np.ndarray | None:
     """Return the groups of some questions (places, or a mask), numbered from 0; None of None."""
     return None if cluster_N is None else np.unique(cluster_N[at], return_inverse=True)[1]

@@ -223,4 +223,4 @@ def _verdict(result: dict) -> str:
 def _points(share: float) -> str:
     """Return a share as percentage points, never rounding a difference away to zero."""
     points = 100 * share
-    return f"{points:.1f}" if points == 0 or abs(points) >= 0.05 else f"{points:.1g}"
+    return f"{points:z.1f}" if points == 0 or abs(points) >= 0.05 else f"{points:.1g}"

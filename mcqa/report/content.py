@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from mcqa.evaluation import numbers
-from mcqa.evaluation.clustered import FEW
+from mcqa.evaluation.clustered import few_groups
 from mcqa.evaluation.groups import macro_accuracy
-from mcqa.evaluation.resampling import FEWEST as FEWEST_GROUPS
 from mcqa.kinds import KINDS
 from mcqa.report.blocks import Details, Plot, Section, Table, Text
 from mcqa.report.figures import FEWEST
@@ -165,9 +164,7 @@ def _intervals(kinds: Mapping[str, list[dict]]) -> str:
         "Accuracy intervals are Wilson's, over groups of questions about the same thing, each of "
         "which counts as one piece of evidence, as all intervals of this page do."
     )
-    if min(groups) < FEWEST_GROUPS:
-        return f"{text} With fewer than {FEWEST_GROUPS} groups there are none."
-    return text + f" With fewer than {FEW} groups they are rough." * (min(groups) < FEW)
+    return f"{text} {few_groups(min(groups))}".rstrip()
 
 
 def _finding(run: dict) -> str:

@@ -5,6 +5,7 @@ What is said holds for the data set, model and size of a condition, and no furth
 
 from collections.abc import Mapping
 
+from mcqa.evaluation.clustered import FEW
 from mcqa.evaluation.numbers import format_p_value
 
 LEVEL = 0.05
@@ -36,6 +37,8 @@ def verdict(pair: Mapping) -> str:
     sample = f"{found['n_questions']:,} questions"
     if found["n_clusters"] < found["n_questions"]:
         sample += f" in {found['n_clusters']:,} groups"
+        if found["n_clusters"] < FEW:
+            sample += ", so few that it is rough"
     seeds = " and ".join(map(str, dict.fromkeys(found["n_seeds"])))
     test = f"p {format_p_value(corrected, '= ')}"
     test += f" after Holm's correction for {compared} comparisons" if compared > 1 else ""

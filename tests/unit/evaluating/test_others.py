@@ -12,7 +12,7 @@ import pytest
 from mcqa.errors import ComparisonError, DataError
 from mcqa.evaluating.from_predictions import take_over
 from mcqa.evaluating.matching import match
-from mcqa.evaluating.others import read_answers
+from mcqa.evaluating.others import answers_name, read_answers
 from mcqa.prediction import write_predictions
 
 STEMS = ("Which is red?", "Which is white?")
@@ -39,7 +39,8 @@ def harness(tmp_path):
             "filtered_resps": told,
             "filter": "none",
             "metrics": ["acc"],
-            "acc": 1.0,
+            "acc": float(scores[0] == max(scores)),
+            "doc_hash": "0" * 64,
         }
         rows += [row, row | {"filter": "other", "filtered_resps": told[::-1]}]
     path = tmp_path / "samples_task_2026.jsonl"
@@ -122,6 +123,29 @@ def test_samples_of_the_harness_are_log_likelihoods(harness):
     assert answered.questions[first.id].stem == STEMS[0]
 
 
+def test_documents_of_the_shape_that_tasks_have(tmp_path):
+    """As the harness wrote them for CommonsenseQA's own files, with options of one's own."""
+    options = [
+        {"label": letter, "text": text} for letter, text in zip("ABC", OPTIONS[0], strict=True)
+    ]
+    doc = {
+        "answerKey": "B",
+        "id": "1afa02",
+        "question": {"question_concept": "red", "choices": options, "stem": STEMS[0]},
+    }
+    answers = [["-16.630592346191406", "False"], ["-6.71", "True"], ["-20.77", "False"]]
+    row = {"doc_id": 0, "doc": doc, "target": "1", "filtered_resps": answers, "filter": "none"}
+    path = tmp_path / "samples.jsonl"
+    path.write_text(json.dumps(row | {"acc": 1.0}) + "\n")
+    (answer,), questions = read_answers(path)[:2]
+    assert (answer.id, answer.label, answer.choice) == ("1afa02", 1, 1)
+    assert answer.scores[0] == -16.630592346191406
+    assert questions["1afa02"].options == OPTIONS[0]
+    path.write_text(json.dumps(row | {"acc": 0.0}) + "\n")
+    with pytest.raises(DataError, match="doc_id 0 acc is 0, but option 1 is chosen and 1 is read"):
+        read_answers(path)
+
+
 def test_logs_of_inspect_are_letters_of_the_first_epoch(inspect):
     answered = read_answers(inspect)
     assert [(p.choice, p.label, p.scores) for p in answered.predictions] == [
@@ -155,6 +179,19 @@ def test_the_same_id_of_another_question_is_no_match(harness, inspect):
     assert remarks[1].startswith("1 of 2 questions are not answered by all (")
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("out/samples_arc_easy_2026-11-24T18-26-05.853114.jsonl", "arc_easy"),
+        ("2026-11-24T18-10-06-00-00_arc-easy_PQ8uS5HG7EaAWcAeW3EPc2.eval", "arc-easy"),
+        ("2026-11-24T18-10-06+00-00_arc_PQ8uS5HG7EaAWcAeW3EPc2.json", "arc"),
+        ("theirs.csv", "theirs"),
+    ],
+)
+def test_names_are_without_dates_and_ids(file, name):
+    assert answers_name(file) == name
+
+
 def test_a_csv_file_is_matched_by_id(tmp_path, questions, answer):
     ours = write_predictions(tmp_path / "predictions.jsonl", answer("1" * 12))
     rows = [
@@ -181,6 +218,13 @@ def test_a_csv_file_is_matched_by_id(tmp_path, questions, answer):
         "theirs: 1 of its 6 answers match none ('x').",
         "7 of 12 questions are not answered by all ('q5', 'q6', 'q7', 'q8', 'q9', …).",
     ]
+
+
+def test_a_sample_that_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("mcqa.evaluating.others.LONGEST", 9)
+    (path := tmp_path / "log.eval").write_bytes(zstandard_archive({"samples/1.json": "{" * 10}))
+    with pytest.raises(DataError, match="longer than 9 bytes"):
+        read_answers(path)
 
 
 def test_runs_without_a_common_question_are_refused(tmp_path, questions):

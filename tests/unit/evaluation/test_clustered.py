@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mcqa.evaluation.clustered import mean_interval, renumber, share_of
+from mcqa.evaluation.clustered import few_groups, mean_interval, renumber, share_of
 from mcqa.evaluation.comparison import compare, joint_test
 from mcqa.evaluation.measures import describe_run
 from mcqa.evaluation.metrics import share, wilson_interval
@@ -87,6 +87,12 @@ def test_fewer_than_twenty_groups_are_said_to_be_rough():
         verdict = compare(~right, right, ("a", "b"), cluster_N=cluster)["verdict"]
         assert verdict.startswith("b answers 50.0 points more")
         assert ("fewer than 20 groups" in verdict) == rough
+
+
+def test_what_is_said_of_few_groups():
+    assert [few_groups(groups) for groups in (None, 20)] == ["", ""]
+    assert "there are no intervals" in few_groups(5)
+    assert "intervals are rough" in few_groups(6)
 
 
 def test_few_groups_are_tossed_in_every_way_there_is():

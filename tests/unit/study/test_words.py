@@ -20,7 +20,9 @@ def test_the_better_one_is_named_first():
     told = verdict(pair(-0.031, (-0.052, -0.01), 0.012, clusters=40, seeds=(3, 5)))
     assert told.startswith("head answers 3.1 points more of the questions right than generative")
     assert "+1.0 to +5.2" in told
-    assert "3 and 5 seeds each, 300 questions in 40 groups" in told
+    assert told.endswith("3 and 5 seeds each, 300 questions in 40 groups).")
+    rough = verdict(pair(-0.031, (-0.052, -0.01), 0.012, clusters=19))
+    assert rough.endswith("300 questions in 19 groups, so few that it is rough).")
 
 
 @pytest.mark.parametrize(
