@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "Draw an evaluation's report again, without scoring.",
     "retention": "Find out what tuning made a model forget.",
     "merge": "Merge a run into a plain model folder.",
+    "export": "Write a run for transformers, vLLM, llama.cpp or onnxruntime.",
     "push": "Put a run on the Hugging Face Hub, or write the folder for it.",
     "harness": "Run lm-evaluation-harness with the model mcqa.",
     "doctor": "Show versions, device, 4-bit support, model and caches.",

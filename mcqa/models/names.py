@@ -1,4 +1,4 @@
-"""What a model's name means: the embedded alias, a local folder, a run folder of ours, or a Hub id.
+"""What a model's name means: the embedded alias, a folder, a run folder, a GGUF file, or a Hub id.
 
 A Hub id may name a revision, `owner/name@revision`: a branch, a tag or a commit. Whatever it names
 is pinned to its commit before anything is loaded.
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mcqa.errors import ModelError
 from mcqa.models.embedded import ALIAS, ensure_embedded
+from mcqa.models.gguf_files import ENDING, ensure_converted
 
 RUN_FILE = "run.json"
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
@@ -21,7 +22,7 @@ class ModelReference:
     """Say what a model name means, as the user gave it."""
 
     name: str
-    kind: str  # embedded, run, folder or hub
+    kind: str  # embedded, run, folder, gguf or hub
     path: str  # a folder, of a run its own, or a Hub id, `@` and its commit behind it where known
     commit: str | None = None
 
@@ -32,7 +33,7 @@ class ModelReference:
 
 
 def resolve_model(name: str) -> ModelReference:
-    """Find out which of the four kinds a model name is; else ModelError."""
+    """Find out which of the five kinds a model name is; else ModelError."""
     name = str(name)
     if name == ALIAS:
         return ModelReference(name, "embedded", str(ensure_embedded()))
@@ -45,10 +46,17 @@ def resolve_model(name: str) -> ModelReference:
         raise ModelError(
             f"{name}: a folder with neither {RUN_FILE} (a finished run) nor config.json (a model)."
         )
+    if name.lower().endswith(ENDING):
+        if path.is_file():
+            return ModelReference(name, "gguf", str(ensure_converted(path)))
+        raise ModelError(
+            f"model {name!r}: no such file. A GGUF file must be on this machine; "
+            "`hf download OWNER/NAME model.gguf` gets one from the Hub."
+        )
     if not name or path.exists() or name.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
         raise ModelError(
             f"model {name!r}: no such folder. A model is {ALIAS!r}, a folder with a model, "
-            "a run folder, or a Hub id like 'unsloth/Llama-3.2-1B'."
+            f"a run folder, a {ENDING} file, or a Hub id like 'unsloth/Llama-3.2-1B'."
         )
     return ModelReference(name, "hub", name)
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader
 
 from mcqa.evaluation.numbers import format_accuracy
 from mcqa.models.embedded import ALIAS, HUB_NAME
+from mcqa.models.gguf_files import ENDING
 from mcqa.models.recipes.table import DEFAULT, RECIPES
 from mcqa.prompting.prompts import get_template
 from mcqa.question import Question
@@ -37,6 +38,8 @@ def model_card(
     recipe, rendered = RECIPES[name], get_template(record["template"]).render(EXAMPLE)
     base, context = record["base_model"], record.get("context", {"kind": "data"})
     embedded, pooled = base == ALIAS, "pooling" in (head or {})
+    gguf = record.get("base_gguf")
+    from_file = base.lower().endswith(ENDING)
     trainable = record.get("trainable_parameters")
     front = ModelCardData(
         base_model=HUB_NAME if embedded else base,
@@ -53,6 +56,8 @@ def model_card(
         shown_context += f", top {context['top_k']} of {passages}"
         arguments.append('index="what `mcqa index` wrote"')
     of_base = ["ensure_embedded()" if embedded else f'"{base}"']
+    if from_file:
+        of_base = [f'ensure_converted("{base}")']
     if commit := record.get("base_commit"):
         of_base.append(f'revision="{commit}"')
     if pooled:
@@ -68,6 +73,8 @@ def model_card(
         name=name,
         recipe=recipe,
         embedded=embedded,
+        gguf=gguf,
+        from_file=from_file,
         pooled=pooled,
         repo=repo,
         licence=licence,

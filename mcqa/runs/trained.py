@@ -25,7 +25,7 @@ PICKLE = "adapter_model.bin"
 REMEDY = "Restore the run folder, or train again."
 REQUIRED = ("formulation", "template", "base_model", "quantization", "dtype")
 REQUIRED += ("max_length", "trained_sha256")
-OBJECTS = ("head", "context", "calibration", "recipe_settings")
+OBJECTS = ("head", "context", "calibration", "recipe_settings", "base_gguf")
 OPTIONAL = ("objective", "base_commit", "recipe", *OBJECTS)
 KINDS = {"max_length": (int, "a whole number"), **dict.fromkeys(OBJECTS, (dict, "an object"))}
 CHOICES = {
@@ -147,12 +147,26 @@ def base_of(folder: str | os.PathLike, record: dict) -> ModelReference:
     name, commit = record["base_model"], record.get("base_commit")
     try:
         base = resolve_model(name)
+        if base.kind == "gguf":
+            _check_same_file(base, record)
         return pinned(resolve_model(f"{name}@{commit}")) if base.kind == "hub" and commit else base
     except ModelError as error:
         raise ModelError(
             f"{folder}: the base model of this run is gone. {error} Put it back, or write into "
             f"{RUN_FILE} as base_model where it is now."
         ) from error
+
+
+def _check_same_file(base: ModelReference, record: dict) -> None:
+    """Raise ModelError for a GGUF file that is not the one that the run was trained on."""
+    from mcqa.models.backbones import model_config
+
+    trained_on = (record.get("base_gguf") or {}).get("sha256")
+    found = model_config(base.path).gguf["sha256"]
+    if trained_on and trained_on != found:
+        raise ModelError(
+            f"{base.name} has the sha256 {found[:16]}…, and it was trained on {trained_on[:16]}…."
+        )
 
 
 def attach_adapter(model, folder: str | os.PathLike, record: dict, *, trainable: bool = False):

@@ -83,10 +83,11 @@ def describe_work(
 
 
 def _quantization(model) -> str:
-    config = getattr(model.config, "quantization_config", None)
+    config, gguf = (getattr(model.config, n, None) for n in ("quantization_config", "gguf"))
+    told = str(config.quant_method) if config else "none"
     if hasattr(config, "quantization_method"):  # of bitsandbytes
-        return config.quantization_method()
-    return str(config.quant_method) if config else "none"
+        told = config.quantization_method()
+    return f"{told}, of a GGUF file in {gguf['weights']}" if gguf else told
 
 
 class Partial:

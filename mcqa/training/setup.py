@@ -21,7 +21,13 @@ from mcqa.errors import ConfigError
 from mcqa.formulations import get_formulation
 from mcqa.formulations.objectives import OPTIONS, Objective
 from mcqa.kinds import KINDS
-from mcqa.models.backbones import context_length, load_tokenizer, pick_device, pick_dtype
+from mcqa.models.backbones import (
+    context_length,
+    load_tokenizer,
+    model_config,
+    pick_device,
+    pick_dtype,
+)
 from mcqa.models.names import ModelReference, pinned, resolve_model
 from mcqa.models.recipes.building import add_recipe, scoring_model
 from mcqa.prompting.encoded_sets import encode_set
@@ -122,11 +128,14 @@ def prepare(
     tokenizer = load_tokenizer(reference.path)
     if earlier:
         base = {name: earlier.get(name) for name in ("head", "base_model", "base_commit")}
+        base |= {"base_gguf": earlier["base_gguf"]} if earlier.get("base_gguf") else {}
         config = config.going_on_from(earlier)
         announce(f"Going on from {config.model}: its recipe and head settings are kept.")
     else:
         head = formulation.head_settings(reference.path, tokenizer, config)
         base = {"head": head, "base_model": reference.repository, "base_commit": reference.commit}
+        gguf = getattr(model_config(reference.path), "gguf", None)
+        base |= {"base_gguf": gguf} if gguf else {}
     check_sharding(**config.model_dump(include={"recipe", "quantization", "best_metric"}))
     build = functools.partial(_build, formulation, reference, earlier, base["head"], config)
     model, start = build("cpu" if processes.sharding() == "DeepSpeed" else device)

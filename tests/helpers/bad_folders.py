@@ -28,8 +28,8 @@ RESTORE = "Restore the folder, or name another model."
 AGAIN = "Restore the run folder, or train again."
 CANNOT = "model 'MODEL' cannot be loaded:"
 ANY = (
-    "A model is 'smollm2-135m', a folder with a model, a run folder, or a Hub id like "
-    "'unsloth/Llama-3.2-1B'."
+    "A model is 'smollm2-135m', a folder with a model, a run folder, a .gguf file, or a Hub "
+    "id like 'unsloth/Llama-3.2-1B'."
 )
 RUN = SCORE.replace("MODEL", "RUN")
 FOREIGN = {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
@@ -228,7 +228,7 @@ MODELS = (
     Case(
         "a Hub id that cannot be reached",
         "model 'owner/absent' cannot be loaded: … A model is 'smollm2-135m', a folder with a "
-        "model, a run folder, or a Hub id (which needs a network, once).",
+        "model, a run folder, a .gguf file, or a Hub id (which needs a network, once).",
         SCORE.replace("MODEL", "owner/absent"),
     ),
 )

@@ -11,6 +11,7 @@ import re
 import pytest
 from bad_answers import ANSWERS
 from bad_data import FILES, ROWS
+from bad_exports import EXPORTS, GGUF_FILES
 from bad_folders import MODELS, RUNS
 from bad_inputs import Case, Place
 from bad_passages import PASSAGES
@@ -25,6 +26,8 @@ SECTIONS = {
     "Training settings": TRAINING,
     "Models": MODELS,
     "Runs and output folders": RUNS,
+    "GGUF files": GGUF_FILES,
+    "Exports": EXPORTS,
     "Predictions and evaluations": ANSWERS,
     "Studies": STUDIES,
 }

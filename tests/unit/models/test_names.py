@@ -56,9 +56,9 @@ def test_a_name_that_is_nothing_is_an_error_that_lists_what_a_model_can_be(name)
 
 def test_a_file_is_no_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.gguf").write_text("")
+    (tmp_path / "model.bin").write_text("")
     with pytest.raises(ModelError, match="no such folder"):
-        resolve_model("model.gguf")
+        resolve_model("model.bin")
 
 
 def test_a_hub_id_may_name_a_revision():
