@@ -184,9 +184,12 @@ class Batcher:
         return lot
 
     def _score(self, jobs: Sequence[Job], lots: Sequence[Prepared]) -> None:
-        scorer, size = jobs[0].scorer, 1 if self.invariant else self.batch_size
+        scorer = jobs[0].scorer
         try:
-            answers = scorer.score_prepared(lots, size)
+            if self.invariant:
+                answers = [[scorer.score(question) for question in job.questions] for job in jobs]
+            else:
+                answers = scorer.score_prepared(lots, self.batch_size)
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0].future.set_exception(as_request_error(error))

@@ -39,6 +39,10 @@ class FakeScorer:
             raise ModelError("its scores are not finite.")
         return [[self._score(question) for question in lot.questions] for lot in lots]
 
+    def score(self, question):
+        self.batches.append((question.stem, "alone"))
+        return self._score(question)
+
     def _score(self, question):
         scores = [float(len(option)) for option in question.options]
         return Prediction.scored(question, scores, unit="nats", scorer="text", tokens=9)
@@ -121,10 +125,9 @@ def test_as_many_questions_go_together_as_fill_some_passes(make, scorer):
 
 def test_invariant_computes_every_question_by_itself(make, scorer):
     batcher = make(invariant=True)
-    futures = [batcher.submit(scorer, asks(stem)) for stem in ("a", "b")]
-    for future in futures:
-        future.result(5)
-    assert scorer.batches == [(["a"], 1), (["b"], 1)]
+    futures = [batcher.submit(scorer, asks(*stems)) for stems in ("ab", "c")]
+    assert [len(future.result(5)) for future in futures] == [2, 1]
+    assert scorer.batches == [("a", "alone"), ("b", "alone"), ("c", "alone")]
 
 
 def test_who_leaves_while_waiting_frees_the_place(make, scorer):
