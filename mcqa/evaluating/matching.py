@@ -84,19 +84,29 @@ def _moved(prediction: Prediction, own: Question | None, asked: Question | None)
     """Return an answer with its options in the order in which the question has them."""
     if own is None or asked is None or own.options == asked.options:
         return prediction
-    places = {normalise(option): place for place, option in enumerate(own.options)}
-    order = [places[normalise(option)] for option in asked.options]
-    moved = {
-        name: values and tuple(values[place] for place in order)
-        for name, values in (
-            ("scores", prediction.scores),
-            ("probabilities", prediction.probabilities),
-        )
-    }
+    order = _order(own.options, asked.options)
+    moved = {}
+    for name in ("scores", "probabilities", "targets"):
+        values = getattr(prediction, name)
+        moved[name] = values and tuple(values[place] for place in order)
     for name in ("label", "choice"):
         place = getattr(prediction, name)
-        moved[name] = place if place is None else order.index(place)
+        if isinstance(place, tuple):
+            moved[name] = tuple(sorted(map(order.index, place)))
+        elif place is not None:
+            moved[name] = order.index(place)
     return replace(prediction, **moved)
+
+
+def _order(own: Sequence[str], asked: Sequence[str]) -> list[int]:
+    """Return where each option that was asked stands in an answer's own question, each once."""
+    left, order = dict(enumerate(own)), []
+    for option in asked:
+        same = [place for place, text in left.items() if text == option]
+        same += [place for place, text in left.items() if normalise(text) == normalise(option)]
+        order.append(same[0])
+        del left[same[0]]
+    return order
 
 
 def _remark(text: str, ids: Sequence[str]) -> list[str]:
