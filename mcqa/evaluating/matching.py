@@ -39,13 +39,17 @@ def match(runs: Mapping[str, Answered], questions: Sequence[Question] = ()) -> M
     asked = {question.id: question for question in questions} or dict(first.questions)
     labels = {id: question.label for id, question in asked.items()}
     labels = labels if questions else {p.id: p.label for p in first.predictions} | labels
-    by_key = {question_key(question): id for id, question in asked.items()}
+    by_key: dict[bytes, list[str]] = {}
+    for id, question in asked.items():
+        by_key.setdefault(question_key(question), []).append(id)
     matched, remarks = {}, []
     for name, run in runs.items():
         found, left = {}, []
         for prediction in run.predictions:
             own = run.questions.get(prediction.id)
-            id = _partner(prediction.id, own, asked, labels, by_key)
+            alike = by_key.get(question_key(own), ()) if own else ()
+            free = [id for id in alike if id not in found]
+            id = _partner(prediction.id, own, asked, labels, free)
             if id is None or id in found:
                 left.append(prediction.id)
             else:
@@ -71,11 +75,14 @@ def _partner(
     own: Question | None,
     asked: Mapping[str, Question],
     labels: Mapping[str, object],
-    by_key: Mapping[bytes, str],
+    alike: Sequence[str],
 ) -> str | None:
-    """Return the id of the question that an answer is to, None where there is none."""
-    if own is not None and (found := by_key.get(question_key(own))) is not None:
-        return found
+    """Return the id of the question that an answer is to, None where there is none.
+
+    Of several questions `alike`, which a set with duplicates has, it is the one of the same id.
+    """
+    if alike:
+        return id if id in alike else alike[0]
     # an id that both use tells nothing where both say what they asked, and it is not the same
     return id if id in labels and (own is None or id not in asked) else None
 

@@ -189,6 +189,19 @@ def test_options_that_read_alike_and_sets_find_their_places():
     assert remarks == []
 
 
+@pytest.mark.parametrize("ids", ["abc", "xyz"])
+def test_duplicates_each_keep_an_answer(questions, answer, ids):
+    """The first and last are the same question; by their ids, or in order where ids are others."""
+    asked = [replace(questions[place], id=id) for id, place in zip("abc", (0, 1, 0), strict=True)]
+    given = {id: replace(q, id=id) for id, q in zip(ids, asked, strict=True)}
+    told = [
+        replace(p, id=id) for p, id in zip(answer("101" + "1" * 9), reversed(ids), strict=False)
+    ]
+    matched, remarks = match({"run": Answered(told, given)}, asked)
+    assert [p.id for p in matched["run"]] == ["a", "b", "c"]
+    assert remarks == []
+
+
 def test_the_same_id_of_another_question_is_no_match(harness, inspect):
     samples = read_answers(inspect)
     other = replace(samples.questions["1"], stem="Which is green?")
