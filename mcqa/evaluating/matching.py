@@ -39,13 +39,17 @@ def match(runs: Mapping[str, Answered], questions: Sequence[Question] = ()) -> M
     asked = {question.id: question for question in questions} or dict(first.questions)
     labels = {id: question.label for id, question in asked.items()}
     labels = labels if questions else {p.id: p.label for p in first.predictions} | labels
-    by_key = {question_key(question): id for id, question in asked.items()}
+    by_key: dict[bytes, list[str]] = {}
+    for id, question in asked.items():
+        by_key.setdefault(question_key(question), []).append(id)
     matched, remarks = {}, []
     for name, run in runs.items():
         found, left = {}, []
         for prediction in run.predictions:
             own = run.questions.get(prediction.id)
-            id = _partner(prediction.id, own, asked, labels, by_key)
+            alike = by_key.get(question_key(own), ()) if own else ()
+            free = [id for id in alike if id not in found]
+            id = _partner(prediction.id, own, asked, labels, free)
             if id is None or id in found:
                 left.append(prediction.id)
             else:
@@ -71,11 +75,14 @@ def _partner(
     own: Question | None,
     asked: Mapping[str, Question],
     labels: Mapping[str, object],
-    by_key: Mapping[bytes, str],
+    alike: Sequence[str],
 ) -> str | None:
-    """Return the id of the question that an answer is to, None where there is none."""
-    if own is not None and (found := by_key.get(question_key(own))) is not None:
-        return found
+    """Return the id of the question that an answer is to, None where there is none.
+
+    Of several questions `alike`, which a set with duplicates has, it is the one of the same id.
+    """
+    if alike:
+        return id if id in alike else alike[0]
     # an id that both use tells nothing where both say what they asked, and it is not the same
     return id if id in labels and (own is None or id not in asked) else None
 
@@ -84,19 +91,29 @@ def _moved(prediction: Prediction, own: Question | None, asked: Question | None)
     """Return an answer with its options in the order in which the question has them."""
     if own is None or asked is None or own.options == asked.options:
         return prediction
-    places = {normalise(option): place for place, option in enumerate(own.options)}
-    order = [places[normalise(option)] for option in asked.options]
-    moved = {
-        name: values and tuple(values[place] for place in order)
-        for name, values in (
-            ("scores", prediction.scores),
-            ("probabilities", prediction.probabilities),
-        )
-    }
+    order = _order(own.options, asked.options)
+    moved = {}
+    for name in ("scores", "probabilities", "targets"):
+        values = getattr(prediction, name)
+        moved[name] = values and tuple(values[place] for place in order)
     for name in ("label", "choice"):
         place = getattr(prediction, name)
-        moved[name] = place if place is None else order.index(place)
+        if isinstance(place, tuple):
+            moved[name] = tuple(sorted(map(order.index, place)))
+        elif place is not None:
+            moved[name] = order.index(place)
     return replace(prediction, **moved)
+
+
+def _order(own: Sequence[str], asked: Sequence[str]) -> list[int]:
+    """Return where each option that was asked stands in an answer's own question, each once."""
+    left, order = dict(enumerate(own)), []
+    for option in asked:
+        same = [place for place, text in left.items() if text == option]
+        same += [place for place, text in left.items() if normalise(text) == normalise(option)]
+        order.append(same[0])
+        del left[same[0]]
+    return order
 
 
 def _remark(text: str, ids: Sequence[str]) -> list[str]:

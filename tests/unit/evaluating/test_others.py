@@ -12,8 +12,9 @@ import pytest
 from mcqa.errors import ComparisonError, DataError
 from mcqa.evaluating.from_predictions import take_over
 from mcqa.evaluating.matching import match
-from mcqa.evaluating.others import answers_name, read_answers
-from mcqa.prediction import write_predictions
+from mcqa.evaluating.others import Answered, answers_name, read_answers
+from mcqa.prediction import Prediction, write_predictions
+from mcqa.question import Question
 
 STEMS = ("Which is red?", "Which is white?")
 OPTIONS = (("blood", "milk", "grass"), ("snow", "coal", "sky"))
@@ -163,6 +164,41 @@ def test_runs_are_matched_by_what_was_asked_and_their_options_put_in_order(harne
     # options were reversed: the second of three stays, the last is the first
     assert [(p.choice, p.label) for p in b] == [(1, 0), (0, 0)]
     assert [(p.choice, p.label) for p in a] == [(1, 0), (0, 0)]
+    assert remarks == []
+
+
+def test_options_that_read_alike_and_sets_find_their_places():
+    asked = Question(id="q", stem="Which?", options=("milk", "Milk.", "tea"), kind="several")
+    own = replace(asked, id="x", options=("tea", "Milk.", "milk"))
+    answer = Prediction(
+        id="x",
+        label=(0, 2),
+        choice=(1,),
+        scores=(3.0, 2.0, 1.0),
+        probabilities=(0.9, 0.8, 0.7),
+        unit="logit",
+        scorer="head",
+        tokens=1,
+        kind="several",
+        targets=(1.0, 0.0, 0.5),
+    )
+    matched, remarks = match({"run": Answered([answer], {"x": own})}, [asked])
+    (moved,) = matched["run"]
+    assert (moved.id, moved.label, moved.choice) == ("q", (0, 2), (1,))
+    assert (moved.scores, moved.targets) == ((1.0, 2.0, 3.0), (0.5, 0.0, 1.0))
+    assert remarks == []
+
+
+@pytest.mark.parametrize("ids", ["abc", "xyz"])
+def test_duplicates_each_keep_an_answer(questions, answer, ids):
+    """The first and last are the same question; by their ids, or in order where ids are others."""
+    asked = [replace(questions[place], id=id) for id, place in zip("abc", (0, 1, 0), strict=True)]
+    given = {id: replace(q, id=id) for id, q in zip(ids, asked, strict=True)}
+    told = [
+        replace(p, id=id) for p, id in zip(answer("101" + "1" * 9), reversed(ids), strict=False)
+    ]
+    matched, remarks = match({"run": Answered(told, given)}, asked)
+    assert [p.id for p in matched["run"]] == ["a", "b", "c"]
     assert remarks == []
 
 
