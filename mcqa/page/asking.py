@@ -21,7 +21,8 @@ from mcqa.scoring.scorer import Scorer
 SIDE_BY_SIDE = 3  # runs that are opened at once; more can be chosen
 LOADED = 8  # scorers that are kept
 _one_at_a_time = threading.Lock()  # several browsers, one processor
-_loading = threading.Lock()  # so that nobody loads what is being loaded
+_one_load = threading.Lock()
+_locks: dict[tuple, threading.Lock] = {}  # of each model, for who waits until it is loaded
 
 
 @dataclass(frozen=True)
@@ -125,13 +126,14 @@ def load(model: str, settings: tuple[tuple[str, object], ...], stamp: float) -> 
         settings: arguments of `load_scorer`, as pairs.
         stamp: another one loads anew; see `mcqa.page.sources.stamp`.
     """
-    with _loading:
+    with _locks.setdefault((model, settings, stamp), threading.Lock()):
         return _loaded(model, settings, stamp)
 
 
 @functools.lru_cache(maxsize=LOADED)
 def _loaded(model: str, settings: tuple, stamp: float) -> Scorer:
-    return load_scorer(model, **dict(settings))
+    with _one_load:
+        return load_scorer(model, **dict(settings))
 
 
 def load_ahead(models: Sequence[str]) -> None:
