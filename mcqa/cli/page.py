@@ -36,12 +36,15 @@ def command(runs, port, address):
     from mcqa.page.sources import require
 
     require(runs)  # what cannot be opened is refused here, not in the browser
-    # Imports take most of the time to the first answer; they are made before a browser asks.
-    threading.Thread(target=_warm_up, daemon=True).start()
+    # Imports and loading take most of the time to the first answer, so they begin at once.
+    threading.Thread(target=_warm_up, args=(runs,), daemon=True).start()
     say(f"The page: http://{address}:{port}   Ctrl-C ends it.")
     where = [f"--server.port={port}", f"--server.address={address}"]
     cli.main(["run", str(APP), *where, "--", *runs], standalone_mode=False)
 
 
-def _warm_up() -> None:
-    import mcqa.page.ask  # noqa: F401
+def _warm_up(runs) -> None:
+    from mcqa.page.asking import load_ahead
+    from mcqa.page.sources import opening
+
+    load_ahead(opening(runs).models)

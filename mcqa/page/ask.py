@@ -13,11 +13,9 @@ from mcqa.page.drawing import bars, errors_in_a_box, html
 from mcqa.page.editor import OWN, edit
 from mcqa.page.sources import RUNS, Opening, runs_below, stamp, unique
 from mcqa.retrieval import contexts
-from mcqa.scoring.loading import load_scorer
 from mcqa.scoring.scorer import Scorer
 
 BREAK = "\n"
-SIDE_BY_SIDE = 3  # runs that are opened at once; more can be chosen
 
 
 def show(opening: Opening) -> None:
@@ -37,7 +35,7 @@ def _answers(draft: Draft, opening: Opening) -> None:
     models = st.multiselect(
         "Runs and models",
         known,
-        default=opening.models[:SIDE_BY_SIDE],
+        default=opening.models[: asking.SIDE_BY_SIDE],
         key="models",
         accept_new_options=True,
         persist_state="session",
@@ -77,11 +75,6 @@ def _settings(draft: Draft) -> tuple:
     return tuple((name, value) for name, value in given.items() if value)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _scorer(model: str, settings: tuple, stamp: float) -> Scorer:
-    return load_scorer(model, **dict(settings))
-
-
 @st.cache_data(max_entries=500, show_spinner=False)
 def _asked(key: tuple, question, _scorer: Scorer):
     return asking.ask(_scorer, question)
@@ -108,7 +101,7 @@ def _in_all_orders(key: tuple, question, scorer: Scorer):
 def _answer(model, settings, question, calibrated, least, draft) -> None:
     key = model, settings, stamp(model)
     with st.spinner("Loading"):
-        scorer = _scorer(*key)
+        scorer = asking.load(*key)
     prediction = _asked(key, question, scorer)
     temperature = scorer.temperature_of(question.kind) if calibrated else None
     reply = asking.reply(prediction, temperature)

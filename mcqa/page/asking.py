@@ -1,19 +1,28 @@
 """A question that is being written, and what a model says to it, in all orders too."""
 
+import contextlib
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from mcqa.errors import McqaError
 from mcqa.evaluation.orders import MOST_OPTIONS_FOR_ALL, reorder
 from mcqa.kinds import KINDS, Label
 from mcqa.page.answers import confidence, named, places
+from mcqa.page.sources import stamp
 from mcqa.prediction import Prediction
 from mcqa.question import MOST_OPTIONS, Question
+from mcqa.scoring.loading import load_scorer
 from mcqa.scoring.orders import OrderedAnswer, Plan, mapped_back
 from mcqa.scoring.scorer import Scorer
 
+SIDE_BY_SIDE = 3  # runs that are opened at once; more can be chosen
+LOADED = 8  # scorers that are kept
 _one_at_a_time = threading.Lock()  # several browsers, one processor
+_one_load = threading.Lock()
+_locks: dict[tuple, threading.Lock] = {}  # of each model, for who waits until it is loaded
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,30 @@ def moved(places: Sequence[int], at: int, by: int) -> list[int]:
     to = min(max(at + by, 0), len(items) - 1)
     items.insert(to, items.pop(at))
     return items
+
+
+def load(model: str, settings: tuple[tuple[str, object], ...], stamp: float) -> Scorer:
+    """Return a model's scorer, loaded once for all browsers.
+
+    Args:
+        settings: arguments of `load_scorer`, as pairs.
+        stamp: another one loads anew; see `mcqa.page.sources.stamp`.
+    """
+    with _locks.setdefault((model, settings, stamp), threading.Lock()):
+        return _loaded(model, settings, stamp)
+
+
+@functools.lru_cache(maxsize=LOADED)
+def _loaded(model: str, settings: tuple, stamp: float) -> Scorer:
+    with _one_load:
+        return load_scorer(model, **dict(settings))
+
+
+def load_ahead(models: Sequence[str]) -> None:
+    """Load what the page opens on before a browser asks; what is wrong the page says then."""
+    for model in models[:SIDE_BY_SIDE]:
+        with contextlib.suppress(McqaError, OSError, MemoryError):
+            load(model, (), stamp(model))
 
 
 def ask(scorer: Scorer, question: Question) -> Prediction:

@@ -16,7 +16,7 @@ def started(monkeypatch):
 
     calls = []
     monkeypatch.setattr(cli, "main", lambda arguments, **how: calls.append(arguments))
-    monkeypatch.setattr(page, "_warm_up", lambda: None)
+    monkeypatch.setattr(page, "_warm_up", lambda runs: None)
     return calls
 
 
@@ -50,3 +50,21 @@ def test_nothing_is_sent_and_nobody_else_is_served_by_default():
     assert settings["browser"]["gatherUsageStats"] is False
     assert settings["server"]["address"] == "127.0.0.1"
     assert settings["client"]["showErrorDetails"] == "none"
+    assert settings["runner"]["postScriptGC"] is False  # see there
+
+
+def test_what_the_page_opens_on_is_loaded_once_and_ahead(runs, tmp_path, monkeypatch):
+    from mcqa.page import asking
+    from mcqa.page.sources import stamp
+
+    loaded = []
+    monkeypatch.setattr(asking, "load_scorer", lambda model, **how: loaded.append(model) or model)
+    asking._loaded.cache_clear()
+    try:
+        run = str(runs["generative"])
+        asking.load_ahead([run, *[str(tmp_path / "gone")] * 3])
+        assert loaded == [run, str(tmp_path / "gone")]
+        assert asking.load(run, (), stamp(run)) == run
+        assert loaded.count(run) == 1
+    finally:
+        asking._loaded.cache_clear()
