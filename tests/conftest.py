@@ -41,6 +41,16 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_page_keeps_models():
+    """Let go of the models that a page has loaded, where one has been drawn at all."""
+    yield
+    import sys
+
+    if "mcqa.page.asking" in sys.modules:
+        sys.modules["mcqa.page.asking"]._loaded.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     """Start every test from the same random state, where torch is loaded at all."""

@@ -61,7 +61,7 @@ def first_screen(study: Study) -> Sequence[Text]:
         told = NOT_DONE.format(len(study.cells), len(study.grid.cells()))
         return [Text(f"{told}.", "finding")]
     try:
-        return study_sections(study.conditions, [], {}, [], {})[0].blocks
+        return study_sections(study.conditions, [], {}, [], {}, {})[0].blocks
     except (KeyError, TypeError) as error:
         raise _unfit(study.folder, error) from error
 
