@@ -35,6 +35,7 @@ def serving(hosted, limits=None, **settings):
     app = App(hosted, limits=limits or Limits(), **settings)
     with in_a_thread(app.api) as url:
         yield SimpleNamespace(url=url, app=app)
+    app.hosted = ()  # FastAPI remembers endpoints, and with them the application, for good
 
 
 class Stopped:

@@ -6,7 +6,7 @@ from mcqa.question import Question
 from mcqa.serving.hosted import host
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tiny_scorer(tiny_model_folder):
     from mcqa.scoring.loading import load_scorer
 
@@ -15,12 +15,12 @@ def tiny_scorer(tiny_model_folder):
     return scorer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tiny_hosted(tiny_scorer):
     return host("tiny", tiny_scorer)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fruit():
     return Question(
         stem="Which of these is a fruit?",
