@@ -40,6 +40,8 @@ def make_batches(
     """
     if batch_size < 1:
         raise ConfigError(f"batch_size {batch_size}: must be at least 1.")
+    if len(encoded) < 2:  # shares nothing, and is waited for
+        return [[place] for place in range(len(encoded))]
     if isinstance(encoded, EncodedSet):  # on disk, not to be read for that
         tokens, options = encoded.column("tokens"), encoded.column("options")
     else:
@@ -82,8 +84,6 @@ def _together(
 
     Those of a part have the same numbers in each column of `alike`.
     """
-    if not len(encoded):
-        return
     starts = range(0, len(encoded), CHUNK)
     marks_ND = np.concatenate([_marks(*_prefixes(encoded, s), skip, s) for s in starts])
     alike_CN = np.array(alike)

@@ -79,7 +79,8 @@ class ScoreParts:
                 rejected.append(self._to_blame(part, asked[owner], deaths))
             blamed.add(owner)
 
-        found = score_part(scorer, encoded, self.score.batch_size, tries, to_blame)
+        with scorer.keeping():  # also for a single question, as the other parts do
+            found = score_part(scorer, encoded, self.score.batch_size, tries, to_blame)
         kept = [found[place] for place in sorted(found) if owner_of[place] not in blamed]
         rest = [question for number, question in enumerate(asked) if number not in blamed]
         predictions = scorer.join(rest if scorer.split else None, kept)

@@ -18,7 +18,6 @@ import torch
 
 from heads.alignment import align
 from heads.kept_prefix import keeping
-from mcqa.data.digests import digest, digest_questions
 from mcqa.errors import ConfigError, ModelError, RunError
 from mcqa.formulations.judged import is_judged, join, owners, split, split_all
 from mcqa.kinds import KINDS
@@ -27,8 +26,8 @@ from mcqa.prediction import Prediction
 from mcqa.prompting.encoded_sets import EncodedSet, encode_set
 from mcqa.prompting.encoding import EncodedQuestion, Encoder
 from mcqa.question import Question
-from mcqa.runs.trained import tensors_checksum
 from mcqa.scoring.batching import make_batches
+from mcqa.scoring.work import describe_scoring
 from mcqa.system import processes
 from mcqa.system.memory import is_out_of_memory
 
@@ -177,22 +176,7 @@ class Scorer:
         Args:
             encoded: the questions, whose token ids are then a part of it.
         """
-        encoder, shots = self.encoder, self.encoder.shots
-        return {
-            "scorer": self.name,
-            **self.settings,
-            "template": self.template,
-            "shots": shots and f"{shots}, of {digest_questions(shots.pool)}",
-            "context": str(encoder.contexts),
-            "chat": encoder.chat,
-            "system": encoder.system,
-            "max_length": encoder.max_length,
-            **({} if encoded is None else {"prompts as tokens": _digest_prompts(encoded)}),
-            "weights": tensors_checksum(self.model.state_dict())[:16],
-            "quantization": _quantization(self.model),
-            "dtype": str(self.model.dtype).removeprefix("torch."),
-            "device": self.model.device.type,
-        }
+        return describe_scoring(self, encoded)
 
     @property
     def device(self) -> str:
@@ -231,7 +215,7 @@ class Scorer:
         Raises:
             ConfigError: `batch_size` or `block` is below 1.
         """
-        skip = len(self.encoder.shared())
+        skip = len(self._shared(encoded))
         if block is None:
             return make_batches(encoded, batch_size, skip)
         if block < 1:
@@ -263,7 +247,7 @@ class Scorer:
         report: Callable[[float], None],
         kept: MutableMapping[int, list[Prediction]] | None,
     ) -> list[Prediction]:
-        batches = make_batches(encoded, batch_size, len(self.encoder.shared()))
+        batches = make_batches(encoded, batch_size, len(self._shared(encoded)))
         return self.score_batches(encoded, batches, report, kept)
 
     def score_batches(
@@ -278,15 +262,13 @@ class Scorer:
         What was split stays so, see `join`; other arguments and errors are those of `score_many`.
         """
         kept = {} if kept is None else kept
-        # For one question it would be a second pass over the weights.
-        shared = self.encoder.shared() if len(encoded) > 1 else ()
         own, missing = {}, []
         for number, batch in enumerate(batches):
             if number in kept:
                 report(len(batch))
             else:
                 missing.append(number)
-        with giving_way(self.model.device.type), keeping(self.model, shared):
+        with giving_way(self.model.device.type), keeping(self.model, self._shared(encoded)):
             for number, numbers in processes.rounds(missing):
                 if number is not None:
                     own[number] = self._score_batch(_read(encoded, batches[number]))
@@ -299,6 +281,13 @@ class Scorer:
             for index, prediction in zip(indices, scored[number], strict=True)
         }
         return [predictions[index] for index in sorted(predictions)]
+
+    def _shared(self, encoded: Sequence[EncodedQuestion]) -> tuple[int, ...]:
+        """Return what the prompts of several questions begin with, to be computed once for all.
+
+        Of one question it is nothing: that would be a second pass over the weights.
+        """
+        return self.encoder.shared() if len(encoded) > 1 else ()
 
     def keeping(self) -> contextlib.AbstractContextManager:
         """Keep keys and values of what all prompts begin with, until the end of a `with`.
@@ -344,18 +333,6 @@ class Scorer:
             f"{self.batch_limit}. Scores do not depend on that, beyond rounding.",
             stacklevel=4,
         )
-
-
-def _digest_prompts(encoded: Sequence[EncodedQuestion]) -> str:
-    return digest((e.prefix, e.continuations) for e in encoded)
-
-
-def _quantization(model) -> str:
-    config, gguf = (getattr(model.config, n, None) for n in ("quantization_config", "gguf"))
-    told = str(config.quant_method) if config else "none"
-    if hasattr(config, "quantization_method"):  # of bitsandbytes
-        told = config.quantization_method()
-    return f"{told}, of a GGUF file in {gguf['weights']}" if gguf else told
 
 
 def _by_question(

@@ -66,11 +66,6 @@ def score_part(
     Returns:
         Predictions of the others, by their places.
     """
-    with scorer.keeping():  # also for a single question, as the other parts do
-        return _score_part(scorer, encoded, batch_size, tries, to_blame)
-
-
-def _score_part(scorer, encoded, batch_size, tries, to_blame) -> dict[int, Prediction]:
     batches = scorer.batches(encoded, batch_size)
     if not tries.careful:
         return dict(enumerate(scorer.score_batches(encoded, batches)))
